@@ -1,0 +1,56 @@
+# Verbs only; the build itself is meson.build. Each verb installs what it lacks by `make deps`.
+.PHONY: help deps deps-check build run test check check-full bench fmt fmt-check docs docs-check clean
+
+MESON_FLAGS ?=
+
+help:
+	@echo "make run         build and start the service on 127.0.0.1:8080 with its data in ./weir-data"
+	@echo "make check       every test that a push must pass (minutes)"
+	@echo "make test        units, contract, tidy (seconds)"
+	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs"
+	@echo "make bench       the measurements, results in bench/results/"
+	@echo "make fmt         format the code     make docs  write the generated references anew"
+	@echo "make deps        install what is needed from the system's packages"
+
+deps:
+	@scripts/deps.sh run
+
+deps-check:
+	@scripts/deps.sh check
+
+build/build.ninja:
+	@meson setup build $(MESON_FLAGS) >build-setup.log 2>&1 || { cat build-setup.log; exit 1; }
+	@rm -f build-setup.log
+
+build: deps build/build.ninja
+	@ninja -C build --quiet
+
+run: build
+	@build/weir serve --data ./weir-data --listen 127.0.0.1:8080
+
+test: deps-check build
+	@scripts/check.sh test
+
+check: deps-check
+	@scripts/check.sh check
+
+check-full: deps-check
+	@scripts/check.sh full
+
+bench: build
+	@scripts/bench.sh $(BENCH)
+
+fmt: deps-check
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+fmt-check: deps-check
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run --Werror
+
+docs: build
+	@scripts/docs.sh
+
+docs-check: build
+	@scripts/docs.sh --check
+
+clean:
+	@rm -rf build build-*

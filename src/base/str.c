@@ -1,0 +1,140 @@
+#include "base/str.h"
+
+int str_compare(Str a, Str b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter ? memcmp(a.ptr, b.ptr, shorter) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+
+bool str_equal_nocase(Str a, Str b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.ptr[i]) != lower(b.ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool str_starts_with(Str a, Str prefix) { return a.len >= prefix.len && memcmp(a.ptr, prefix.ptr, prefix.len) == 0; }
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+Str str_trim(Str a)
+{
+    while (a.len > 0 && is_space(a.ptr[0])) {
+        a.ptr++;
+        a.len--;
+    }
+    while (a.len > 0 && is_space(a.ptr[a.len - 1])) {
+        a.len--;
+    }
+    return a;
+}
+
+Str str_split(Str *rest, char separator)
+{
+    Str whole = *rest;
+    const char *found = whole.len ? memchr(whole.ptr, separator, whole.len) : NULL;
+    if (!found) {
+        *rest = (Str){NULL, 0};
+        return whole;
+    }
+    size_t before = (size_t)(found - whole.ptr);
+    *rest = (Str){found + 1, whole.len - before - 1};
+    return (Str){whole.ptr, before};
+}
+
+bool str_to_u64(Str a, uint64_t max, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    if (a.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)a.ptr[i] - '0';
+        if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, digit, &value)) {
+            return false;
+        }
+    }
+    if (value > max) {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+/* The length of the well-formed sequence at p, 0 when it is not one: RFC 3629, section 4, row by row. */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+    unsigned char c = p[0];
+    if (c < 0x80) {
+        return 1;
+    }
+    size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+    unsigned char low = 0x80, high = 0xBF;
+    if (c < 0xC2 || c > 0xF4 || left < length) {
+        return 0;
+    }
+    if (c == 0xE0) {
+        low = 0xA0;
+    } else if (c == 0xED) {
+        high = 0x9F;
+    } else if (c == 0xF0) {
+        low = 0x90;
+    } else if (c == 0xF4) {
+        high = 0x8F;
+    }
+    if (p[1] < low || p[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    return length;
+}
+
+int64_t str_count_code_points(Str a)
+{
+    int64_t count = 0;
+    for (size_t at = 0; at < a.len; count++) {
+        size_t length = utf8_sequence((const unsigned char *)a.ptr + at, a.len - at);
+        if (length == 0) {
+            return -1;
+        }
+        at += length;
+    }
+    return count;
+}
+
+unsigned str_distance(Str a, Str b, unsigned limit)
+{
+    enum { LENGTH_MAX = 64 };
+    unsigned row[LENGTH_MAX + 1];
+    if (a.len > LENGTH_MAX || b.len > LENGTH_MAX) {
+        return limit + 1;
+    }
+    for (unsigned j = 0; j <= b.len; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            unsigned replace = diagonal + (lower(a.ptr[i - 1]) != lower(b.ptr[j - 1]));
+            unsigned insert = row[j - 1] + 1, erase = row[j] + 1;
+            diagonal = row[j];
+            unsigned best = insert < erase ? insert : erase;
+            row[j] = replace < best ? replace : best;
+        }
+    }
+    return row[b.len] > limit ? limit + 1 : row[b.len];
+}

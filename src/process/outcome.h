@@ -1,0 +1,22 @@
+/* What became of a record that was handed in. */
+#ifndef WEIR_PROCESS_OUTCOME_H
+#define WEIR_PROCESS_OUTCOME_H
+
+#include "record/record.h"
+
+typedef enum OutcomeKind {
+    OUTCOME_NONE,      /* not decided: the submission failed as a whole, or (atomic) was refused as a whole */
+    OUTCOME_CREATED,   /* now in the log */
+    OUTCOME_DUPLICATE, /* the same record was there already; nothing changed */
+    OUTCOME_CONFLICT,  /* the same identity with other content was there already; nothing changed */
+    OUTCOME_REJECTED,  /* well formed, but a total of its flow would overflow; nothing changed */
+} OutcomeKind;
+
+typedef struct Outcome {
+    OutcomeKind kind;
+    uint32_t differs; /* conflict: RecordField bits */
+    int64_t seq;      /* where the record is in the log: created, duplicate, conflict; 0 in a dry run that would create */
+    const StoredRecord *stored; /* conflict, when the submission asked for it: the record that is there; in its arena */
+} Outcome;
+
+#endif

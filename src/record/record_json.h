@@ -1,0 +1,77 @@
+/* Records from JSON and CSV, and back: what is required of a record, each bad field named (all of them, not the first). */
+#ifndef WEIR_RECORD_RECORD_JSON_H
+#define WEIR_RECORD_RECORD_JSON_H
+
+#include <yyjson.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "record/record.h"
+
+/* How records are checked here; fixed while the program runs. */
+typedef struct RecordPolicy {
+    unsigned scale;
+    RecordIdentity identity;
+    uint64_t hash_seed;
+    bool refuse_unknown_fields;
+} RecordPolicy;
+
+enum { RECORD_PROBLEMS_MAX = 32, RECORD_WARNINGS_MAX = 16 };
+
+typedef struct FieldProblem {
+    Str field;           /* the field's name as the client wrote it, or "" for the record as a whole */
+    const char *problem; /* a sentence: "must be a string of 1 to 255 characters" */
+} FieldProblem;
+
+/* What was found in one record. Texts borrow from the input or the arena. */
+typedef struct RecordProblems {
+    FieldProblem items[RECORD_PROBLEMS_MAX];
+    size_t count;
+    Str unknown_fields[RECORD_WARNINGS_MAX]; /* for `warnings`; further ones are only counted */
+    size_t unknown_count;
+    Str record_id; /* of a bad record too, when it could be read: so that answers can name it */
+} RecordProblems;
+
+/* Reads JSON with numbers as raw text, strict RFC 8259, no allocation beyond the arena. `text` is changed (strings are
+ * decoded in place) and must have YYJSON_PADDING_SIZE writable bytes behind it, which are restored. The result borrows from
+ * both. REFUSED with the position ("line 3, column 7: unexpected character") when it is malformed; BUSY when the arena is
+ * at its ceiling. */
+Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr) MUST_CHECK;
+
+/* A record from a JSON value. REFUSED with `problems` filled (which is reset first), never anything else. A duplicate key, in
+ * the record or in anything inside it, is a problem. The record borrows from the value's text. */
+Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *ret_record, RecordProblems *problems) MUST_CHECK;
+
+/* Column names of a CSV header → record fields; REFUSED when one is missing, doubled or (by policy) unknown. Names are the JSON
+ * names, or their snake_case forms. */
+enum { CSV_COLUMNS_MAX = 64 };
+typedef struct CsvHeader {
+    int column_of[RECORD_FIELD_COUNT]; /* by bit number of RecordField */
+    size_t columns;
+} CsvHeader;
+Status csv_header_parse(const Str *names, size_t count, CsvHeader *ret_header, Error *reterr) MUST_CHECK;
+Status record_from_csv(const Str *cells, size_t count, const CsvHeader *header, const RecordPolicy *policy,
+                       Record *ret_record, RecordProblems *problems) MUST_CHECK;
+
+/* Takes one CSV line (RFC 4180: quoted cells, doubled quotes, line breaks inside quotes, CRLF or LF) off the front of `rest`.
+ * Cells are unquoted in place and borrow from `rest`. OK with count 0 for an empty line; BUSY when the text ends inside a line and
+ * `complete` is false (more is to come; nothing is consumed or changed); REFUSED for a stray quote or too many columns. */
+Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], size_t *ret_count, Error *reterr) MUST_CHECK;
+
+/* The fields of a record as the API shows them, without braces: "id":7,"recordId":"rec-001","time":"…Z",…,"value":"100.50",… */
+void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale);
+/* With braces. */
+void record_put_json(Buf *buf, const StoredRecord *stored, unsigned scale);
+/* The line of names, and a line of values, each with CRLF. */
+void record_put_csv_header(Buf *buf);
+void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale);
+
+/* {"value":["…"],"time":["…","…"]} */
+void record_problems_put_json(Buf *buf, const RecordProblems *problems);
+/* One sentence that names every field, for logs and lists. */
+void record_problems_put_text(Buf *buf, const RecordProblems *problems);
+
+void buf_put_decimal_json(Buf *buf, Total value, unsigned scale); /* "100.50" with quotes */
+void buf_put_time_json(Buf *buf, int64_t time_us);                /* "2025-01-01T10:00:00Z" with quotes */
+
+#endif

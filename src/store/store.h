@@ -1,0 +1,206 @@
+/* The store: the log of records and messages, and everything that is derived from it.
+ *
+ * Two sides. The *writing* side (store_apply, store_maintain) belongs to one thread, the processor's. The *reading* side is
+ * StoreReader objects, each used by one thread at a time, any number of them beside the writer; they see what was committed
+ * when they looked. Implementations: sqlite/ (the embedded default). See README.md in this folder for the invariants. */
+#ifndef WEIR_STORE_STORE_H
+#define WEIR_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "process/outcome.h"
+#include "process/rules.h"
+
+typedef struct Store Store;
+typedef struct StoreReader StoreReader;
+typedef struct StoreView StoreView;
+
+typedef enum OnConflict { ON_CONFLICT_REFUSE, ON_CONFLICT_FIRST } OnConflict;
+
+typedef struct StoreOptions {
+    const char *dir;         /* made when missing; borrows until store_open returns */
+    const Clock *clock;      /* borrows until store_close */
+    const Io *io;            /* borrows until store_close */
+    RecordIdentity identity; /* written into a new store; another value for an old one is REFUSED */
+    unsigned scale;          /* digits behind the decimal point of a value, 0–6; likewise */
+    size_t flow_cache_bytes; /* totals of hot flows kept in memory */
+    uint64_t free_reserve_bytes; /* below so much free disk nothing more is taken in */
+    uint64_t wal_bytes_max;      /* above it the writer checkpoints before it goes on */
+    size_t publish_records;      /* derived data is published at least every so many records, 1 … 1,048,576 */
+    bool read_only;              /* no lock, no writing, no rebuild: what readers find in a store that another process may hold */
+    bool rebuild;                /* make every derived file and table anew */
+    /* Progress of a rebuild or of the tail's replay; may be NULL. */
+    void (*progress)(void *self, const char *what, uint64_t done, uint64_t total);
+    void *progress_self;
+} StoreOptions;
+
+/* What a new store gets; callers change what they need. */
+StoreOptions store_options_default(const char *dir);
+
+/* Opens or makes the store, recovers, and rebuilds what is derived where it does not fit the log.
+ * REFUSED: not a store of ours, newer than this program, other identity or scale, no permission. BUSY: another process holds
+ * it (named in the message). BROKEN: I/O errors, a damaged log. Free with store_close. */
+Status store_open(const StoreOptions *options, Store **ret_store, Error *reterr) MUST_CHECK;
+/* Publishes and checkpoints what is possible, closes, gives the lock back. All readers must be closed. Accepts NULL. */
+void store_close(Store *store);
+
+typedef struct StoreInfo {
+    uint8_t id[16];      /* random, made with the store */
+    int64_t epoch;       /* grows with each restore */
+    uint64_t hash_seed;  /* for record_identity_hash() */
+    RecordIdentity identity;
+    unsigned scale;
+} StoreInfo;
+const StoreInfo *store_info(const Store *store); /* immutable after open; any thread */
+
+/* ---- Writing side ------------------------------------------------------------------------------------------------ */
+
+typedef enum WorkKind {
+    WORK_RECORDS,
+    WORK_RULE_PUT,    /* id 0: a new rule (id and version are filled in); else replaces the one with that id and version */
+    WORK_RULE_DELETE, /* by id */
+} WorkKind;
+
+/* One thing to do in a batch. A piece of work is done whole or not at all, whatever happens to the others. */
+typedef struct Work {
+    WorkKind kind;
+    struct Work *next;
+    union {
+        struct {
+            const Record *items; /* borrows until the batch is applied */
+            Outcome *outcomes;   /* one each, filled */
+            size_t count;
+            bool atomic;         /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which */
+            bool dry_run;        /* fills the outcomes, changes nothing */
+            Arena *stored;       /* where conflicts' stored records go; NULL when they are not wanted */
+        } records;
+        AlertRule rule; /* put: texts borrow until applied */
+    };
+    Status status; /* filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken) */
+    Error error;
+} Work;
+
+/* Applies all work in one transaction and has it on disk before it returns.
+ * OK: each work's status and outcomes say what became of it. BUSY: nothing happened (no room on disk). UNKNOWN or BROKEN: the
+ * store takes nothing more; nothing of this batch may be acknowledged. */
+Status store_apply(Store *store, Work *first, Error *reterr) MUST_CHECK;
+
+/* Does a bounded piece of housekeeping: publishes derived data when enough has come in (or when `idle`), merges runs, moves
+ * the WAL into the database. Call it between batches, and again while it says there is more to do and nothing waits. */
+Status store_maintain(Store *store, bool idle, bool *ret_more, Error *reterr) MUST_CHECK;
+
+/* The rules in force after the last apply. Writing side; the caller keeps a reference when it crosses threads. */
+RuleSet *store_rules(Store *store);
+
+/* ---- Any thread -------------------------------------------------------------------------------------------------- */
+
+/* The last committed sequence; 0 for an empty store. Relaxed: may lag by a moment, never leads. */
+int64_t store_last_seq(const Store *store);
+
+typedef struct StoreMetrics {
+    int64_t last_seq, published_seq, record_count, message_count;
+    uint64_t database_bytes, wal_bytes, index_bytes, free_bytes;
+    int64_t runs_ids, runs_flows, runs_times;
+    int64_t flow_cache_hits, flow_cache_misses;
+    int64_t commits, checkpoints;
+    int64_t commit_us_total, sync_failed;
+    bool disk_low; /* below the reserve: intake is refused */
+} StoreMetrics;
+void store_metrics(const Store *store, StoreMetrics *ret_metrics);
+
+/* ---- Reading side ------------------------------------------------------------------------------------------------ */
+
+/* Opens a reader; close it before the store. One thread at a time. */
+Status store_reader_open(Store *store, StoreReader **ret_reader, Error *reterr) MUST_CHECK;
+void store_reader_close(StoreReader *reader); /* accepts NULL */
+
+/* Begins a look at the store: a read transaction, and a view that says what it covers. All entries up to view_bound() are
+ * seen, none behind it. End it with reader_end within ~100 ms, since it keeps the WAL from being reused. */
+Status reader_begin(StoreReader *reader, StoreView **ret_view, Error *reterr) MUST_CHECK;
+/* Goes on with a view that was begun before, on this or another reader: the same entries, however many came since. Rows
+ * never change, so that a long read is many short ones. The rollups cannot be resumed. */
+Status reader_resume(StoreReader *reader, StoreView *view, Error *reterr) MUST_CHECK;
+void reader_end(StoreReader *reader);
+
+/* A view is freed by its owner, on any thread, after reader_end. Accepts NULL. */
+void view_free(StoreView *view);
+int64_t view_bound(const StoreView *view);
+
+/* A row's texts borrow until the visitor returns. Returning false stops the walk (its status is still OK). */
+typedef bool RecordVisitor(void *context, const StoredRecord *stored);
+
+/* The record at `seq`: REFUSED when there is none (a message's, beyond the bound). Calls `visit` once. */
+Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* The records with this id (several only when the identity is more than the recordId), in commit order. `source_id` may be empty
+ * for any. When the identity does not begin with the recordId this scans the log. */
+Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+                   Error *reterr) MUST_CHECK;
+
+/* Records with after < seq ≤ through in commit order; only the fields in `fields` are filled (seq always is). */
+Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
+                   Error *reterr) MUST_CHECK;
+
+/* A place in the order by (time, seq). */
+typedef struct TimePosition {
+    int64_t time_us, seq;
+} TimePosition;
+#define TIME_POSITION_FIRST ((TimePosition){INT64_MIN, 0})
+#define TIME_POSITION_LAST ((TimePosition){INT64_MAX, INT64_MAX})
+
+/* Records strictly between two places, by (time, seq) ascending, or descending when `from` is the later one. */
+Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
+                         void *context, Error *reterr) MUST_CHECK;
+/* How many records lie between, as an upper estimate from the index blocks; cheap. */
+uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosition to);
+
+typedef enum RollupLevel { ROLLUP_HOUR, ROLLUP_DAY } RollupLevel;
+
+typedef struct Rollup {
+    int64_t bucket; /* hours or days since 1970, floor; negative before */
+    Str destination_id, unit;
+    RecordType type;
+    int64_t count;
+    Total sum;
+    int64_t min, max;
+} Rollup;
+typedef bool RollupVisitor(void *context, const Rollup *rollup);
+
+/* Rollups with from ≤ bucket < to in the order of bucket; they cover the entries up to view_rollup_seq(). Only inside the
+ * transaction that reader_begin opened. */
+Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
+                      Error *reterr) MUST_CHECK;
+int64_t view_rollup_seq(const StoreView *view);
+
+/* A message that is not a record: today alerts. */
+typedef struct StoredMessage {
+    int64_t seq;
+    Str kind;           /* "alert" */
+    int64_t record_seq; /* the record that it is about, 0 for none */
+    int64_t created_us;
+    Str body;           /* JSON object: what the message says besides the record */
+} StoredMessage;
+typedef bool MessageVisitor(void *context, const StoredMessage *message);
+
+/* Messages of one kind behind `after`, in commit order. */
+Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context,
+                       Error *reterr) MUST_CHECK;
+
+typedef bool RuleVisitor(void *context, const AlertRule *rule);
+Status reader_rules(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* ---- Verify ------------------------------------------------------------------------------------------------------ */
+
+typedef struct VerifyReport {
+    int64_t records, messages, flows; /* looked at */
+    int64_t problems;
+} VerifyReport;
+
+/* Recomputes every total, chain, index entry and rollup from the raw rows and calls `problem` with a sentence for each
+ * place where they differ (at most 1,000 times; the report counts all). OK also when there are problems. Long. */
+Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
+                    void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
+                    VerifyReport *ret_report, Error *reterr) MUST_CHECK;
+
+#endif
