@@ -1,7 +1,8 @@
 /* Questions to the store: lists, aggregates, feeds. A query is a task that answers in steps.
  *
- * A step takes at most ~100 ms, so that it never keeps the WAL from being reused, and its caller may use another reader for
- * each: the server runs steps on a pool of threads when a client has room for more; the command line runs them in a loop. */
+ * A step takes at most about step_us_max, so that it never keeps the WAL from being reused, and its caller may use another
+ * reader for each: the server runs steps on a pool of threads when a client has room for more; the command line runs them in
+ * a loop. All steps of a query answer for the same moment: what was committed when the first one began. */
 #ifndef WEIR_QUERY_QUERY_H
 #define WEIR_QUERY_QUERY_H
 
@@ -10,14 +11,28 @@
 
 typedef struct Query Query;
 
+/* What a query works with, and what it may use up. */
+typedef struct QueryOptions {
+    const StoreInfo *info;  /* borrows until query_free */
+    const Clock *clock;     /* borrows until query_free */
+    int64_t step_us_max;    /* a step returns soon after so long */
+    size_t group_bytes_max; /* memory for the groups of one aggregate; more of them are REFUSED */
+} QueryOptions;
+
+/* The system's clock, 50 ms a step, 64 MiB of groups. */
+QueryOptions query_options_default(const StoreInfo *info);
+
 /* Appends more of the answer to `out`, until it holds about `bytes_wanted` or the time is up (it may append nothing). All is said
- * when `ret_done`. The first call with an error has appended nothing, so that the error can still be the answer. */
-Status query_step(Query *query, StoreReader *reader, size_t bytes_wanted, Buf *out, bool *ret_done, Error *reterr) MUST_CHECK;
+ * when `ret_done`. `out` must have room for `bytes_wanted` and QUERY_PIECE_BYTES_MAX more. A call that fails appends nothing;
+ * while nothing at all was appended, the error can still be the whole answer. REFUSED: the groups need too much memory. */
+enum { QUERY_PIECE_BYTES_MAX = 65536 };
+Status query_step(Query *query, StoreReader *reader, size_t bytes_wanted, Buf *out, bool *ret_done,
+                  Error *reterr) MUST_CHECK;
 void query_free(Query *query); /* accepts NULL */
 
 typedef enum QueryFormat { QUERY_JSON, QUERY_NDJSON, QUERY_CSV } QueryFormat;
 
-/* "application/json", … */
+/* "application/json", "application/x-ndjson", "text/csv; charset=utf-8" */
 const char *query_content_type(QueryFormat format);
 
 /* One query parameter: name and value, percent-decoding already done. */
@@ -36,25 +51,62 @@ typedef struct QueryProblems {
     size_t count;
 } QueryProblems;
 
-/* GET /api/records: ?startTime&endTime&type&sourceId&destinationId&reference&unit&order&limit&cursor.
- * GET /api/records/aggregate: the same filters and ?records&groupBy&window&timeZone&measures&limit&cursor.
- * Both read their parameters themselves. REFUSED with all problems; the parameters are copied. */
-Status query_list_new(const QueryParam *params, size_t count, QueryFormat format, const StoreInfo *info, Query **ret_query,
-                      QueryProblems *problems) MUST_CHECK;
-Status query_aggregate_new(const QueryParam *params, size_t count, QueryFormat format, const StoreInfo *info,
+/* The queries below read their parameters themselves and copy them. REFUSED with all problems (which are reset first); BUSY
+ * without memory. */
+
+/* GET /api/records: the filters ?startTime&endTime&type&sourceId&destinationId&reference&unit, and ?order&limit&cursor.
+ *
+ * Records by time, ascending or (order=desc) descending. As JSON a page, {"data":[{…},…],"nextCursor":"…"|null}, of `limit`
+ * records (1–1,000, default 100). As NDJSON and CSV everything that matches, or `limit` records when that is given. A cursor is
+ * good for the same filters and order, and goes on with what was committed when its first page was made. */
+Status query_list_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                      Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
+/* GET /api/records/aggregate: the same filters, and ?groupBy&window&timeZone&measures&records&limit&cursor.
+ *
+ * JSON: {"message":"Records aggregated successfully","data":{"count":2,"records":[{…},…],"groups":[…]}}.
+ *   groupBy   of destinationId, sourceId, reference, type, unit, separated by commas; default destinationId; empty: one group.
+ *   window    minute, hour, day, week (from Monday) or month: each group begins with "windowStart" (RFC 3339, UTC).
+ *   timeZone  in whose local time windows begin; an IANA name, default UTC.
+ *   measures  of sum, count, min, max, avg, p50, p95, p99; sum and count are always there.
+ *   records   false leaves "records" out. With `limit` or `cursor` they come in pages, with a "nextCursor" behind "records".
+ * A group is {"windowStart":"…","destinationId":"…", …its other keys…,"recordCount":2,"totalValue":"1.00","netValue":"1.00",
+ * "units":[{"unit":"EUR","recordCount":…,"totalValue":…,"netValue":…,"min":…,"max":…,"avg":…,"p50":…}]}. When the unit is a key,
+ * what would be said per unit stands in the group itself and "units" is left out. Groups are ordered by their keys as they are
+ * printed, text by code point; windows without records are left out.
+ *   avg   is rounded half up to the store's decimals.
+ *   p50   and so on are by the nearest rank: exact up to QUERY_EXACT_VALUES_MAX records of a unit in a group, beyond that
+ *         within 0.8 % of the exact value.
+ * NDJSON and CSV: the groups with records=false (in CSV one line a group and unit), else the records and no groups. */
+enum { QUERY_EXACT_VALUES_MAX = 1000 };
+Status query_aggregate_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                           Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
+/* What a rule would have fired on, over history: ?startTime&endTime&limit (1–1,000, default 100).
+ * {"data":{"count":2,"severities":{"medium":1,"high":1,"critical":0},"examined":10,
+ *   "records":[{…record…,"exceededBy":"250.50","severity":"high"},…]}}: the first `limit` of them in commit order; count and
+ * severities are of all. The rule is taken as enabled; it is copied. */
+Status query_rule_test_new(const AlertRule *rule, const QueryParam *params, size_t count, const QueryOptions *options,
                            Query **ret_query, QueryProblems *problems) MUST_CHECK;
 
 typedef enum FeedKind { FEED_NOTIFICATIONS, FEED_ALERTS } FeedKind;
+enum { FEED_LIMIT_MAX = 10000 };
 
-/* One page of a feed: {"data":[{…},…],"nextAfter":seq}. `limit` 1–10,000. */
-Status query_feed_new(FeedKind kind, int64_t after, size_t limit, const StoreInfo *info, Query **ret_query) MUST_CHECK;
+/* One page of a feed: {"data":[{…},…],"nextAfter":seq}. `limit` 1–FEED_LIMIT_MAX. nextAfter is the last message's sequence,
+ * or `after` when there was none. BUSY without memory. */
+Status query_feed_new(FeedKind kind, int64_t after, size_t limit, const QueryOptions *options,
+                      Query **ret_query) MUST_CHECK;
 
-/* For streams: appends up to `limit` messages behind `*after` to `out`, each as `prefix`, the message, "\n\n" and moves `*after`; in SSE form
- * when `sse` ("id: seq\nevent: kind\ndata: {…}\n\n"), else NDJSON. One step, not a task. */
-Status feed_put_messages(StoreReader *reader, FeedKind kind, int64_t *after, size_t limit, bool sse, const StoreInfo *info,
-                         Buf *out, size_t *ret_count, Error *reterr) MUST_CHECK;
+/* For streams: appends up to `limit` messages behind `*after` to `out` and moves `*after`; in SSE form when `sse`
+ * ("id: seq\nevent: notification\ndata: {…}\n\n"; alerts are "event: alert"), else NDJSON. One step, not a task; keep `limit` at
+ * a few hundred. Stops before `out` would overflow; BUSY when not even one message fits. */
+Status feed_put_messages(StoreReader *reader, FeedKind kind, int64_t *after, size_t limit, bool sse,
+                         const StoreInfo *info, Buf *out, size_t *ret_count, Error *reterr) MUST_CHECK;
 
-/* GET /api/records/{recordId}: {"data":{…record…, "summary":{…}}}. REFUSED when there is none. */
-Status query_find(StoreReader *reader, Str record_id, Str source_id, const StoreInfo *info, Buf *out, Error *reterr) MUST_CHECK;
+/* GET /api/records/{recordId}: {"data":{…record…,"summary":{…}}}, the summary of the flow's previous records. When several
+ * records have this id (possible when the identity is more than the recordId, and `source_id` is empty or not enough), the
+ * first, and the others (up to 100) behind it as "others":[{…}]. REFUSED when there is none. */
+Status query_find(StoreReader *reader, Str record_id, Str source_id, const StoreInfo *info, Buf *out,
+                  Error *reterr) MUST_CHECK;
 
 #endif
