@@ -1,0 +1,87 @@
+/* The table itself. The order is the one of OptionId, of `weir config print` and of docs/configuration.md. */
+#include "config/options.h"
+
+#define KIB         INT64_C(1024)
+#define MIB         (1024 * KIB)
+#define GIB         (1024 * MIB)
+#define MILLISECOND INT64_C(1000)
+#define SECOND      (1000 * MILLISECOND)
+#define HOUR        (3600 * SECOND)
+
+#define NO_LIMITS 0, 0
+#define CHOICES(...)                                                                                                   \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
+#define NO_CHOICES                                                                                                     \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+
+/* clang-format off */
+const Option options[OPTION_COUNT] = {
+    /* name, type, default, least, most, choices, help */
+    [OPTION_HTTP_LISTEN] = {"http.listen", OPTION_ADDRESS, "127.0.0.1:8080", NO_LIMITS, NO_CHOICES,
+        "Where HTTP is served. Port 0 takes a free one. An address that other machines can reach is refused while nothing "
+        "authenticates clients, unless `http.insecure` allows it."},
+    [OPTION_HTTP_INSECURE] = {"http.insecure", OPTION_BOOL, "false", NO_LIMITS, NO_CHOICES,
+        "Serves other machines though nothing authenticates clients: for a private network, or behind a proxy that does."},
+    [OPTION_HTTP_THREADS] = {"http.threads", OPTION_INTEGER, "0", 0, 64, NO_CHOICES,
+        "Threads that read requests and check records. 0: one for each processor."},
+    [OPTION_HTTP_CONNECTIONS_MAX] = {"http.connections_max", OPTION_INTEGER, "10000", 1, 1000000, NO_CHOICES,
+        "Connections at once; further ones wait in the system's queue. Each takes a file descriptor."},
+    [OPTION_HTTP_HEADER_BYTES_MAX] = {"http.header_bytes_max", OPTION_BYTES, "32KiB", 4 * KIB, MIB, NO_CHOICES,
+        "Memory for the request line and headers of a request."},
+    [OPTION_HTTP_BODY_BYTES_MAX] = {"http.body_bytes_max", OPTION_BYTES, "16MiB", KIB, GIB, NO_CHOICES,
+        "The largest body that is read as a whole (413 above). NDJSON is streamed and has no such limit."},
+    [OPTION_HTTP_LINE_BYTES_MAX] = {"http.line_bytes_max", OPTION_BYTES, "1MiB", KIB, 64 * MIB, NO_CHOICES,
+        "The longest line of an NDJSON body."},
+    [OPTION_HTTP_IDLE_TIMEOUT] = {"http.idle_timeout", OPTION_DURATION, "60s", SECOND, 24 * HOUR, NO_CHOICES,
+        "A connection on which nothing moved for so long is closed."},
+    [OPTION_HTTP_DRAIN_TIMEOUT] = {"http.drain_timeout", OPTION_DURATION, "10s", 0, HOUR, NO_CHOICES,
+        "How long requests that are under way may go on when the service is asked to stop."},
+
+    [OPTION_STORE_DIR] = {"store.dir", OPTION_TEXT, "./weir-data", NO_LIMITS, NO_CHOICES,
+        "The directory that holds everything; made when it is missing. One process at a time may write to it."},
+    [OPTION_STORE_IDENTITY] = {"store.identity", OPTION_CHOICE, "recordId", NO_LIMITS,
+        CHOICES("recordId", "sourceId+recordId", "content"),
+        "What makes two records the same record. Fixed when the store is made."},
+    [OPTION_STORE_SCALE] = {"store.scale", OPTION_INTEGER, "2", 0, 6, NO_CHOICES,
+        "Digits behind the decimal point of a value. Fixed when the store is made."},
+    [OPTION_STORE_FLOW_CACHE_BYTES] = {"store.flow_cache_bytes", OPTION_BYTES, "64MiB", MIB, 64 * GIB, NO_CHOICES,
+        "Memory for the running totals of the flows that were in use last."},
+    [OPTION_STORE_FREE_RESERVE_BYTES] = {"store.free_reserve_bytes", OPTION_BYTES, "256MiB", 0, 1024 * GIB, NO_CHOICES,
+        "When the disk has less room than this, nothing more is taken in (503) until there is room again."},
+    [OPTION_STORE_WAL_BYTES_MAX] = {"store.wal_bytes_max", OPTION_BYTES, "64MiB", MIB, 64 * GIB, NO_CHOICES,
+        "When the write-ahead log is larger, the writer moves it into the database before it goes on."},
+    [OPTION_STORE_PUBLISH_RECORDS] = {"store.publish_records", OPTION_INTEGER, "65536", 1, 1048576, NO_CHOICES,
+        "Indexes and rollups are written out at least every so many records. Fewer make a restart faster and intake slower."},
+
+    [OPTION_PROCESS_QUEUE_BYTES_MAX] = {"process.queue_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
+        "How much may wait to be committed; when it is full, clients are told to come back (503 with Retry-After)."},
+    [OPTION_PROCESS_BATCH_RECORDS_MAX] = {"process.batch_records_max", OPTION_INTEGER, "16384", 1, 1000000, NO_CHOICES,
+        "The most records that are committed in one transaction."},
+
+    [OPTION_INTAKE_UNKNOWN_FIELDS] = {"intake.unknown_fields", OPTION_CHOICE, "warn", NO_LIMITS, CHOICES("warn", "refuse"),
+        "A record with fields that are not a record's: taken in with a warning in the answer, or refused (422)."},
+
+    [OPTION_RECORDS_ON_CONFLICT] = {"records.on_conflict", OPTION_CHOICE, "refuse", NO_LIMITS, CHOICES("refuse", "first"),
+        "The same record with other content: refused with the fields that differ (409), or answered with the first one (200)."},
+
+    [OPTION_ALERTS_THRESHOLD] = {"alerts.threshold", OPTION_DECIMAL, "1000", 1, INT64_C(999999999999999), NO_CHOICES,
+        "The threshold of the rule named `default`: a record whose value is above it raises an alert. A new store gets the rule. "
+        "When this option is set, the rule is set to it at each start; leave it out to change the rule through the API."},
+
+    [OPTION_QUERY_THREADS] = {"query.threads", OPTION_INTEGER, "2", 1, 64, NO_CHOICES,
+        "Threads that answer lists, aggregates and feeds."},
+    [OPTION_QUERY_STEP_MAX] = {"query.step_max", OPTION_DURATION, "50ms", MILLISECOND, SECOND, NO_CHOICES,
+        "How long a query reads before it lets others have their turn."},
+    [OPTION_QUERY_GROUP_BYTES_MAX] = {"query.group_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
+        "Memory for the groups of one aggregate; a question that needs more is refused."},
+
+    [OPTION_LOG_LEVEL] = {"log.level", OPTION_CHOICE, "info", NO_LIMITS, CHOICES("debug", "info", "warn", "error"),
+        "The least important lines that are still written to standard error."},
+    [OPTION_LOG_FORMAT] = {"log.format", OPTION_CHOICE, "logfmt", NO_LIMITS, CHOICES("logfmt", "json"),
+        "How a line of the log is written."},
+};
+/* clang-format on */
