@@ -47,6 +47,23 @@ void arena_reset(Arena *arena)
     free_chunks(arena, keep);
 }
 
+void arena_rewind(Arena *arena, ArenaMark mark)
+{
+    ArenaChunk *newest = arena->chunks;
+    if (newest == mark.chunk) {
+        arena->at = mark.at;
+        return;
+    }
+    /* The newest chunk stays, empty: a caller who rewinds often at the end of a chunk would pay for a new one each time. */
+    while (newest->next != mark.chunk) {
+        ArenaChunk *between = newest->next;
+        newest->next = between->next;
+        arena->taken -= between->bytes;
+        free(between);
+    }
+    arena->at = newest->data;
+}
+
 static bool add_chunk(Arena *arena, size_t bytes)
 {
     size_t whole = sizeof(ArenaChunk) + bytes;

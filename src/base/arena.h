@@ -28,10 +28,18 @@ void arena_release(Arena *arena);
 /* Forgets everything allocated, keeps one usual chunk, so that a reused arena costs no malloc. */
 void arena_reset(Arena *arena);
 
+/* For scratch memory: what was allocated since the mark is forgotten. The arena must not have been reset since. */
+typedef struct ArenaMark {
+    ArenaChunk *chunk;
+    char *at;
+} ArenaMark;
+static inline ArenaMark arena_mark(const Arena *arena) { return (ArenaMark){arena->chunks, arena->at}; }
+void arena_rewind(Arena *arena, ArenaMark mark);
+
 /* 16-byte aligned, not cleared; NULL at the ceiling or when the system has none. `bytes` may be 0. */
 void *arena_alloc(Arena *arena, size_t bytes) MUST_CHECK;
 void *arena_alloc_zero(Arena *arena, size_t bytes) MUST_CHECK;
-#define ARENA_NEW(arena, Type) ((Type *)arena_alloc_zero((arena), sizeof(Type)))
+#define ARENA_NEW(arena, Type)          ((Type *)arena_alloc_zero((arena), sizeof(Type)))
 #define ARENA_ARRAY(arena, Type, count) ((Type *)arena_alloc_array((arena), sizeof(Type), (count)))
 void *arena_alloc_array(Arena *arena, size_t item_bytes, size_t count) MUST_CHECK; /* cleared; NULL on overflow too */
 

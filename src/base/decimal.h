@@ -8,11 +8,11 @@ enum { DECIMAL_SCALE_MAX = 6, DECIMAL_TEXT_BYTES_MAX = 48 };
 
 typedef enum DecimalProblem {
     DECIMAL_OK,
-    DECIMAL_NOT_A_NUMBER,    /* anything but digits and one point with digits on both sides */
-    DECIMAL_SIGNED,          /* has a sign (-0 too) */
-    DECIMAL_TOO_PRECISE,     /* more digits behind the point than the scale has, zeros included where the text is not an
+    DECIMAL_NOT_A_NUMBER, /* anything but digits and one point with digits on both sides */
+    DECIMAL_SIGNED,       /* has a sign (-0 too) */
+    DECIMAL_TOO_PRECISE,  /* more digits behind the point than the scale has, zeros included where the text is not an
                                 exponent number: 1.000 is refused at scale 2, as 1.005 is */
-    DECIMAL_TOO_LARGE,       /* beyond `max` */
+    DECIMAL_TOO_LARGE,    /* beyond `max` */
 } DecimalProblem;
 
 /* "100.50" at scale 2 → 10050. ASCII digits only; leading zeros are fine ("007.50"), ".5" and "5." are not. */

@@ -34,39 +34,52 @@ typedef struct RecordProblems {
 
 /* Reads JSON with numbers as raw text, strict RFC 8259, no allocation beyond the arena. `text` is changed (strings are
  * decoded in place) and must have YYJSON_PADDING_SIZE writable bytes behind it, which are restored. The result borrows from
- * both. REFUSED with the position ("line 3, column 7: unexpected character") when it is malformed; BUSY when the arena is
- * at its ceiling. */
+ * both. REFUSED with the position ("line 3, column 7: unexpected character"; columns count bytes) when it is malformed;
+ * BUSY when the arena is at its ceiling, but REFUSED when more than half of the ceiling was free at the call: then it is this text that has
+ * too many values (records need about 3 bytes a byte of text, the densest JSON 20). */
 Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr) MUST_CHECK;
 
 /* A record from a JSON value. REFUSED with `problems` filled (which is reset first), never anything else. A duplicate key, in
  * the record or in anything inside it, is a problem. The record borrows from the value's text. */
-Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *ret_record, RecordProblems *problems) MUST_CHECK;
+Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *ret_record,
+                        RecordProblems *problems) MUST_CHECK;
+
+/* json_read() and record_from_json() in one, for one line of NDJSON: faster, as it leaves nothing in the arena but the text of a
+ * problem. The record borrows from `line`, which is changed and needs the same padding (the next line may be there: it is
+ * restored). REFUSED with `problems` filled, also when the line is not JSON; BUSY when the arena is at its ceiling, with `line` no
+ * longer readable. */
+Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
+                         RecordProblems *problems) MUST_CHECK;
 
 /* Column names of a CSV header → record fields; REFUSED when one is missing, doubled or (by policy) unknown. Names are the JSON
- * names, or their snake_case forms. */
+ * names, or their snake_case forms; a byte order mark in front of the first is skipped. */
 enum { CSV_COLUMNS_MAX = 64 };
 typedef struct CsvHeader {
     int column_of[RECORD_FIELD_COUNT]; /* by bit number of RecordField */
     size_t columns;
 } CsvHeader;
-Status csv_header_parse(const Str *names, size_t count, CsvHeader *ret_header, Error *reterr) MUST_CHECK;
+Status csv_header_parse(const Str *names, size_t count, const RecordPolicy *policy, CsvHeader *ret_header,
+                        Error *reterr) MUST_CHECK;
+/* As record_from_json. An empty cell is a missing field. The record borrows from the cells. */
 Status record_from_csv(const Str *cells, size_t count, const CsvHeader *header, const RecordPolicy *policy,
                        Record *ret_record, RecordProblems *problems) MUST_CHECK;
 
 /* Takes one CSV line (RFC 4180: quoted cells, doubled quotes, line breaks inside quotes, CRLF or LF) off the front of `rest`.
  * Cells are unquoted in place and borrow from `rest`. OK with count 0 for an empty line; BUSY when the text ends inside a line and
- * `complete` is false (more is to come; nothing is consumed or changed); REFUSED for a stray quote or too many columns. */
-Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], size_t *ret_count, Error *reterr) MUST_CHECK;
+ * `complete` is false (more is to come; nothing is consumed or changed); REFUSED for a stray quote or too many columns, and then `rest` is
+ * behind the bad line. */
+Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], size_t *ret_count,
+                      Error *reterr) MUST_CHECK;
 
 /* The fields of a record as the API shows them, without braces: "id":7,"recordId":"rec-001","time":"…Z",…,"value":"100.50",… */
 void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale);
 /* With braces. */
 void record_put_json(Buf *buf, const StoredRecord *stored, unsigned scale);
-/* The line of names, and a line of values, each with CRLF. */
+/* The line of names (those of the JSON, without traceparent), and a line of values, each with CRLF. */
 void record_put_csv_header(Buf *buf);
 void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale);
 
-/* {"value":["…"],"time":["…","…"]} */
+/* {"value":["…"],"time":["…","…"]}; problems of the record as a whole are under "record". */
 void record_problems_put_json(Buf *buf, const RecordProblems *problems);
 /* One sentence that names every field, for logs and lists. */
 void record_problems_put_text(Buf *buf, const RecordProblems *problems);

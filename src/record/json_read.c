@@ -1,0 +1,104 @@
+#include "record/json_read.h"
+
+#include "record/record_json.h"
+
+static size_t round_up(size_t bytes) { return (bytes + 15) & ~(size_t)15; }
+
+static void *memory_alloc(void *context, size_t bytes)
+{
+    JsonMemory *memory = context;
+    size_t rounded = round_up(bytes);
+    if (rounded > (size_t)(memory->local_end - memory->local_at)) {
+        return arena_alloc(memory->arena, bytes);
+    }
+    void *found = memory->local_at;
+    memory->local_at += rounded;
+    return found;
+}
+
+/* The newest block grows where it is when there is room behind it; any other is copied, and its old place is lost until the
+ * arena is reset. */
+static bool grow_in_place(char **at, const char *end, const char *old, size_t old_bytes, size_t bytes)
+{
+    size_t more = round_up(bytes) - round_up(old_bytes);
+    if (old + round_up(old_bytes) != *at || more > (size_t)(end - *at)) {
+        return false;
+    }
+    *at += more;
+    return true;
+}
+
+static void *memory_realloc(void *context, void *old, size_t old_bytes, size_t bytes)
+{
+    JsonMemory *memory = context;
+    if (bytes <= old_bytes || grow_in_place(&memory->local_at, memory->local_end, old, old_bytes, bytes) ||
+        grow_in_place(&memory->arena->at, memory->arena->end, old, old_bytes, bytes)) {
+        return old;
+    }
+    void *found = memory_alloc(context, bytes);
+    if (found) {
+        memcpy(found, old, old_bytes);
+    }
+    return found;
+}
+
+static void memory_free(void *context, void *block)
+{
+    (void)context;
+    (void)block;
+}
+
+yyjson_val *json_read_with(JsonMemory *memory, char *text, size_t len, yyjson_read_err *reterr)
+{
+    char padding[YYJSON_PADDING_SIZE];
+    yyjson_alc alc = {memory_alloc, memory_realloc, memory_free, memory};
+    memcpy(padding, text + len, sizeof padding);
+    yyjson_doc *doc = yyjson_read_opts(text, len, YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW, &alc, reterr);
+    memcpy(text + len, padding, sizeof padding);
+    return yyjson_doc_get_root(doc);
+}
+
+static size_t count_newlines(const char *text, size_t len)
+{
+    size_t count = 0;
+    for (const char *end = text + len; (text = memchr(text, '\n', (size_t)(end - text))); text++) {
+        count++;
+    }
+    return count;
+}
+
+/* Names the place in a text whose part before the place may have been decoded already, which can make line breaks out of
+ * escapes. Lines are therefore counted from the end, which is untouched; a column is named when no such line break is in the way. */
+static Status refuse_at(const char *text, size_t len, size_t newlines, const yyjson_read_err *err, Error *reterr)
+{
+    size_t at = err->pos < len ? err->pos : len;
+    size_t before = newlines - count_newlines(text + at, len - at);
+    if (before > 0 && count_newlines(text, at) != before) {
+        return error_set(reterr, STATUS_REFUSED, "line %zu (byte %zu of the text): %s", before + 1, at + 1, err->msg);
+    }
+    const char *newline = before > 0 ? memrchr(text, '\n', at) : NULL;
+    size_t column = newline ? (size_t)(text + at - newline) : at + 1;
+    return error_set(reterr, STATUS_REFUSED, "line %zu, column %zu: %s", before + 1, column, err->msg);
+}
+
+Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr)
+{
+    JsonMemory memory = {.arena = arena};
+    yyjson_read_err err;
+    bool half_free = arena->taken <= arena->bytes_max / 2;
+    size_t newlines = count_newlines(text, len);
+    if (len == 0) {
+        return error_set(reterr, STATUS_REFUSED, "the text is empty where JSON was expected");
+    }
+    yyjson_val *root = json_read_with(&memory, text, len, &err);
+    if (root) {
+        *ret_root = root;
+        return STATUS_OK;
+    }
+    if (err.code != YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+        return refuse_at(text, len, newlines, &err, reterr);
+    }
+    return half_free ? error_set(reterr, STATUS_REFUSED,
+                                 "the JSON has too many values, or is nested too deep, for one request")
+                     : error_set(reterr, STATUS_BUSY, "there is no memory left to read the JSON in");
+}

@@ -1,0 +1,156 @@
+#include "base/decimal.h"
+#include "base/timestamp.h"
+#include "record/record_json.h"
+
+void buf_put_decimal_json(Buf *buf, Total value, unsigned scale)
+{
+    char *at = buf_reserve(buf, DECIMAL_TEXT_BYTES_MAX + 2);
+    if (at) {
+        size_t len = decimal_format(value, scale, at + 1);
+        at[0] = '"';
+        at[len + 1] = '"';
+        buf->len += len + 2;
+    }
+}
+
+void buf_put_time_json(Buf *buf, int64_t time_us)
+{
+    char *at = buf_reserve(buf, TIMESTAMP_TEXT_BYTES_MAX + 2);
+    if (at) {
+        size_t len = timestamp_format(time_us, at + 1);
+        at[0] = '"';
+        at[len + 1] = '"';
+        buf->len += len + 2;
+    }
+}
+
+static Str type_name(RecordType type) { return type == RECORD_POSITIVE ? STR("positive") : STR("negative"); }
+
+void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
+{
+    buf_put_key(buf, "id");
+    buf_put_i64(buf, seq);
+    BUF_PUT(buf, ",\"recordId\":");
+    buf_put_json(buf, record->record_id);
+    BUF_PUT(buf, ",\"time\":");
+    buf_put_time_json(buf, record->time_us);
+    BUF_PUT(buf, ",\"sourceId\":");
+    buf_put_json(buf, record->source_id);
+    BUF_PUT(buf, ",\"destinationId\":");
+    buf_put_json(buf, record->destination_id);
+    BUF_PUT(buf, ",\"type\":");
+    buf_put_json(buf, type_name(record->type));
+    BUF_PUT(buf, ",\"value\":");
+    buf_put_decimal_json(buf, record->value, scale);
+    BUF_PUT(buf, ",\"unit\":");
+    buf_put_json(buf, record->unit);
+    BUF_PUT(buf, ",\"reference\":");
+    buf_put_json(buf, record->reference);
+    if (record->traceparent.len > 0) {
+        BUF_PUT(buf, ",\"traceparent\":");
+        buf_put_json(buf, record->traceparent);
+    }
+}
+
+void record_put_json(Buf *buf, const StoredRecord *stored, unsigned scale)
+{
+    buf_put_char(buf, '{');
+    record_put_json_fields(buf, &stored->record, stored->seq, scale);
+    buf_put_char(buf, '}');
+}
+
+void record_put_csv_header(Buf *buf)
+{
+    BUF_PUT(buf, "id");
+    for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
+        buf_put_char(buf, ',');
+        buf_put(buf, str_from(record_field_names[i]));
+    }
+    BUF_PUT(buf, "\r\n");
+}
+
+static void put_cell(Buf *buf, Str text)
+{
+    buf_put_char(buf, ',');
+    buf_put_csv(buf, text);
+}
+
+void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale)
+{
+    const Record *record = &stored->record;
+    char time[TIMESTAMP_TEXT_BYTES_MAX], value[DECIMAL_TEXT_BYTES_MAX];
+    buf_put_i64(buf, stored->seq);
+    put_cell(buf, record->record_id);
+    put_cell(buf, (Str){time, timestamp_format(record->time_us, time)});
+    put_cell(buf, record->source_id);
+    put_cell(buf, record->destination_id);
+    put_cell(buf, type_name(record->type));
+    put_cell(buf, (Str){value, decimal_format(record->value, scale, value)});
+    put_cell(buf, record->unit);
+    put_cell(buf, record->reference);
+    BUF_PUT(buf, "\r\n");
+}
+
+static bool is_first_of_field(const RecordProblems *problems, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (str_equal(problems->items[i].field, problems->items[at].field)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_problems_of_field(Buf *buf, const RecordProblems *problems, size_t first)
+{
+    Str field = problems->items[first].field;
+    buf_put_json(buf, field.len > 0 ? field : STR("record"));
+    BUF_PUT(buf, ":[");
+    for (size_t i = first; i < problems->count; i++) {
+        if (str_equal(problems->items[i].field, field)) {
+            buf_put(buf, i > first ? STR(",") : STR(""));
+            buf_put_json(buf, str_from(problems->items[i].problem));
+        }
+    }
+    buf_put_char(buf, ']');
+}
+
+void record_problems_put_json(Buf *buf, const RecordProblems *problems)
+{
+    buf_put_char(buf, '{');
+    for (size_t i = 0; i < problems->count; i++) {
+        if (is_first_of_field(problems, i)) {
+            buf_put(buf, i > 0 ? STR(",") : STR(""));
+            put_problems_of_field(buf, problems, i);
+        }
+    }
+    buf_put_char(buf, '}');
+}
+
+static bool is_plain_name(Str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (c <= ' ' || c >= 0x7F || c == '"' || c == ';') {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+void record_problems_put_text(Buf *buf, const RecordProblems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const FieldProblem *item = &problems->items[i];
+        buf_put(buf, i > 0 ? STR("; ") : STR(""));
+        if (item->field.len == 0) {
+            BUF_PUT(buf, "the record");
+        } else if (is_plain_name(item->field)) {
+            buf_put(buf, item->field);
+        } else {
+            buf_put_json(buf, item->field);
+        }
+        buf_put_char(buf, ' ');
+        buf_put(buf, str_from(item->problem));
+    }
+}

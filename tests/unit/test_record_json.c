@@ -1,0 +1,366 @@
+#include "unit.h"
+
+#include "record/record_json.h"
+
+#define GOOD                                                                                                           \
+    "{\"recordId\":\"rec-001\",\"time\":\"2025-01-01 "                                                                 \
+    "10:00:00\",\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\","                                               \
+    "\"type\":\"positive\",\"value\":\"100.50\",\"unit\":\"EUR\",\"reference\":\"ref-001\"}"
+
+static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
+static const RecordPolicy strict = {.scale = 2, .hash_seed = 5, .refuse_unknown_fields = true};
+
+/* One reading, in a buffer whose padding is watched. */
+typedef struct Reading {
+    Arena arena;
+    char *text;
+    Record record;
+    RecordProblems problems;
+    Error error;
+    Status status;
+    char shown[4096]; /* the problems as text */
+} Reading;
+
+static void reading_release(Reading *reading)
+{
+    free(reading->text);
+    arena_release(&reading->arena);
+}
+
+static void show(Reading *reading)
+{
+    Buf buf;
+    buf_init(&buf, sizeof reading->shown - 1);
+    record_problems_put_text(&buf, &reading->problems);
+    assert_false(buf.failed);
+    memcpy(reading->shown, buf.ptr ? buf.ptr : "", buf.len);
+    reading->shown[buf.len] = '\0';
+    buf_release(&buf);
+}
+
+static char *with_padding(Str text)
+{
+    char *copy = malloc(text.len + YYJSON_PADDING_SIZE);
+    assert_non_null(copy);
+    memcpy(copy, text.ptr, text.len);
+    memset(copy + text.len, '#', YYJSON_PADDING_SIZE);
+    return copy;
+}
+
+static void read_line(Reading *reading, Str text, const RecordPolicy *by)
+{
+    memset(reading, 0, sizeof *reading);
+    arena_init(&reading->arena, 4096, 1 << 20);
+    reading->text = with_padding(text);
+    reading->status =
+        record_parse_line(reading->text, text.len, by, &reading->arena, &reading->record, &reading->problems);
+    assert_memory_equal(reading->text + text.len, "####", YYJSON_PADDING_SIZE);
+    show(reading);
+}
+
+static void read_value(Reading *reading, Str text, const RecordPolicy *by)
+{
+    yyjson_val *root;
+    memset(reading, 0, sizeof *reading);
+    arena_init(&reading->arena, 4096, 1 << 20);
+    reading->text = with_padding(text);
+    reading->status = json_read(reading->text, text.len, &reading->arena, &root, &reading->error);
+    assert_memory_equal(reading->text + text.len, "####", YYJSON_PADDING_SIZE);
+    if (reading->status == STATUS_OK) {
+        reading->status = record_from_json(root, by, &reading->record, &reading->problems);
+        show(reading);
+    }
+}
+
+static void check_problems(Str text, const RecordPolicy *by, const char *problems)
+{
+    Reading reading;
+    read_line(&reading, text, by);
+    if (strcmp(reading.shown, problems) != 0) {
+        fail_msg("%.*s\n   gave: %s\ninstead: %s", STR_ARGS(text), reading.shown, problems);
+    }
+    assert_int_equal(reading.status, *problems ? STATUS_REFUSED : STATUS_OK);
+    reading_release(&reading);
+}
+
+/* The good record with the value of one field exchanged: `json` as it stands, NULL to leave the field out. */
+static void write_with(Buf *buf, const char *field, const char *json)
+{
+    static const char *const values[RECORD_FIELD_COUNT] = {
+        "\"rec-001\"", "\"2025-01-01 10:00:00\"", "\"source-1\"", "\"dest-1\"", "\"positive\"", "\"100.50\"", "\"EUR\"",
+        "\"ref-001\"",
+    };
+    buf_put_char(buf, '{');
+    for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
+        bool is_it = strcmp(record_field_names[i], field) == 0;
+        if (!is_it || json) {
+            buf_put_key(buf, record_field_names[i]);
+            buf_put(buf, str_from(is_it ? json : values[i]));
+        }
+    }
+    buf_put_char(buf, '}');
+    assert_false(buf->failed);
+}
+
+static void check_field(const char *field, const char *json, const char *problem)
+{
+    Buf buf;
+    char expected[256] = "";
+    buf_init(&buf, 1 << 16);
+    write_with(&buf, field, json);
+    if (*problem) {
+        snprintf(expected, sizeof expected, "%s %s", field, problem);
+    }
+    check_problems(buf_str(&buf), &policy, expected);
+    buf_release(&buf);
+}
+
+static void test_good_record(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        Reading reading;
+        (way ? read_value : read_line)(&reading, STR(GOOD), &strict);
+        assert_int_equal(reading.status, STATUS_OK);
+        const Record *record = &reading.record;
+        assert_text(record->record_id, "rec-001");
+        assert_text(record->source_id, "source-1");
+        assert_text(record->destination_id, "dest-1");
+        assert_text(record->unit, "EUR");
+        assert_text(record->reference, "ref-001");
+        assert_true(record->time_us == INT64_C(1735725600000000));
+        assert_true(record->value == 10050);
+        assert_int_equal(record->type, RECORD_POSITIVE);
+        assert_int_equal(record->traceparent.len, 0);
+        assert_true(record->identity_hash == record_identity_hash(record, IDENTITY_RECORD_ID, 5));
+        assert_int_equal(reading.problems.count, 0);
+        assert_int_equal(reading.problems.unknown_count, 0);
+        assert_text(reading.problems.record_id, "rec-001");
+        reading_release(&reading);
+    }
+}
+
+static void test_every_field_is_required(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
+        check_field(record_field_names[i], NULL, "is required");
+        check_field(record_field_names[i], "null", "must not be null");
+    }
+    check_problems(STR("{}"), &policy,
+                   "recordId is required; time is required; sourceId is required; destinationId is required; "
+                   "type is required; value is required; unit is required; reference is required");
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"recordId", "sourceId", "destinationId", "unit", "reference"};
+    static const char *const wrong[] = {"\"\"", "1", "true", "[]", "[\"a\"]", "{}", "{\"a\":1}", "1.5e3"};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        for (size_t j = 0; j < sizeof wrong / sizeof wrong[0]; j++) {
+            check_field(fields[i], wrong[j], "must be a string of 1 to 255 characters");
+        }
+        check_field(fields[i], "\"a\\u0000b\"", "must not contain the character NUL");
+        check_field(fields[i], "\"\\u0000\"", "must not contain the character NUL");
+        check_field(fields[i], "\" \"", "");
+        check_field(fields[i], "\"\\n\\t\\\"\\\\\\/\\u00e9\\ud83d\\ude00\"", "");
+    }
+}
+
+/* 255 characters of one to four bytes, plain and as escapes, and one more. */
+static void test_text_lengths(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"x", "é", "€", "😀", "\\u20ac", "\\ud83d\\ude00", "\\\\"};
+    for (size_t i = 0; i < sizeof characters / sizeof characters[0]; i++) {
+        Buf buf;
+        buf_init(&buf, 1 << 16);
+        buf_put_char(&buf, '"');
+        for (int n = 0; n < 255; n++) {
+            buf_put(&buf, str_from(characters[i]));
+        }
+        BUF_PUT(&buf, "\"\0");
+        check_field("recordId", buf.ptr, "");
+        buf.len -= 2;
+        buf_put(&buf, str_from(characters[i]));
+        BUF_PUT(&buf, "\"\0");
+        check_field("recordId", buf.ptr, "must be a string of 1 to 255 characters");
+        buf_release(&buf);
+    }
+}
+
+static void test_types(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"\"\"",         "\"Positive\"",   "\"POSITIVE\"", "\"positive \"",
+                                        "\"positivE\"", "\"negativ\"",    "\"+\"",        "1",
+                                        "true",         "[\"positive\"]", "{}",           "\"positive\\u0000\""};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        check_field("type", wrong[i], "must be positive or negative");
+    }
+    check_field("type", "\"negative\"", "");
+    check_field("type", "\"\\u0070ositive\"", "");
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    static const char sign[] = "must not have a sign: the type says whether it is positive or negative";
+    static const char places[] = "must have at most 2 decimal places";
+    static const char large[] = "must be at most 9999999999999.99";
+    static const char digits[] = "must be a decimal number such as 100.50";
+    static const char kind[] = "must be a number or a string such as \"100.50\"";
+    static const struct {
+        const char *json, *problem;
+    } cases[] = {
+        {"0", ""},
+        {"\"0\"", ""},
+        {"125.50", ""},
+        {"1.5e3", ""},
+        {"1e0", ""},
+        {"12300e-2", ""},
+        {"9999999999999.99", ""},
+        {"\"9999999999999.99\"", ""},
+        {"10000000000000", large},
+        {"\"10000000000000.00\"", large},
+        {"1e400", large},
+        {"1e-400", places},
+        {"1.005", places},
+        {"\"1.005\"", places},
+        {"\"1.000\"", places},
+        {"-0", sign},
+        {"\"-0\"", sign},
+        {"-1", sign},
+        {"\"-1.50\"", sign},
+        {"\"+1\"", sign},
+        {"\"1e2\"", digits},
+        {"\"١٢\"", digits},
+        {"\"\"", digits},
+        {"\" 1\"", digits},
+        {"\"1,50\"", digits},
+        {"\"NaN\"", digits},
+        {"\"0x1\"", digits},
+        {"\"1\\u0000\"", digits},
+        {"true", kind},
+        {"[1]", kind},
+        {"{\"value\":1}", kind},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_field("value", cases[i].json, cases[i].problem);
+    }
+}
+
+static void test_other_scales(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned scale;
+        const char *value, *problem;
+    } cases[] = {
+        {0, "999999999999999", ""},
+        {0, "1.5", "value must be a whole number"},
+        {0, "1000000000000000", "value must be at most 999999999999999"},
+        {1, "1.55", "value must have at most 1 decimal place"},
+        {1, "100000000000000", "value must be at most 99999999999999.9"},
+        {3, "1.5555", "value must have at most 3 decimal places"},
+        {3, "1000000000000", "value must be at most 999999999999.999"},
+        {4, "1.55555", "value must have at most 4 decimal places"},
+        {4, "100000000000", "value must be at most 99999999999.9999"},
+        {5, "1.555555", "value must have at most 5 decimal places"},
+        {5, "10000000000", "value must be at most 9999999999.99999"},
+        {6, "1.5555555", "value must have at most 6 decimal places"},
+        {6, "1000000000", "value must be at most 999999999.999999"},
+        {6, "999999999.999999", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Buf buf;
+        RecordPolicy by = {.scale = cases[i].scale};
+        buf_init(&buf, 4096);
+        write_with(&buf, "value", cases[i].value);
+        check_problems(buf_str(&buf), &by, cases[i].problem);
+        buf_release(&buf);
+    }
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    static const char kind[] = "must be a string with a date and time such as 2025-01-01T10:00:00Z";
+    static const struct {
+        const char *json, *problem;
+    } cases[] = {
+        {"\"2025-01-01T10:00:00.123456+02:00\"", ""},
+        {"\"2024-02-29 23:59:59\"", ""},
+        {"\"0000-01-01T00:00:00Z\"", "must have a year from 0001 to 9999"},
+        {"\"9999-12-31T23:59:59-00:01\"", "must lie within the years 0001 to 9999 in UTC"},
+        {"\"2025-02-29 00:00:00\"", "is not a day of that month"},
+        {"\"2025-01-01 24:00:00\"", "must have an hour from 00 to 23"},
+        {"\"2025-01-01 23:59:60\"", "must have a second from 00 to 59"},
+        {"\"2025-01-01T10:00:00\"", "has no time zone: end it with Z or an offset such as +02:00"},
+        {"\"yesterday\"", "is not a date and time such as 2025-01-01T10:00:00Z"},
+        {"\"\"", "is not a date and time such as 2025-01-01T10:00:00Z"},
+        {"1735725600", kind},
+        {"true", kind},
+        {"[]", kind},
+        {"{}", kind},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_field("time", cases[i].json, cases[i].problem);
+    }
+}
+
+static void test_all_problems_are_named(void **state)
+{
+    (void)state;
+    Reading reading;
+    static const char text[] =
+        "{\"recordId\":\"r\",\"type\":\"x\",\"value\":-1,\"time\":\"2025-02-29 00:00:00\",\"unit\":7,"
+        "\"sourceId\":\"\",\"destinationId\":null}";
+    read_line(&reading, STR(text), &policy);
+    assert_int_equal(reading.status, STATUS_REFUSED);
+    assert_text(reading.problems.record_id, "r");
+    assert_string_equal(
+        reading.shown,
+        "time is not a day of that month; sourceId must be a string of 1 to 255 characters; destinationId "
+        "must not be null; type must be positive or negative; value must not have a sign: the type says "
+        "whether it is positive or negative; unit must be a string of 1 to 255 characters; reference is "
+        "required");
+    Buf buf;
+    buf_init(&buf, 4096);
+    record_problems_put_json(&buf, &reading.problems);
+    assert_text(
+        buf_str(&buf),
+        "{\"time\":[\"is not a day of that month\"],\"sourceId\":[\"must be a string of 1 to 255 characters\"],"
+        "\"destinationId\":[\"must not be null\"],\"type\":[\"must be positive or negative\"],\"value\":[\"must not "
+        "have a sign: the type says whether it is positive or negative\"],\"unit\":[\"must be a string of 1 to 255 "
+        "characters\"],\"reference\":[\"is required\"]}");
+    buf_release(&buf);
+    reading_release(&reading);
+}
+
+static void test_not_an_object(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"[]", "1", "\"a\"", "null", "true", "[" GOOD "]"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        check_problems(str_from(texts[i]), &policy, "the record must be a JSON object");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_record),
+        cmocka_unit_test(test_every_field_is_required),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_text_lengths),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_other_scales),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_all_problems_are_named),
+        cmocka_unit_test(test_not_an_object),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
