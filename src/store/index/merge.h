@@ -13,8 +13,8 @@ typedef struct Merge Merge;
 
 /* Begins to merge `count` runs (2 … MERGE_INPUTS_MAX), adjacent in the log and in its order, into a new file at `path`, which gets `stamp`. Keeps references to the inputs. */
 enum { MERGE_INPUTS_MAX = 16 };
-Status merge_open(const Io *io, Run *const *inputs, size_t count, MergeKeep keep, const char *path, const RunStamp *stamp,
-                  unsigned filter_bits, Merge **ret_merge, Error *reterr) MUST_CHECK;
+Status merge_open(const Io *io, Run *const *inputs, size_t count, MergeKeep keep, const char *path,
+                  const RunStamp *stamp, unsigned filter_bits, Merge **ret_merge, Error *reterr) MUST_CHECK;
 /* Moves at least one and about `pairs` pairs. When *ret_done the file is complete and synced; then merge_free. */
 Status merge_step(Merge *merge, size_t pairs, bool *ret_done, Error *reterr) MUST_CHECK;
 void merge_free(Merge *merge); /* accepts NULL; an unfinished file stays, invalid */

@@ -54,8 +54,8 @@ Run *run_keep(Run *run);
 void run_drop(Run *run); /* accepts NULL; the last reference closes the file */
 
 const RunStamp *run_stamp(const Run *run);
-uint64_t run_count(const Run *run);  /* pairs */
-uint64_t run_bytes(const Run *run);  /* on disk */
+uint64_t run_count(const Run *run); /* pairs */
+uint64_t run_bytes(const Run *run); /* on disk */
 size_t run_memory_bytes(const Run *run);
 
 /* Hints the processor to fetch the filter's line for this key: call it for a batch of keys before probing them. */
@@ -72,10 +72,10 @@ uint64_t run_estimate(const Run *run, IndexPair from, IndexPair to);
 /* A place in a run, for walking it. Embedded; owns no memory but one reference to the run; a release is needed. */
 typedef struct RunCursor {
     Run *run;
-    uint64_t block;   /* of `pairs` */
+    uint64_t block; /* of `pairs` */
     uint32_t at, count;
     bool backwards;
-    unsigned char bytes[RUN_BLOCK_BYTES]; /* the block read last */
+    _Alignas(64) unsigned char bytes[RUN_BLOCK_BYTES]; /* the block read last */
 } RunCursor;
 
 /* Stands before the first pair ≥ `from` (forwards) or behind the last pair ≤ `from` (backwards). */
