@@ -1,0 +1,99 @@
+/* weir config, and the hidden weir docs. */
+#include "cli/command.h"
+
+enum { OUTPUT_BYTES_MAX = 4 << 20 };
+
+static int print_config(const Args *args, const Config *config)
+{
+    Buf text;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    if (args_has(args, "json")) {
+        config_put_json(&text, config);
+    } else {
+        config_put_yaml(&text, config);
+    }
+    int code = command_print(args, buf_str(&text));
+    buf_release(&text);
+    return code;
+}
+
+static int say_in_order(const Args *args)
+{
+    return command_print(args,
+                         args_has(args, "json") ? STR("{\"ok\":true}\n") : STR("the configuration is in order\n"));
+}
+
+static int say_wrong(const Args *args, const Error *error)
+{
+    if (!args_has(args, "json")) {
+        return command_fail(args, EXIT_USAGE, error);
+    }
+    Buf text;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    BUF_PUT(&text, "{\"ok\":false,\"problem\":");
+    buf_put_json(&text, str_from(error->message));
+    BUF_PUT(&text, "}\n");
+    int code = command_print(args, buf_str(&text));
+    buf_release(&text);
+    return code == EXIT_OK ? EXIT_USAGE : code;
+}
+
+static int run(const Args *args)
+{
+    bool print = strcmp(args_operand(args, 0), "print") == 0;
+    if (!print && strcmp(args_operand(args, 0), "check") != 0) {
+        return command_usage(args, "\"%s\" is neither print nor check", args_operand(args, 0));
+    }
+    Config *config = NULL;
+    Error error;
+    if (args_config(args, &config, &error) != STATUS_OK) {
+        return say_wrong(args, &error);
+    }
+    int code = print ? print_config(args, config) : say_in_order(args);
+    config_free(config);
+    return code;
+}
+
+const Command command_config = {
+    .name = "config",
+    .summary = "prints the configuration, or checks it",
+    .operands = "print|check",
+    .operands_min = 1,
+    .operands_max = 1,
+    .description =
+        "`print` writes every option with its value and where that is from: a flag, a variable of the environment, a "
+        "line of the file, or the default. What it prints can be used as a file. `check` says whether everything is "
+        "in order, or what is not and where.",
+    .example = "weir config print --config weir.yaml\n"
+               "WEIR_ALERTS_THRESHOLD=500 weir config check --config weir.yaml\n",
+    .exits = "0 it is in order\n2 it is not: the message says where\n",
+    .flags = (const Flag *const[]){flags_config, flags_data, flags_json, NULL},
+    .run = run,
+};
+
+static int run_docs(const Args *args)
+{
+    Buf text;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    if (strcmp(args_operand(args, 0), "configuration") == 0) {
+        config_put_markdown(&text);
+    } else {
+        help_put_markdown(&text);
+    }
+    int code = command_print(args, buf_str(&text));
+    buf_release(&text);
+    return code;
+}
+
+const Command command_docs = {
+    .name = "docs",
+    .summary = "writes a page of the documentation",
+    .operands = "cli|configuration",
+    .operands_min = 1,
+    .operands_max = 1,
+    .description = "Writes docs/cli.md or docs/configuration.md to standard output; scripts/docs.sh calls it.",
+    .example = "weir docs cli\n",
+    .exits = "0 written\n",
+    .hidden = true,
+    .run = run_docs,
+};
