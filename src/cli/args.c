@@ -287,7 +287,7 @@ int command_main(int argc, char **argv)
     if (argc < 2) {
         return print_overview(stderr, EXIT_USAGE);
     }
-    char *name = argv[1];
+    const char *name = argv[1];
     char *help[] = {(char[]){"--help"}, NULL};
     char **arguments = argv + 2;
     if (strcmp(name, "help") == 0 && argc == 3) {
@@ -296,7 +296,7 @@ int command_main(int argc, char **argv)
     } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         return print_overview(stdout, EXIT_OK);
     } else if (strcmp(name, "--version") == 0) {
-        name = (char[]){"version"};
+        name = "version";
     }
     const Command *command = command_find(str_from(name));
     return command ? run_command(command, arguments) : refuse_command(name);

@@ -56,7 +56,8 @@ static void put_flags(Buf *buf, const Command *command)
 static void put_indented(Buf *buf, Str text)
 {
     while (text.ptr && text.len > 0) {
-        buf_printf(buf, "  %.*s\n", STR_ARGS(str_split(&text, '\n')));
+        Str line = str_split(&text, '\n');
+        buf_printf(buf, "  %.*s\n", STR_ARGS(line));
     }
 }
 
