@@ -1,0 +1,80 @@
+/* GET /api/records */
+#include "query/record_output.h"
+
+#include "record/record_json.h"
+
+typedef struct ListQuery {
+    Query base;
+    Request request;
+    Cursor cursor;
+    uint64_t limit;
+    Lister lister;
+    RecordOutput output;
+    bool begun;
+} ListQuery;
+
+static void put_head(const ListQuery *list, Buf *out)
+{
+    if (list->output.format == QUERY_JSON) {
+        BUF_PUT(out, "{\"data\":[");
+    } else if (list->output.format == QUERY_CSV) {
+        record_put_csv_header(out);
+    }
+}
+
+static void put_tail(const ListQuery *list, Buf *out)
+{
+    if (list->output.format == QUERY_JSON) {
+        buf_put_char(out, ']');
+        record_page_put_next(out, &list->lister, list->base.options.info);
+        BUF_PUT(out, "}");
+    }
+}
+
+static Status list_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
+{
+    ListQuery *list = (ListQuery *)query;
+    Status status = step_look(step, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!list->begun) {
+        record_page_begin(&list->lister, &list->request, &list->cursor, list->limit, step->view);
+        put_head(list, step->out);
+        list->begun = true;
+    }
+    list->output.step = step;
+    status = lister_step(&list->lister, step, record_output_put, &list->output, ret_done, reterr);
+    if (status == STATUS_OK && *ret_done) {
+        put_tail(list, step->out);
+    }
+    return status;
+}
+
+static void list_release(Query *query) { lister_release(&((ListQuery *)query)->lister); }
+
+Status query_list_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                      Query **ret_query, QueryProblems *problems)
+{
+    uint64_t limit_max = format == QUERY_JSON ? REQUEST_LIMIT_MAX : INT64_MAX;
+    problems->count = 0;
+    ListQuery *list = query_alloc(sizeof *list, options);
+    if (!list) {
+        return STATUS_BUSY;
+    }
+    list->base.step = list_step;
+    list->base.release = list_release;
+    list->output = (RecordOutput){.format = format, .scale = options->info->scale};
+    Status status = request_read(&list->request, REQUEST_LIST, &list->base.arena, limit_max, params, count, problems);
+    if (status == STATUS_OK) {
+        status = record_page_read(&list->request, options->info, &list->cursor, problems);
+    }
+    if (status != STATUS_OK) {
+        query_free(&list->base);
+        return status;
+    }
+    uint64_t limit_default = format == QUERY_JSON ? REQUEST_LIMIT_DEFAULT : LISTER_NO_LIMIT;
+    list->limit = list->request.limit ? list->request.limit : limit_default;
+    *ret_query = &list->base;
+    return STATUS_OK;
+}

@@ -1,0 +1,39 @@
+/* How to cover a range of time with rollups of whole days and hours, and rows for the rest. Arithmetic only.
+ *
+ * What is wanted is [from, to). An end that is not on an hour is met by rows on one of its sides: those between it and the next
+ * hour inwards are added, or the hour around it is taken whole and those outwards are taken away, whichever are fewer. An hour
+ * that is not on a day likewise. Smallest and largest values cannot be taken away; then everything is added. */
+#ifndef WEIR_QUERY_PLAN_H
+#define WEIR_QUERY_PLAN_H
+
+#include "base/str.h"
+
+typedef enum PieceKind { PIECE_ROWS, PIECE_HOURS, PIECE_DAYS } PieceKind;
+
+typedef struct PlanPiece {
+    PieceKind kind;
+    int sign;               /* 1 add, -1 take away */
+    int64_t from_us, to_us; /* half open, not empty; on hours or days where the kind says so */
+} PlanPiece;
+
+enum { PLAN_PIECES_MAX = 5 };
+typedef struct Plan {
+    PlanPiece pieces[PLAN_PIECES_MAX];
+    size_t count;
+} Plan;
+
+typedef struct PlanNeeds {
+    int64_t from_us, to_us; /* half open, not empty */
+    bool use_days;          /* false: hours at most */
+    bool may_subtract;
+    /* About how many rows lie in [from, to). */
+    uint64_t (*estimate_rows)(void *self, int64_t from_us, int64_t to_us);
+    void *self;
+} PlanNeeds;
+
+void plan_make(Plan *plan, const PlanNeeds *needs);
+
+#define PLAN_HOUR_US INT64_C(3600000000)
+#define PLAN_DAY_US  (24 * PLAN_HOUR_US)
+
+#endif

@@ -1,0 +1,30 @@
+/* Records of a list into the answer, in the client's format. */
+#ifndef WEIR_QUERY_RECORD_OUTPUT_H
+#define WEIR_QUERY_RECORD_OUTPUT_H
+
+#include "query/cursor.h"
+#include "query/lister.h"
+#include "query/request.h"
+
+typedef struct RecordOutput {
+    QueryFormat format;
+    unsigned scale;
+    bool any;        /* a record has been written: the next JSON object needs a comma */
+    QueryStep *step; /* while a step runs */
+} RecordOutput;
+
+/* A RecordVisitor: writes one record, false when the step has enough. */
+bool record_output_put(void *output, const StoredRecord *stored);
+
+/* What the parameters say about pages. REFUSED with a problem for a cursor that does not fit. `ret_cursor->bound` is 0 without a
+ * cursor. */
+Status record_page_read(const Request *request, const StoreInfo *info, Cursor *ret_cursor,
+                        QueryProblems *problems) MUST_CHECK;
+
+/* Begins the list; the step must be looking at the store. */
+void record_page_begin(Lister *lister, const Request *request, const Cursor *cursor, uint64_t limit, StoreView *view);
+
+/* "nextCursor":"…" or null. */
+void record_page_put_next(Buf *buf, const Lister *lister, const StoreInfo *info);
+
+#endif
