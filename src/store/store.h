@@ -28,6 +28,8 @@ typedef struct StoreOptions {
     uint64_t free_reserve_bytes; /* below so much free disk nothing more is taken in */
     uint64_t wal_bytes_max;      /* above it the writer checkpoints before it goes on */
     size_t publish_records;      /* derived data is published at least every so many records, 1 … 1,048,576 */
+    bool background;             /* build and merge indexes on a thread of the store's own; false: inside store_maintain, in steps */
+    const char *vfs;             /* SQLite's file layer by name, NULL for the system's own */
     bool read_only;              /* no lock, no writing, no rebuild: what readers find in a store that another process may hold */
     bool rebuild;                /* make every derived file and table anew */
     /* Progress of a rebuild or of the tail's replay; may be NULL. */
@@ -80,6 +82,9 @@ typedef struct Work {
     Status status; /* filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken) */
     Error error;
 } Work;
+
+/* No batch holds more records than this, whatever their number of submissions. */
+enum { STORE_BATCH_RECORDS_MAX = 32768 };
 
 /* Applies all work in one transaction and has it on disk before it returns.
  * OK: each work's status and outcomes say what became of it. BUSY: nothing happened (no room on disk). UNKNOWN or BROKEN: the

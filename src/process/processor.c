@@ -1,0 +1,233 @@
+#include "process/processor.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* How long the processor waits before it uses the quiet for housekeeping. */
+enum { IDLE_WAIT_MS = 100 };
+
+struct Processor {
+    ProcessorOptions options;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards the queue and `stopping` */
+    pthread_cond_t not_empty;
+    Submission *first, **last;
+    size_t queue_bytes;
+    bool stopping;
+    bool broken; /* the thread's own */
+    atomic_int_fast64_t created, duplicates, conflicts, rejected, batches, batch_us, submissions, refused_busy, queued;
+};
+
+/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+
+static void count_outcomes(Processor *processor, const Work *work)
+{
+    int64_t counts[OUTCOME_REJECTED + 1] = {0};
+    if (work->kind != WORK_RECORDS || work->records.dry_run) {
+        return;
+    }
+    bool applied = work->status == STATUS_OK;
+    for (size_t i = 0; i < work->records.count; i++) {
+        counts[work->records.outcomes[i].kind]++;
+    }
+    processor->created += applied ? counts[OUTCOME_CREATED] : 0;
+    processor->duplicates += counts[OUTCOME_DUPLICATE];
+    processor->conflicts += counts[OUTCOME_CONFLICT];
+    processor->rejected += counts[OUTCOME_REJECTED];
+}
+
+/* The one place where something is acknowledged: after the commit, or never. */
+static void tell_all(Processor *processor, Submission *first, Status status, const Error *error)
+{
+    while (first) {
+        Submission *next = first->next; /* the submission is not ours any more once it has been told */
+        if (status == STATUS_OK) {
+            count_outcomes(processor, &first->work);
+        }
+        first->done(first, status, error);
+        first = next;
+    }
+}
+
+static void break_down(Processor *processor, const Error *error)
+{
+    if (!processor->broken) {
+        processor->broken = true;
+        processor->options.broken(processor->options.self, error);
+    }
+}
+
+static void run_batch(Processor *processor, Submission *first)
+{
+    Error error = {0};
+    for (Submission *each = first; each; each = each->next) {
+        each->work.next = each->next ? &each->next->work : NULL;
+    }
+    Status status = store_apply(processor->options.store, &first->work, &error);
+    processor->batches++;
+    tell_all(processor, first, status, &error);
+    if (status == STATUS_OK && processor->options.committed) {
+        processor->options.committed(processor->options.self, store_last_seq(processor->options.store));
+    }
+    if (status == STATUS_BROKEN || status == STATUS_UNKNOWN) {
+        break_down(processor, &error);
+    }
+}
+
+static bool maintain(Processor *processor, bool idle)
+{
+    Error error = {0};
+    bool more = false;
+    if (!processor->broken && store_maintain(processor->options.store, idle, &more, &error) != STATUS_OK) {
+        break_down(processor, &error);
+    }
+    return more && !processor->broken;
+}
+
+/* ---- The queue ----------------------------------------------------------------------------------------------------- */
+
+static size_t records_of(const Submission *submission)
+{
+    return submission->work.kind == WORK_RECORDS ? submission->work.records.count : 1;
+}
+
+/* Takes what waits, up to a full batch. The lock is held. */
+static Submission *take_batch(Processor *processor)
+{
+    Submission *first = processor->first, *end = NULL;
+    size_t records = 0, bytes = 0;
+    for (Submission *each = first; each; each = each->next) {
+        records += records_of(each);
+        if (end && records > processor->options.batch_records_max) {
+            break;
+        }
+        bytes += each->bytes;
+        end = each;
+    }
+    if (!end) {
+        return NULL;
+    }
+    processor->first = end->next;
+    if (!processor->first) {
+        processor->last = &processor->first;
+    }
+    end->next = NULL;
+    processor->queue_bytes -= bytes;
+    processor->queued = (int64_t)processor->queue_bytes;
+    return first;
+}
+
+/* Waits for work. NULL: nothing came for a while, or the end has come (*ret_end). The lock is held. */
+static Submission *wait_batch(Processor *processor, bool may_wait, bool *ret_end)
+{
+    if (!processor->first && !processor->stopping && may_wait) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += IDLE_WAIT_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
+        pthread_cond_timedwait(&processor->not_empty, &processor->lock, &until);
+    }
+    *ret_end = !processor->first && processor->stopping;
+    return take_batch(processor);
+}
+
+static void *run(void *self)
+{
+    Processor *processor = self;
+    bool end = false, more = false;
+    while (!end) {
+        pthread_mutex_lock(&processor->lock);
+        Submission *batch = wait_batch(processor, !more, &end);
+        pthread_mutex_unlock(&processor->lock);
+        if (batch) {
+            run_batch(processor, batch);
+        }
+        more = !end && maintain(processor, !batch);
+    }
+    return NULL;
+}
+
+Status processor_submit(Processor *processor, Submission *submission, Error *reterr)
+{
+    Status status = STATUS_OK;
+    size_t bytes_max = processor->options.queue_bytes_max;
+    submission->next = NULL;
+    pthread_mutex_lock(&processor->lock);
+    if (processor->stopping) {
+        status = error_set(reterr, STATUS_BUSY, "the service is stopping");
+    } else if (processor->first && submission->bytes > bytes_max - processor->queue_bytes) {
+        status = error_set(reterr, STATUS_BUSY, "more is coming in than can be stored; try again shortly");
+    } else {
+        bool was_empty = !processor->first;
+        *processor->last = submission;
+        processor->last = &submission->next;
+        processor->queue_bytes += submission->bytes;
+        processor->queued = (int64_t)processor->queue_bytes;
+        if (was_empty) {
+            pthread_cond_signal(&processor->not_empty);
+        }
+    }
+    pthread_mutex_unlock(&processor->lock);
+    *(status == STATUS_OK ? &processor->submissions : &processor->refused_busy) += 1;
+    return status;
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------------------------- */
+
+Status processor_start(const ProcessorOptions *options, Processor **ret_processor, Error *reterr)
+{
+    Processor *processor = calloc(1, sizeof *processor);
+    if (!processor) {
+        return error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    processor->options = *options;
+    processor->last = &processor->first;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&processor->lock, NULL);
+    pthread_cond_init(&processor->not_empty, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&processor->thread, NULL, run, processor) != 0) {
+        pthread_mutex_destroy(&processor->lock);
+        pthread_cond_destroy(&processor->not_empty);
+        free(processor);
+        return error_set(reterr, STATUS_BUSY, "the system gave no thread for the processor");
+    }
+    *ret_processor = processor;
+    return STATUS_OK;
+}
+
+void processor_stop(Processor *processor)
+{
+    if (!processor) {
+        return;
+    }
+    pthread_mutex_lock(&processor->lock);
+    processor->stopping = true;
+    pthread_cond_signal(&processor->not_empty);
+    pthread_mutex_unlock(&processor->lock);
+    pthread_join(processor->thread, NULL);
+    pthread_mutex_destroy(&processor->lock);
+    pthread_cond_destroy(&processor->not_empty);
+    free(processor);
+}
+
+void processor_metrics(const Processor *processor, ProcessorMetrics *ret_metrics)
+{
+    *ret_metrics = (ProcessorMetrics){.created = processor->created,
+                                      .duplicates = processor->duplicates,
+                                      .conflicts = processor->conflicts,
+                                      .rejected = processor->rejected,
+                                      .batches = processor->batches,
+                                      .batch_us_total = processor->batch_us,
+                                      .submissions = processor->submissions,
+                                      .refused_busy = processor->refused_busy,
+                                      .queue_bytes = processor->queued,
+                                      .queue_bytes_max = (int64_t)processor->options.queue_bytes_max};
+}

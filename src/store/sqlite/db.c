@@ -1,0 +1,74 @@
+#include "store/sqlite/db.h"
+
+static Status status_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE: return STATUS_OK;
+    case SQLITE_FULL:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_NOMEM: return STATUS_BUSY;
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_NOTADB: return STATUS_REFUSED;
+    default: return STATUS_BROKEN;
+    }
+}
+
+Status db_error(sqlite3 *db, int code, const char *what, Error *reterr)
+{
+    return error_set(reterr, status_of(code), "%s: %s (SQLite code %d)", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(code),
+                     code);
+}
+
+Status db_exec(sqlite3 *db, const char *sql, Error *reterr)
+{
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? STATUS_OK : db_error(db, code, sql, reterr);
+}
+
+Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    int code = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_stmt, NULL);
+    return code == SQLITE_OK ? STATUS_OK : db_error(db, code, sql, reterr);
+}
+
+Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr)
+{
+    int code = sqlite3_step(stmt);
+    Status status = STATUS_OK;
+    if (code != SQLITE_DONE) {
+        status = db_error(sqlite3_db_handle(stmt), code, what, reterr);
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+Status db_step(sqlite3_stmt *stmt, const char *what, bool *ret_row, Error *reterr)
+{
+    int code = sqlite3_step(stmt);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        return db_error(sqlite3_db_handle(stmt), code, what, reterr);
+    }
+    *ret_row = code == SQLITE_ROW;
+    return STATUS_OK;
+}
+
+Status db_get_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *ret_value, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status = db_prepare(db, sql, &stmt, reterr);
+    if (status == STATUS_OK) {
+        status = db_step(stmt, sql, &row, reterr);
+    }
+    if (status == STATUS_OK) {
+        *ret_value = row && sqlite3_column_type(stmt, 0) != SQLITE_NULL ? sqlite3_column_int64(stmt, 0) : otherwise;
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}

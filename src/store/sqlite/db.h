@@ -1,0 +1,42 @@
+/* The few calls to SQLite that everything here is made of, with its result codes turned into a Status. */
+#ifndef WEIR_STORE_SQLITE_DB_H
+#define WEIR_STORE_SQLITE_DB_H
+
+#include <sqlite3.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* What a result code means for the caller: full disk and locks BUSY, a file that cannot be opened or written REFUSED, all else
+ * BROKEN. `what` is the thing that was tried: "commit". */
+Status db_error(sqlite3 *db, int code, const char *what, Error *reterr);
+
+/* Runs statements that return nothing. */
+Status db_exec(sqlite3 *db, const char *sql, Error *reterr) MUST_CHECK;
+
+/* Prepares a statement that will be kept. Finalize with sqlite3_finalize. */
+Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
+
+/* Steps a statement that returns no row, and resets it. */
+Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr) MUST_CHECK;
+
+/* Steps; *ret_row tells whether there is a row. The caller resets. */
+Status db_step(sqlite3_stmt *stmt, const char *what, bool *ret_row, Error *reterr) MUST_CHECK;
+
+/* The single integer that a query answers with; `otherwise` when it answers with no row or NULL. */
+Status db_get_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *ret_value, Error *reterr) MUST_CHECK;
+
+/* Binds without copying: `text` must live until the statement is reset. An empty text is '' and not NULL. */
+static inline void db_bind_text(sqlite3_stmt *stmt, int at, Str text)
+{
+    sqlite3_bind_text(stmt, at, text.len ? text.ptr : "", (int)text.len, SQLITE_STATIC);
+}
+
+/* Borrows until the next step or reset. */
+static inline Str db_text(sqlite3_stmt *stmt, int column)
+{
+    const char *ptr = (const char *)sqlite3_column_text(stmt, column);
+    return (Str){ptr, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
+#endif

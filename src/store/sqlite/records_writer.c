@@ -1,0 +1,388 @@
+/* How records go into the log: found again, compared, totalled, appended. */
+#include "base/buf.h"
+#include "deliver/message.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/row.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum { PREFETCH_AHEAD = 8, ALERT_BODY_BYTES_MAX = 64 << 10 };
+
+/* ---- Is it there already? ------------------------------------------------------------------------------------------ */
+
+typedef struct Search {
+    SqliteStore *store;
+    const Record *record;
+    StoredRecord found; /* borrows from select_record until it is reset */
+    bool is_found;
+    Status status;
+    Error *reterr;
+} Search;
+
+static bool is_same_identity(const SqliteStore *store, const Record *a, const Record *b)
+{
+    return (record_differs(a, b) & record_identity_fields(store->base.info.identity)) == 0;
+}
+
+/* Reads the row at `seq` and leaves select_record on it when it is the record that is looked for. */
+static bool check_row(void *context, int64_t seq)
+{
+    Search *search = context;
+    sqlite3_stmt *stmt = search->store->select_record;
+    bool row = false;
+    sqlite3_reset(stmt);
+    sqlite3_bind_int64(stmt, 1, seq);
+    search->status = db_step(stmt, "read a record", &row, search->reterr);
+    if (search->status != STATUS_OK || !row) {
+        return search->status != STATUS_OK;
+    }
+    row_read(stmt, FIELD_ALL, &search->found);
+    search->is_found = is_same_identity(search->store, &search->found.record, search->record);
+    return search->is_found;
+}
+
+/* When there are more equal hashes than the index hands out: slow, exact, and never seen outside a test. */
+static Status search_log(Search *search)
+{
+    SqliteStore *store = search->store;
+    sqlite3_stmt *stmt = NULL;
+    bool by_id = store->base.info.identity != IDENTITY_CONTENT, row = true;
+    Status status = db_prepare(store->db,
+                               by_id ? "SELECT seq FROM records WHERE record_id = ? ORDER BY seq"
+                                     : "SELECT seq FROM records WHERE time_us = ? ORDER BY seq",
+                               &stmt, search->reterr);
+    if (status == STATUS_OK && by_id) {
+        db_bind_text(stmt, 1, search->record->record_id);
+    } else if (status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 1, search->record->time_us);
+    }
+    while (status == STATUS_OK && !search->is_found &&
+           (status = db_step(stmt, "search the log", &row, search->reterr)) == STATUS_OK && row) {
+        check_row(search, sqlite3_column_int64(stmt, 0));
+        status = search->status;
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status find_existing(Search *search)
+{
+    bool exhausted = false;
+    search->is_found = false;
+    Status status = derived_find_ids(search->store->derived, search->record->identity_hash, check_row, search, &exhausted,
+                                     search->reterr);
+    if (status == STATUS_OK) {
+        status = search->status;
+    }
+    return status == STATUS_OK && exhausted ? search_log(search) : status;
+}
+
+/* ---- Its flow ------------------------------------------------------------------------------------------------------ */
+
+static void state_from_row(const StoredRecord *stored, FlowState *state)
+{
+    state->seq = stored->seq;
+    state->totals = stored->totals;
+}
+
+/* The hash of this flow is also another one's: the index keeps only the newest entry of the two, so ask the log itself. */
+static Status search_flow(SqliteStore *store, const Record *record, FlowState *state, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->select_flow;
+    StoredRecord stored = {0};
+    bool row = false;
+    db_bind_text(stmt, 1, record->destination_id);
+    db_bind_text(stmt, 2, record->reference);
+    db_bind_text(stmt, 3, record->unit);
+    Status status = db_step(stmt, "search a flow", &row, reterr);
+    if (status == STATUS_OK && row) {
+        row_read(stmt, FIELD_ALL, &stored);
+        state_from_row(&stored, state);
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static Status load_flow(SqliteStore *store, const Record *record, FlowState *state, Error *reterr)
+{
+    int64_t seq = 0;
+    bool row = false;
+    Status status = derived_find_flow(store->derived, state->hash, &seq, reterr);
+    if (status != STATUS_OK || seq == 0) {
+        return status;
+    }
+    sqlite3_stmt *stmt = store->select_record;
+    StoredRecord stored = {0};
+    sqlite3_reset(stmt);
+    sqlite3_bind_int64(stmt, 1, seq);
+    status = db_step(stmt, "read a record", &row, reterr);
+    bool is_flow = false;
+    if (status == STATUS_OK && row) {
+        row_read(stmt, FIELD_ALL, &stored);
+        is_flow = record_same_flow(&stored.record, record);
+        if (is_flow) {
+            state_from_row(&stored, state);
+        }
+    }
+    sqlite3_reset(stmt);
+    return status == STATUS_OK && !is_flow ? search_flow(store, record, state, reterr) : status;
+}
+
+/* The flow's state from memory or the log; points into the cache, or at `room` when the cache does not keep it. */
+static Status find_flow(SqliteStore *store, const Record *record, uint64_t hash, FlowState *room, FlowState **ret_state,
+                        Error *reterr)
+{
+    FlowState *cached = flow_cache_find(store->flows, hash, record);
+    if (cached) {
+        store->tally.cache_hits++;
+        *ret_state = cached;
+        return STATUS_OK;
+    }
+    store->tally.cache_misses++;
+    *room = (FlowState){.hash = hash};
+    Status status = load_flow(store, record, room, reterr);
+    if (status == STATUS_OK) {
+        flow_cache_put(store->flows, record, room);
+        cached = flow_cache_find(store->flows, hash, record);
+        *ret_state = cached ? cached : room;
+    }
+    return status;
+}
+
+/* ---- Appending ----------------------------------------------------------------------------------------------------- */
+
+static Status append_alert(SqliteStore *store, const StoredRecord *stored, const Alert *alert, Error *reterr)
+{
+    Buf body;
+    buf_init(&body, ALERT_BODY_BYTES_MAX);
+    message_put_alert_body(&body, alert, store->base.info.scale);
+    if (body.failed) {
+        buf_release(&body);
+        return error_set(reterr, STATUS_BUSY, "out of memory for an alert");
+    }
+    sqlite3_stmt *stmt = store->insert_message;
+    sqlite3_bind_int64(stmt, 1, store->next_seq++);
+    db_bind_text(stmt, 2, STR("alert"));
+    sqlite3_bind_int64(stmt, 3, stored->seq);
+    sqlite3_bind_int64(stmt, 4, stored->received_us);
+    db_bind_text(stmt, 5, buf_str(&body));
+    Status status = db_run(stmt, "insert a message", reterr);
+    sqlite3_clear_bindings(stmt);
+    buf_release(&body);
+    store->tally.messages++;
+    return status;
+}
+
+static Status append_alerts(SqliteStore *store, const StoredRecord *stored, const FlowTotals *before, Error *reterr)
+{
+    size_t count = rule_set_decide(store->rules, &stored->record, before, &stored->totals, store->alerts);
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = append_alert(store, stored, &store->alerts[i], reterr);
+    }
+    return status;
+}
+
+/* Copies what select_record stands on into the submission's arena, for an answer that shows it. */
+static Status copy_found(Search *search, Arena *arena, Outcome *outcome)
+{
+    StoredRecord *copy = ARENA_NEW(arena, StoredRecord);
+    if (copy) {
+        *copy = search->found;
+        Str *texts[] = {&copy->record.record_id, &copy->record.source_id, &copy->record.destination_id,
+                        &copy->record.unit,      &copy->record.reference, &copy->record.traceparent};
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            *texts[i] = arena_copy(arena, *texts[i]);
+            copy = texts[i]->ptr ? copy : NULL;
+            if (!copy) {
+                break;
+            }
+        }
+    }
+    outcome->stored = copy;
+    return copy ? STATUS_OK : error_set(search->reterr, STATUS_BUSY, "out of memory for an answer");
+}
+
+static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
+{
+    outcome->seq = search->found.seq;
+    outcome->differs = record_differs(&search->found.record, search->record);
+    if (search->store->base.info.identity == IDENTITY_CONTENT) {
+        outcome->differs &= ~(uint32_t)FIELD_RECORD_ID; /* the same content under another id is the same record */
+    }
+    outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+    Status status = outcome->differs && arena ? copy_found(search, arena, outcome) : STATUS_OK;
+    sqlite3_reset(search->store->select_record);
+    return status;
+}
+
+static Status append_record(SqliteStore *store, const Record *record, uint64_t flow_hash, int64_t now_us, Outcome *outcome,
+                            Error *reterr)
+{
+    FlowState room, *flow = NULL;
+    Status status = find_flow(store, record, flow_hash, &room, &flow, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    FlowTotals before = flow->totals;
+    StoredRecord stored = {
+        .record = *record, .seq = store->next_seq, .prev_seq = flow->seq, .received_us = now_us, .totals = before};
+    if (!flow_totals_add(&stored.totals, record->type, record->value, 1)) {
+        outcome->kind = OUTCOME_REJECTED;
+        return STATUS_OK;
+    }
+    status = row_insert(store->insert_record, &stored, reterr);
+    if (status == STATUS_OK) {
+        status = derived_add(store->derived, &stored, flow_hash, reterr);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    store->next_seq++;
+    store->tally.records++;
+    flow->seq = stored.seq;
+    flow->totals = stored.totals;
+    outcome->kind = OUTCOME_CREATED;
+    outcome->seq = stored.seq;
+    return append_alerts(store, &stored, &before, reterr);
+}
+
+static uint64_t flow_hash_of(const SqliteStore *store, const Record *record)
+{
+    return record_flow_hash(record->destination_id, record->reference, record->unit, store->base.info.hash_seed);
+}
+
+static Status apply_each(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    size_t count = work->records.count;
+    uint64_t hashes[PREFETCH_AHEAD]; /* of the flows of the next few records */
+    for (size_t i = 0; i < count + PREFETCH_AHEAD; i++) {
+        if (i >= PREFETCH_AHEAD) {
+            size_t at = i - PREFETCH_AHEAD;
+            const Record *record = &work->records.items[at];
+            Search search = {.store = store, .record = record, .reterr = reterr};
+            Outcome *outcome = &work->records.outcomes[at];
+            *outcome = (Outcome){0};
+            Status status = find_existing(&search);
+            if (status == STATUS_OK) {
+                status = search.is_found ? report_existing(&search, work->records.stored, outcome)
+                                         : append_record(store, record, hashes[at % PREFETCH_AHEAD], now_us, outcome, reterr);
+            }
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+        if (i < count) {
+            hashes[i % PREFETCH_AHEAD] = flow_hash_of(store, &work->records.items[i]);
+            derived_prefetch(store->derived, work->records.items[i].identity_hash, hashes[i % PREFETCH_AHEAD]);
+            flow_cache_prefetch(store->flows, hashes[i % PREFETCH_AHEAD]);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- Deciding without changing: dry runs, and what is atomic ---------------------------------------------------------- */
+
+/* The submission's own records that would be created, by identity hash: open addressing, at most half full. */
+typedef struct Planned {
+    uint32_t *slots; /* index + 1 into the items; 0: empty */
+    size_t capacity;
+    Total positive, negative; /* of all that would be created: an upper bound for what any flow gets */
+} Planned;
+
+static Status planned_init(Planned *planned, Arena *arena, size_t count, Error *reterr)
+{
+    *planned = (Planned){.capacity = 16};
+    while (planned->capacity < count * 2) {
+        planned->capacity *= 2;
+    }
+    planned->slots = ARENA_ARRAY(arena, uint32_t, planned->capacity);
+    return planned->slots ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory for the submission");
+}
+
+/* The earlier item with the same identity, or NULL after entering this one. */
+static const Record *planned_find_or_add(Planned *planned, const SqliteStore *store, const Record *items, size_t index)
+{
+    size_t at = items[index].identity_hash & (planned->capacity - 1);
+    while (planned->slots[at]) {
+        const Record *earlier = &items[planned->slots[at] - 1];
+        if (earlier->identity_hash == items[index].identity_hash && is_same_identity(store, earlier, &items[index])) {
+            return earlier;
+        }
+        at = (at + 1) & (planned->capacity - 1);
+    }
+    planned->slots[at] = (uint32_t)index + 1;
+    return NULL;
+}
+
+/* Would the flow's total overflow, were all of the submission so far its own? Errs on the side of refusing, which only a store that is within
+ * one submission of the end of 128-bit totals can notice. */
+static Status plan_totals(SqliteStore *store, const Record *record, Planned *planned, Outcome *outcome, Error *reterr)
+{
+    FlowState room, *flow = NULL;
+    Status status = find_flow(store, record, flow_hash_of(store, record), &room, &flow, reterr);
+    if (status == STATUS_OK) {
+        *(record->type == RECORD_POSITIVE ? &planned->positive : &planned->negative) += record->value;
+        bool fits = flow->totals.positive_total <= TOTAL_MAX - planned->positive &&
+                    flow->totals.negative_total <= TOTAL_MAX - planned->negative;
+        outcome->kind = fits ? OUTCOME_CREATED : OUTCOME_REJECTED;
+    }
+    return status;
+}
+
+static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *planned, Error *reterr)
+{
+    const Record *record = &work->records.items[index];
+    Outcome *outcome = &work->records.outcomes[index];
+    Search search = {.store = store, .record = record, .reterr = reterr};
+    *outcome = (Outcome){0};
+    Status status = find_existing(&search);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (search.is_found) {
+        return report_existing(&search, work->records.stored, outcome);
+    }
+    const Record *earlier = planned_find_or_add(planned, store, work->records.items, index);
+    if (!earlier) {
+        return plan_totals(store, record, planned, outcome, reterr);
+    }
+    outcome->differs = record_differs(earlier, record);
+    if (store->base.info.identity == IDENTITY_CONTENT) {
+        outcome->differs &= ~(uint32_t)FIELD_RECORD_ID;
+    }
+    outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+    return STATUS_OK;
+}
+
+/* Fills the outcomes with what would happen. *ret_clean: nothing but creations and duplicates. */
+static Status plan(SqliteStore *store, Work *work, bool *ret_clean, Error *reterr)
+{
+    Planned planned;
+    Status status = planned_init(&planned, &store->scratch, work->records.count, reterr);
+    *ret_clean = true;
+    for (size_t i = 0; i < work->records.count && status == STATUS_OK; i++) {
+        status = plan_one(store, work, i, &planned, reterr);
+        OutcomeKind kind = work->records.outcomes[i].kind;
+        *ret_clean = *ret_clean && kind != OUTCOME_CONFLICT && kind != OUTCOME_REJECTED;
+    }
+    return status;
+}
+
+Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    bool clean = true;
+    work->status = STATUS_OK;
+    if (work->records.atomic || work->records.dry_run) {
+        Status status = plan(store, work, &clean, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (work->records.atomic && !clean) {
+        work->status = error_set(&work->error, STATUS_CONFLICT, "at least one record cannot be taken, so none was");
+    }
+    if (work->records.dry_run || work->status != STATUS_OK) {
+        return STATUS_OK;
+    }
+    return apply_each(store, work, now_us, reterr);
+}

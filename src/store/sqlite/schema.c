@@ -1,0 +1,242 @@
+#include "store/sqlite/schema.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/buf.h"
+#include "store/sqlite/db.h"
+
+/* `records` is append-only, in commit order. Short and often read columns come first, since SQLite reads a row from its
+ * front. Totals are of the flow up to and including the row: hi × 10^15 + lo, minor units. No secondary index: what finds
+ * rows by anything but seq is in the run files, and can be made anew from here. */
+static const char tables_sql[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE records("
+    "  seq INTEGER PRIMARY KEY,"
+    "  time_us INTEGER, value INTEGER, type INTEGER,"
+    "  destination_id TEXT, unit TEXT, reference TEXT, source_id TEXT, record_id TEXT,"
+    "  received_us INTEGER, prev_seq INTEGER,"
+    "  positive_count INTEGER, negative_count INTEGER,"
+    "  positive_total_hi INTEGER, positive_total_lo INTEGER, negative_total_hi INTEGER, negative_total_lo INTEGER,"
+    "  traceparent TEXT);"
+    "CREATE TABLE messages("
+    "  seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record_seq INTEGER NOT NULL, created_us INTEGER NOT NULL, body TEXT NOT NULL);"
+    "CREATE INDEX messages_by_kind ON messages(kind, seq);"
+    "CREATE TABLE rollups("
+    "  level INTEGER, bucket INTEGER, destination_id TEXT, unit TEXT, type INTEGER,"
+    "  count INTEGER, sum_hi INTEGER, sum_lo INTEGER, min INTEGER, max INTEGER,"
+    "  PRIMARY KEY(level, bucket, destination_id, unit, type)) WITHOUT ROWID;"
+    "CREATE TABLE index_runs("
+    "  index_number INTEGER, first_seq INTEGER, last_seq INTEGER NOT NULL, row_hash INTEGER NOT NULL, file TEXT NOT NULL,"
+    "  PRIMARY KEY(index_number, first_seq)) WITHOUT ROWID;"
+    "CREATE TABLE alert_rules("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, source_id TEXT NOT NULL, destination_id TEXT NOT NULL,"
+    "  unit TEXT NOT NULL, reference TEXT NOT NULL, type INTEGER NOT NULL, measure TEXT NOT NULL, threshold INTEGER NOT NULL,"
+    "  enabled INTEGER NOT NULL, version INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);";
+
+static const char *const identity_names[] = {"recordId", "sourceId+recordId", "content"};
+
+/* Minor units as a decimal in SQL; `hi` and `lo` as the columns hold them. */
+static void put_total_sql(Buf *buf, const char *name, unsigned scale)
+{
+    const char *format =
+        "CASE %s_hi WHEN 0 THEN %s_lo / %llu ELSE printf('%%d%%0*d', %s_hi, %u, %s_lo / %llu) END";
+    unsigned long long unit = 1;
+    for (unsigned i = 0; i < scale; i++) {
+        unit *= 10;
+    }
+    buf_printf(buf, format, name, name, unit, name, 15 - scale, name, unit);
+    if (scale) {
+        buf_printf(buf, " || printf('.%%0%ud', %s_lo %% %llu)", scale, name, unit);
+    }
+    buf_printf(buf, " AS %s", name);
+}
+
+/* For people with a SQLite shell: decimals and timestamps as text. */
+static Status create_view(sqlite3 *db, unsigned scale, Error *reterr)
+{
+    Buf sql;
+    buf_init(&sql, 8192);
+    unsigned long long unit = 1;
+    for (unsigned i = 0; i < scale; i++) {
+        unit *= 10;
+    }
+    BUF_PUT(&sql, "CREATE VIEW records_view AS SELECT seq, record_id,"
+                  " strftime('%Y-%m-%dT%H:%M:%S', time_us / 1000000 - (time_us % 1000000 < 0), 'unixepoch') ||"
+                  " printf('.%06dZ', ((time_us % 1000000) + 1000000) % 1000000) AS time,"
+                  " source_id, destination_id, CASE type WHEN 0 THEN 'positive' ELSE 'negative' END AS type,");
+    if (scale) {
+        buf_printf(&sql, " printf('%%d.%%0%ud', value / %llu, value %% %llu) AS value,", scale, unit, unit);
+    } else {
+        BUF_PUT(&sql, " value,");
+    }
+    BUF_PUT(&sql, " unit, reference, prev_seq, positive_count, negative_count, ");
+    put_total_sql(&sql, "positive_total", scale);
+    BUF_PUT(&sql, ", ");
+    put_total_sql(&sql, "negative_total", scale);
+    BUF_PUT(&sql, ", traceparent FROM records");
+    buf_put_char(&sql, '\0');
+    Status status = sql.failed ? error_set(reterr, STATUS_BUSY, "out of memory") : db_exec(db, sql.ptr, reterr);
+    buf_release(&sql);
+    return status;
+}
+
+Status meta_get_int(sqlite3 *db, const char *name, int64_t otherwise, int64_t *ret_value, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status = db_prepare(db, "SELECT value FROM meta WHERE name = ?", &stmt, reterr);
+    if (status == STATUS_OK) {
+        db_bind_text(stmt, 1, str_from(name));
+        status = db_step(stmt, "read meta", &row, reterr);
+    }
+    if (status == STATUS_OK) {
+        *ret_value = row ? sqlite3_column_int64(stmt, 0) : otherwise;
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status meta_put_int(sqlite3 *db, const char *name, int64_t value, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status = db_prepare(db, "INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", &stmt, reterr);
+    if (status == STATUS_OK) {
+        db_bind_text(stmt, 1, str_from(name));
+        sqlite3_bind_int64(stmt, 2, value);
+        status = db_run(stmt, "write meta", reterr);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status put_store_id(sqlite3 *db, const uint8_t id[16], Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status = db_prepare(db, "INSERT INTO meta(name, value) VALUES('store_id', ?)", &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_blob(stmt, 1, id, 16, SQLITE_STATIC);
+        status = db_run(stmt, "write the store's id", reterr);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status read_store_id(sqlite3 *db, uint8_t ret_id[16], Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status = db_prepare(db, "SELECT value FROM meta WHERE name = 'store_id'", &stmt, reterr);
+    if (status == STATUS_OK) {
+        status = db_step(stmt, "read the store's id", &row, reterr);
+    }
+    if (status == STATUS_OK) {
+        if (row && sqlite3_column_bytes(stmt, 0) == 16) {
+            memcpy(ret_id, sqlite3_column_blob(stmt, 0), 16);
+        } else {
+            status = error_set(reterr, STATUS_BROKEN, "the store has no id: the table meta is damaged");
+        }
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status create(sqlite3 *db, const StoreOptions *options, Error *reterr)
+{
+    struct {
+        uint8_t id[16];
+        int64_t hash_seed;
+    } random;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+        return error_set(reterr, STATUS_BROKEN, "the system gave no random numbers");
+    }
+    Status status = db_exec(db, "BEGIN IMMEDIATE", reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if ((status = db_exec(db, tables_sql, reterr)) == STATUS_OK &&
+        (status = create_view(db, options->scale, reterr)) == STATUS_OK &&
+        (status = put_store_id(db, random.id, reterr)) == STATUS_OK &&
+        (status = meta_put_int(db, "hash_seed", random.hash_seed, reterr)) == STATUS_OK &&
+        (status = meta_put_int(db, "epoch", 1, reterr)) == STATUS_OK &&
+        (status = meta_put_int(db, "identity", (int64_t)options->identity, reterr)) == STATUS_OK &&
+        (status = meta_put_int(db, "scale", (int64_t)options->scale, reterr)) == STATUS_OK &&
+        (status = meta_put_int(db, "created_us", clock_wall_us(options->clock), reterr)) == STATUS_OK &&
+        (status = db_exec(db, "PRAGMA application_id = 0x57656972; PRAGMA user_version = 1", reterr)) == STATUS_OK) {
+        status = db_exec(db, "COMMIT", reterr);
+    }
+    if (status != STATUS_OK) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}
+
+static Status check_versions(sqlite3 *db, bool *ret_empty, Error *reterr)
+{
+    int64_t application = 0, version = 0, tables = 0;
+    Status status = db_get_int(db, "PRAGMA application_id", 0, &application, reterr);
+    if (status == STATUS_OK) {
+        status = db_get_int(db, "PRAGMA user_version", 0, &version, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = db_get_int(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, reterr);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *ret_empty = application == 0 && tables == 0;
+    if (*ret_empty) {
+        return STATUS_OK;
+    }
+    if (application != SCHEMA_APPLICATION_ID) {
+        return error_set(reterr, STATUS_REFUSED, "the file is a SQLite database but not a Weir store; choose another directory");
+    }
+    if (version > SCHEMA_VERSION) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "the store has format %lld and this program knows up to %d; use the newer Weir that wrote it",
+                         (long long)version, SCHEMA_VERSION);
+    }
+    return STATUS_OK;
+}
+
+static Status check_choices(const StoreOptions *options, int64_t identity, int64_t scale, Error *reterr)
+{
+    if (identity < 0 || identity > IDENTITY_CONTENT || scale < 0 || scale > 6) {
+        return error_set(reterr, STATUS_BROKEN, "the store's identity or scale makes no sense: the table meta is damaged");
+    }
+    if (options->read_only) {
+        return STATUS_OK;
+    }
+    if (identity != (int64_t)options->identity) {
+        return error_set(reterr, STATUS_REFUSED, "the store was made with identity %s and cannot be opened with %s",
+                         identity_names[identity], identity_names[options->identity]);
+    }
+    if (scale != (int64_t)options->scale) {
+        return error_set(reterr, STATUS_REFUSED, "the store was made with scale %d and cannot be opened with %u", (int)scale,
+                         options->scale);
+    }
+    return STATUS_OK;
+}
+
+Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info, Error *reterr)
+{
+    bool empty = false;
+    Status status = check_versions(db, &empty, reterr);
+    if (status == STATUS_OK && empty) {
+        status = options->read_only ? error_set(reterr, STATUS_REFUSED, "there is no store in %s", options->dir)
+                                    : create(db, options, reterr);
+    }
+    int64_t identity = 0, scale = 0, seed = 0, epoch = 0;
+    if (status != STATUS_OK || (status = meta_get_int(db, "identity", -1, &identity, reterr)) != STATUS_OK ||
+        (status = meta_get_int(db, "scale", -1, &scale, reterr)) != STATUS_OK ||
+        (status = meta_get_int(db, "hash_seed", 0, &seed, reterr)) != STATUS_OK ||
+        (status = meta_get_int(db, "epoch", 1, &epoch, reterr)) != STATUS_OK ||
+        (status = check_choices(options, identity, scale, reterr)) != STATUS_OK) {
+        return status;
+    }
+    *ret_info = (StoreInfo){.epoch = epoch,
+                            .hash_seed = (uint64_t)seed,
+                            .identity = (RecordIdentity)identity,
+                            .scale = (unsigned)scale};
+    return read_store_id(db, ret_info->id, reterr);
+}

@@ -1,0 +1,25 @@
+/* The tables of a SQLite store, and the facts about a store that are kept in it. */
+#ifndef WEIR_STORE_SQLITE_SCHEMA_H
+#define WEIR_STORE_SQLITE_SCHEMA_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+enum {
+    SCHEMA_APPLICATION_ID = 0x57656972, /* "Weir": PRAGMA application_id */
+    SCHEMA_VERSION = 1,                 /* PRAGMA user_version */
+};
+
+/* Makes the tables in an empty database, or checks those that are there, and reads the facts. REFUSED: not a store of ours,
+ * newer, other identity or scale. With `read_only` nothing is made. */
+Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info, Error *reterr) MUST_CHECK;
+
+/* Whole numbers kept by name in the table `meta`. */
+Status meta_get_int(sqlite3 *db, const char *name, int64_t otherwise, int64_t *ret_value, Error *reterr) MUST_CHECK;
+Status meta_put_int(sqlite3 *db, const char *name, int64_t value, Error *reterr) MUST_CHECK;
+
+/* The seq up to which everything derived has been published. */
+#define META_PUBLISHED_SEQ "published_seq"
+
+#endif

@@ -1,0 +1,158 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "store/sqlite/db.h"
+#include "store/sqlite/schema.h"
+
+static RuleSet *sqlite_rules(Store *base) { return ((SqliteStore *)base)->rules; }
+
+static int64_t sqlite_last_seq(const Store *base)
+{
+    const SqliteStore *store = (const SqliteStore *)base;
+    return atomic_load_explicit(&store->counters.last_seq, memory_order_relaxed);
+}
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+static void index_metrics(const SqliteStore *store, StoreMetrics *ret_metrics)
+{
+    int64_t *runs[INDEX_COUNT] = {&ret_metrics->runs_ids, &ret_metrics->runs_flows, &ret_metrics->runs_times};
+    IndexSet *set = derived_published(store->derived);
+    ret_metrics->published_seq = set->published_seq;
+    for (size_t index = 0; index < INDEX_COUNT; index++) {
+        *runs[index] = (int64_t)set->counts[index];
+        for (size_t i = 0; i < set->counts[index]; i++) {
+            ret_metrics->index_bytes += run_bytes(set->runs[index][i]);
+        }
+    }
+    index_set_drop(set);
+}
+
+static void sqlite_metrics(const Store *base, StoreMetrics *ret_metrics)
+{
+    const SqliteStore *store = (const SqliteStore *)base;
+    const Counters *counters = &store->counters;
+    *ret_metrics = (StoreMetrics){.last_seq = counters->last_seq,
+                                  .record_count = counters->records,
+                                  .message_count = counters->messages,
+                                  .database_bytes = file_bytes(store->path),
+                                  .wal_bytes = (uint64_t)counters->wal_bytes,
+                                  .free_bytes = (uint64_t)counters->free_bytes,
+                                  .flow_cache_hits = counters->cache_hits,
+                                  .flow_cache_misses = counters->cache_misses,
+                                  .commits = counters->commits,
+                                  .checkpoints = counters->checkpoints,
+                                  .commit_us_total = counters->commit_us,
+                                  .sync_failed = counters->sync_failed,
+                                  .disk_low = counters->disk_low};
+    if (store->derived) {
+        index_metrics(store, ret_metrics);
+    }
+}
+
+static void sqlite_close(Store *base)
+{
+    SqliteStore *store = (SqliteStore *)base;
+    sqlite_writer_close(store);
+    store_lock_release(store->lock);
+    free(store);
+}
+
+static const StoreOps sqlite_ops = {
+    .close = sqlite_close,
+    .apply = sqlite_apply,
+    .maintain = sqlite_maintain,
+    .rules = sqlite_rules,
+    .last_seq = sqlite_last_seq,
+    .metrics = sqlite_metrics,
+    .reader_open = sqlite_reader_open,
+    .reader_close = sqlite_reader_close,
+    .begin = sqlite_begin,
+    .resume = sqlite_resume,
+    .end = sqlite_end,
+    .view_free = sqlite_view_free,
+    .get = sqlite_get,
+    .find = sqlite_find,
+    .scan = sqlite_scan,
+    .walk_times = sqlite_walk_times,
+    .estimate_times = sqlite_estimate_times,
+    .rollups = sqlite_rollups,
+    .messages = sqlite_messages,
+    .reader_rules = sqlite_reader_rules,
+    .verify = sqlite_verify,
+};
+
+/* Without SQLite's global statistics every allocation is a lock cheaper. Must come before SQLite is first used. */
+static void configure_library(void) { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
+static Status make_dirs(SqliteStore *store, Error *reterr)
+{
+    char index[INDEX_PATH_BYTES_MAX + 16];
+    snprintf(index, sizeof index, "%s/index", store->dir);
+    const char *dirs[] = {store->dir, index};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        if (mkdir(dirs[i], 0750) != 0 && errno != EEXIST) {
+            return error_set(reterr, STATUS_REFUSED, "the directory %s cannot be made: %s", dirs[i], strerror(errno));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* A store that is only read: the facts about it, no lock, no writer. */
+static Status open_read_only(SqliteStore *store, Error *reterr)
+{
+    sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, store->options.vfs);
+    Status status = code == SQLITE_OK ? STATUS_OK : error_set(reterr, STATUS_REFUSED, "there is no store in %s", store->dir);
+    if (status == STATUS_OK) {
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        status = schema_open(db, &store->options, &store->base.info, reterr);
+    }
+    sqlite3_close(db);
+    return status;
+}
+
+static Status open_writable(SqliteStore *store, Error *reterr)
+{
+    Status status = make_dirs(store, reterr);
+    if (status == STATUS_OK) {
+        status = store_lock_take(store->dir, &store->lock, reterr);
+    }
+    return status == STATUS_OK ? sqlite_writer_open(store, reterr) : status;
+}
+
+Status sqlite_store_open(const StoreOptions *options, Store **ret_store, Error *reterr)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_library);
+    if (strlen(options->dir) >= sizeof(((SqliteStore *)0)->dir) - 128) {
+        return error_set(reterr, STATUS_REFUSED, "the store's directory has too long a name");
+    }
+    SqliteStore *store = calloc(1, sizeof *store);
+    if (!store) {
+        return error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    store->base.ops = &sqlite_ops;
+    store->options = *options;
+    store->lock = -1;
+    snprintf(store->dir, sizeof store->dir, "%s", options->dir);
+    snprintf(store->path, sizeof store->path, "%s/weir.db", options->dir);
+    store->options.dir = store->dir;
+    Status status = options->read_only ? open_read_only(store, reterr) : open_writable(store, reterr);
+    if (status != STATUS_OK) {
+        store->broken = true; /* close as it is: no publishing, no checkpoint */
+        sqlite_close(&store->base);
+        return status;
+    }
+    *ret_store = &store->base;
+    return STATUS_OK;
+}

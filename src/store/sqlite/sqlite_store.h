@@ -1,0 +1,106 @@
+/* The SQLite store as its parts see it. Callers use store/store.h. */
+#ifndef WEIR_STORE_SQLITE_SQLITE_STORE_H
+#define WEIR_STORE_SQLITE_SQLITE_STORE_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "store/sqlite/derived.h"
+#include "store/sqlite/flow_cache.h"
+#include "store/store_ops.h"
+
+/* What the writer counts, read by anyone at any time. */
+typedef struct Counters {
+    atomic_int_fast64_t last_seq, published_seq, records, messages;
+    atomic_int_fast64_t cache_hits, cache_misses, commits, checkpoints, commit_us, sync_failed;
+    atomic_int_fast64_t wal_bytes, free_bytes;
+    atomic_bool disk_low;
+} Counters;
+
+typedef struct SqliteStore {
+    Store base;
+    StoreOptions options;
+    char dir[INDEX_PATH_BYTES_MAX], path[INDEX_PATH_BYTES_MAX + 16];
+    int lock; /* a file descriptor, -1 for read-only */
+    sqlite3 *db; /* the writer's; NULL for read-only */
+    Derived *derived;
+    FlowCache *flows;
+    RuleSet *rules;
+    Alert *alerts; /* room for RULES_MAX */
+    Arena scratch; /* for one batch */
+    sqlite3_stmt *insert_record, *insert_message, *select_record, *select_flow;
+    int64_t next_seq;
+    int64_t page_bytes;
+    int64_t wal_moved_bytes; /* of the WAL, already in the database */
+    int64_t checked_free_us;
+    bool broken; /* a sync or the file failed: nothing more is acknowledged */
+    struct { /* the writer's own counts, made public with each commit */
+        int64_t records, messages, cache_hits, cache_misses;
+    } tally;
+    Counters counters;
+} SqliteStore;
+
+/* writer.c */
+Status sqlite_writer_open(SqliteStore *store, Error *reterr) MUST_CHECK;
+void sqlite_writer_close(SqliteStore *store);
+Status sqlite_apply(Store *base, Work *first, Error *reterr) MUST_CHECK;
+Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr) MUST_CHECK;
+
+/* records_writer.c: a WORK_RECORDS inside the writer's transaction */
+Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+
+/* rules_writer.c */
+Status sqlite_load_rules(SqliteStore *store, Error *reterr) MUST_CHECK;
+Status sqlite_apply_rule(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_reader_rules(StoreReader *base, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_visit_rules(sqlite3 *db, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* reader.c */
+typedef struct SqliteReader {
+    StoreReader base;
+    SqliteStore *store;
+    sqlite3 *db;
+    struct SqliteView *view; /* the one that is looked at, between begin or resume and end; borrows */
+    sqlite3_stmt *select_record, *select_bounds;
+    IndexSet *own_set; /* of a read-only store, which has no writer to ask */
+} SqliteReader;
+
+typedef struct SqliteView {
+    StoreView base;
+    IndexSet *set;
+    IndexPair *tail; /* (time, seq) behind the published ones, sorted; made when first needed */
+    size_t tail_count;
+    bool has_tail;
+} SqliteView;
+
+Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr) MUST_CHECK;
+void sqlite_reader_close(StoreReader *base);
+Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr) MUST_CHECK;
+Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr) MUST_CHECK;
+void sqlite_end(StoreReader *base);
+void sqlite_view_free(StoreView *base);
+Status sqlite_get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+                   Error *reterr) MUST_CHECK;
+Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
+                   Error *reterr) MUST_CHECK;
+Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
+                      Error *reterr) MUST_CHECK;
+Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisitor *visit, void *context,
+                       Error *reterr) MUST_CHECK;
+
+/* times.c */
+Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
+                         void *context, Error *reterr) MUST_CHECK;
+uint64_t sqlite_estimate_times(const StoreView *base, TimePosition from, TimePosition to);
+
+/* verify.c */
+Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const char *text), void *context,
+                     void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
+                     VerifyReport *ret_report, Error *reterr) MUST_CHECK;
+
+/* lock.c: the store's lock, on a file of its own, since closing any descriptor of the database file would drop SQLite's. */
+Status store_lock_take(const char *dir, int *ret_lock, Error *reterr) MUST_CHECK;
+void store_lock_release(int lock); /* accepts -1 */
+
+#endif

@@ -1,0 +1,305 @@
+/* The writer: batches as transactions, and the care of the WAL and the disk. */
+#include <stdlib.h>
+
+#include "store/sqlite/db.h"
+#include "store/sqlite/publish.h"
+#include "store/sqlite/row.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum {
+    FREE_CHECK_US = 100000,        /* how old the figure of the free disk space may be */
+    CHECKPOINT_BYTES = 16 << 20,   /* small and often: a large checkpoint stalls the writer */
+    RESTART_WAIT_MS = 200,         /* how long a checkpoint at the cap waits for readers */
+    SCRATCH_BYTES_MAX = 64 << 20,
+};
+
+/* ---- The disk ------------------------------------------------------------------------------------------------------ */
+
+/* Refuses early, while there is still room for everything that is under way: half a transaction is never needed. */
+static Status check_space(SqliteStore *store, Error *reterr)
+{
+    int64_t now = clock_monotonic_us(store->options.clock);
+    if (now - store->checked_free_us >= FREE_CHECK_US || store->checked_free_us == 0) {
+        uint64_t free_bytes = 0;
+        const Io *io = store->options.io;
+        Status status = io->free_bytes(io->self, store->dir, &free_bytes, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        store->checked_free_us = now;
+        store->counters.free_bytes = (int64_t)free_bytes;
+        store->counters.disk_low = free_bytes < store->options.free_reserve_bytes;
+    }
+    if (store->counters.disk_low) {
+        return error_set(reterr, STATUS_BUSY, "the disk has less than the reserve of %llu MiB left; make room and try again",
+                         (unsigned long long)(store->options.free_reserve_bytes >> 20));
+    }
+    return STATUS_OK;
+}
+
+static int wal_grew(void *self, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    SqliteStore *store = self;
+    enum { FRAME_HEADER_BYTES = 24 };
+    int64_t page_bytes = store->page_bytes + FRAME_HEADER_BYTES;
+    store->counters.wal_bytes = pages * page_bytes;
+    return SQLITE_OK;
+}
+
+/* Moves the WAL into the database as far as readers allow. At the cap it waits for them a little. */
+static Status checkpoint(SqliteStore *store, Error *reterr)
+{
+    bool at_cap = (uint64_t)store->counters.wal_bytes >= store->options.wal_bytes_max;
+    int in_wal = 0, moved = 0;
+    sqlite3_busy_timeout(store->db, at_cap ? RESTART_WAIT_MS : 0);
+    int code = sqlite3_wal_checkpoint_v2(store->db, "main", at_cap ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+                                         &in_wal, &moved);
+    sqlite3_busy_timeout(store->db, 0);
+    store->counters.checkpoints++;
+    if (code == SQLITE_OK && moved == in_wal) {
+        store->wal_moved_bytes = store->counters.wal_bytes;
+    }
+    return code == SQLITE_OK || code == SQLITE_BUSY ? STATUS_OK : db_error(store->db, code, "checkpoint the WAL", reterr);
+}
+
+static bool is_checkpoint_due(SqliteStore *store, bool idle)
+{
+    int64_t grown = store->counters.wal_bytes - store->wal_moved_bytes;
+    if (grown < 0) { /* the WAL began anew */
+        store->wal_moved_bytes = 0;
+        grown = store->counters.wal_bytes;
+    }
+    return grown >= CHECKPOINT_BYTES || (idle && grown > 0);
+}
+
+/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+
+static size_t count_records(const Work *first)
+{
+    size_t count = 0;
+    for (const Work *work = first; work; work = work->next) {
+        count += work->kind == WORK_RECORDS && !work->records.dry_run ? work->records.count : 0;
+    }
+    return count;
+}
+
+static void publish_counters(SqliteStore *store)
+{
+    Counters *counters = &store->counters;
+    counters->last_seq = store->next_seq - 1;
+    counters->records = store->tally.records;
+    counters->messages = store->tally.messages;
+    counters->cache_hits = store->tally.cache_hits;
+    counters->cache_misses = store->tally.cache_misses;
+}
+
+static Status load_counters(SqliteStore *store, Error *reterr)
+{
+    int64_t last_seq = 0, messages = 0;
+    Status status = publish_last_seq(store->db, &last_seq, reterr);
+    if (status == STATUS_OK) {
+        status = db_get_int(store->db, "SELECT count(*) FROM messages", 0, &messages, reterr);
+    }
+    store->next_seq = last_seq + 1;
+    store->tally.messages = messages;
+    store->tally.records = last_seq - messages;
+    publish_counters(store);
+    return status;
+}
+
+/* After a failure SQLite may or may not have rolled back by itself; then everything in memory is made to fit the log again. */
+static Status roll_back(SqliteStore *store, Error *reterr)
+{
+    if (!sqlite3_get_autocommit(store->db)) {
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    flow_cache_clear(store->flows);
+    Status status = load_counters(store, reterr);
+    if (status == STATUS_OK) {
+        status = derived_reload(store->derived, reterr);
+    }
+    return status == STATUS_OK ? sqlite_load_rules(store, reterr) : status;
+}
+
+static Status fail_batch(SqliteStore *store, Status status, bool in_commit, Error *reterr)
+{
+    if (status == STATUS_BUSY) {
+        Error ignored; /* the first reason is the one to tell */
+        if (roll_back(store, &ignored) == STATUS_OK) {
+            return STATUS_BUSY;
+        }
+    }
+    store->broken = true;
+    store->counters.sync_failed++;
+    reterr->status = in_commit ? STATUS_UNKNOWN : STATUS_BROKEN;
+    return reterr->status;
+}
+
+static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
+{
+    int64_t now_us = clock_wall_us(store->options.clock);
+    Status status = STATUS_OK;
+    for (Work *work = first; work && status == STATUS_OK; work = work->next) {
+        arena_reset(&store->scratch);
+        status = work->kind == WORK_RECORDS ? sqlite_apply_records(store, work, now_us, reterr)
+                                            : sqlite_apply_rule(store, work, now_us, reterr);
+    }
+    return status;
+}
+
+static Status check_batch(SqliteStore *store, const Work *first, Error *reterr)
+{
+    size_t records = count_records(first);
+    if (store->broken || !store->db) {
+        return error_set(reterr, STATUS_BROKEN, "the store takes nothing more after an earlier failure");
+    }
+    if (records > STORE_BATCH_RECORDS_MAX) {
+        return error_set(reterr, STATUS_REFUSED, "a batch holds at most %d records", STORE_BATCH_RECORDS_MAX);
+    }
+    Status status = check_space(store, reterr);
+    return status == STATUS_OK ? derived_make_room(store->derived, records, reterr) : status;
+}
+
+Status sqlite_apply(Store *base, Work *first, Error *reterr)
+{
+    SqliteStore *store = (SqliteStore *)base;
+    Error error = {0};
+    Status status = check_batch(store, first, &error);
+    bool in_commit = false;
+    if (status == STATUS_OK) {
+        int64_t start = clock_monotonic_us(store->options.clock);
+        status = db_exec(store->db, "BEGIN IMMEDIATE", &error);
+        if (status == STATUS_OK) {
+            status = apply_all(store, first, &error);
+        }
+        if (status == STATUS_OK) {
+            in_commit = true;
+            status = db_exec(store->db, "COMMIT", &error);
+        }
+        if (status != STATUS_OK) {
+            status = fail_batch(store, status, in_commit, &error);
+        } else {
+            derived_committed(store->derived, store->next_seq - 1);
+            publish_counters(store);
+            store->counters.commits++;
+            store->counters.commit_us += clock_monotonic_us(store->options.clock) - start;
+        }
+    }
+    return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "%s", error.message);
+}
+
+Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
+{
+    SqliteStore *store = (SqliteStore *)base;
+    *ret_more = false;
+    if (store->broken || !store->db) {
+        return STATUS_OK;
+    }
+    Status status = STATUS_OK;
+    if (!store->counters.disk_low) {
+        status = derived_maintain(store->derived, idle, ret_more, reterr);
+    }
+    if (status == STATUS_OK && is_checkpoint_due(store, idle && !*ret_more)) {
+        status = checkpoint(store, reterr);
+    }
+    /* A full disk only puts housekeeping off. Anything else means that the file cannot be trusted to take more. */
+    if (status != STATUS_OK && status != STATUS_BUSY) {
+        store->broken = true;
+    }
+    return status == STATUS_BUSY ? STATUS_OK : status;
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------- */
+
+static Status configure(SqliteStore *store, Error *reterr)
+{
+    /* FULL: a commit is on disk when it returns. Automatic checkpoints are off, since they would come at the worst moment; the WAL
+     * file is kept and reused, so that syncs do not extend it. */
+    Status status = db_exec(store->db,
+                            "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                            "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; PRAGMA temp_store = MEMORY;"
+                            "PRAGMA cache_size = -32768; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",
+                            reterr);
+    if (status == STATUS_OK) {
+        status = db_get_int(store->db, "PRAGMA page_size", 4096, &store->page_bytes, reterr);
+    }
+    sqlite3_wal_hook(store->db, wal_grew, store);
+    return status;
+}
+
+static Status prepare(SqliteStore *store, Error *reterr)
+{
+    Status status = row_prepare_insert(store->db, &store->insert_record, reterr);
+    if (status == STATUS_OK) {
+        status = db_prepare(store->db, "INSERT INTO messages VALUES(?,?,?,?,?)", &store->insert_message, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = row_prepare_select(store->db, FIELD_ALL, "FROM records WHERE seq = ?", &store->select_record, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = row_prepare_select(store->db, FIELD_ALL,
+                                    "FROM records WHERE destination_id = ? AND reference = ? AND unit = ?"
+                                    " ORDER BY seq DESC LIMIT 1",
+                                    &store->select_flow, reterr);
+    }
+    return status;
+}
+
+Status sqlite_writer_open(SqliteStore *store, Error *reterr)
+{
+    int code = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                               store->options.vfs);
+    if (code != SQLITE_OK) {
+        Status status = db_error(store->db, code, store->path, reterr);
+        sqlite3_close(store->db);
+        store->db = NULL;
+        return status;
+    }
+    sqlite3_extended_result_codes(store->db, 1);
+    arena_init(&store->scratch, 64 << 10, SCRATCH_BYTES_MAX);
+    store->alerts = calloc(RULES_MAX, sizeof *store->alerts);
+    store->flows = flow_cache_new(store->options.flow_cache_bytes);
+    Status status = store->alerts && store->flows ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
+    if (status == STATUS_OK) {
+        status = configure(store, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = schema_open(store->db, &store->options, &store->base.info, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = prepare(store, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = derived_open(store->db, &store->options, &store->base.info, &store->derived, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_load_rules(store, reterr);
+    }
+    return status == STATUS_OK ? load_counters(store, reterr) : status;
+}
+
+void sqlite_writer_close(SqliteStore *store)
+{
+    Error ignored; /* what is not published now is published after the next start */
+    if (store->derived && !store->broken && !store->counters.disk_low) {
+        Status published = derived_publish_all(store->derived, &ignored);
+        (void)published;
+    }
+    derived_close(store->derived);
+    sqlite3_finalize(store->insert_record);
+    sqlite3_finalize(store->insert_message);
+    sqlite3_finalize(store->select_record);
+    sqlite3_finalize(store->select_flow);
+    if (store->db) {
+        /* The last connection checkpoints and removes the WAL when it closes, if no sync has failed. */
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, store->broken, NULL);
+        sqlite3_close(store->db);
+    }
+    flow_cache_free(store->flows);
+    rule_set_drop(store->rules);
+    free(store->alerts);
+    arena_release(&store->scratch);
+}

@@ -1,0 +1,129 @@
+#include "store/store_ops.h"
+
+StoreOptions store_options_default(const char *dir)
+{
+    return (StoreOptions){
+        .dir = dir,
+        .clock = &clock_system,
+        .io = &io_system,
+        .identity = IDENTITY_RECORD_ID,
+        .scale = 2,
+        .flow_cache_bytes = (size_t)128 << 20,
+        .free_reserve_bytes = (uint64_t)256 << 20,
+        .wal_bytes_max = (uint64_t)256 << 20,
+        .publish_records = 65536,
+        .background = true,
+    };
+}
+
+Status store_open(const StoreOptions *options, Store **ret_store, Error *reterr)
+{
+    return sqlite_store_open(options, ret_store, reterr);
+}
+
+void store_close(Store *store)
+{
+    if (store) {
+        store->ops->close(store);
+    }
+}
+
+const StoreInfo *store_info(const Store *store) { return &store->info; }
+
+Status store_apply(Store *store, Work *first, Error *reterr) { return store->ops->apply(store, first, reterr); }
+
+Status store_maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
+{
+    return store->ops->maintain(store, idle, ret_more, reterr);
+}
+
+RuleSet *store_rules(Store *store) { return store->ops->rules(store); }
+
+int64_t store_last_seq(const Store *store) { return store->ops->last_seq(store); }
+
+void store_metrics(const Store *store, StoreMetrics *ret_metrics) { store->ops->metrics(store, ret_metrics); }
+
+Status store_reader_open(Store *store, StoreReader **ret_reader, Error *reterr)
+{
+    return store->ops->reader_open(store, ret_reader, reterr);
+}
+
+void store_reader_close(StoreReader *reader)
+{
+    if (reader) {
+        reader->ops->reader_close(reader);
+    }
+}
+
+Status reader_begin(StoreReader *reader, StoreView **ret_view, Error *reterr)
+{
+    return reader->ops->begin(reader, ret_view, reterr);
+}
+
+Status reader_resume(StoreReader *reader, StoreView *view, Error *reterr)
+{
+    return reader->ops->resume(reader, view, reterr);
+}
+
+void reader_end(StoreReader *reader) { reader->ops->end(reader); }
+
+void view_free(StoreView *view)
+{
+    if (view) {
+        view->ops->view_free(view);
+    }
+}
+
+int64_t view_bound(const StoreView *view) { return view->bound; }
+
+int64_t view_rollup_seq(const StoreView *view) { return view->rollup_seq; }
+
+Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->get(reader, seq, visit, context, reterr);
+}
+
+Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->find(reader, record_id, source_id, visit, context, reterr);
+}
+
+Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
+                   Error *reterr)
+{
+    return reader->ops->scan(reader, after, through, fields, visit, context, reterr);
+}
+
+Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
+                         void *context, Error *reterr)
+{
+    return reader->ops->walk_times(reader, from, to, fields, visit, context, reterr);
+}
+
+uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosition to)
+{
+    return view->ops->estimate_times(view, from, to);
+}
+
+Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
+                      Error *reterr)
+{
+    return reader->ops->rollups(reader, level, from, to, visit, context, reterr);
+}
+
+Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->messages(reader, kind, after, visit, context, reterr);
+}
+
+Status reader_rules(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->reader_rules(reader, visit, context, reterr);
+}
+
+Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
+                    void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
+                    VerifyReport *ret_report, Error *reterr)
+{
+    return reader->ops->verify(reader, problem, context, progress, ret_report, reterr);
+}

@@ -1,0 +1,56 @@
+/* What an implementation of the store provides. Callers use store.h; only implementations and the fake include this.
+ *
+ * Every member is required and means what the function of its name in store.h says: who may call it on which thread, what
+ * each status means, who owns the arguments. */
+#ifndef WEIR_STORE_STORE_OPS_H
+#define WEIR_STORE_STORE_OPS_H
+
+#include "store/store.h"
+
+typedef struct StoreOps {
+    void (*close)(Store *store);
+    Status (*apply)(Store *store, Work *first, Error *reterr);
+    Status (*maintain)(Store *store, bool idle, bool *ret_more, Error *reterr);
+    RuleSet *(*rules)(Store *store);
+    int64_t (*last_seq)(const Store *store);
+    void (*metrics)(const Store *store, StoreMetrics *ret_metrics);
+
+    Status (*reader_open)(Store *store, StoreReader **ret_reader, Error *reterr);
+    void (*reader_close)(StoreReader *reader);
+    Status (*begin)(StoreReader *reader, StoreView **ret_view, Error *reterr);
+    Status (*resume)(StoreReader *reader, StoreView *view, Error *reterr);
+    void (*end)(StoreReader *reader);
+    void (*view_free)(StoreView *view);
+    Status (*get)(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr);
+    Status (*find)(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr);
+    Status (*scan)(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
+                   Error *reterr);
+    Status (*walk_times)(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
+                         void *context, Error *reterr);
+    uint64_t (*estimate_times)(const StoreView *view, TimePosition from, TimePosition to);
+    Status (*rollups)(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
+                      Error *reterr);
+    Status (*messages)(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr);
+    Status (*reader_rules)(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr);
+    Status (*verify)(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
+                     void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
+                     VerifyReport *ret_report, Error *reterr);
+} StoreOps;
+
+/* Implementations embed these as their first member. */
+struct Store {
+    const StoreOps *ops;
+    StoreInfo info;
+};
+struct StoreReader {
+    const StoreOps *ops;
+};
+struct StoreView {
+    const StoreOps *ops;
+    int64_t bound, rollup_seq;
+};
+
+/* One line an implementation. */
+Status sqlite_store_open(const StoreOptions *options, Store **ret_store, Error *reterr) MUST_CHECK;
+
+#endif
