@@ -118,7 +118,7 @@ static Status run_change(SqliteStore *store, Work *work, const char *sql, int64_
     sqlite3_bind_int64(stmt, 11, work->rule.id);
     sqlite3_bind_int64(stmt, 12, work->rule.version);
     int code = sqlite3_step(stmt);
-    if (code == SQLITE_CONSTRAINT) {
+    if ((code & 0xff) == SQLITE_CONSTRAINT) {
         work->status = error_set(&work->error, STATUS_CONFLICT, "there is another alert rule with the name %.*s",
                                  STR_ARGS(work->rule.name));
     } else if (code != SQLITE_DONE) {

@@ -1,0 +1,21 @@
+/* The contract of store.h as a suite of tests: run on every implementation.
+ *
+ * An implementation provides how a fresh place for a store is made and removed; the suite does the rest through store.h. */
+#ifndef WEIR_TESTS_CONTRACT_STORE_SUITE_H
+#define WEIR_TESTS_CONTRACT_STORE_SUITE_H
+
+#include "store/store.h"
+
+typedef struct StoreFactory {
+    const char *name;
+    /* A new empty place in `ret_dir`. */
+    void (*make)(char *ret_dir, size_t size);
+    void (*remove)(const char *dir);
+    /* What options differ from the defaults. */
+    void (*adjust)(StoreOptions *options);
+} StoreFactory;
+
+/* Runs all tests; returns how many failed. */
+int store_suite_run(const StoreFactory *factory);
+
+#endif
