@@ -49,19 +49,22 @@ void arena_reset(Arena *arena)
 
 void arena_rewind(Arena *arena, ArenaMark mark)
 {
-    ArenaChunk *newest = arena->chunks;
-    if (newest == mark.chunk) {
-        arena->at = mark.at;
-        return;
+    ArenaChunk *keep = NULL;
+    for (ArenaChunk *chunk = arena->chunks; chunk != mark.chunk;) {
+        ArenaChunk *next = chunk->next;
+        /* A usual chunk stays, empty: who rewinds often at the end of a chunk would pay for a new one each time. */
+        if (!keep && chunk->bytes <= arena->chunk_bytes) {
+            keep = chunk;
+            keep->next = mark.chunk;
+        } else {
+            arena->taken -= chunk->bytes;
+            free(chunk);
+        }
+        chunk = next;
     }
-    /* The newest chunk stays, empty: a caller who rewinds often at the end of a chunk would pay for a new one each time. */
-    while (newest->next != mark.chunk) {
-        ArenaChunk *between = newest->next;
-        newest->next = between->next;
-        arena->taken -= between->bytes;
-        free(between);
-    }
-    arena->at = newest->data;
+    arena->chunks = keep ? keep : mark.chunk;
+    arena->at = keep ? keep->data : mark.at;
+    arena->end = arena->chunks ? (char *)arena->chunks + arena->chunks->bytes : NULL;
 }
 
 static bool add_chunk(Arena *arena, size_t bytes)

@@ -98,7 +98,7 @@ void record_problems_reset(RecordProblems *problems)
 static Str cut_name(Str name)
 {
     if (name.len <= NAME_BYTES_MAX) {
-        return name;
+        return name.len > 0 ? name : STR("(no name)");
     }
     name.len = NAME_BYTES_MAX;
     while (name.len > 0 && ((unsigned char)name.ptr[name.len] & 0xC0) == 0x80) {
@@ -107,12 +107,19 @@ static Str cut_name(Str name)
     return name;
 }
 
-void record_problems_add(RecordProblems *problems, Str field, const char *problem)
+static void add(RecordProblems *problems, Str field, const char *problem)
 {
     if (problems->count < RECORD_PROBLEMS_MAX) {
-        problems->items[problems->count++] = (FieldProblem){cut_name(field), problem};
+        problems->items[problems->count++] = (FieldProblem){field, problem};
     }
 }
+
+void record_problems_add(RecordProblems *problems, Str field, const char *problem)
+{
+    add(problems, cut_name(field), problem);
+}
+
+void record_problems_add_whole(RecordProblems *problems, const char *problem) { add(problems, STR(""), problem); }
 
 static const char *unknown_problem(Str name)
 {

@@ -27,6 +27,8 @@ const char *record_check_value(Str text, bool is_json_number, unsigned scale, in
 void record_problems_reset(RecordProblems *problems);
 /* Beyond RECORD_PROBLEMS_MAX they are not kept; a name is cut when it is very long. */
 void record_problems_add(RecordProblems *problems, Str field, const char *problem);
+/* Of no field, but of the record as a whole. */
+void record_problems_add_whole(RecordProblems *problems, const char *problem);
 /* A warning or, by the policy, a problem that suggests the nearest name. */
 void record_problems_add_unknown(RecordProblems *problems, Str field, const RecordPolicy *policy);
 

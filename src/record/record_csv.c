@@ -85,7 +85,7 @@ Status record_from_csv(const Str *cells, size_t count, const CsvHeader *header, 
 {
     record_problems_reset(problems);
     if (count != header->columns) {
-        record_problems_add(problems, STR(""), "must have as many cells as the CSV header has columns");
+        record_problems_add_whole(problems, "must have as many cells as the CSV header has columns");
         return STATUS_REFUSED;
     }
     memset(ret_record, 0, sizeof *ret_record);

@@ -86,7 +86,7 @@ static void take_unknown_fields(yyjson_val *object, const RecordPolicy *policy, 
     KeySet set;
     yyjson_obj_iter keys = yyjson_obj_iter_with(object);
     if (!key_set_init(&set, unknown, policy->hash_seed)) {
-        record_problems_add(problems, STR(""), "is too large to be checked at the moment");
+        record_problems_add_whole(problems, "is too large to be checked at the moment");
         return;
     }
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&keys));) {
@@ -109,7 +109,7 @@ Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *r
     FieldValues fields;
     record_problems_reset(problems);
     if (!yyjson_is_obj(value)) {
-        record_problems_add(problems, STR(""), "must be a JSON object");
+        record_problems_add_whole(problems, "must be a JSON object");
         return STATUS_REFUSED;
     }
     memset(ret_record, 0, sizeof *ret_record);
@@ -124,8 +124,14 @@ Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *r
 static Status refuse_line(const yyjson_read_err *err, Arena *arena, RecordProblems *problems)
 {
     const char *problem = arena_printf(arena, "is not valid JSON: %s at column %zu", err->msg, err->pos + 1);
-    record_problems_add(problems, STR(""), problem ? problem : "is not valid JSON");
+    record_problems_add_whole(problems, problem ? problem : "is not valid JSON");
     return STATUS_REFUSED;
+}
+
+static Status lack_memory(bool half_free, RecordProblems *problems)
+{
+    record_problems_add_whole(problems, "has too many values, or is nested too deep");
+    return half_free ? STATUS_REFUSED : STATUS_BUSY;
 }
 
 Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
@@ -135,17 +141,19 @@ Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Are
     _Alignas(16) char local[4096];
     JsonMemory memory = {local, local + sizeof local, arena};
     ArenaMark mark = arena_mark(arena);
+    bool half_free = arena->taken <= arena->bytes_max / 2;
     yyjson_read_err err;
     record_problems_reset(problems);
     if (len == 0) {
-        record_problems_add(problems, STR(""), "is empty");
+        record_problems_add_whole(problems, "is empty");
         return STATUS_REFUSED;
     }
     yyjson_val *root = json_read_with(&memory, line, len, &err);
-    Status status = root ? record_from_json(root, policy, ret_record, problems) : STATUS_BUSY;
+    Status status = root ? record_from_json(root, policy, ret_record, problems) : STATUS_REFUSED;
     arena_rewind(arena, mark);
-    if (!root && err.code != YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
-        status = refuse_line(&err, arena, problems);
+    if (root) {
+        return status;
     }
-    return status;
+    return err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? lack_memory(half_free, problems)
+                                                           : refuse_line(&err, arena, problems);
 }

@@ -46,8 +46,8 @@ Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *r
 
 /* json_read() and record_from_json() in one, for one line of NDJSON: faster, as it leaves nothing in the arena but the text of a
  * problem. The record borrows from `line`, which is changed and needs the same padding (the next line may be there: it is
- * restored). REFUSED with `problems` filled, also when the line is not JSON; BUSY when the arena is at its ceiling, with `line` no
- * longer readable. */
+ * restored). REFUSED with `problems` filled, also when the line is not JSON. BUSY as for json_read(), and then `line` is spoilt for
+ * another try: an arena that is kept less than half full never gets there. */
 Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
                          RecordProblems *problems) MUST_CHECK;
 

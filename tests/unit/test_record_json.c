@@ -1,87 +1,4 @@
-#include "unit.h"
-
-#include "record/record_json.h"
-
-#define GOOD                                                                                                           \
-    "{\"recordId\":\"rec-001\",\"time\":\"2025-01-01 "                                                                 \
-    "10:00:00\",\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\","                                               \
-    "\"type\":\"positive\",\"value\":\"100.50\",\"unit\":\"EUR\",\"reference\":\"ref-001\"}"
-
-static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
-static const RecordPolicy strict = {.scale = 2, .hash_seed = 5, .refuse_unknown_fields = true};
-
-/* One reading, in a buffer whose padding is watched. */
-typedef struct Reading {
-    Arena arena;
-    char *text;
-    Record record;
-    RecordProblems problems;
-    Error error;
-    Status status;
-    char shown[4096]; /* the problems as text */
-} Reading;
-
-static void reading_release(Reading *reading)
-{
-    free(reading->text);
-    arena_release(&reading->arena);
-}
-
-static void show(Reading *reading)
-{
-    Buf buf;
-    buf_init(&buf, sizeof reading->shown - 1);
-    record_problems_put_text(&buf, &reading->problems);
-    assert_false(buf.failed);
-    memcpy(reading->shown, buf.ptr ? buf.ptr : "", buf.len);
-    reading->shown[buf.len] = '\0';
-    buf_release(&buf);
-}
-
-static char *with_padding(Str text)
-{
-    char *copy = malloc(text.len + YYJSON_PADDING_SIZE);
-    assert_non_null(copy);
-    memcpy(copy, text.ptr, text.len);
-    memset(copy + text.len, '#', YYJSON_PADDING_SIZE);
-    return copy;
-}
-
-static void read_line(Reading *reading, Str text, const RecordPolicy *by)
-{
-    memset(reading, 0, sizeof *reading);
-    arena_init(&reading->arena, 4096, 1 << 20);
-    reading->text = with_padding(text);
-    reading->status =
-        record_parse_line(reading->text, text.len, by, &reading->arena, &reading->record, &reading->problems);
-    assert_memory_equal(reading->text + text.len, "####", YYJSON_PADDING_SIZE);
-    show(reading);
-}
-
-static void read_value(Reading *reading, Str text, const RecordPolicy *by)
-{
-    yyjson_val *root;
-    memset(reading, 0, sizeof *reading);
-    arena_init(&reading->arena, 4096, 1 << 20);
-    reading->text = with_padding(text);
-    reading->status = json_read(reading->text, text.len, &reading->arena, &root, &reading->error);
-    assert_memory_equal(reading->text + text.len, "####", YYJSON_PADDING_SIZE);
-    if (reading->status == STATUS_OK) {
-        reading->status = record_from_json(root, by, &reading->record, &reading->problems);
-        show(reading);
-    }
-}
-
-static void check_problems(Str text, const RecordPolicy *by, const char *problems)
-{
-    Reading reading;
-    read_line(&reading, text, by);
-    if (strcmp(reading.shown, problems) != 0) {
-        fail_msg("%.*s\n   gave: %s\ninstead: %s", STR_ARGS(text), reading.shown, problems);
-    }
-    assert_int_equal(reading.status, *problems ? STATUS_REFUSED : STATUS_OK);
-    reading_release(&reading);
-}
+#include "reading.h"
 
 /* The good record with the value of one field exchanged: `json` as it stands, NULL to leave the field out. */
 static void write_with(Buf *buf, const char *field, const char *json)
@@ -348,6 +265,138 @@ static void test_not_an_object(void **state)
     }
 }
 
+/* The good record with more text before its closing brace. */
+static void check_with_more(const char *more, const RecordPolicy *by, const char *problems)
+{
+    char text[2048];
+    int len = snprintf(text, sizeof text, "%.*s,%s}", (int)sizeof GOOD - 2, GOOD, more);
+    check_problems((Str){text, (size_t)len}, by, problems);
+}
+
+static void test_duplicate_keys(void **state)
+{
+    (void)state;
+    static const char inside[] = "note contains an object with the same key twice";
+    check_with_more("\"value\":\"100.50\"", &policy, "value must not be given twice");
+    check_with_more("\"v\\u0061lue\":1", &policy, "value must not be given twice");
+    check_with_more("\"unit\":null,\"unit\":7,\"time\":0", &policy,
+                    "time must not be given twice; unit must not be given twice");
+    check_with_more("\"note\":1,\"note\":1", &policy, "note must not be given twice");
+    check_with_more("\"note\":1,\"n\\u006fte\":2", &policy, "note must not be given twice");
+    check_with_more("\"note\":{\"a\":1,\"a\":1}", &policy, inside);
+    check_with_more("\"note\":[1,[{\"b\":{\"a\":1,\"c\":[],\"a\":1}}]]", &policy, inside);
+    check_with_more("\"note\":{\"a\":{\"b\":1},\"b\":{\"a\":1}}", &policy, "");
+    check_with_more("\"note\":[{\"a\":1},{\"a\":1}]", &policy, "");
+    check_with_more("\"note\":{\"a\":\"a\",\"A\":1,\"\":2}", &policy, "");
+    check_with_more("\"note\":{\"\":1,\"\":2}", &policy, inside);
+    check_with_more("\"note\":{\"a\\u0000b\":1,\"a\\u0000c\":2}", &policy, "");
+    check_with_more("\"note\":{\"a\\u0000b\":1,\"a\\u0000b\":2}", &policy, inside);
+}
+
+/* Many keys, the last of which may be the first again: in the record itself and in an object inside. */
+static void check_many_keys(size_t count, bool inside, bool twice)
+{
+    Buf buf;
+    char expected[64] = "";
+    buf_init(&buf, 8 << 20);
+    buf_put(&buf, (Str){GOOD, sizeof GOOD - 2});
+    buf_put(&buf, inside ? STR(",\"note\":{\"k\":0") : STR(""));
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&buf, ",\"k%zu\":%zu", twice && i == count - 1 ? 0 : i, i);
+    }
+    buf_put(&buf, inside ? STR("}}") : STR("}"));
+    if (twice) {
+        snprintf(expected, sizeof expected, "%s",
+                 inside ? "note contains an object with the same key twice" : "k0 must not be given twice");
+    }
+    check_problems(buf_str(&buf), &policy, expected);
+    buf_release(&buf);
+}
+
+static void test_many_keys(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000, 20000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        for (int way = 0; way < 4; way++) {
+            check_many_keys(counts[i], way & 1, way & 2);
+        }
+    }
+}
+
+static void test_unknown_fields_are_warnings(void **state)
+{
+    (void)state;
+    Reading reading;
+    char text[1024];
+    int len = snprintf(text, sizeof text, "%.*s,\"note\":{\"a\":[1,2]},\"record_id\":\"x\",\"simulateFailure\":true}",
+                       (int)sizeof GOOD - 2, GOOD);
+    read_line(&reading, (Str){text, (size_t)len}, &policy);
+    assert_int_equal(reading.status, STATUS_OK);
+    assert_int_equal(reading.problems.unknown_count, 3);
+    assert_text(reading.problems.unknown_fields[0], "note");
+    assert_text(reading.problems.unknown_fields[1], "record_id");
+    assert_text(reading.problems.unknown_fields[2], "simulateFailure");
+    assert_text(reading.record.reference, "ref-001");
+    reading_release(&reading);
+}
+
+static void test_unknown_fields_are_refused(void **state)
+{
+    (void)state;
+    check_with_more("\"note\":1", &strict, "note is not a field of a record");
+    check_with_more("\"record_id\":1", &strict, "record_id is not a field of a record; did you mean recordId?");
+    check_with_more("\"Unit\":1", &strict, "Unit is not a field of a record; did you mean unit?");
+    check_with_more("\"destinationID\":1", &strict,
+                    "destinationID is not a field of a record; did you mean destinationId?");
+    check_with_more("\"refernce\":1", &strict, "refernce is not a field of a record; did you mean reference?");
+    check_with_more("\"traceparent\":1", &strict, "traceparent is not a field of a record");
+    check_with_more("\"\":1", &strict, "\"(no name)\" is not a field of a record");
+    check_with_more("\"a \\n\":1,\"é\":2", &strict,
+                    "\"a \\n\" is not a field of a record; \"é\" is not a field of a record");
+}
+
+/* A client's names come back in the answer: few, and not long. */
+static void test_unknown_names_are_cut(void **state)
+{
+    (void)state;
+    Reading reading;
+    Buf buf;
+    buf_init(&buf, 1 << 20);
+    buf_put(&buf, (Str){GOOD, sizeof GOOD - 2});
+    for (int i = 0; i < 100; i++) {
+        buf_printf(&buf, ",\"%03d", i);
+        for (int n = 0; n < 200; n++) {
+            BUF_PUT(&buf, "é");
+        }
+        BUF_PUT(&buf, "\":1");
+    }
+    buf_put_char(&buf, '}');
+    read_line(&reading, buf_str(&buf), &strict);
+    assert_int_equal(reading.status, STATUS_REFUSED);
+    assert_int_equal(reading.problems.count, RECORD_PROBLEMS_MAX);
+    assert_int_equal(reading.problems.unknown_count, 100);
+    for (size_t i = 0; i < RECORD_WARNINGS_MAX; i++) {
+        assert_int_equal(reading.problems.unknown_fields[i].len, 127);
+        assert_int_equal(str_count_code_points(reading.problems.unknown_fields[i]), 3 + 62);
+    }
+    reading_release(&reading);
+    buf_release(&buf);
+}
+
+static void test_identity_option(void **state)
+{
+    (void)state;
+    static const RecordIdentity identities[] = {IDENTITY_RECORD_ID, IDENTITY_SOURCE_AND_RECORD_ID, IDENTITY_CONTENT};
+    for (size_t i = 0; i < 3; i++) {
+        Reading reading;
+        RecordPolicy by = {.scale = 2, .identity = identities[i], .hash_seed = 77};
+        read_line(&reading, STR(GOOD), &by);
+        assert_true(reading.record.identity_hash == record_identity_hash(&reading.record, identities[i], 77));
+        reading_release(&reading);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +410,12 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_all_problems_are_named),
         cmocka_unit_test(test_not_an_object),
+        cmocka_unit_test(test_duplicate_keys),
+        cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_unknown_fields_are_warnings),
+        cmocka_unit_test(test_unknown_fields_are_refused),
+        cmocka_unit_test(test_unknown_names_are_cut),
+        cmocka_unit_test(test_identity_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
