@@ -18,8 +18,9 @@ static bool text_matches(Str wanted, Str text) { return wanted.len == 0 || str_e
 
 bool filter_matches(const Filter *filter, const Record *record)
 {
-    /* A time that the scan did not fill is 0, which lies within open ends. */
-    return record->time_us >= filter->start_us && record->time_us <= filter->end_us &&
+    /* Where an end is open, the scan may not have filled the time. */
+    return (filter->start_us == TIMESTAMP_MIN || record->time_us >= filter->start_us) &&
+           (filter->end_us == TIMESTAMP_MAX || record->time_us <= filter->end_us) &&
            (filter->type < 0 || filter->type == (int)record->type) &&
            text_matches(filter->destination_id, record->destination_id) && text_matches(filter->unit, record->unit) &&
            text_matches(filter->source_id, record->source_id) && text_matches(filter->reference, record->reference);

@@ -9,8 +9,6 @@ enum {
     SELECTIVE = 16,       /* a filter that picks fewer than one row in so many is selective */
 };
 
-#define LISTER_FIELDS ((uint32_t)FIELD_ALL & ~(uint32_t)FIELD_TOTALS)
-
 void lister_init(Lister *lister, const Filter *filter, bool descending, int64_t bound, uint64_t limit,
                  const TimePosition *at)
 {
@@ -127,7 +125,7 @@ static Status walk(Listing *listing, Error *reterr)
         return STATUS_OK;
     }
     Status status =
-        reader_walk_times(listing->step->reader, lister->at, lister->end, LISTER_FIELDS, visit_walked, listing, reterr);
+        reader_walk_times(listing->step->reader, lister->at, lister->end, FIELD_ALL, visit_walked, listing, reterr);
     if (status != STATUS_OK || lister->state == LISTER_DONE) {
         return status;
     }

@@ -87,7 +87,7 @@ static bool find_zone(Str zone, char ret_nearest[ZONE_BYTES_MAX])
         }
         found = str_equal(known, zone);
         unsigned distance = str_distance(known, zone, DISTANCE_MAX);
-        if (distance < best) {
+        if (distance < best && distance <= known.len / 2) {
             best = distance;
             memcpy(ret_nearest, known.ptr, known.len + 1);
         }
