@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "base/decimal.h"
+#include "support/random.h"
 
 #define MAX INT64_C(999999999999999)
 
@@ -202,12 +203,12 @@ static void test_against_slow_arithmetic(void **state)
     uint64_t seed = 20250101, accepted = 0;
     for (int round = 0; round < 200000; round++) {
         char mantissa[20], text[64];
-        size_t digits = 1 + next_random(&seed) % 18;
-        int behind = (int)(next_random(&seed) % digits), exponent = (int)(next_random(&seed) % 21) - 10;
-        unsigned scale = (unsigned)(next_random(&seed) % (DECIMAL_SCALE_MAX + 1));
-        bool many_zeros = next_random(&seed) % 2;
+        size_t digits = 1 + random_next(&seed) % 18;
+        int behind = (int)(random_next(&seed) % digits), exponent = (int)(random_next(&seed) % 21) - 10;
+        unsigned scale = (unsigned)(random_next(&seed) % (DECIMAL_SCALE_MAX + 1));
+        bool many_zeros = random_next(&seed) % 2;
         for (size_t i = 0; i < digits; i++) {
-            mantissa[i] = (char)('0' + (many_zeros && next_random(&seed) % 4 ? 0 : (int)(next_random(&seed) % 10)));
+            mantissa[i] = (char)('0' + (many_zeros && random_next(&seed) % 4 ? 0 : (int)(random_next(&seed) % 10)));
         }
         size_t whole = digits - (size_t)behind;
         snprintf(text, sizeof text, "%.*s%s%.*se%d", (int)whole, mantissa, behind ? "." : "", behind, mantissa + whole,
@@ -231,8 +232,8 @@ static void test_format_and_parse_agree(void **state)
     uint64_t seed = 7;
     for (int round = 0; round < 100000; round++) {
         char text[DECIMAL_TEXT_BYTES_MAX];
-        int64_t value = (int64_t)(next_random(&seed) >> (1 + next_random(&seed) % 63)), back = -1;
-        unsigned scale = (unsigned)(next_random(&seed) % (DECIMAL_SCALE_MAX + 1));
+        int64_t value = (int64_t)(random_next(&seed) >> (1 + random_next(&seed) % 63)), back = -1;
+        unsigned scale = (unsigned)(random_next(&seed) % (DECIMAL_SCALE_MAX + 1));
         Str formatted = {text, decimal_format(value, scale, text)};
         assert_int_equal(decimal_parse(formatted, scale, INT64_MAX, &back), DECIMAL_OK);
         assert_true(back == value);

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "record/record_json.h"
+#include "support/random.h"
 
 static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
 
@@ -81,17 +82,17 @@ static void make_record(uint64_t *seed, char texts[5][64], Record *ret)
                                          "é", "€", "😀",  " ",  "\x01", "\x7f", "/"};
     Str *fields[] = {&ret->record_id, &ret->source_id, &ret->destination_id, &ret->unit, &ret->reference};
     for (size_t i = 0; i < 5; i++) {
-        size_t len = 0, count = 1 + next_random(seed) % 12;
+        size_t len = 0, count = 1 + random_next(seed) % 12;
         for (size_t n = 0; n < count; n++) {
-            const char *piece = pieces[next_random(seed) % (sizeof pieces / sizeof pieces[0])];
+            const char *piece = pieces[random_next(seed) % (sizeof pieces / sizeof pieces[0])];
             memcpy(texts[i] + len, piece, strlen(piece));
             len += strlen(piece);
         }
         *fields[i] = (Str){texts[i], len};
     }
-    ret->time_us = INT64_C(-62135596800000000) + (int64_t)(next_random(seed) % UINT64_C(315537897600000000));
-    ret->value = (int64_t)(next_random(seed) % (uint64_t)(RECORD_VALUE_MAX + 1));
-    ret->type = next_random(seed) % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE;
+    ret->time_us = INT64_C(-62135596800000000) + (int64_t)(random_next(seed) % UINT64_C(315537897600000000));
+    ret->value = (int64_t)(random_next(seed) % (uint64_t)(RECORD_VALUE_MAX + 1));
+    ret->type = random_next(seed) % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE;
 }
 
 static void check_json_round_trip(const StoredRecord *stored, Buf *buf, Arena *arena)

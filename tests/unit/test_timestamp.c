@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "base/timestamp.h"
+#include "support/random.h"
 
 static void test_accepted(void **state)
 {
@@ -148,8 +149,8 @@ static void test_against_timegm(void **state)
     uint64_t seed = 1;
     for (int round = 0; round < 100000; round++) {
         uint64_t range = (uint64_t)(TIMESTAMP_MAX - TIMESTAMP_MIN);
-        int64_t us = TIMESTAMP_MIN + (int64_t)(next_random(&seed) % range);
-        int offset = (int)(next_random(&seed) % (2 * 1439 + 1)) - 1439;
+        int64_t us = TIMESTAMP_MIN + (int64_t)(random_next(&seed) % range);
+        int offset = (int)(random_next(&seed) % (2 * 1439 + 1)) - 1439;
         time_t seconds = (time_t)(us / 1000000 - (us % 1000000 < 0));
         struct tm tm;
         char text[64], formatted[TIMESTAMP_TEXT_BYTES_MAX];

@@ -21,13 +21,4 @@ static inline void check_text(Str actual, const char *expected, const char *file
 }
 #define assert_text(actual, expected) check_text((actual), (expected), __FILE__, __LINE__)
 
-/* Random numbers that are the same in every run (splitmix64, Steele et al. 2014). */
-static inline uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 #endif

@@ -1,0 +1,170 @@
+#include "unit.h"
+
+#include "base/arena.h"
+#include "support/random.h"
+
+static void test_allocates_aligned_and_apart(void **state)
+{
+    (void)state;
+    enum { COUNT = 500 };
+    Arena arena;
+    unsigned char *blocks[COUNT];
+    size_t sizes[COUNT];
+    uint64_t seed = 11;
+    arena_init(&arena, 1024, 1 << 20);
+    assert_int_equal(arena.taken, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        sizes[i] = random_below(&seed, i % 10 == 0 ? 3000 : 60);
+        blocks[i] = arena_alloc(&arena, sizes[i]);
+        assert_non_null(blocks[i]);
+        assert_int_equal((uintptr_t)blocks[i] % 16, 0);
+        memset(blocks[i], (int)(i & 0xFF), sizes[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t at = 0; at < sizes[i]; at++) {
+            assert_int_equal(blocks[i][at], i & 0xFF);
+        }
+    }
+    arena_release(&arena);
+    assert_int_equal(arena.taken, 0);
+}
+
+static void test_ceiling(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 1024, 4096);
+    assert_null(arena_alloc(&arena, 5000));
+    assert_null(arena_alloc(&arena, SIZE_MAX));
+    assert_null(arena_alloc(&arena, SIZE_MAX - 8));
+    assert_null(arena_alloc_array(&arena, 16, SIZE_MAX / 8));
+    assert_null(arena_printf(&arena, "%5000d", 1));
+    assert_null(arena_copy(&arena, (Str){"x", SIZE_MAX / 2}).ptr);
+    assert_int_equal(arena.taken, 0);
+    size_t got = 0;
+    while (arena_alloc(&arena, 100)) {
+        got++;
+        assert_true(arena.taken <= 4096);
+    }
+    /* Nearly all of it is of use, and a smaller request may still fit where a larger one did not. */
+    assert_in_range(got, 30, 36);
+    assert_null(arena_alloc(&arena, 100));
+    arena_release(&arena);
+    assert_non_null(arena_alloc(&arena, 100));
+    arena_release(&arena);
+}
+
+static void test_zeroed(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 1024, 1 << 16);
+    memset(arena_alloc(&arena, 900), 0xFF, 900);
+    arena_reset(&arena);
+    const unsigned char *zeros = arena_alloc_array(&arena, 9, 100);
+    for (size_t i = 0; i < 900; i++) {
+        assert_int_equal(zeros[i], 0);
+    }
+    assert_non_null(arena_alloc(&arena, 0));
+    arena_release(&arena);
+}
+
+/* A reused arena costs no malloc: the same chunk serves again, and large ones are given back. */
+static void test_reset_keeps_one_chunk(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 1024, 1 << 20);
+    arena_reset(&arena);
+    void *first = arena_alloc(&arena, 10);
+    for (int i = 0; i < 100; i++) {
+        assert_non_null(arena_alloc(&arena, 100));
+    }
+    assert_non_null(arena_alloc(&arena, 50000));
+    arena_reset(&arena);
+    assert_int_equal(arena.taken, 1024);
+    assert_ptr_equal(arena_alloc(&arena, 10), first);
+    arena_release(&arena);
+}
+
+static void test_rewind(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 1024, 1 << 20);
+    ArenaMark start = arena_mark(&arena);
+    char *kept = arena_alloc(&arena, 100);
+    memset(kept, 'k', 100);
+    ArenaMark mark = arena_mark(&arena);
+    void *scratch = arena_alloc(&arena, 100);
+    arena_rewind(&arena, mark);
+    assert_ptr_equal(arena_alloc(&arena, 100), scratch);
+    arena_rewind(&arena, mark);
+
+    /* Over chunks: one usual chunk may stay, no more, whatever came between. */
+    for (int round = 0; round < 100; round++) {
+        assert_non_null(arena_alloc(&arena, 30000));
+        assert_non_null(arena_alloc(&arena, 1000));
+        assert_non_null(arena_alloc(&arena, 1000));
+        assert_non_null(arena_alloc(&arena, 30000));
+        arena_rewind(&arena, mark);
+        assert_true(arena.taken <= 2 * 1024);
+        memset(arena_alloc(&arena, 500), 'x', 500);
+        arena_rewind(&arena, mark);
+    }
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(kept[i], 'k');
+    }
+    arena_rewind(&arena, start);
+    assert_true(arena.taken <= 1024);
+    memset(arena_alloc(&arena, 600), 'y', 600);
+    arena_release(&arena);
+    assert_int_equal(arena.taken, 0);
+}
+
+static void test_rewind_of_an_unused_arena(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 1024, 1 << 20);
+    ArenaMark start = arena_mark(&arena);
+    arena_rewind(&arena, start);
+    assert_non_null(arena_alloc(&arena, 5000));
+    arena_rewind(&arena, start);
+    assert_int_equal(arena.taken, 0);
+    assert_non_null(arena_alloc(&arena, 10));
+    arena_release(&arena);
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 64, 1 << 16);
+    Str copy = arena_copy(&arena, STR("a\0b"));
+    assert_int_equal(copy.len, 3);
+    assert_memory_equal(copy.ptr, "a\0b\0", 4);
+    Str empty = arena_copy(&arena, (Str){NULL, 0});
+    assert_non_null(empty.ptr);
+    assert_int_equal(empty.len, 0);
+    assert_string_equal(empty.ptr, "");
+    assert_string_equal(arena_printf(&arena, "%s %d", "line", 7), "line 7");
+    const char *wide = arena_printf(&arena, "%300d", 7);
+    assert_int_equal(strlen(wide), 300);
+    assert_int_equal(wide[299], '7');
+    arena_release(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allocates_aligned_and_apart),
+        cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_reset_keeps_one_chunk),
+        cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_rewind_of_an_unused_arena),
+        cmocka_unit_test(test_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
