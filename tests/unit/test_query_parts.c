@@ -6,6 +6,7 @@
 #include "query/plan.h"
 #include "query/query.h"
 #include "query/sample.h"
+#include "support/random.h"
 
 #include <stdlib.h>
 
@@ -88,7 +89,7 @@ static void test_plan_covers(void **state)
     (void)state;
     uint64_t seed = 1;
     for (size_t i = 0; i < 4000; i++) {
-        int64_t from = (int64_t)(next_random(&seed) % (5 * 1440)), length = (int64_t)(next_random(&seed) % 1440);
+        int64_t from = (int64_t)(random_next(&seed) % (5 * 1440)), length = (int64_t)(random_next(&seed) % 1440);
         length = i % 3 == 0 ? length * 5 : i % 3 == 1 ? length % 200 : length;
         int64_t to = from + 1 + length < 5 * 1440 ? from + 1 + length : 5 * 1440;
         check_plan_covers(from, to, i & 1, i & 2);
@@ -105,7 +106,7 @@ static int compare_values(const void *a, const void *b)
 
 static int64_t random_value(uint64_t *seed, int spread)
 {
-    uint64_t value = next_random(seed) >> (next_random(seed) % (unsigned)spread);
+    uint64_t value = random_next(seed) >> (random_next(seed) % (unsigned)spread);
     return (int64_t)(value % (uint64_t)(RECORD_VALUE_MAX + 1));
 }
 

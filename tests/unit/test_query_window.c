@@ -2,6 +2,7 @@
 
 #include "base/timestamp.h"
 #include "query/window.h"
+#include "support/random.h"
 
 #define US INT64_C(1000000)
 
@@ -145,9 +146,9 @@ static void test_windows_are_stretches(void **state)
         for (WindowKind kind = WINDOW_MINUTE; kind <= WINDOW_MONTH; kind++) {
             Window *made = window(kind, zones[zone]);
             for (size_t i = 0; i < 2000; i++) {
-                int64_t time_us = (int64_t)(next_random(&seed) % 4000000000) * US - 1000000000 * US;
+                int64_t time_us = (int64_t)(random_next(&seed) % 4000000000) * US - 1000000000 * US;
                 int64_t start_us = window_start(made, time_us);
-                int64_t between_us = start_us + (int64_t)(next_random(&seed) % (uint64_t)(time_us - start_us + 1));
+                int64_t between_us = start_us + (int64_t)(random_next(&seed) % (uint64_t)(time_us - start_us + 1));
                 assert_true(start_us <= time_us);
                 assert_int_equal(window_start(made, start_us), start_us);
                 assert_int_equal(window_start(made, between_us), start_us);
