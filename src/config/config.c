@@ -44,7 +44,7 @@ static Status set_defaults(Config *config, Error *reterr)
 {
     Status status = STATUS_OK;
     for (OptionId id = 0; id < OPTION_COUNT && status == STATUS_OK; id++) {
-        status = set_value(config, id, str_from(options[id].initial), CONFIG_DEFAULT, "default", reterr);
+        status = set_value(config, id, str_from(option_table[id].initial), CONFIG_DEFAULT, "default", reterr);
     }
     return status;
 }
@@ -160,12 +160,12 @@ static Status parse_value(Config *config, OptionId id, unsigned scale, Error *re
     Value *value = &config->values[id];
     if (value->text.len && memchr(value->text.ptr, 0, value->text.len)) {
         return error_set(reterr, STATUS_REFUSED, "%s: %s must not contain a NUL character", value->where,
-                         options[id].name);
+                         option_table[id].name);
     }
     if (option_parse(id, value->text, scale, &value->number, reterr) != STATUS_OK) {
-        return error_prefix(reterr, "%s: %s", value->where, options[id].name);
+        return error_prefix(reterr, "%s: %s", value->where, option_table[id].name);
     }
-    if (options[id].type == OPTION_DECIMAL) { /* shown with the places that the store has */
+    if (option_table[id].type == OPTION_DECIMAL) { /* shown with the places that the store has */
         char text[DECIMAL_TEXT_BYTES_MAX];
         Str shown = {text, decimal_format(value->number, scale, text)};
         value->text = arena_copy(&config->arena, shown);

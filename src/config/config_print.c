@@ -2,7 +2,7 @@
 
 static Str section_of(OptionId id)
 {
-    Str name = str_from(options[id].name);
+    Str name = str_from(option_table[id].name);
     return str_split(&name, '.');
 }
 
@@ -28,7 +28,7 @@ static void put_yaml_scalar(Buf *buf, Str text)
 static void put_yaml_option(Buf *buf, const Config *config, OptionId id)
 {
     size_t start = buf->len;
-    buf_printf(buf, "  %s: ", strchr(options[id].name, '.') + 1);
+    buf_printf(buf, "  %s: ", strchr(option_table[id].name, '.') + 1);
     put_yaml_scalar(buf, str_from(config_text(config, id)));
     do { /* the remarks in one column */
         buf_put_char(buf, ' ');
@@ -50,7 +50,7 @@ void config_put_json(Buf *buf, const Config *config)
 {
     buf_put_char(buf, '{');
     for (OptionId id = 0; id < OPTION_COUNT; id++) {
-        buf_put_key(buf, options[id].name);
+        buf_put_key(buf, option_table[id].name);
         BUF_PUT(buf, "{\"value\":");
         buf_put_json(buf, str_from(config_text(config, id)));
         BUF_PUT(buf, ",\"from\":");
@@ -64,9 +64,9 @@ static void put_markdown_option(Buf *buf, OptionId id)
 {
     char variable[OPTION_ENVIRONMENT_BYTES_MAX];
     option_environment_name(id, variable);
-    buf_printf(buf, "| `%s`<br>`%s` | ", options[id].name, variable);
+    buf_printf(buf, "| `%s`<br>`%s` | ", option_table[id].name, variable);
     option_put_type(buf, id);
-    buf_printf(buf, " | `%s` | %s |\n", options[id].initial, options[id].help);
+    buf_printf(buf, " | `%s` | %s |\n", option_table[id].initial, option_table[id].help);
 }
 
 void config_put_markdown(Buf *buf)

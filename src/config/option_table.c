@@ -19,7 +19,7 @@
     }
 
 /* clang-format off */
-const Option options[OPTION_COUNT] = {
+const Option option_table[OPTION_COUNT] = {
     /* name, type, default, least, most, choices, help */
     [OPTION_HTTP_LISTEN] = {"http.listen", OPTION_ADDRESS, "127.0.0.1:8080", NO_LIMITS, NO_CHOICES,
         "Where HTTP is served. Port 0 takes a free one. An address that other machines can reach is refused while nothing "
@@ -27,17 +27,23 @@ const Option options[OPTION_COUNT] = {
     [OPTION_HTTP_INSECURE] = {"http.insecure", OPTION_BOOL, "false", NO_LIMITS, NO_CHOICES,
         "Serves other machines though nothing authenticates clients: for a private network, or behind a proxy that does."},
     [OPTION_HTTP_THREADS] = {"http.threads", OPTION_INTEGER, "0", 0, 64, NO_CHOICES,
-        "Threads that read requests and check records. 0: one for each processor."},
+        "Threads that read requests and check records. 0: as many as suit the machine."},
     [OPTION_HTTP_CONNECTIONS_MAX] = {"http.connections_max", OPTION_INTEGER, "10000", 1, 1000000, NO_CHOICES,
         "Connections at once; further ones wait in the system's queue. Each takes a file descriptor."},
+    [OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX] = {"http.connections_per_address_max", OPTION_INTEGER, "0", 0, 1000000, NO_CHOICES,
+        "Connections at once from one address; further ones are closed. 0: no limit."},
     [OPTION_HTTP_HEADER_BYTES_MAX] = {"http.header_bytes_max", OPTION_BYTES, "32KiB", 4 * KIB, MIB, NO_CHOICES,
         "Memory for the request line and headers of a request."},
     [OPTION_HTTP_BODY_BYTES_MAX] = {"http.body_bytes_max", OPTION_BYTES, "16MiB", KIB, GIB, NO_CHOICES,
         "The largest body that is read as a whole (413 above). NDJSON is streamed and has no such limit."},
+    [OPTION_HTTP_BODIES_BYTES_MAX] = {"http.bodies_bytes_max", OPTION_BYTES, "256MiB", MIB, 64 * GIB, NO_CHOICES,
+        "Memory for all bodies that are being read or worked on; beyond it clients are told to come back (503)."},
     [OPTION_HTTP_LINE_BYTES_MAX] = {"http.line_bytes_max", OPTION_BYTES, "1MiB", KIB, 64 * MIB, NO_CHOICES,
         "The longest line of an NDJSON body."},
     [OPTION_HTTP_IDLE_TIMEOUT] = {"http.idle_timeout", OPTION_DURATION, "60s", SECOND, 24 * HOUR, NO_CHOICES,
         "A connection on which nothing moved for so long is closed."},
+    [OPTION_HTTP_REQUEST_TIMEOUT] = {"http.request_timeout", OPTION_DURATION, "30s", SECOND, HOUR, NO_CHOICES,
+        "How long a request may take to come in (but for a streamed body), and its answer to begin."},
     [OPTION_HTTP_DRAIN_TIMEOUT] = {"http.drain_timeout", OPTION_DURATION, "10s", 0, HOUR, NO_CHOICES,
         "How long requests that are under way may go on when the service is asked to stop."},
 
@@ -48,11 +54,11 @@ const Option options[OPTION_COUNT] = {
         "What makes two records the same record. Fixed when the store is made."},
     [OPTION_STORE_SCALE] = {"store.scale", OPTION_INTEGER, "2", 0, 6, NO_CHOICES,
         "Digits behind the decimal point of a value. Fixed when the store is made."},
-    [OPTION_STORE_FLOW_CACHE_BYTES] = {"store.flow_cache_bytes", OPTION_BYTES, "64MiB", MIB, 64 * GIB, NO_CHOICES,
+    [OPTION_STORE_FLOW_CACHE_BYTES] = {"store.flow_cache_bytes", OPTION_BYTES, "128MiB", MIB, 64 * GIB, NO_CHOICES,
         "Memory for the running totals of the flows that were in use last."},
     [OPTION_STORE_FREE_RESERVE_BYTES] = {"store.free_reserve_bytes", OPTION_BYTES, "256MiB", 0, 1024 * GIB, NO_CHOICES,
         "When the disk has less room than this, nothing more is taken in (503) until there is room again."},
-    [OPTION_STORE_WAL_BYTES_MAX] = {"store.wal_bytes_max", OPTION_BYTES, "64MiB", MIB, 64 * GIB, NO_CHOICES,
+    [OPTION_STORE_WAL_BYTES_MAX] = {"store.wal_bytes_max", OPTION_BYTES, "256MiB", MIB, 64 * GIB, NO_CHOICES,
         "When the write-ahead log is larger, the writer moves it into the database before it goes on."},
     [OPTION_STORE_PUBLISH_RECORDS] = {"store.publish_records", OPTION_INTEGER, "65536", 1, 1048576, NO_CHOICES,
         "Indexes and rollups are written out at least every so many records. Fewer make a restart faster and intake slower."},
@@ -72,10 +78,8 @@ const Option options[OPTION_COUNT] = {
         "The threshold of the rule named `default`: a record whose value is above it raises an alert. A new store gets the rule. "
         "When this option is set, the rule is set to it at each start; leave it out to change the rule through the API."},
 
-    [OPTION_QUERY_THREADS] = {"query.threads", OPTION_INTEGER, "2", 1, 64, NO_CHOICES,
-        "Threads that answer lists, aggregates and feeds."},
-    [OPTION_QUERY_STEP_MAX] = {"query.step_max", OPTION_DURATION, "50ms", MILLISECOND, SECOND, NO_CHOICES,
-        "How long a query reads before it lets others have their turn."},
+    [OPTION_QUERY_THREADS] = {"query.threads", OPTION_INTEGER, "0", 0, 64, NO_CHOICES,
+        "Threads that answer lists, aggregates and feeds. 0: as many as suit the machine."},
     [OPTION_QUERY_GROUP_BYTES_MAX] = {"query.group_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
         "Memory for the groups of one aggregate; a question that needs more is refused."},
 

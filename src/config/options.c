@@ -8,7 +8,7 @@
 OptionId option_find(Str name)
 {
     OptionId id = 0;
-    while (id < OPTION_COUNT && !str_is(name, options[id].name)) {
+    while (id < OPTION_COUNT && !str_is(name, option_table[id].name)) {
         id++;
     }
     return id;
@@ -28,9 +28,9 @@ const char *option_nearest(Str name)
     const char *nearest = NULL;
     unsigned least = name.len < 12 ? 3 : 4;
     for (OptionId id = 0; id < OPTION_COUNT && name.len > 0 && name.len < 64; id++) {
-        unsigned distance = distance_to(name, options[id].name);
+        unsigned distance = distance_to(name, option_table[id].name);
         if (distance <= least) {
-            nearest = options[id].name;
+            nearest = option_table[id].name;
             least = distance ? distance - 1 : 0;
         }
     }
@@ -39,7 +39,7 @@ const char *option_nearest(Str name)
 
 void option_environment_name(OptionId id, char ret_name[OPTION_ENVIRONMENT_BYTES_MAX])
 {
-    snprintf(ret_name, OPTION_ENVIRONMENT_BYTES_MAX, "WEIR_%s", options[id].name);
+    snprintf(ret_name, OPTION_ENVIRONMENT_BYTES_MAX, "WEIR_%s", option_table[id].name);
     for (char *c = ret_name; *c; c++) {
         *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
     }
@@ -146,9 +146,9 @@ static Status check_limits(const Option *option, int64_t number, Error *reterr)
 Status option_parse(OptionId id, Str text, unsigned scale, int64_t *ret_number, Error *reterr)
 {
     int64_t number = 0;
-    Status status = parse_number(&options[id], text, scale, &number, reterr);
+    Status status = parse_number(&option_table[id], text, scale, &number, reterr);
     if (status == STATUS_OK) {
-        status = check_limits(&options[id], number, reterr);
+        status = check_limits(&option_table[id], number, reterr);
     }
     if (status == STATUS_OK) {
         *ret_number = number;
@@ -163,7 +163,7 @@ void option_put_type(Buf *buf, OptionId id)
         [OPTION_BYTES] = "bytes",   [OPTION_DURATION] = "duration",  [OPTION_DECIMAL] = "decimal above 0",
         [OPTION_CHOICE] = "one of", [OPTION_ADDRESS] = "host:port",
     };
-    const Option *option = &options[id];
+    const Option *option = &option_table[id];
     buf_put(buf, str_from(names[option->type]));
     for (int i = 0; i < OPTION_CHOICES_MAX && option->choices[i]; i++) {
         buf_printf(buf, "%s %s", i ? "," : "", option->choices[i]);

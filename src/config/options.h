@@ -14,10 +14,13 @@ typedef enum OptionId {
     OPTION_HTTP_INSECURE,
     OPTION_HTTP_THREADS,
     OPTION_HTTP_CONNECTIONS_MAX,
+    OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX,
     OPTION_HTTP_HEADER_BYTES_MAX,
     OPTION_HTTP_BODY_BYTES_MAX,
+    OPTION_HTTP_BODIES_BYTES_MAX,
     OPTION_HTTP_LINE_BYTES_MAX,
     OPTION_HTTP_IDLE_TIMEOUT,
+    OPTION_HTTP_REQUEST_TIMEOUT,
     OPTION_HTTP_DRAIN_TIMEOUT,
     OPTION_STORE_DIR,
     OPTION_STORE_IDENTITY,
@@ -32,7 +35,6 @@ typedef enum OptionId {
     OPTION_RECORDS_ON_CONFLICT,
     OPTION_ALERTS_THRESHOLD,
     OPTION_QUERY_THREADS,
-    OPTION_QUERY_STEP_MAX,
     OPTION_QUERY_GROUP_BYTES_MAX,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
@@ -62,7 +64,7 @@ typedef struct Option {
     const char *help;                        /* sentences */
 } Option;
 
-extern const Option options[OPTION_COUNT];
+extern const Option option_table[OPTION_COUNT];
 
 /* Exact name; OPTION_COUNT when there is none. */
 OptionId option_find(Str name);

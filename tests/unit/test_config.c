@@ -108,12 +108,12 @@ static void test_table_is_consistent(void **state)
     for (OptionId id = 0; id < OPTION_COUNT; id++) {
         char variable[OPTION_ENVIRONMENT_BYTES_MAX];
         int64_t number;
-        assert_non_null(options[id].name);
-        assert_non_null(strchr(options[id].name, '.'));
-        assert_true(options[id].help[strlen(options[id].help) - 1] == '.');
-        assert_int_equal(option_find(str_from(options[id].name)), id);
+        assert_non_null(option_table[id].name);
+        assert_non_null(strchr(option_table[id].name, '.'));
+        assert_true(option_table[id].help[strlen(option_table[id].help) - 1] == '.');
+        assert_int_equal(option_find(str_from(option_table[id].name)), id);
         for (unsigned scale = 0; scale <= 6; scale++) {
-            assert_int_equal(option_parse(id, str_from(options[id].initial), scale, &number, NULL), STATUS_OK);
+            assert_int_equal(option_parse(id, str_from(option_table[id].initial), scale, &number, NULL), STATUS_OK);
         }
         option_environment_name(id, variable);
         assert_true(strlen(variable) < OPTION_ENVIRONMENT_BYTES_MAX - 1);

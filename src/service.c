@@ -1,0 +1,230 @@
+#include "service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "engine.h"
+#include "http/server.h"
+
+enum { URL_BYTES_MAX = 128, OTHER_FILES = 256, MS_US = 1000 };
+
+typedef struct Service {
+    const ServiceOptions *options;
+    int signals;  /* becomes readable when we are asked to stop */
+    int breaking; /* becomes readable when the store breaks */
+    Error broken; /* written before `breaking`, read after it */
+    Engine engine;
+    _Atomic(HttpServer *) server; /* the processor's thread looks at it while it is started and stopped */
+} Service;
+
+/* ---- Signals ------------------------------------------------------------------------------------------------------- */
+
+/* Blocked before the first thread, so that all threads inherit it and only the main one takes them, from a descriptor. */
+static Status take_signals(Service *service, Error *reterr)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &stop, NULL) != 0 || (service->signals = signalfd(-1, &stop, SFD_CLOEXEC)) < 0 ||
+        (service->breaking = eventfd(0, EFD_CLOEXEC)) < 0) {
+        return error_set(reterr, STATUS_BUSY, "signals cannot be waited for: %s", strerror(errno));
+    }
+    return STATUS_OK;
+}
+
+static void end_at_once(int signal)
+{
+    (void)signal;
+    _exit(SERVICE_EXIT_SECOND_SIGNAL);
+}
+
+/* From now on the next signal is not waited for: who asks twice does not want to wait for the drain. */
+static void let_signals_end_us(void)
+{
+    struct sigaction action = {.sa_handler = end_at_once};
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+}
+
+static void on_progress(void *self, const char *what, uint64_t done, uint64_t total)
+{
+    Service *service = self;
+    sigset_t pending;
+    if (sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT))) {
+        _exit(SERVICE_EXIT_SECOND_SIGNAL); /* nothing was acknowledged yet, and a rebuild begins anew */
+    }
+    if (service->options->progress) {
+        service->options->progress(service->options->self, what, done, total);
+    }
+}
+
+/* ---- The processor's calls ----------------------------------------------------------------------------------------- */
+
+static void on_committed(void *self, int64_t last_seq)
+{
+    Service *service = self;
+    http_server_committed(service->server, last_seq);
+}
+
+static void on_broken(void *self, const Error *error)
+{
+    Service *service = self;
+    service->broken = *error;
+    if (eventfd_write(service->breaking, 1) != 0) {
+        abort(); /* it cannot be; and to go on would be to serve from a broken store */
+    }
+}
+
+/* ---- HTTP ---------------------------------------------------------------------------------------------------------- */
+
+static Status check_exposure(const Config *config, Error *reterr)
+{
+    if (config_address(config, OPTION_HTTP_LISTEN).is_loopback || config_bool(config, OPTION_HTTP_INSECURE)) {
+        return STATUS_OK;
+    }
+    return error_set(
+        reterr, STATUS_REFUSED,
+        "%s can be reached by other machines, and nothing authenticates them; listen on 127.0.0.1, or allow it "
+        "with --insecure",
+        config_text(config, OPTION_HTTP_LISTEN));
+}
+
+/* Every connection is a file. The soft limit is a habit, the hard one is the administrator's word. */
+static void raise_file_limit(int64_t connections_max)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections_max + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+        log_warn("fewer open files are allowed than http.connections_max needs",
+                 log_int("allowed", (int64_t)limit.rlim_cur), log_int("needed", (int64_t)wanted));
+    }
+}
+
+static HttpServerOptions http_options(const Service *service, const Config *config, const Address *address)
+{
+    HttpServerOptions options = http_server_options_default();
+    options.address = address->host;
+    options.port = address->port;
+    options.version = WEIR_VERSION;
+    options.processor = service->engine.processor;
+    options.store = service->engine.store;
+    options.policy = &service->engine.policy;
+    options.clock = &clock_system;
+    options.on_conflict = (OnConflict)config_int(config, OPTION_RECORDS_ON_CONFLICT);
+    options.connection_threads = (unsigned)config_int(config, OPTION_HTTP_THREADS);
+    options.query_threads = (unsigned)config_int(config, OPTION_QUERY_THREADS);
+    options.header_bytes_max = config_size(config, OPTION_HTTP_HEADER_BYTES_MAX);
+    options.body_bytes_max = config_size(config, OPTION_HTTP_BODY_BYTES_MAX);
+    options.bodies_bytes_max = config_size(config, OPTION_HTTP_BODIES_BYTES_MAX);
+    options.line_bytes_max = config_size(config, OPTION_HTTP_LINE_BYTES_MAX);
+    options.group_bytes_max = config_size(config, OPTION_QUERY_GROUP_BYTES_MAX);
+    options.connections_max = (unsigned)config_int(config, OPTION_HTTP_CONNECTIONS_MAX);
+    options.connections_per_address_max = (unsigned)config_int(config, OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX);
+    options.idle_ms_max = config_int(config, OPTION_HTTP_IDLE_TIMEOUT) / MS_US;
+    options.request_ms_max = config_int(config, OPTION_HTTP_REQUEST_TIMEOUT) / MS_US;
+    options.drain_ms_max = config_int(config, OPTION_HTTP_DRAIN_TIMEOUT) / MS_US;
+    return options;
+}
+
+static Status start_http(Service *service, Error *reterr)
+{
+    const Config *config = service->options->config;
+    Address address = config_address(config, OPTION_HTTP_LISTEN);
+    HttpServerOptions options = http_options(service, config, &address);
+    HttpServer *server = NULL;
+    raise_file_limit(config_int(config, OPTION_HTTP_CONNECTIONS_MAX));
+    Status status = http_server_start(&options, &server, reterr);
+    service->server = server;
+    return status;
+}
+
+/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+
+static Status start(Service *service, Error *reterr)
+{
+    const Config *config = service->options->config;
+    EngineHooks hooks = {on_progress, on_committed, on_broken, service};
+    Status status;
+    if ((status = check_exposure(config, reterr)) == STATUS_OK &&
+        (status = take_signals(service, reterr)) == STATUS_OK &&
+        (status = engine_open(config, &hooks, &service->engine, reterr)) == STATUS_OK &&
+        (status = start_http(service, reterr)) == STATUS_OK) {
+        log_info("started", log_text("version", WEIR_VERSION), log_text("store", config_text(config, OPTION_STORE_DIR)),
+                 log_int("lastSeq", store_last_seq(service->engine.store)));
+    }
+    return status;
+}
+
+static void announce(Service *service)
+{
+    Address address = config_address(service->options->config, OPTION_HTTP_LISTEN);
+    char url[URL_BYTES_MAX];
+    snprintf(url, sizeof url, "http://%s%s%s:%u", address.is_ipv6 ? "[" : "", address.host, address.is_ipv6 ? "]" : "",
+             http_server_port(service->server));
+    service->options->listening(service->options->self, url);
+}
+
+/* Until somebody asks us to stop (OK) or the store breaks. */
+static Status wait(Service *service, Error *reterr)
+{
+    struct pollfd events[] = {{.fd = service->signals, .events = POLLIN}, {.fd = service->breaking, .events = POLLIN}};
+    while (poll(events, 2, -1) < 0 && errno == EINTR) {
+    }
+    if (events[1].revents) {
+        return error_set(reterr, STATUS_BROKEN, "the store takes nothing more: %s", service->broken.message);
+    }
+    struct signalfd_siginfo taken;
+    if (read(service->signals, &taken, sizeof taken) == (ssize_t)sizeof taken) {
+        log_info("stopping", log_text("signal", taken.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"));
+    }
+    return STATUS_OK;
+}
+
+/* The reverse of start. What a request waits for is committed before its connection closes, and everything that was committed is on disk
+ * before the store closes. Works on a half-started service too. */
+static void drain(Service *service)
+{
+    let_signals_end_us();
+    if (service->server) {
+        http_server_set_ready(service->server, false);
+    }
+    http_server_stop(service->server);
+    engine_stop(&service->engine);
+    http_server_free(service->server);
+    engine_close(&service->engine);
+    close(service->breaking);
+    close(service->signals);
+}
+
+Status service_run(const ServiceOptions *options, Error *reterr)
+{
+    Service service = {.options = options, .signals = -1, .breaking = -1};
+    Status status = start(&service, reterr);
+    if (status == STATUS_OK) {
+        announce(&service);
+        status = wait(&service, reterr);
+    }
+    drain(&service);
+    if (status == STATUS_OK) {
+        log_info("stopped", log_text("store", config_text(options->config, OPTION_STORE_DIR)));
+    }
+    return status;
+}
