@@ -95,8 +95,10 @@ size_t memtable_find(const MemTable *table, uint64_t key, uint64_t *ret_values, 
     size_t found = 0;
     for (uint64_t slot = key & table->mask; table->slots[slot].value != 0; slot = (slot + 1) & table->mask) {
         if (table->slots[slot].key == key) {
-            if (max > 0) {
+            if (found > 0 && max > 0) {
                 memmove(ret_values + 1, ret_values, (found < max ? found : max - 1) * sizeof *ret_values);
+            }
+            if (max > 0) {
                 ret_values[0] = table->slots[slot].value;
             }
             found++;

@@ -16,23 +16,25 @@ typedef struct MergeInput {
     const IndexPair *at, *end; /* in the block at hand */
 } MergeInput;
 
+/* An input in the tree, with its next pair: the largest pair there can be when it is at its end. */
+typedef struct Player {
+    unsigned __int128 head; /* the pair as one number: key, then value */
+    uint64_t input;
+} Player;
+
 struct Merge {
     MergeInput inputs[MERGE_INPUTS_MAX];
     size_t count; /* of inputs */
     size_t live;  /* of inputs that are not at their end */
     MergeKeep keep;
     RunWriter *writer; /* NULL when finished or failed */
-    /* heads[i] is the next pair of input i, and the largest pair there can be when it is at its end. tree[0] is the input
-     * with the smallest head, tree[1 … count-1] are the losers of the matches on the way to it. */
-    IndexPair heads[MERGE_INPUTS_MAX];
-    size_t tree[MERGE_INPUTS_MAX];
+    /* tree[0] is the player with the smallest head, tree[1 … count-1] are the losers of the matches on the way to it. */
+    Player tree[MERGE_INPUTS_MAX];
     bool has_last; /* `last` was taken from an input and waits: with MERGE_KEEP_NEWEST, for the next key */
     IndexPair last;
     size_t waiting; /* pairs in `output` */
     IndexPair output[OUTPUT_PAIRS];
 };
-
-static const IndexPair pair_end = {UINT64_MAX, UINT64_MAX};
 
 static bool input_is_live(const MergeInput *input) { return input->at != NULL; }
 
@@ -82,19 +84,31 @@ static Status merge_begin_input(Merge *merge, size_t i, Run *run, Error *reterr)
     Status status = input_turn(input, reterr);
     if (status == STATUS_OK) {
         merge->live += input_is_live(input);
-        merge->heads[i] = input_is_live(input) ? *input->at : pair_end;
     }
     return status;
 }
 
-/* Lets input `player`, whose head has changed, play its way up from its leaf: the smaller head goes on, the loser stays. */
-static inline void merge_replay(Merge *merge, size_t player)
+static Player player_of(const Merge *merge, size_t input)
 {
-    for (size_t node = (player + merge->count) / 2; node > 0; node /= 2) {
-        size_t other = merge->tree[node];
-        bool loses = index_pair_before(merge->heads[other], merge->heads[player]);
-        merge->tree[node] = loses ? player : other;
-        player = loses ? other : player;
+    const IndexPair *at = merge->inputs[input].at;
+    return (Player){at ? (unsigned __int128)at->key << 64 | at->value : ~(unsigned __int128)0, input};
+}
+
+/* Puts the smaller head first; without a branch, since which of two hashes is smaller cannot be foretold. */
+static inline void players_order(Player *first, Player *second)
+{
+    uint64_t mask = -(uint64_t)(second->head < first->head);
+    unsigned __int128 head = (first->head ^ second->head) & ((unsigned __int128)mask << 64 | mask);
+    uint64_t input = (first->input ^ second->input) & mask;
+    *first = (Player){first->head ^ head, first->input ^ input};
+    *second = (Player){second->head ^ head, second->input ^ input};
+}
+
+/* The player plays its way up from its leaf: the smaller head goes on, the loser stays. */
+static inline void merge_replay(Merge *merge, Player player)
+{
+    for (size_t node = (player.input + merge->count) / 2; node > 0; node /= 2) {
+        players_order(&player, &merge->tree[node]);
     }
     merge->tree[0] = player;
 }
@@ -102,15 +116,14 @@ static inline void merge_replay(Merge *merge, size_t player)
 /* All matches, from the leaves up. */
 static void merge_play(Merge *merge)
 {
-    size_t winners[2 * MERGE_INPUTS_MAX];
+    Player winners[2 * MERGE_INPUTS_MAX];
     for (size_t i = 0; i < merge->count; i++) {
-        winners[merge->count + i] = i;
+        winners[merge->count + i] = player_of(merge, i);
     }
     for (size_t node = merge->count - 1; node > 0; node--) {
-        size_t left = winners[2 * node], right = winners[2 * node + 1];
-        bool left_loses = index_pair_before(merge->heads[right], merge->heads[left]);
-        winners[node] = left_loses ? right : left;
-        merge->tree[node] = left_loses ? left : right;
+        winners[node] = winners[2 * node];
+        merge->tree[node] = winners[2 * node + 1];
+        players_order(&winners[node], &merge->tree[node]);
     }
     merge->tree[0] = winners[1];
 }
@@ -189,7 +202,7 @@ static inline Status merge_take(Merge *merge, IndexPair pair, Error *reterr)
  * is all that the others still hold; then any of them is right, whatever the tree says from there on. */
 static size_t merge_winner(const Merge *merge)
 {
-    size_t winner = merge->tree[0];
+    size_t winner = merge->tree[0].input;
     for (size_t i = 0; !input_is_live(&merge->inputs[winner]); i++) {
         winner = i;
     }
@@ -205,8 +218,7 @@ static Status merge_move(Merge *merge, Error *reterr)
         status = input_turn(input, reterr);
         merge->live -= !input_is_live(input);
     }
-    merge->heads[winner] = input_is_live(input) ? *input->at : pair_end;
-    merge_replay(merge, winner);
+    merge_replay(merge, player_of(merge, winner));
     return status;
 }
 

@@ -18,7 +18,8 @@ typedef struct IndexPair {
 
 static inline bool index_pair_before(IndexPair a, IndexPair b)
 {
-    return a.key != b.key ? a.key < b.key : a.value < b.value;
+    /* One comparison of 128 bits and no branch. */
+    return ((unsigned __int128)a.key << 64 | a.value) < ((unsigned __int128)b.key << 64 | b.value);
 }
 
 enum { RUN_BLOCK_BYTES = 4096, RUN_BLOCK_PAIRS = 255 };
@@ -35,7 +36,9 @@ typedef struct RunStamp {
 
 typedef struct Run Run; /* immutable once open; any thread; counted */
 
-/* Bits of filter a pair: 0 for none (an index that is only walked), 8–10 for one that is probed. A blocked Bloom filter: one cache line a probe. */
+/* Bits of filter a pair: 0 for none (an index that is only walked), 8–10 for one that is probed. A blocked Bloom filter: one
+ * cache line a probe. A run of less than 2 M pairs gets 2, 4 or 6 bits more, as each of its false positives costs as much
+ * as one of a large run, and its memory little: 9 are 1.2 bytes a pair in the long run. */
 typedef struct RunWriter RunWriter;
 
 /* Begins the file at `path` (made new). `expected` pairs are announced so that the filter can be sized; more or fewer is allowed but for the

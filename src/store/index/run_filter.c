@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 /* A filter can be folded by a divisor of its number of lines, so that is made a multiple of a number with many. */
-enum { FOLD_UNIT = 12, HUGE_PAGE_BYTES = 2 << 20 };
+enum { FOLD_UNIT = 12, HUGE_PAGE_BYTES = 2 << 20, SMALL_RUN_PAIRS = 2 << 20 };
 
 Status run_filter_init_lines(RunFilter *filter, uint64_t count, unsigned probes, Error *reterr)
 {
@@ -31,14 +31,26 @@ Status run_filter_init_lines(RunFilter *filter, uint64_t count, unsigned probes,
 /* The best number for a plain Bloom filter is bits × ln 2; with all bits in one line slightly fewer do better. */
 static unsigned probes_for(unsigned bits)
 {
-    unsigned probes = bits * 65 / 100;
+    unsigned probes = bits * 2 / 3;
     return probes < 1 ? 1 : probes > RUN_FILTER_PROBES_MAX ? RUN_FILTER_PROBES_MAX : probes;
+}
+
+/* A key is looked for in every run, so what counts is the sum of the runs' false positives, and that sum is smallest for the
+ * memory it takes when a small run has fewer of them than a large one: Dayan, Athanassoulis, Idreos: "Monkey: Optimal
+ * Navigable Key-Value Store" (2017). The small runs hold few of the pairs, so this costs little. */
+static unsigned bits_for(uint64_t pairs, unsigned bits)
+{
+    for (uint64_t limit = SMALL_RUN_PAIRS; pairs < limit && limit >= SMALL_RUN_PAIRS / 16; limit /= 4) {
+        bits += 2;
+    }
+    return bits;
 }
 
 Status run_filter_init(RunFilter *filter, uint64_t pairs, unsigned bits, Error *reterr)
 {
     uint64_t lines = 0;
     if (bits > 0 && pairs > 0) {
+        bits = bits_for(pairs, bits);
         if (pairs > UINT64_MAX / 64 / bits) {
             return error_set(reterr, STATUS_BUSY, "a filter for %llu pairs is too large", (unsigned long long)pairs);
         }
