@@ -1,23 +1,28 @@
 #include "support/fake_store.h"
 
+#include "store/store_ops.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
 enum { ROWS_MAX = 200000, ALERTS_MAX = 1000 };
 
-struct StoreView {
-    int64_t bound, rollup_seq;
-    Store *store;
-};
+typedef struct FakeStore FakeStore;
 
-struct StoreReader {
-    Store *store;
-    StoreView *view;
+typedef struct FakeView {
+    StoreView base;
+    FakeStore *store;
+} FakeView;
+
+typedef struct FakeReader {
+    StoreReader base;
+    FakeStore *store;
+    FakeView *view;
     bool looking, began;
-};
+} FakeReader;
 
-struct Store {
-    StoreInfo info;
+struct FakeStore {
+    Store base;
     StoredRecord *rows; /* in commit order */
     size_t count;
     size_t *by_time; /* indexes of rows, in order of (time, seq), when `sorted` */
@@ -25,31 +30,36 @@ struct Store {
     StoredMessage alerts[ALERTS_MAX];
     size_t alert_count;
     int64_t last_seq, rollup_seq;
-    StoreReader reader;
+    FakeReader reader;
     FakeReads reads;
     Status failure;
 };
 
+static const StoreOps ops;
+static void sort_times(FakeStore *store);
+
 Store *fake_store_new(const StoreInfo *info)
 {
-    Store *store = calloc(1, sizeof *store);
+    FakeStore *store = calloc(1, sizeof *store);
     assert(store);
-    store->info = *info;
+    store->base = (Store){.ops = &ops, .info = *info};
+    store->reader.base.ops = &ops;
     store->rows = calloc(ROWS_MAX, sizeof *store->rows);
     store->by_time = calloc(ROWS_MAX, sizeof *store->by_time);
     assert(store->rows && store->by_time);
     store->reader.store = store;
-    return store;
+    return &store->base;
 }
 
-void fake_store_free(Store *store)
+void fake_store_free(Store *base)
 {
+    FakeStore *store = (FakeStore *)base;
     free(store->rows);
     free(store->by_time);
     free(store);
 }
 
-static const StoredRecord *last_of_flow(const Store *store, const Record *record)
+static const StoredRecord *last_of_flow(const FakeStore *store, const Record *record)
 {
     for (size_t i = store->count; i > 0; i--) {
         if (record_same_flow(&store->rows[i - 1].record, record)) {
@@ -63,8 +73,9 @@ static const StoredRecord *last_of_flow(const Store *store, const Record *record
     return NULL;
 }
 
-int64_t fake_store_add(Store *store, const Record *record)
+int64_t fake_store_add(Store *base, const Record *record)
 {
+    FakeStore *store = (FakeStore *)base;
     assert(store->count < ROWS_MAX);
     const StoredRecord *previous = last_of_flow(store, record);
     StoredRecord *row = &store->rows[store->count];
@@ -77,28 +88,34 @@ int64_t fake_store_add(Store *store, const Record *record)
     return row->seq;
 }
 
-int64_t fake_store_add_alert(Store *store, int64_t record_seq, const char *body)
+int64_t fake_store_add_alert(Store *base, int64_t record_seq, const char *body)
 {
+    FakeStore *store = (FakeStore *)base;
     assert(store->alert_count < ALERTS_MAX);
     store->alerts[store->alert_count++] = (StoredMessage){
         .seq = ++store->last_seq, .kind = STR("alert"), .record_seq = record_seq, .body = str_from(body)};
     return store->last_seq;
 }
 
-void fake_store_publish(Store *store) { store->rollup_seq = store->last_seq; }
-
-StoreReader *fake_store_reader(Store *store) { return &store->reader; }
-
-FakeReads fake_store_reads(Store *store)
+void fake_store_publish(Store *base)
 {
+    FakeStore *store = (FakeStore *)base;
+    store->rollup_seq = store->last_seq;
+}
+
+StoreReader *fake_store_reader(Store *base) { return &((FakeStore *)base)->reader.base; }
+
+FakeReads fake_store_reads(Store *base)
+{
+    FakeStore *store = (FakeStore *)base;
     FakeReads reads = store->reads;
     store->reads = (FakeReads){0};
     return reads;
 }
 
-void fake_store_fail(Store *store, Status status) { store->failure = status; }
+void fake_store_fail(Store *base, Status status) { ((FakeStore *)base)->failure = status; }
 
-static Status fail_if_told(Store *store, Error *reterr)
+static Status fail_if_told(FakeStore *store, Error *reterr)
 {
     Status status = store->failure;
     store->failure = STATUS_OK;
@@ -107,41 +124,42 @@ static Status fail_if_told(Store *store, Error *reterr)
 
 /* ---- store.h ----------------------------------------------------------------------------------------------------- */
 
-Status reader_begin(StoreReader *reader, StoreView **ret_view, Error *reterr)
+static Status begin(StoreReader *base, StoreView **ret_view, Error *reterr)
 {
+    FakeReader *reader = (FakeReader *)base;
     assert(!reader->looking);
     Status status = fail_if_told(reader->store, reterr);
     if (status == STATUS_OK) {
         reader->view = calloc(1, sizeof *reader->view);
         assert(reader->view);
-        *reader->view = (StoreView){reader->store->last_seq, reader->store->rollup_seq, reader->store};
+        *reader->view = (FakeView){{&ops, reader->store->last_seq, reader->store->rollup_seq}, reader->store};
         reader->looking = reader->began = true;
         reader->store->reads.looks++;
-        *ret_view = reader->view;
+        *ret_view = &reader->view->base;
     }
     return status;
 }
 
-Status reader_resume(StoreReader *reader, StoreView *view, Error *reterr)
+static Status resume(StoreReader *base, StoreView *view, Error *reterr)
 {
+    FakeReader *reader = (FakeReader *)base;
     assert(!reader->looking);
     Status status = fail_if_told(reader->store, reterr);
-    reader->view = view;
+    reader->view = (FakeView *)view;
     reader->looking = status == STATUS_OK;
     reader->began = false;
     reader->store->reads.looks++;
     return status;
 }
 
-void reader_end(StoreReader *reader)
+static void end(StoreReader *base)
 {
+    FakeReader *reader = (FakeReader *)base;
     assert(reader->looking);
     reader->looking = false;
 }
 
-void view_free(StoreView *view) { free(view); }
-int64_t view_bound(const StoreView *view) { return view->bound; }
-int64_t view_rollup_seq(const StoreView *view) { return view->rollup_seq; }
+static void free_view(StoreView *view) { free(view); }
 
 /* A row with nothing in it but what was asked for; the rest would be noticed. */
 static StoredRecord shown(const StoredRecord *row, uint32_t fields)
@@ -166,7 +184,7 @@ static StoredRecord shown(const StoredRecord *row, uint32_t fields)
     return copy;
 }
 
-static const StoredRecord *row_at(const StoreReader *reader, int64_t seq)
+static const StoredRecord *row_at(const FakeReader *reader, int64_t seq)
 {
     size_t low = 0, high = reader->store->count;
     while (low < high) {
@@ -177,12 +195,13 @@ static const StoredRecord *row_at(const StoreReader *reader, int64_t seq)
             high = middle;
         }
     }
-    bool found = low < reader->store->count && reader->store->rows[low].seq == seq && seq <= reader->view->bound;
+    bool found = low < reader->store->count && reader->store->rows[low].seq == seq && seq <= reader->view->base.bound;
     return found ? &reader->store->rows[low] : NULL;
 }
 
-Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr)
+static Status get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr)
 {
+    FakeReader *reader = (FakeReader *)base;
     assert(reader->looking);
     const StoredRecord *row = row_at(reader, seq);
     if (!row) {
@@ -193,13 +212,13 @@ Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *
     return STATUS_OK;
 }
 
-Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
-                   Error *reterr)
+static Status find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
 {
+    FakeReader *reader = (FakeReader *)base;
     assert(reader->looking);
     for (size_t i = 0; i < reader->store->count; i++) {
         const StoredRecord *row = &reader->store->rows[i];
-        if (row->seq <= reader->view->bound && str_equal(row->record.record_id, record_id) &&
+        if (row->seq <= reader->view->base.bound && str_equal(row->record.record_id, record_id) &&
             (source_id.len == 0 || str_equal(row->record.source_id, source_id)) && !visit(context, row)) {
             break;
         }
@@ -207,10 +226,11 @@ Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisi
     return fail_if_told(reader->store, reterr);
 }
 
-Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+static Status scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr)
 {
-    assert(reader->looking && through <= reader->view->bound);
+    FakeReader *reader = (FakeReader *)base;
+    assert(reader->looking && through <= reader->view->base.bound);
     Status status = fail_if_told(reader->store, reterr);
     for (size_t i = 0; i < reader->store->count && status == STATUS_OK; i++) {
         const StoredRecord *row = &reader->store->rows[i];
@@ -227,15 +247,15 @@ Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t
 
 static int compare_places(const void *a, const void *b, void *store)
 {
-    const StoredRecord *left = &((Store *)store)->rows[*(const size_t *)a];
-    const StoredRecord *right = &((Store *)store)->rows[*(const size_t *)b];
+    const StoredRecord *left = &((FakeStore *)store)->rows[*(const size_t *)a];
+    const StoredRecord *right = &((FakeStore *)store)->rows[*(const size_t *)b];
     if (left->record.time_us != right->record.time_us) {
         return left->record.time_us < right->record.time_us ? -1 : 1;
     }
     return (left->seq > right->seq) - (left->seq < right->seq);
 }
 
-static void sort_times(Store *store)
+static void sort_times(FakeStore *store)
 {
     if (!store->sorted) {
         for (size_t i = 0; i < store->count; i++) {
@@ -252,7 +272,7 @@ static bool before(TimePosition a, TimePosition b)
 }
 
 /* How many rows, in order of time, lie before the place or (with `or_at`) at it. */
-static size_t rank_of(const Store *store, TimePosition place, bool or_at)
+static size_t rank_of(const FakeStore *store, TimePosition place, bool or_at)
 {
     size_t low = 0, high = store->count;
     while (low < high) {
@@ -268,10 +288,11 @@ static size_t rank_of(const Store *store, TimePosition place, bool or_at)
     return low;
 }
 
-Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
+static Status walk_times(StoreReader *base, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
                          void *context, Error *reterr)
 {
-    Store *store = reader->store;
+    FakeReader *reader = (FakeReader *)base;
+    FakeStore *store = reader->store;
     assert(reader->looking);
     sort_times(store);
     bool down = before(to, from);
@@ -279,7 +300,7 @@ Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to
     Status status = fail_if_told(store, reterr);
     for (size_t i = 0; first + i < end && status == STATUS_OK; i++) {
         const StoredRecord *row = &store->rows[store->by_time[down ? end - 1 - i : first + i]];
-        if (row->seq <= reader->view->bound) {
+        if (row->seq <= reader->view->base.bound) {
             StoredRecord copy = shown(row, fields);
             store->reads.fetched++;
             if (!visit(context, &copy)) {
@@ -290,12 +311,14 @@ Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to
     return status;
 }
 
-uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosition to)
+/* As the real one, which counts the whole tail whatever the range. */
+static uint64_t estimate_times(const StoreView *base, TimePosition from, TimePosition to)
 {
+    const FakeView *view = (const FakeView *)base;
     assert(!before(to, from));
     sort_times(view->store);
-    size_t first = rank_of(view->store, from, true), end = rank_of(view->store, to, false);
-    return end > first ? end - first : 0;
+    size_t first = rank_of(view->store, from, true), last = rank_of(view->store, to, false);
+    return (uint64_t)(base->bound - base->rollup_seq) + (last > first ? last - first : 0);
 }
 
 /* ---- Rollups, made on the spot ----------------------------------------------------------------------------------- */
@@ -328,10 +351,11 @@ static void add_to_rollups(Rollup *rollups, size_t *count, int64_t bucket, const
     found->max = record->value > found->max ? record->value : found->max;
 }
 
-Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
-                      void *context, Error *reterr)
+static Status rollups_in(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
+                         void *context, Error *reterr)
 {
-    Store *store = reader->store;
+    FakeReader *reader = (FakeReader *)base;
+    FakeStore *store = reader->store;
     int64_t unit_us = level == ROLLUP_DAY ? INT64_C(86400000000) : INT64_C(3600000000);
     size_t count = 0;
     /* Only the transaction that began the view has the rollups that belong to it. */
@@ -340,7 +364,7 @@ Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int6
     assert(rollups);
     for (size_t i = 0; i < store->count; i++) {
         int64_t bucket = floor_div(store->rows[i].record.time_us, unit_us);
-        if (store->rows[i].seq <= reader->view->rollup_seq && bucket >= from && bucket < to) {
+        if (store->rows[i].seq <= reader->view->base.rollup_seq && bucket >= from && bucket < to) {
             add_to_rollups(rollups, &count, bucket, &store->rows[i].record);
         }
     }
@@ -356,15 +380,95 @@ Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int6
     return status;
 }
 
-Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context,
-                       Error *reterr)
+static Status messages(StoreReader *base, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr)
 {
+    FakeReader *reader = (FakeReader *)base;
     assert(reader->looking && str_is(kind, "alert"));
     for (size_t i = 0; i < reader->store->alert_count; i++) {
         const StoredMessage *alert = &reader->store->alerts[i];
-        if (alert->seq > after && alert->seq <= reader->view->bound && !visit(context, alert)) {
+        if (alert->seq > after && alert->seq <= reader->view->base.bound && !visit(context, alert)) {
             break;
         }
     }
     return fail_if_told(reader->store, reterr);
 }
+
+/* ---- Nothing here writes ----------------------------------------------------------------------------------------- */
+
+static void close_store(Store *store) { fake_store_free(store); }
+
+static Status apply(Store *store, Work *first, Error *reterr)
+{
+    (void)store, (void)first;
+    return error_set(reterr, STATUS_BROKEN, "the fake store is only read");
+}
+
+static Status maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
+{
+    (void)store, (void)idle;
+    *ret_more = false;
+    (void)reterr;
+    return STATUS_OK;
+}
+
+static RuleSet *rules(Store *store)
+{
+    (void)store;
+    return NULL;
+}
+
+static int64_t last_seq(const Store *base) { return ((const FakeStore *)base)->last_seq; }
+
+static void metrics(const Store *base, StoreMetrics *ret_metrics)
+{
+    const FakeStore *store = (const FakeStore *)base;
+    *ret_metrics = (StoreMetrics){.last_seq = store->last_seq, .published_seq = store->rollup_seq};
+}
+
+static Status reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
+{
+    *ret_reader = fake_store_reader(base);
+    (void)reterr;
+    return STATUS_OK;
+}
+
+static void reader_close(StoreReader *reader) { (void)reader; }
+
+static Status read_rules(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr)
+{
+    (void)reader, (void)visit, (void)context, (void)reterr;
+    return STATUS_OK;
+}
+
+static Status verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
+                     void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
+                     VerifyReport *ret_report, Error *reterr)
+{
+    (void)reader, (void)problem, (void)context, (void)progress, (void)reterr;
+    *ret_report = (VerifyReport){0};
+    return STATUS_OK;
+}
+
+static const StoreOps ops = {
+    .close = close_store,
+    .apply = apply,
+    .maintain = maintain,
+    .rules = rules,
+    .last_seq = last_seq,
+    .metrics = metrics,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .begin = begin,
+    .resume = resume,
+    .end = end,
+    .view_free = free_view,
+    .get = get,
+    .find = find,
+    .scan = scan,
+    .walk_times = walk_times,
+    .estimate_times = estimate_times,
+    .rollups = rollups_in,
+    .messages = messages,
+    .reader_rules = read_rules,
+    .verify = verify,
+};

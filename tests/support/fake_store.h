@@ -1,5 +1,4 @@
-/* The reading side of store.h on an array in memory, for tests of what reads. Compiled into the tests that want it, in place of
- * the real one. */
+/* The reading side of store.h on an array in memory, for tests of what reads. One reader at a time. */
 #ifndef WEIR_TESTS_FAKE_STORE_H
 #define WEIR_TESTS_FAKE_STORE_H
 

@@ -1,0 +1,305 @@
+/* The feeds, one record by its id, and the test of a rule, on the fake store. */
+#include "unit.h"
+
+#include "base/timestamp.h"
+#include "support/query_run.h"
+
+#include <stdlib.h>
+
+/* Sequences: 1 record, 2 record, 3 alert about 2, 4 record, 5 alert about 4, 6 record. */
+static Store *small_store(void)
+{
+    Store *store = fake_store_new(&run_info);
+    const Record records[] = {
+        run_record(1, "2025-01-01 10:00:00", "dest-1", "positive", 10000, "EUR"),
+        run_record(2, "2025-01-01 11:00:00", "dest-1", "positive", 125050, "EUR"),
+        run_record(3, "2025-01-01 09:00:00", "dest-2", "positive", 160000, "SEK"),
+        run_record(4, "2025-01-01 10:00:00", "dest-1", "negative", 4000, "EUR"),
+    };
+    fake_store_add(store, &records[0]);
+    fake_store_add(store, &records[1]);
+    fake_store_add_alert(store, 2, "{\"rule\":\"default\",\"severity\":\"high\"}");
+    fake_store_add(store, &records[2]);
+    fake_store_add_alert(store, 4, "{\"rule\":\"default\",\"severity\":\"critical\"}");
+    fake_store_add(store, &records[3]);
+    return store;
+}
+
+static char *page(Store *store, FeedKind kind, int64_t after, size_t limit, size_t bytes_wanted)
+{
+    QueryOptions options = run_options_hasty();
+    Query *query;
+    assert_int_equal(query_feed_new(kind, after, limit, &options, &query), STATUS_OK);
+    return run_to_end(query, store, bytes_wanted);
+}
+
+/* The ids of the records in the messages, and nextAfter: "1 2 4 6 → 6". */
+static void check_page(Store *store, FeedKind kind, int64_t after, size_t limit, const char *expected)
+{
+    static const size_t sizes[] = {1, 700, 1 << 20};
+    for (size_t i = 0; i < 3; i++) {
+        char *answer = page(store, kind, after, limit, sizes[i]), shown[256] = "";
+        size_t len = 0;
+        for (const char *at = strstr(answer, "\"id\":"); at; at = strstr(at + 1, "\"id\":")) {
+            len += (size_t)snprintf(shown + len, sizeof shown - len, "%ld ", strtol(at + 5, NULL, 10));
+        }
+        const char *next = strstr(answer, "],\"nextAfter\":");
+        assert_non_null(next);
+        snprintf(shown + len, sizeof shown - len, "> %ld", strtol(next + 14, NULL, 10));
+        assert_string_equal(shown, expected);
+        free(answer);
+    }
+}
+
+static void test_pages(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    check_page(store, FEED_NOTIFICATIONS, 0, 100, "1 2 4 6 > 6");
+    check_page(store, FEED_NOTIFICATIONS, 0, 2, "1 2 > 2");
+    check_page(store, FEED_NOTIFICATIONS, 2, 2, "4 6 > 6");
+    check_page(store, FEED_NOTIFICATIONS, 6, 2, "> 6");
+    check_page(store, FEED_NOTIFICATIONS, 1000, 2, "> 1000");
+    check_page(store, FEED_ALERTS, 0, 100, "2 4 > 5");
+    check_page(store, FEED_ALERTS, 0, 1, "2 > 3");
+    check_page(store, FEED_ALERTS, 3, 1, "4 > 5");
+    check_page(store, FEED_ALERTS, 5, 1, "> 5");
+    fake_store_free(store);
+}
+
+static void test_many_alerts(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    for (size_t i = 0; i < 300; i++) {
+        fake_store_add_alert(store, 1, "{\"rule\":\"many\"}");
+    }
+    char *answer = page(store, FEED_ALERTS, 5, 250, 1 << 20);
+    assert_non_null(strstr(answer, "\"nextAfter\":256}"));
+    free(answer);
+    answer = page(store, FEED_ALERTS, 256, 250, 1 << 20);
+    assert_non_null(strstr(answer, "\"nextAfter\":306}"));
+    free(answer);
+    /* One whose record retention has removed is passed over. */
+    fake_store_add_alert(store, 99999, "{\"rule\":\"gone\"}");
+    fake_store_add_alert(store, 1, "{\"rule\":\"there\"}");
+    answer = page(store, FEED_ALERTS, 306, 250, 1 << 20);
+    assert_null(strstr(answer, "gone"));
+    assert_non_null(strstr(answer, "there"));
+    assert_non_null(strstr(answer, "\"nextAfter\":308}"));
+    free(answer);
+    fake_store_free(store);
+}
+
+static void test_streams(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    Buf out;
+    int64_t after = 0;
+    size_t count = 0;
+    Error error;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(
+        feed_put_messages(fake_store_reader(store), FEED_ALERTS, &after, 1, true, &run_info, &out, &count, &error),
+        STATUS_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(after, 3);
+    assert_text(buf_str(&out),
+                "id: 3\nevent: alert\ndata: {\"record\":{\"id\":2,\"record_id\":\"rec-2\","
+                "\"time\":\"2025-01-01T11:00:00Z\",\"source_id\":\"source-1\",\"destination_id\":\"dest-1\","
+                "\"type\":\"positive\",\"value\":\"1250.50\",\"unit\":\"EUR\",\"reference\":\"ref-1\"},"
+                "\"rule\":\"default\",\"severity\":\"high\"}\n\n");
+    buf_reset(&out);
+    after = 4;
+    assert_int_equal(feed_put_messages(fake_store_reader(store), FEED_NOTIFICATIONS, &after, 10, false, &run_info, &out,
+                                       &count, &error),
+                     STATUS_OK);
+    assert_int_equal(after, 6);
+    assert_text(buf_str(&out),
+                "{\"record\":{\"id\":6,\"record_id\":\"rec-4\",\"time\":\"2025-01-01T10:00:00Z\","
+                "\"source_id\":\"source-1\",\"destination_id\":\"dest-1\",\"type\":\"negative\",\"value\":\"40.00\","
+                "\"unit\":\"EUR\",\"reference\":\"ref-1\"},\"summary\":{\"destination_id\":\"dest-1\","
+                "\"reference\":\"ref-1\",\"unit\":\"EUR\",\"count\":2,\"total_value\":\"1350.50\","
+                "\"net_value\":\"1350.50\",\"positive_count\":2,\"negative_count\":0,"
+                "\"positive_total\":\"1350.50\",\"negative_total\":\"0.00\"}}\n");
+    buf_reset(&out);
+    assert_int_equal(feed_put_messages(fake_store_reader(store), FEED_NOTIFICATIONS, &after, 10, true, &run_info, &out,
+                                       &count, &error),
+                     STATUS_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(out.len, 0);
+    buf_release(&out);
+    fake_store_free(store);
+}
+
+/* A buffer that is nearly full takes as many whole messages as fit, and goes on with the next. */
+static void test_small_buffer(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    Buf out;
+    int64_t after = 0;
+    size_t count = 0;
+    Error error;
+    buf_init(&out, 1000);
+    assert_int_equal(feed_put_messages(fake_store_reader(store), FEED_NOTIFICATIONS, &after, 10, true, &run_info, &out,
+                                       &count, &error),
+                     STATUS_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(after, 2);
+    assert_false(out.failed);
+    assert_int_equal(out.ptr[out.len - 1], '\n');
+    buf_release(&out);
+    buf_init(&out, 100);
+    assert_int_equal(feed_put_messages(fake_store_reader(store), FEED_NOTIFICATIONS, &after, 10, true, &run_info, &out,
+                                       &count, &error),
+                     STATUS_BUSY);
+    assert_int_equal(after, 2);
+    assert_int_equal(out.len, 0);
+    buf_release(&out);
+    fake_store_free(store);
+}
+
+/* ---- One record -------------------------------------------------------------------------------------------------- */
+
+static void test_find(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    Buf out;
+    Error error;
+    buf_init(&out, 1 << 20);
+    BUF_PUT(&out, "x");
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-4"), (Str){NULL, 0}, &run_info, &out, &error),
+                     STATUS_OK);
+    assert_text(buf_str(&out),
+                "x{\"data\":{\"id\":6,\"recordId\":\"rec-4\",\"time\":\"2025-01-01T10:00:00Z\","
+                "\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\",\"type\":\"negative\",\"value\":\"40.00\","
+                "\"unit\":\"EUR\",\"reference\":\"ref-1\",\"summary\":{\"count\":2,\"totalValue\":\"1350.50\","
+                "\"netValue\":\"1350.50\",\"positiveCount\":2,\"negativeCount\":0,"
+                "\"positiveTotal\":\"1350.50\",\"negativeTotal\":\"0.00\"}}}");
+    buf_reset(&out);
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-5"), (Str){NULL, 0}, &run_info, &out, &error),
+                     STATUS_REFUSED);
+    assert_int_equal(out.len, 0);
+    fake_store_fail(store, STATUS_BROKEN);
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, &error),
+                     STATUS_BROKEN);
+    assert_int_equal(out.len, 0);
+    buf_release(&out);
+    fake_store_free(store);
+}
+
+static void test_find_several(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    Buf out;
+    Error error;
+    buf_init(&out, 1 << 20);
+    for (size_t i = 0; i < 150; i++) {
+        Record again = run_record(1, "2025-01-02 10:00:00", "dest-9", "positive", 1, "EUR");
+        again.source_id = STR("source-2");
+        fake_store_add(store, &again);
+    }
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), STR("source-1"), &run_info, &out, &error),
+                     STATUS_OK);
+    assert_null(strstr(out.ptr, "others"));
+    buf_reset(&out);
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, &error),
+                     STATUS_OK);
+    buf_put_char(&out, '\0');
+    size_t count = 0;
+    for (const char *at = strstr(out.ptr, "{\"id\":"); at; at = strstr(at + 1, "{\"id\":")) {
+        count++;
+    }
+    assert_int_equal(count, 101);
+    assert_int_equal(strncmp(out.ptr, "{\"data\":{\"id\":1,", 16), 0);
+    assert_non_null(strstr(out.ptr, "}},\"others\":[{\"id\":7,"));
+    assert_string_equal(out.ptr + out.len - 5, "}}]}");
+    buf_release(&out);
+    fake_store_free(store);
+}
+
+/* ---- What a rule would have fired on ------------------------------------------------------------------------------- */
+
+static char *tested(Store *store, const AlertRule *rule, const char *params, size_t bytes_wanted)
+{
+    QueryParam list[RUN_PARAMS_MAX];
+    QueryOptions options = run_options_hasty();
+    QueryProblems problems;
+    Query *query;
+    assert_int_equal(query_rule_test_new(rule, list, run_params(params, list), &options, &query, &problems), STATUS_OK);
+    return run_to_end(query, store, bytes_wanted);
+}
+
+static void check_test(Store *store, const AlertRule *rule, const char *params, const char *head, const char *ids)
+{
+    char *answer = tested(store, rule, params, 1), shown[256] = "";
+    size_t len = 0;
+    assert_int_equal(strncmp(answer, head, strlen(head)), 0);
+    for (const char *at = strstr(answer, "{\"id\":"); at; at = strstr(at + 1, "{\"id\":")) {
+        len += (size_t)snprintf(shown + len, sizeof shown - len, "%ld ", strtol(at + 6, NULL, 10));
+    }
+    assert_string_equal(shown, ids);
+    free(answer);
+}
+
+static void test_rule_by_value(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    AlertRule rule = {.name = STR("r"), .type = -1, .measure = RULE_VALUE, .threshold = 100000, .enabled = false};
+    char *answer = tested(store, &rule, "limit=1", 1 << 20);
+    assert_string_equal(answer,
+                        "{\"data\":{\"count\":2,\"severities\":{\"medium\":0,\"high\":1,\"critical\":1},\"examined\":4,"
+                        "\"records\":[{\"id\":2,\"recordId\":\"rec-2\",\"time\":\"2025-01-01T11:00:00Z\","
+                        "\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\",\"type\":\"positive\","
+                        "\"value\":\"1250.50\",\"unit\":\"EUR\",\"reference\":\"ref-1\","
+                        "\"exceededBy\":\"250.50\",\"severity\":\"high\"}]}}");
+    free(answer);
+    check_test(store, &rule, "", "{\"data\":{\"count\":2,", "2 4 ");
+    check_test(store, &rule, "startTime=2025-01-01 10:30:00", "{\"data\":{\"count\":1,", "2 ");
+    rule.unit = STR("SEK");
+    check_test(store, &rule, "", "{\"data\":{\"count\":1,", "4 ");
+    rule.type = RECORD_NEGATIVE;
+    check_test(store, &rule, "", "{\"data\":{\"count\":0,", "");
+    fake_store_free(store);
+}
+
+static void test_rule_by_total(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    AlertRule rule = {.name = STR("r"), .type = -1, .measure = RULE_TOTAL_VALUE, .threshold = 139049, .enabled = true};
+    check_test(store, &rule, "", "{\"data\":{\"count\":2,", "4 6 ");
+    rule.measure = RULE_NET_VALUE;
+    check_test(store, &rule, "", "{\"data\":{\"count\":1,", "4 ");
+    fake_store_free(store);
+}
+
+static void test_rule_problems(void **state)
+{
+    (void)state;
+    AlertRule rule = {.name = STR("r"), .type = -1, .threshold = 1};
+    QueryParam params[] = {{STR("limit"), STR("1001")}, {STR("cursor"), STR("x")}};
+    QueryOptions options = run_options();
+    QueryProblems problems;
+    Query *query;
+    assert_int_equal(query_rule_test_new(&rule, params, 2, &options, &query, &problems), STATUS_REFUSED);
+    assert_int_equal(problems.count, 2);
+    assert_string_equal(problems.items[1].problem, "is not a known parameter");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pages),         cmocka_unit_test(test_many_alerts),
+        cmocka_unit_test(test_streams),       cmocka_unit_test(test_small_buffer),
+        cmocka_unit_test(test_find),          cmocka_unit_test(test_find_several),
+        cmocka_unit_test(test_rule_by_value), cmocka_unit_test(test_rule_by_total),
+        cmocka_unit_test(test_rule_problems),
+    };
+    return cmocka_run_group_tests_name("query_feed", tests, NULL, NULL);
+}
