@@ -123,10 +123,14 @@ static void put_group(AggregateQuery *aggregate, Buf *out)
 static void put_groups(AggregateQuery *aggregate, QueryStep *step)
 {
     while (group_output_more(&aggregate->group_output)) {
-        if (step_has_enough(step) || step_is_over(step)) {
-            return;
-        }
+        /* At least one a step, so that a slow step still gets on. */
         put_group(aggregate, step->out);
+        if (step_has_enough(step) || step_is_over(step)) {
+            break;
+        }
+    }
+    if (group_output_more(&aggregate->group_output)) {
+        return;
     }
     if (aggregate->format == QUERY_JSON) {
         BUF_PUT(step->out, "]}}");

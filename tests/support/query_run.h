@@ -27,7 +27,7 @@ char *run_aggregate(Store *store, const char *params, QueryFormat format);
 char *run_list_problems(const char *params, QueryFormat format);
 char *run_aggregate_problems(const char *params, QueryFormat format);
 
-/* A record with the rest of its fields made from `number`; texts are never freed. */
+/* A record whose id is made from `number`, one of 256 texts that are used again. The other texts borrow. */
 Record run_record(int number, const char *time, const char *destination, const char *type, int64_t value,
                   const char *unit);
 

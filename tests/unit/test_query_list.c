@@ -3,6 +3,7 @@
 
 #include "base/timestamp.h"
 #include "support/query_run.h"
+#include "support/random.h"
 
 #include <stdlib.h>
 
@@ -167,10 +168,10 @@ static Store *random_store(size_t count, uint64_t seed)
     Store *store = fake_store_new(&run_info);
     for (size_t i = 0; i < count; i++) {
         Record record =
-            run_record((int)i, "2025-01-01 00:00:00", destinations[next_random(&seed) % 4],
-                       next_random(&seed) % 3 ? "positive" : "negative", (int64_t)(next_random(&seed) % 100000), "EUR");
-        record.time_us += (int64_t)(next_random(&seed) % 86400) * 1000000;
-        record.unit = next_random(&seed) % 1000 ? STR("EUR") : STR("SEK");
+            run_record((int)i, "2025-01-01 00:00:00", destinations[random_next(&seed) % 4],
+                       random_next(&seed) % 3 ? "positive" : "negative", (int64_t)(random_next(&seed) % 100000), "EUR");
+        record.time_us += (int64_t)(random_next(&seed) % 86400) * 1000000;
+        record.unit = random_next(&seed) % 1000 ? STR("EUR") : STR("SEK");
         fake_store_add(store, &record);
     }
     return store;
