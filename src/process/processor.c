@@ -160,7 +160,7 @@ Status processor_submit(Processor *processor, Submission *submission, Error *ret
     pthread_mutex_lock(&processor->lock);
     if (processor->stopping) {
         status = error_set(reterr, STATUS_BUSY, "the service is stopping");
-    } else if (processor->first && submission->bytes > bytes_max - processor->queue_bytes) {
+    } else if (processor->first && processor->queue_bytes + submission->bytes > bytes_max) {
         status = error_set(reterr, STATUS_BUSY, "more is coming in than can be stored; try again shortly");
     } else {
         bool was_empty = !processor->first;

@@ -1,0 +1,236 @@
+/* The processor over a fake store: batches, back-pressure, what is told when, and the end. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "process/processor.h"
+#include "store/store_ops.h"
+
+/* A store that remembers its batches, can be held up and can fail. */
+typedef struct FakeStore {
+    Store base;
+    pthread_mutex_t gate; /* apply waits here */
+    Status answer;
+    atomic_int batches, works, largest;
+    atomic_bool maintained_idle;
+} FakeStore;
+
+static Status fake_apply(Store *base, Work *first, Error *reterr)
+{
+    FakeStore *fake = (FakeStore *)base;
+    int works = 0;
+    pthread_mutex_lock(&fake->gate);
+    for (Work *work = first; work; work = work->next) {
+        works++;
+        work->status = STATUS_OK;
+        for (size_t i = 0; work->kind == WORK_RECORDS && i < work->records.count; i++) {
+            work->records.outcomes[i] = (Outcome){.kind = OUTCOME_CREATED, .seq = 1};
+        }
+    }
+    fake->batches++;
+    fake->works += works;
+    fake->largest = works > fake->largest ? works : fake->largest;
+    Status status = fake->answer;
+    pthread_mutex_unlock(&fake->gate);
+    return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "the fake was told to fail");
+}
+
+static Status fake_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
+{
+    (void)reterr;
+    *ret_more = false;
+    if (idle) {
+        ((FakeStore *)base)->maintained_idle = true;
+    }
+    return STATUS_OK;
+}
+
+static int64_t fake_last_seq(const Store *base)
+{
+    (void)base;
+    return 7;
+}
+
+static const StoreOps fake_ops = {.apply = fake_apply, .maintain = fake_maintain, .last_seq = fake_last_seq};
+
+typedef struct Told {
+    atomic_int count, last_status;
+    atomic_int committed, broken;
+} Told;
+
+static Told told;
+
+static void on_done(Submission *submission, Status status, const Error *error)
+{
+    (void)submission;
+    (void)error;
+    told.last_status = (int)status;
+    told.count++;
+}
+
+static void on_committed(void *self, int64_t last_seq)
+{
+    (void)self;
+    assert_int_equal(last_seq, 7);
+    told.committed++;
+}
+
+static void on_broken(void *self, const Error *error)
+{
+    (void)self;
+    (void)error;
+    told.broken++;
+}
+
+typedef struct Fixture {
+    FakeStore store;
+    Processor *processor;
+    Submission submissions[64];
+    Record records[64];
+    Outcome outcomes[64];
+} Fixture;
+
+static int setup(void **state)
+{
+    Fixture *fixture = calloc(1, sizeof *fixture);
+    Error error = {0};
+    memset(&told, 0, sizeof told);
+    fixture->store.base.ops = &fake_ops;
+    pthread_mutex_init(&fixture->store.gate, NULL);
+    ProcessorOptions options = {.store = &fixture->store.base,
+                                .queue_bytes_max = 1000,
+                                .batch_records_max = 8,
+                                .committed = on_committed,
+                                .broken = on_broken};
+    assert_int_equal(processor_start(&options, &fixture->processor, &error), STATUS_OK);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fixture = *state;
+    processor_stop(fixture->processor);
+    pthread_mutex_destroy(&fixture->store.gate);
+    free(fixture);
+    return 0;
+}
+
+static Status submit(Fixture *fixture, size_t index, size_t bytes)
+{
+    Error error = {0};
+    fixture->submissions[index] = (Submission){
+        .work = {.kind = WORK_RECORDS,
+                 .records = {.items = &fixture->records[index], .outcomes = &fixture->outcomes[index], .count = 1}},
+        .bytes = bytes,
+        .done = on_done};
+    return processor_submit(fixture->processor, &fixture->submissions[index], &error);
+}
+
+static void wait_for(atomic_int *value, int wanted)
+{
+    for (int i = 0; i < 5000 && *value < wanted; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(*value, wanted);
+}
+
+/* While one batch is held up in the store, what comes gathers for the next. */
+static void test_groups_what_waits(void **state)
+{
+    Fixture *fixture = *state;
+    pthread_mutex_lock(&fixture->store.gate);
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    usleep(50000); /* the processor takes the first alone */
+    for (size_t i = 1; i <= 20; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+    }
+    assert_int_equal(told.count, 0);
+    pthread_mutex_unlock(&fixture->store.gate);
+    wait_for(&told.count, 21);
+    assert_int_equal(fixture->store.batches, 4); /* 1, then 20 in batches of at most 8 */
+    assert_int_equal(fixture->store.largest, 8);
+    wait_for(&told.committed, 4);
+    ProcessorMetrics metrics;
+    processor_metrics(fixture->processor, &metrics);
+    assert_int_equal(metrics.created, 21);
+    assert_int_equal(metrics.queue_bytes, 0);
+}
+
+static void test_full_queue_is_busy(void **state)
+{
+    Fixture *fixture = *state;
+    pthread_mutex_lock(&fixture->store.gate);
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    usleep(50000);
+    assert_int_equal(submit(fixture, 1, 5000), STATUS_OK); /* larger than the bound, but nothing waits */
+    assert_int_equal(submit(fixture, 2, 1), STATUS_BUSY);
+    pthread_mutex_unlock(&fixture->store.gate);
+    wait_for(&told.count, 2);
+    assert_int_equal(submit(fixture, 3, 600), STATUS_OK);
+    wait_for(&told.count, 3);
+}
+
+static void test_stop_finishes_what_waits(void **state)
+{
+    Fixture *fixture = *state;
+    for (size_t i = 0; i < 40; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+    }
+    processor_stop(fixture->processor);
+    fixture->processor = NULL;
+    assert_int_equal(told.count, 40);
+    assert_int_equal(fixture->store.works, 40);
+}
+
+static void test_busy_store_is_told_and_goes_on(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->store.answer = STATUS_BUSY;
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    wait_for(&told.count, 1);
+    assert_int_equal(told.last_status, STATUS_BUSY);
+    assert_int_equal(told.committed, 0);
+    fixture->store.answer = STATUS_OK;
+    assert_int_equal(submit(fixture, 1, 1), STATUS_OK);
+    wait_for(&told.count, 2);
+    assert_int_equal(told.last_status, STATUS_OK);
+    assert_int_equal(told.broken, 0);
+}
+
+static void test_broken_store_is_reported_once(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->store.answer = STATUS_UNKNOWN;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+        wait_for(&told.count, (int)i + 1);
+        assert_int_equal(told.last_status, STATUS_UNKNOWN);
+    }
+    assert_int_equal(told.committed, 0);
+    wait_for(&told.broken, 1);
+}
+
+static void test_quiet_is_used(void **state)
+{
+    Fixture *fixture = *state;
+    for (int i = 0; i < 2000 && !fixture->store.maintained_idle; i++) {
+        usleep(1000);
+    }
+    assert_true(fixture->store.maintained_idle);
+}
+
+int main(void)
+{
+#define PROCESSOR_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        PROCESSOR_TEST(test_groups_what_waits),         PROCESSOR_TEST(test_full_queue_is_busy),
+        PROCESSOR_TEST(test_stop_finishes_what_waits),  PROCESSOR_TEST(test_busy_store_is_told_and_goes_on),
+        PROCESSOR_TEST(test_broken_store_is_reported_once), PROCESSOR_TEST(test_quiet_is_used),
+    };
+    return cmocka_run_group_tests_name("processor", tests, NULL, NULL);
+}
