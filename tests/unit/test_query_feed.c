@@ -205,6 +205,7 @@ static void test_find_several(void **state)
     }
     assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), STR("source-1"), &run_info, &out, &error),
                      STATUS_OK);
+    buf_put_char(&out, '\0');
     assert_null(strstr(out.ptr, "others"));
     buf_reset(&out);
     assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, &error),

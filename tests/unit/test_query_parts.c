@@ -188,7 +188,9 @@ static Record grouped(const char *destination, const char *unit, RecordType type
 static Groups *groups_of(size_t key_count, const GroupKey *keys, size_t bytes_max)
 {
     GroupSpec spec = {.key_count = key_count, .hash_seed = 3, .bytes_max = bytes_max};
-    memcpy(spec.keys, keys, key_count * sizeof keys[0]);
+    for (size_t i = 0; i < key_count; i++) {
+        spec.keys[i] = keys[i];
+    }
     Groups *groups = groups_new(&spec);
     assert_non_null(groups);
     return groups;
