@@ -1,5 +1,5 @@
 # Verbs only; the build itself is meson.build. Each verb installs what it lacks by `make deps`.
-.PHONY: help deps deps-check build run test check check-full bench fmt fmt-check docs docs-check clean
+.PHONY: help deps deps-check build run test check check-full bench fuzz fmt fmt-check docs docs-check clean
 
 MESON_FLAGS ?=
 
@@ -9,6 +9,7 @@ help:
 	@echo "make test        units, contract, tidy (seconds)"
 	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs"
 	@echo "make bench       the measurements, results in bench/results/"
+	@echo "make fuzz        a minute of libFuzzer for each parser; T=record for one"
 	@echo "make fmt         format the code     make docs  write the generated references anew"
 	@echo "make deps        install what is needed from the system's packages"
 
@@ -39,6 +40,9 @@ check-full: deps-check
 
 bench: build
 	@scripts/bench.sh $(BENCH)
+
+fuzz: deps-check
+	@scripts/fuzz.sh $(T)
 
 fmt: deps-check
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i

@@ -52,7 +52,9 @@ yyjson_val *json_read_with(JsonMemory *memory, char *text, size_t len, yyjson_re
 {
     char padding[YYJSON_PADDING_SIZE];
     yyjson_alc alc = {memory_alloc, memory_realloc, memory_free, memory};
+    /* yyjson stops at the zeros, not at the length: without them an unclosed string would go on into whatever follows. */
     memcpy(padding, text + len, sizeof padding);
+    memset(text + len, 0, sizeof padding);
     yyjson_doc *doc = yyjson_read_opts(text, len, YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW, &alc, reterr);
     memcpy(text + len, padding, sizeof padding);
     return yyjson_doc_get_root(doc);

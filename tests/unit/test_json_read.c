@@ -130,7 +130,7 @@ static void test_full_arena_is_busy(void **state)
     reading.text = with_padding(STR(GOOD));
     assert_int_equal(json_read(reading.text, sizeof GOOD - 1, &reading.arena, &root, &reading.error), STATUS_BUSY);
     assert_string_equal(reading.error.message, "there is no memory left to read the JSON in");
-    assert_memory_equal(reading.text + sizeof GOOD - 1, "####", YYJSON_PADDING_SIZE);
+    assert_memory_equal(reading.text + sizeof GOOD - 1, BEHIND, sizeof BEHIND);
 
     /* A line has scratch memory of its own; only a long one needs the arena. */
     memcpy(reading.text, GOOD, sizeof GOOD - 1);
