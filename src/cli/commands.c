@@ -1,13 +1,14 @@
 /* The subcommands, in the order in which help lists them. */
 #include "cli/command.h"
 
+extern const Command command_bench;
 extern const Command command_config;
 extern const Command command_version;
 extern const Command command_completion;
 extern const Command command_docs;
 
 const Command *const commands[] = {
-    &command_config, &command_version, &command_completion, &command_docs, NULL,
+    &command_bench, &command_config, &command_version, &command_completion, &command_docs, NULL,
 };
 
 const Command *command_find(Str name)
