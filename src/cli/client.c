@@ -142,6 +142,26 @@ static void put_field_errors(Buf *text, yyjson_val *errors)
     }
 }
 
+/* 502 and 504 are a proxy's: what the server behind it did is not known. */
+static Status status_of(long code)
+{
+    switch (code) {
+    case 409: return STATUS_CONFLICT;
+    case 429:
+    case 503: return STATUS_BUSY;
+    case 502:
+    case 504: return STATUS_UNKNOWN;
+    default: return code >= 400 && code < 500 ? STATUS_REFUSED : STATUS_BROKEN;
+    }
+}
+
+void client_put_field_errors(Buf *text, Str errors)
+{
+    yyjson_doc *document = errors.len ? yyjson_read(errors.ptr, errors.len, 0) : NULL;
+    put_field_errors(text, yyjson_doc_get_root(document));
+    yyjson_doc_free(document);
+}
+
 void client_describe_problem(long code, Str body, Error *reterr)
 {
     yyjson_doc *document = body.len ? yyjson_read(body.ptr, body.len, 0) : NULL;
@@ -153,10 +173,7 @@ void client_describe_problem(long code, Str body, Error *reterr)
         Str detail = json_text(root, "detail");
         buf_put(&text, detail.len ? detail : json_text(root, "message"));
     }
-    Status status = code == 409 ? STATUS_CONFLICT : code == 503 || code == 429 ? STATUS_BUSY : STATUS_BROKEN;
-    if (code >= 400 && code < 500 && status == STATUS_BROKEN) {
-        status = STATUS_REFUSED;
-    }
+    Status status = status_of(code);
     Str said = buf_str(&text);
     error_set(reterr, status, "the server answered %ld%s%.*s", code, said.len ? ": " : "", STR_ARGS(said));
     buf_release(&text);

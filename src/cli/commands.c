@@ -1,15 +1,30 @@
 /* The subcommands, in the order in which help lists them. */
 #include "cli/command.h"
 
+extern const Command command_ingest;
+extern const Command command_query;
+extern const Command command_records;
+extern const Command command_verify;
 extern const Command command_bench;
 extern const Command command_config;
 extern const Command command_version;
 extern const Command command_completion;
 extern const Command command_docs;
 
+/* clang-format off */
 const Command *const commands[] = {
-    &command_bench, &command_config, &command_version, &command_completion, &command_docs, NULL,
+    &command_ingest,
+    &command_query,
+    &command_records,
+    &command_verify,
+    &command_bench,
+    &command_config,
+    &command_version,
+    &command_completion,
+    &command_docs,
+    NULL,
 };
+/* clang-format on */
 
 const Command *command_find(Str name)
 {

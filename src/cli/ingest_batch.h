@@ -1,0 +1,81 @@
+/* What `weir ingest` works in: batches of records that are prepared on one thread and committed on another, in a store or by
+ * a server. */
+#ifndef WEIR_CLI_INGEST_BATCH_H
+#define WEIR_CLI_INGEST_BATCH_H
+
+#include "cli/ingest_reader.h"
+#include "engine.h"
+
+enum {
+    INGEST_BATCH_RECORDS_MAX = 16384,
+    INGEST_BATCH_BYTES_MAX = 64 << 20, /* of its arena; full at half of that */
+    INGEST_BODY_BYTES_MAX = 8 << 20,   /* of what goes to a server in one request */
+};
+
+/* Where a record is from, for the report about those that were not taken in. */
+typedef struct IngestEntry {
+    const char *file;
+    uint64_t line;
+    Str raw; /* in the batch's arena */
+    OutcomeKind kind;
+    Str errors; /* a JSON object {"field":["problem"]}, for a conflict or rejection; in the batch's arena */
+} IngestEntry;
+
+/* Owned by one thread at a time. */
+typedef struct IngestBatch {
+    Arena arena;
+    IngestEntry *entries; /* INGEST_BATCH_RECORDS_MAX of them, as below */
+    Record *records;
+    Outcome *outcomes;
+    size_t count;
+    Buf body;            /* for a server */
+    uint64_t bytes_read; /* of all input, when it was filled; for progress */
+} IngestBatch;
+
+/* Where records go: the store or a server. The first member of an implementation. */
+typedef struct IngestTarget {
+    /* Adds a record to the batch, on the reading thread. REFUSED: this one cannot be taken in; `errors` says why, as in an entry.
+     * BUSY: the batch is full; commit it and add again. */
+    Status (*add)(struct IngestTarget *target, IngestBatch *batch, const IngestItem *item, IngestFormat format,
+                  Buf *errors);
+    /* Has the batch committed and fills kind and errors of its entries, on the committing thread. Anything but OK ends the
+     * whole: nothing more can be taken in. */
+    Status (*commit)(struct IngestTarget *target, IngestBatch *batch, Error *reterr);
+    /* Before the first record of a CSV file: the cells of its header. REFUSED when it lacks a column. */
+    Status (*header)(struct IngestTarget *target, const Str *names, size_t count, Error *reterr);
+    void (*close)(struct IngestTarget *target);
+} IngestTarget;
+
+/* A store that no other process holds. `engine` borrows until close, which leaves it open. */
+Status ingest_store_open(Engine *engine, bool dry_run, int64_t wait_us, IngestTarget **ret_target,
+                         Error *reterr) MUST_CHECK;
+/* A server. It is waited for up to `wait_us` when it is away or overloaded: ids make it safe to send again. */
+Status ingest_server_open(const char *url, bool dry_run, int64_t wait_us, IngestTarget **ret_target,
+                          Error *reterr) MUST_CHECK;
+
+/* Appends {"record":["problem"]}. */
+void ingest_put_error(Buf *errors, const char *problem);
+/* The errors of a conflict: {"value":["is not what is stored under this id"]}. */
+void ingest_put_differs(Buf *errors, uint32_t differs);
+/* Makes room for one more entry and fills its place and raw text; false when the batch is full. */
+bool ingest_batch_begin_entry(IngestBatch *batch, const IngestItem *item);
+
+/* ---- The threads ---------------------------------------------------------------------------------------------------- */
+
+typedef struct IngestPipeline IngestPipeline;
+
+/* `target` borrows until ingest_pipeline_stop. */
+Status ingest_pipeline_start(IngestTarget *target, IngestPipeline **ret_pipeline, Error *reterr) MUST_CHECK;
+/* Hands a batch over to be committed. */
+void ingest_pipeline_commit(IngestPipeline *pipeline, IngestBatch *batch);
+/* An empty batch, or one that is committed (count > 0) and whose outcomes are to be looked at before it is reset. Waits for one.
+ * Anything but OK: committing has failed. */
+Status ingest_pipeline_take(IngestPipeline *pipeline, IngestBatch **ret_batch, Error *reterr) MUST_CHECK;
+/* Waits until all is committed, then answers each batch once; NULL when there are no more. */
+IngestBatch *ingest_pipeline_drain(IngestPipeline *pipeline);
+void ingest_batch_reset(IngestBatch *batch);
+/* What became of the whole. */
+Status ingest_pipeline_status(IngestPipeline *pipeline, Error *reterr) MUST_CHECK;
+void ingest_pipeline_stop(IngestPipeline *pipeline); /* accepts NULL */
+
+#endif

@@ -1,0 +1,368 @@
+#include "cli/ingest_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 1 << 18, SHOWN_BYTES_MAX = 200 };
+
+typedef enum JsonState { JSON_BEGIN, JSON_ARRAY_FIRST, JSON_ARRAY_NEXT, JSON_SEQUENCE, JSON_DONE } JsonState;
+
+struct IngestReader {
+    const char *name; /* for messages */
+    int fd;
+    IngestFormat format;
+    size_t item_bytes_max;
+    char *text; /* owns */
+    size_t capacity, at, end;
+    bool ended;    /* the file is read to its end */
+    uint64_t line; /* of the byte at `at` */
+    uint64_t bytes_read;
+    JsonState json;
+    char shown[SHOWN_BYTES_MAX]; /* the beginning of a line that was too long */
+};
+
+static IngestFormat format_of_name(const char *path)
+{
+    static const struct {
+        const char *ending;
+        IngestFormat format;
+    } endings[] = {{".ndjson", INGEST_NDJSON}, {".jsonl", INGEST_NDJSON}, {".json", INGEST_JSON}, {".csv", INGEST_CSV}};
+    Str name = str_from(path);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        Str ending = str_from(endings[i].ending);
+        if (name.len > ending.len && str_equal_nocase((Str){name.ptr + name.len - ending.len, ending.len}, ending)) {
+            return endings[i].format;
+        }
+    }
+    return INGEST_AUTO;
+}
+
+Status ingest_reader_open(const char *path, IngestFormat format, size_t item_bytes_max, IngestReader **ret_reader,
+                          Error *reterr)
+{
+    bool is_input = strcmp(path, "-") == 0;
+    int fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set(reterr, STATUS_REFUSED, "%s cannot be opened: %s", path, strerror(errno));
+    }
+    IngestReader *reader = calloc(1, sizeof *reader);
+    size_t capacity = item_bytes_max + READ_BYTES;
+    if (!reader || !(reader->text = malloc(capacity))) {
+        free(reader);
+        if (!is_input) {
+            close(fd);
+        }
+        return error_set(reterr, STATUS_BUSY, "no memory to read %s", path);
+    }
+    reader->name = is_input ? "standard input" : path;
+    reader->fd = fd;
+    reader->format = format == INGEST_AUTO ? format_of_name(path) : format;
+    reader->item_bytes_max = item_bytes_max;
+    reader->capacity = capacity;
+    reader->line = 1;
+    *ret_reader = reader;
+    return STATUS_OK;
+}
+
+void ingest_reader_close(IngestReader *reader)
+{
+    if (reader) {
+        if (reader->fd != STDIN_FILENO) {
+            close(reader->fd);
+        }
+        free(reader->text);
+        free(reader);
+    }
+}
+
+IngestFormat ingest_reader_format(const IngestReader *reader) { return reader->format; }
+
+uint64_t ingest_reader_bytes_read(const IngestReader *reader) { return reader->bytes_read; }
+
+static Status refuse(const IngestReader *reader, uint64_t line, const char *what, Error *reterr)
+{
+    return error_set(reterr, STATUS_REFUSED, "%s:%llu: %s", reader->name, (unsigned long long)line, what);
+}
+
+/* Reads more behind what is there, which moves to the front; callers keep offsets from `at`. There is always room, since no item
+ * of more than item_bytes_max is kept. */
+static Status fill(IngestReader *reader, Error *reterr)
+{
+    if (reader->at > 0) {
+        memmove(reader->text, reader->text + reader->at, reader->end - reader->at);
+        reader->end -= reader->at;
+        reader->at = 0;
+    }
+    ssize_t got;
+    do {
+        got = read(reader->fd, reader->text + reader->end, reader->capacity - reader->end);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return error_set(reterr, STATUS_BROKEN, "%s cannot be read: %s", reader->name, strerror(errno));
+    }
+    reader->ended = got == 0;
+    reader->end += (size_t)got;
+    reader->bytes_read += (uint64_t)got;
+    return STATUS_OK;
+}
+
+static size_t available(const IngestReader *reader) { return reader->end - reader->at; }
+
+static void take(IngestReader *reader, size_t bytes, size_t raw_bytes, IngestItem *ret_item)
+{
+    *ret_item = (IngestItem){.raw = {reader->text + reader->at, raw_bytes}, .line = reader->line};
+    for (size_t i = 0; i < bytes; i++) {
+        reader->line += reader->text[reader->at + i] == '\n';
+    }
+    reader->at += bytes;
+}
+
+/* ---- Lines --------------------------------------------------------------------------------------------------------- */
+
+/* Where the line that begins at `at` ends, looked for from `*scanned` on; false when it goes on behind what was read. A CSV
+ * line goes on while a quote is open: RFC 4180 doubles quotes inside quotes, so that counting them is enough. */
+static bool find_line_end(const IngestReader *reader, size_t *scanned, bool *quoted)
+{
+    const char *text = reader->text + reader->at;
+    size_t len = available(reader);
+    if (reader->format == INGEST_NDJSON) {
+        const char *end = *scanned < len ? memchr(text + *scanned, '\n', len - *scanned) : NULL;
+        *scanned = end ? (size_t)(end - text) : len;
+        return end != NULL;
+    }
+    for (; *scanned < len; ++*scanned) {
+        char c = text[*scanned];
+        *quoted ^= c == '"';
+        if (c == '\n' && !*quoted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Forgets the rest of a line that is too long, however long it is. */
+static Status skip_line(IngestReader *reader, Error *reterr)
+{
+    for (;;) {
+        char *text = reader->text + reader->at;
+        char *end = available(reader) ? memchr(text, '\n', available(reader)) : NULL;
+        reader->at = end ? reader->at + (size_t)(end - text) + 1 : reader->end;
+        if (end || reader->ended) {
+            reader->line++;
+            return STATUS_OK;
+        }
+        Status status = fill(reader, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+}
+
+static Status take_long_line(IngestReader *reader, IngestItem *ret_item, Error *reterr)
+{
+    if (reader->format == INGEST_CSV) {
+        return refuse(reader, reader->line, "a line is too long; is a quote never closed?", reterr);
+    }
+    memcpy(reader->shown, reader->text + reader->at, SHOWN_BYTES_MAX);
+    *ret_item = (IngestItem){.raw = {reader->shown, SHOWN_BYTES_MAX}, .line = reader->line, .too_long = true};
+    return skip_line(reader, reterr);
+}
+
+static Status next_line(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
+{
+    size_t scanned = 0;
+    bool quoted = false;
+    for (;;) {
+        bool found = find_line_end(reader, &scanned, &quoted);
+        if (scanned > reader->item_bytes_max) {
+            return take_long_line(reader, ret_item, reterr);
+        }
+        if (found || (reader->ended && scanned > 0)) {
+            take(reader, scanned + found, scanned, ret_item);
+            *ret_end = false;
+            return STATUS_OK;
+        }
+        if (reader->ended) {
+            *ret_end = true;
+            return STATUS_OK;
+        }
+        Status status = fill(reader, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+}
+
+/* ---- JSON ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/* The next byte that is not white space, without taking it; 0 at the end. */
+static Status peek(IngestReader *reader, char *ret_byte, Error *reterr)
+{
+    for (;;) {
+        while (reader->at < reader->end && is_space(reader->text[reader->at])) {
+            reader->line += reader->text[reader->at++] == '\n';
+        }
+        if (reader->at < reader->end || reader->ended) {
+            *ret_byte = reader->at < reader->end ? reader->text[reader->at] : '\0';
+            return STATUS_OK;
+        }
+        Status status = fill(reader, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+}
+
+typedef struct JsonScan {
+    size_t scanned;
+    unsigned depth;
+    bool in_string, escaped;
+} JsonScan;
+
+/* Goes on from where it stopped; true when the value is complete. Anything that is not an object, array or string ends
+ * where white space or punctuation does. */
+static bool scan_value(const IngestReader *reader, JsonScan *scan)
+{
+    const char *text = reader->text + reader->at;
+    for (size_t len = available(reader); scan->scanned < len; scan->scanned++) {
+        char c = text[scan->scanned];
+        if (scan->in_string) {
+            scan->in_string = scan->escaped || c != '"';
+            scan->escaped = !scan->escaped && c == '\\';
+            if (!scan->in_string && scan->depth == 0) {
+                scan->scanned++;
+                return true;
+            }
+        } else if (c == '"') {
+            scan->in_string = true;
+        } else if (c == '{' || c == '[') {
+            scan->depth++;
+        } else if (scan->depth > 0 && (c == '}' || c == ']')) {
+            if (--scan->depth == 0) {
+                scan->scanned++;
+                return true;
+            }
+        } else if (scan->depth == 0 && (is_space(c) || c == ',' || c == ']' || c == '}')) {
+            return scan->scanned > 0;
+        }
+    }
+    return reader->ended && scan->depth == 0 && !scan->in_string && scan->scanned > 0;
+}
+
+static Status take_value(IngestReader *reader, IngestItem *ret_item, Error *reterr)
+{
+    JsonScan scan = {0};
+    while (!scan_value(reader, &scan)) {
+        if (scan.scanned > reader->item_bytes_max) {
+            return refuse(reader, reader->line, "the record that begins here is too long; is a bracket never closed?",
+                          reterr);
+        }
+        if (scan.scanned < available(reader)) {
+            return refuse(reader, reader->line, "expected a value", reterr);
+        }
+        if (reader->ended) {
+            return refuse(reader, reader->line, "the file ends inside the record that begins here", reterr);
+        }
+        Status status = fill(reader, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    take(reader, scan.scanned, scan.scanned, ret_item);
+    return STATUS_OK;
+}
+
+/* What stands between values: decides whether another one comes. */
+static Status json_begin(IngestReader *reader, char c, bool *ret_end)
+{
+    reader->json = c == '[' ? JSON_ARRAY_FIRST : JSON_SEQUENCE;
+    reader->at += c == '[';
+    *ret_end = c == '\0';
+    return STATUS_OK;
+}
+
+static Status json_between(IngestReader *reader, char c, bool *ret_end, Error *reterr)
+{
+    if (reader->json == JSON_SEQUENCE || reader->json == JSON_DONE) {
+        *ret_end = c == '\0';
+        return reader->json == JSON_DONE && c
+                   ? refuse(reader, reader->line, "there is something behind the array", reterr)
+                   : STATUS_OK;
+    }
+    bool first = reader->json == JSON_ARRAY_FIRST;
+    if (c == '\0') {
+        return refuse(reader, reader->line, "the file ends inside the array", reterr);
+    }
+    if (c == ']') {
+        reader->at++;
+        reader->json = JSON_DONE;
+        return STATUS_OK;
+    }
+    if (!first && c != ',') {
+        return refuse(reader, reader->line, "expected a comma or the array's end", reterr);
+    }
+    reader->at += !first;
+    reader->json = JSON_ARRAY_NEXT;
+    return STATUS_OK;
+}
+
+static Status next_json(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
+{
+    for (;;) {
+        char c;
+        Status status = peek(reader, &c, reterr);
+        JsonState before = reader->json;
+        if (status == STATUS_OK) {
+            status = before == JSON_BEGIN ? json_begin(reader, c, ret_end) : json_between(reader, c, ret_end, reterr);
+        }
+        if (status != STATUS_OK || *ret_end) {
+            return status;
+        }
+        if (reader->json == JSON_SEQUENCE || (before != JSON_BEGIN && reader->json == JSON_ARRAY_NEXT)) {
+            return (status = peek(reader, &c, reterr)) == STATUS_OK ? take_value(reader, ret_item, reterr) : status;
+        }
+    }
+}
+
+/* ---- Either -------------------------------------------------------------------------------------------------------- */
+
+/* A byte order mark is no content; the first byte of what follows tells the format where the name did not. */
+static Status begin(IngestReader *reader, Error *reterr)
+{
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && !reader->ended && reader->end < 3) {
+        status = fill(reader, reterr);
+    }
+    if (status == STATUS_OK && str_starts_with((Str){reader->text, reader->end}, STR("\xEF\xBB\xBF"))) {
+        reader->at = 3;
+    }
+    char c = '\0';
+    if (status == STATUS_OK && reader->format == INGEST_AUTO && (status = peek(reader, &c, reterr)) == STATUS_OK) {
+        reader->format = c == '[' ? INGEST_JSON : c == '{' ? INGEST_NDJSON : INGEST_CSV;
+    }
+    return status;
+}
+
+static bool is_blank(Str text) { return str_trim(text).len == 0; }
+
+Status ingest_reader_next(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
+{
+    Status status = reader->bytes_read == 0 && !reader->ended ? begin(reader, reterr) : STATUS_OK;
+    *ret_end = false;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (reader->format == INGEST_JSON) {
+        return next_json(reader, ret_item, ret_end, reterr);
+    }
+    do {
+        status = next_line(reader, ret_item, ret_end, reterr);
+    } while (status == STATUS_OK && !*ret_end && is_blank(ret_item->raw));
+    if (status == STATUS_OK && !*ret_end && ret_item->raw.len && ret_item->raw.ptr[ret_item->raw.len - 1] == '\r') {
+        ret_item->raw.len--;
+    }
+    return status;
+}
