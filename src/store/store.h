@@ -160,10 +160,10 @@ Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to
 /* How many records lie between, as an upper estimate from the index blocks; cheap. */
 uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosition to);
 
-typedef enum RollupLevel { ROLLUP_HOUR, ROLLUP_DAY } RollupLevel;
+typedef enum RollupLevel { ROLLUP_HOUR, ROLLUP_DAY, ROLLUP_WEEK } RollupLevel;
 
 typedef struct Rollup {
-    int64_t bucket; /* hours or days since 1970, floor; negative before */
+    int64_t bucket; /* hours, days, or weeks from Monday; 0 is the one that 1970 begins in, negative before */
     Str destination_id, unit;
     RecordType type;
     int64_t count;

@@ -34,7 +34,7 @@ static Status add_rollups(sqlite3 *db, const RollupMap *map, Error *reterr)
     sqlite3_stmt *stmt = NULL;
     Rollup *sorted = malloc((rollup_map_count(map) + 1) * sizeof *sorted);
     Status status = sorted ? db_prepare(db, upsert_sql, &stmt, reterr) : error_set(reterr, STATUS_BUSY, "out of memory");
-    for (int level = ROLLUP_HOUR; level <= ROLLUP_DAY && status == STATUS_OK; level++) {
+    for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
         size_t count = rollup_map_sorted(map, (RollupLevel)level, sorted);
         for (size_t i = 0; i < count && status == STATUS_OK; i++) {
             status = upsert(stmt, (RollupLevel)level, &sorted[i], reterr);

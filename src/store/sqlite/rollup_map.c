@@ -52,9 +52,20 @@ size_t rollup_map_count(const RollupMap *map) { return map->count; }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
+static int64_t bucket_of_hour(RollupLevel level, int64_t hour)
+{
+    enum { HOURS_A_DAY = 24, HOURS_A_WEEK = 168, HOURS_FROM_MONDAY = 72 /* 1970 began on a Thursday */ };
+    switch (level) {
+    case ROLLUP_HOUR: return hour;
+    case ROLLUP_DAY: return floor_div(hour, HOURS_A_DAY);
+    case ROLLUP_WEEK: return floor_div(hour + HOURS_FROM_MONDAY, HOURS_A_WEEK);
+    }
+    return hour;
+}
+
 int64_t rollup_bucket(RollupLevel level, int64_t time_us)
 {
-    return floor_div(time_us, level == ROLLUP_HOUR ? INT64_C(3600000000) : INT64_C(86400000000));
+    return bucket_of_hour(level, floor_div(time_us, INT64_C(3600000000)));
 }
 
 void rollup_merge(Rollup *a, const Rollup *b)
@@ -169,9 +180,7 @@ size_t rollup_map_sorted(const RollupMap *map, RollupLevel level, Rollup *ret_so
     for (size_t i = 0; i < map->capacity; i++) {
         if (map->slots[i].hash) {
             ret_sorted[count] = *map->slots[i].rollup;
-            if (level == ROLLUP_DAY) {
-                ret_sorted[count].bucket = floor_div(ret_sorted[count].bucket, 24);
-            }
+            ret_sorted[count].bucket = bucket_of_hour(level, ret_sorted[count].bucket);
             count++;
         }
     }

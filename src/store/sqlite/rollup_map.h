@@ -17,14 +17,14 @@ Status rollup_map_add(RollupMap *map, const Record *record, Error *reterr) MUST_
 
 size_t rollup_map_count(const RollupMap *map);
 
-/* Fills `ret_sorted` with the rollups of a level in key order; for days the hours of a day are added up. Room for rollup_map_count;
+/* Fills `ret_sorted` with the rollups of a level in key order; for days and weeks their hours are added up. Room for rollup_map_count;
  * returns how many. Texts borrow until clear or free. */
 size_t rollup_map_sorted(const RollupMap *map, RollupLevel level, Rollup *ret_sorted);
 
 /* Adds b to a (same key). */
 void rollup_merge(Rollup *a, const Rollup *b);
 
-/* Hour or day of a time, rounding down also before 1970. */
+/* Hour, day or week of a time, rounding down also before 1970. */
 int64_t rollup_bucket(RollupLevel level, int64_t time_us);
 
 #endif

@@ -436,7 +436,7 @@ static bool add_to_rollups(void *context, const StoredRecord *stored)
  * the same entry and compares. */
 static Status compare_rollups(Verify *verify)
 {
-    static const char *const names[] = {"hour", "day"};
+    static const char *const names[] = {"hour", "day", "week"};
     StoreReader *reader = &verify->reader->base;
     Status status = sqlite_scan(reader, verify->view->base.rollup_seq, verify->reader->view->base.rollup_seq, FIELD_ALL,
                                 add_to_rollups, verify, verify->reterr);
@@ -444,7 +444,7 @@ static Status compare_rollups(Verify *verify)
     if (status == STATUS_OK) {
         status = right ? verify->status : error_set(verify->reterr, STATUS_BUSY, "out of memory");
     }
-    for (int level = ROLLUP_HOUR; level <= ROLLUP_DAY && status == STATUS_OK; level++) {
+    for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
         RollupCheck check = {.verify = verify, .right = right, .level = names[level]};
         check.count = rollup_map_sorted(verify->rollups, (RollupLevel)level, right);
         status = sqlite_rollups(reader, (RollupLevel)level, INT64_MIN, INT64_MAX, check_rollup, &check, verify->reterr);
