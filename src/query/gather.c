@@ -1,9 +1,11 @@
 #include "query/gather.h"
 
+#include <stdlib.h>
+
 enum {
     ROW_COST = 8, /* a row fetched by its time costs as much as so many scanned */
     CORRECTION_SHARE =
-        4 /* a page of an older bound takes away at most a fourth of the log before it scans all instead */
+        4, /* a page of an older bound takes away at most a fourth of the log before it scans all instead */
 };
 
 /* One gather_step, for its visitors. */
@@ -13,7 +15,10 @@ typedef struct Gathering {
     Filter
         any_time; /* the filter without its range: a piece may lie outside of it, to be taken away from a whole hour */
     int sign;
-    RollupLevel level;
+    int64_t unit_us; /* of the rollups being read */
+    int64_t bucket;  /* the one read last */
+    bool any_bucket;
+    bool over;      /* the time is up, and the bucket is read to its end */
     bool stopped;   /* by the time, to go on later */
     bool full;      /* the groups' ceiling is reached */
     bool straddles; /* a rollup belongs to two windows */
@@ -26,7 +31,31 @@ static int64_t window_of(const Gather *gather, int64_t time_us)
 
 static uint32_t fields_of(const Gather *gather)
 {
-    return filter_fields(gather->filter) | groups_fields(gather->groups) | (gather->window ? FIELD_TIME : 0u);
+    uint32_t time = gather->window || gather->cover_count ? FIELD_TIME : 0u;
+    return filter_fields(gather->filter) | groups_fields(gather->groups) | time;
+}
+
+static Status add_cover(Gather *gather, int64_t from_us, int64_t to_us, int sign, int64_t through, Error *reterr)
+{
+    if (!gather->covers) {
+        gather->covers = calloc(COVERS_MAX, sizeof gather->covers[0]);
+    }
+    if (!gather->covers || gather->cover_count == COVERS_MAX) {
+        return error_set(reterr, STATUS_BUSY, "the rollups take too many steps to read; narrow the range of time");
+    }
+    Cover *last = gather->cover_count ? &gather->covers[gather->cover_count - 1] : NULL;
+    if (last && last->to_us == from_us && last->sign == sign && last->through == through) {
+        last->to_us = to_us;
+    } else {
+        gather->covers[gather->cover_count++] = (Cover){from_us, to_us, sign, through};
+    }
+    return STATUS_OK;
+}
+
+void gather_release(Gather *gather)
+{
+    free(gather->covers);
+    gather->covers = NULL;
 }
 
 /* ---- The choice -------------------------------------------------------------------------------------------------- */
@@ -43,11 +72,10 @@ static bool rollups_can_answer(const Gather *gather)
     return can;
 }
 
-/* The rollups cover the log up to a sequence of their own; what came later is added by a scan, and what came after an older bound
- * is taken away by one. */
-static bool rollups_are_near(const Gather *gather, int64_t rollup_seq)
+/* What came after an older bound has to be taken away from the rollups by a scan. */
+static bool rollups_are_near(const Gather *gather, const StoreView *view)
 {
-    int64_t behind = rollup_seq - gather->bound;
+    int64_t behind = gather->bound ? view_rollup_seq(view) - gather->bound : 0;
     return behind <= 0 || (!gather->extremes && behind <= gather->bound / CORRECTION_SHARE);
 }
 
@@ -58,77 +86,66 @@ static uint64_t estimate_rows(void *view, int64_t from_us, int64_t to_us)
     return view_estimate_times(view, from, to) - view_estimate_times(view, from, from);
 }
 
-static void plan_scan(Gather *gather)
+static void choose_without_rollups(Gather *gather, StoreView *view)
 {
+    TimePosition from = {gather->filter->start_us, 0}, to = {gather->filter->end_us, INT64_MAX};
+    int64_t bound = view_bound(view);
+    gather->bound = gather->bound && gather->bound < bound ? gather->bound : bound;
     gather->plan.count = 0;
-    gather->scanned = 0;
-    gather->scan_through = gather->bound;
-    gather->scan_sign = 1;
+    if (view_estimate_times(view, from, to) < (uint64_t)gather->bound / ROW_COST) {
+        gather->plan.pieces[gather->plan.count++] =
+            (PlanPiece){PIECE_ROWS, 1, gather->filter->start_us, gather->filter->end_us + 1};
+    }
+    gather->state = GATHER_ROWS;
 }
 
-static void plan_rollups(Gather *gather, StoreView *view)
+static void choose(Gather *gather, StoreView *view)
 {
+    if (!rollups_can_answer(gather) || !rollups_are_near(gather, view)) {
+        choose_without_rollups(gather, view);
+        return;
+    }
     PlanNeeds needs = {.from_us = gather->filter->start_us,
                        .to_us = gather->filter->end_us + 1,
                        .use_days = !gather->window || window_holds_utc_days(gather->window),
                        .may_subtract = !gather->extremes,
                        .estimate_rows = estimate_rows,
                        .self = view};
-    int64_t seq = view_rollup_seq(view);
-    bool behind = seq > gather->bound;
     plan_make(&gather->plan, &needs);
-    gather->rows_through = seq;
-    gather->scanned = behind ? gather->bound : seq;
-    gather->scan_through = behind ? seq : gather->bound;
-    gather->scan_sign = behind ? -1 : 1;
+    gather->from_us = INT64_MIN;
+    gather->state = GATHER_ROLLUPS;
 }
 
-static void plan_rows(Gather *gather)
+/* ---- Rollups ----------------------------------------------------------------------------------------------------- */
+
+/* True at the first rollup of another bucket once the time is up: a bucket is read whole, so that a cover can end between two. */
+static bool stops_before(Gathering *gathering, int64_t bucket)
 {
-    plan_scan(gather);
-    gather->plan.pieces[gather->plan.count++] =
-        (PlanPiece){PIECE_ROWS, 1, gather->filter->start_us, gather->filter->end_us + 1};
-    gather->rows_through = gather->bound;
-    gather->scanned = gather->bound;
-}
-
-static void choose_without_rollups(Gather *gather, StoreView *view)
-{
-    TimePosition from = {gather->filter->start_us, 0}, to = {gather->filter->end_us, INT64_MAX};
-    if (view_estimate_times(view, from, to) < (uint64_t)gather->bound / ROW_COST) {
-        plan_rows(gather);
-    } else {
-        plan_scan(gather);
+    bool other = gathering->any_bucket && bucket != gathering->bucket;
+    gathering->over |= step_is_over(gathering->step);
+    gathering->stopped = gathering->over && other;
+    if (!gathering->stopped) {
+        gathering->bucket = bucket;
+        gathering->any_bucket = true;
     }
+    return gathering->stopped;
 }
-
-static void choose(Gather *gather, QueryStep *step)
-{
-    if (gather->bound == 0 || gather->bound > view_bound(step->view)) {
-        gather->bound = view_bound(step->view);
-    }
-    if (step->first_look && rollups_can_answer(gather) && rollups_are_near(gather, view_rollup_seq(step->view))) {
-        plan_rollups(gather, step->view);
-    } else {
-        choose_without_rollups(gather, step->view);
-    }
-}
-
-/* ---- The pieces -------------------------------------------------------------------------------------------------- */
 
 static bool visit_rollup(void *context, const Rollup *rollup)
 {
     Gathering *gathering = context;
     Gather *gather = gathering->gather;
-    int64_t unit_us = gathering->level == ROLLUP_DAY ? PLAN_DAY_US : PLAN_HOUR_US;
-    int64_t start_us = rollup->bucket * unit_us;
+    int64_t start_us = rollup->bucket * gathering->unit_us;
     Record keys = {
         .destination_id = rollup->destination_id, .unit = rollup->unit, .type = rollup->type, .time_us = start_us};
+    if (stops_before(gathering, rollup->bucket)) {
+        return false;
+    }
     if (!filter_matches(&gathering->any_time, &keys)) {
         return true;
     }
     int64_t window = window_of(gather, start_us);
-    if (window != window_of(gather, start_us + unit_us - 1)) {
+    if (window != window_of(gather, start_us + gathering->unit_us - 1)) {
         gathering->straddles = true;
         return false;
     }
@@ -137,107 +154,164 @@ static bool visit_rollup(void *context, const Rollup *rollup)
     return !gathering->full;
 }
 
+/* Reads a piece, or as much as there is time for. */
 static Status read_rollups(Gathering *gathering, const PlanPiece *piece, Error *reterr)
 {
-    int64_t unit_us = piece->kind == PIECE_DAYS ? PLAN_DAY_US : PLAN_HOUR_US;
-    gathering->level = piece->kind == PIECE_DAYS ? ROLLUP_DAY : ROLLUP_HOUR;
+    Gather *gather = gathering->gather;
+    RollupLevel level = piece->kind == PIECE_DAYS ? ROLLUP_DAY : ROLLUP_HOUR;
+    int64_t from_us = gather->from_us > piece->from_us ? gather->from_us : piece->from_us;
+    gathering->unit_us = level == ROLLUP_DAY ? PLAN_DAY_US : PLAN_HOUR_US;
     gathering->sign = piece->sign;
-    return reader_rollups(gathering->step->reader, gathering->level, piece->from_us / unit_us, piece->to_us / unit_us,
-                          visit_rollup, gathering, reterr);
+    gathering->any_bucket = false;
+    Status status = reader_rollups(gathering->step->reader, level, from_us / gathering->unit_us,
+                                   piece->to_us / gathering->unit_us, visit_rollup, gathering, reterr);
+    if (status != STATUS_OK || gathering->full || gathering->straddles) {
+        return status;
+    }
+    int64_t to_us = gathering->stopped ? (gathering->bucket + 1) * gathering->unit_us : piece->to_us;
+    gather->from_us = gathering->stopped ? to_us : INT64_MIN;
+    gather->piece += !gathering->stopped;
+    return add_cover(gather, from_us, to_us, piece->sign, view_rollup_seq(gathering->step->view), reterr);
 }
 
-/* Reads all pieces that are rollups at once: they can only be read in the transaction that began the view. */
-static Status read_all_rollups(Gathering *gathering, Error *reterr)
+/* A zone that is not a whole number of hours away from UTC, or rollups that have run too far ahead: what has been read is of no
+ * use. */
+static void give_rollups_up(Gather *gather, StoreView *view)
+{
+    groups_reset(gather->groups);
+    gather->cover_count = 0;
+    choose_without_rollups(gather, view);
+}
+
+/* Rollups can only be read in a look that begins a view, so that each step that reads some begins one; the last of these is what the
+ * rest of the query sees. */
+static Status gather_rollups(Gathering *gathering, Error *reterr)
 {
     Gather *gather = gathering->gather;
-    Status status = STATUS_OK;
-    size_t rows = 0;
-    for (size_t i = 0; i < gather->plan.count && status == STATUS_OK; i++) {
-        const PlanPiece piece = gather->plan.pieces[i];
-        if (piece.kind == PIECE_ROWS) {
-            gather->plan.pieces[rows++] = piece;
-        } else if (!gathering->full && !gathering->straddles) {
-            status = read_rollups(gathering, &piece, reterr);
+    Status status = gathering->step->first_look ? STATUS_OK : step_look_anew(gathering->step, reterr);
+    while (status == STATUS_OK && !gathering->stopped && !gathering->full && gather->state == GATHER_ROLLUPS) {
+        if (gathering->straddles || !rollups_are_near(gather, gathering->step->view)) {
+            give_rollups_up(gather, gathering->step->view);
+        } else if (gather->piece == gather->plan.count) {
+            int64_t bound = view_bound(gathering->step->view);
+            gather->bound = gather->bound && gather->bound < bound ? gather->bound : bound;
+            gather->state = GATHER_ROWS;
+        } else if (gather->plan.pieces[gather->piece].kind == PIECE_ROWS) {
+            gather->piece++;
+        } else {
+            status = read_rollups(gathering, &gather->plan.pieces[gather->piece], reterr);
         }
     }
-    gather->plan.count = rows;
+    if (gather->state == GATHER_ROWS) {
+        gather->piece = 0;
+    }
     return status;
 }
 
-static bool add_row(Gathering *gathering, const StoredRecord *stored)
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
+
+static bool add_row(Gathering *gathering, const StoredRecord *stored, int sign)
 {
     Gather *gather = gathering->gather;
     int64_t window = window_of(gather, stored->record.time_us);
-    gathering->full = !groups_add_record(gather->groups, window, &stored->record, gathering->sign);
+    gathering->full = !groups_add_record(gather->groups, window, &stored->record, sign);
     return !gathering->full;
 }
 
 static bool visit_row(void *context, const StoredRecord *stored)
 {
     Gathering *gathering = context;
-    Gather *gather = gathering->gather;
-    gather->at = (TimePosition){stored->record.time_us, stored->seq};
-    if (stored->seq <= gather->rows_through && filter_matches(&gathering->any_time, &stored->record) &&
-        !add_row(gathering, stored)) {
+    gathering->gather->at = (TimePosition){stored->record.time_us, stored->seq};
+    if (stored->seq <= gathering->gather->bound && filter_matches(&gathering->any_time, &stored->record) &&
+        !add_row(gathering, stored, gathering->sign)) {
         return false;
     }
     gathering->stopped = step_is_over(gathering->step);
     return !gathering->stopped;
 }
 
-static Status read_rows(Gathering *gathering, Error *reterr)
+static Status read_rows(Gathering *gathering, const PlanPiece *piece, Error *reterr)
+{
+    Gather *gather = gathering->gather;
+    TimePosition from = {piece->from_us, 0}, to = {piece->to_us, 0};
+    gathering->sign = piece->sign;
+    Status status = reader_walk_times(gathering->step->reader, gather->at.seq > 0 ? gather->at : from, to,
+                                      fields_of(gather) | FIELD_TIME, visit_row, gathering, reterr);
+    if (status != STATUS_OK || gathering->stopped || gathering->full) {
+        return status;
+    }
+    gather->at = (TimePosition){0, 0};
+    gather->piece++;
+    return add_cover(gather, piece->from_us, piece->to_us, piece->sign, gather->bound, reterr);
+}
+
+/* From where on, and how far, rows and covers may differ. */
+static void begin_scan(Gather *gather)
+{
+    gather->scanned = gather->cover_count ? gather->bound : 0;
+    gather->scan_through = gather->bound;
+    for (size_t i = 0; i < gather->cover_count; i++) {
+        int64_t through = gather->covers[i].through;
+        gather->scanned = through < gather->scanned ? through : gather->scanned;
+        gather->scan_through = through > gather->scan_through ? through : gather->scan_through;
+    }
+    gather->state = GATHER_SCAN;
+}
+
+static Status gather_rows(Gathering *gathering, Error *reterr)
 {
     Gather *gather = gathering->gather;
     Status status = STATUS_OK;
-    while (status == STATUS_OK && gather->piece < gather->plan.count && !gathering->stopped && !gathering->full) {
-        const PlanPiece *piece = &gather->plan.pieces[gather->piece];
-        TimePosition from = {piece->from_us, 0}, to = {piece->to_us, 0};
-        bool resumed = gather->at.seq > 0;
-        gathering->sign = piece->sign;
-        status = reader_walk_times(gathering->step->reader, resumed ? gather->at : from, to,
-                                   fields_of(gather) | FIELD_TIME, visit_row, gathering, reterr);
-        if (!gathering->stopped) {
+    while (status == STATUS_OK && !gathering->stopped && !gathering->full && gather->piece < gather->plan.count) {
+        if (gather->plan.pieces[gather->piece].kind == PIECE_ROWS) {
+            status = read_rows(gathering, &gather->plan.pieces[gather->piece], reterr);
+        } else {
             gather->piece++;
-            gather->at = (TimePosition){0, 0};
         }
     }
+    if (status == STATUS_OK && !gathering->stopped && !gathering->full) {
+        begin_scan(gather);
+    }
     return status;
+}
+
+/* ---- The scan ---------------------------------------------------------------------------------------------------- */
+
+/* How many times a row has been counted that matches but for its time. */
+static int times_covered(const Gather *gather, int64_t time_us, int64_t seq)
+{
+    int times = 0;
+    for (size_t i = 0; i < gather->cover_count; i++) {
+        const Cover *cover = &gather->covers[i];
+        times += time_us >= cover->from_us && time_us < cover->to_us && seq <= cover->through ? cover->sign : 0;
+    }
+    return times;
 }
 
 static bool visit_scanned(void *context, const StoredRecord *stored)
 {
     Gathering *gathering = context;
-    gathering->gather->scanned = stored->seq;
-    if (filter_matches(gathering->gather->filter, &stored->record) && !add_row(gathering, stored)) {
-        return false;
+    Gather *gather = gathering->gather;
+    gather->scanned = stored->seq;
+    int missing = stored->seq <= gather->bound && filter_matches(gather->filter, &stored->record);
+    if (gather->cover_count && filter_matches(&gathering->any_time, &stored->record)) {
+        missing -= times_covered(gather, stored->record.time_us, stored->seq);
+    }
+    for (; missing != 0 && !gathering->full; missing += missing < 0 ? 1 : -1) {
+        add_row(gathering, stored, missing < 0 ? -1 : 1);
     }
     gathering->stopped = step_is_over(gathering->step);
-    return !gathering->stopped;
+    return !gathering->stopped && !gathering->full;
 }
 
-static Status scan(Gathering *gathering, Error *reterr)
+static Status gather_scan(Gathering *gathering, Error *reterr)
 {
     Gather *gather = gathering->gather;
-    gathering->sign = gather->scan_sign;
     if (gather->scanned >= gather->scan_through) {
         return STATUS_OK;
     }
     return reader_scan(gathering->step->reader, gather->scanned, gather->scan_through, fields_of(gather), visit_scanned,
                        gathering, reterr);
-}
-
-static Status begin(Gathering *gathering, Error *reterr)
-{
-    Gather *gather = gathering->gather;
-    choose(gather, gathering->step);
-    gather->planned = true;
-    Status status = read_all_rollups(gathering, reterr);
-    if (status == STATUS_OK && gathering->straddles) {
-        /* The zone is not a whole number of hours away from UTC, at least in part of the range. */
-        groups_reset(gather->groups);
-        choose_without_rollups(gather, gathering->step->view);
-    }
-    return status;
 }
 
 Status gather_step(Gather *gather, QueryStep *step, bool *ret_done, Error *reterr)
@@ -246,14 +320,17 @@ Status gather_step(Gather *gather, QueryStep *step, bool *ret_done, Error *reter
     gathering.any_time.start_us = TIMESTAMP_MIN;
     gathering.any_time.end_us = TIMESTAMP_MAX;
     Status status = step_look(step, reterr);
-    if (status == STATUS_OK && !gather->planned) {
-        status = begin(&gathering, reterr);
+    if (status == STATUS_OK && gather->state == GATHER_CHOOSE) {
+        choose(gather, step->view);
     }
-    if (status == STATUS_OK && !gathering.full) {
-        status = read_rows(&gathering, reterr);
+    if (status == STATUS_OK && gather->state == GATHER_ROLLUPS) {
+        status = gather_rollups(&gathering, reterr);
     }
-    if (status == STATUS_OK && !gathering.full && !gathering.stopped) {
-        status = scan(&gathering, reterr);
+    if (status == STATUS_OK && gather->state == GATHER_ROWS && !gathering.stopped && !gathering.full) {
+        status = gather_rows(&gathering, reterr);
+    }
+    if (status == STATUS_OK && gather->state == GATHER_SCAN && !gathering.stopped && !gathering.full) {
+        status = gather_scan(&gathering, reterr);
     }
     if (status == STATUS_OK && gathering.full) {
         return error_set(reterr, STATUS_REFUSED,

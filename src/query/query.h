@@ -2,7 +2,8 @@
  *
  * A step takes at most about step_us_max, so that it never keeps the WAL from being reused, and its caller may use another
  * reader for each: the server runs steps on a pool of threads when a client has room for more; the command line runs them in
- * a loop. All steps of a query answer for the same moment: what was committed when the first one began. */
+ * a loop. All of an answer is of one moment: what was committed when the first step began, or, for an aggregate, when it had read
+ * the rollups. */
 #ifndef WEIR_QUERY_QUERY_H
 #define WEIR_QUERY_QUERY_H
 

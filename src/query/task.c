@@ -61,6 +61,14 @@ void step_look_away(QueryStep *step)
     }
 }
 
+Status step_look_anew(QueryStep *step, Error *reterr)
+{
+    step_look_away(step);
+    view_free(step->query->view);
+    step->query->view = NULL;
+    return step_look(step, reterr);
+}
+
 bool step_is_over(QueryStep *step)
 {
     enum { CALLS_BETWEEN = 128 };

@@ -34,6 +34,8 @@ void *query_alloc(size_t bytes, const QueryOptions *options);
  * being reused. */
 Status step_look(QueryStep *step, Error *reterr) MUST_CHECK;
 void step_look_away(QueryStep *step);
+/* Gives the query's view up and begins another, which sees what has been committed since: for rollups, which cannot be resumed. */
+Status step_look_anew(QueryStep *step, Error *reterr) MUST_CHECK;
 
 /* Cheap enough to ask for every row. */
 bool step_is_over(QueryStep *step);

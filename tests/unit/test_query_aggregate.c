@@ -419,6 +419,82 @@ static void test_consistent(void **state)
     fake_store_free(store);
 }
 
+/* The records that come in while a question is answered, one after another. */
+static Record late_record(int number)
+{
+    uint64_t seed = (uint64_t)number * 7919;
+    Record record = run_record(0, "2025-03-24 00:00:00", number % 2 ? "a" : "z", number % 3 ? "positive" : "negative",
+                               number, "SEK");
+    record.time_us += (int64_t)(random_next(&seed) % WEEK_S) * 1000000;
+    return record;
+}
+
+/* What the answer would have been with the first `late` of them and no other. */
+static char *answer_of_moment(const char *params, int late)
+{
+    Store *store = random_store(300, 9, IN_2025_US, WEEK_S);
+    for (int i = 0; i < late; i++) {
+        Record record = late_record(i);
+        fake_store_add(store, &record);
+    }
+    char *answer = run_aggregate(store, params, QUERY_JSON);
+    fake_store_free(store);
+    return answer;
+}
+
+/* Rollups are read a bucket a step, while records come in and are published: the answer is still of one moment. */
+static void check_one_moment(const char *params)
+{
+    Store *store = random_store(300, 9, IN_2025_US, WEEK_S);
+    QueryOptions options = run_options_hasty();
+    QueryParam list[RUN_PARAMS_MAX];
+    QueryProblems problems;
+    Query *query;
+    Error error;
+    Buf out;
+    bool done = false, found = false;
+    int late = 0;
+    fake_store_publish(store);
+    buf_init(&out, 1 << 22);
+    assert_int_equal(query_aggregate_new(list, run_params(params, list), QUERY_JSON, &options, &query, &problems),
+                     STATUS_OK);
+    for (; !done; late++) {
+        assert_int_equal(query_step(query, fake_store_reader(store), 300, &out, &done, &error), STATUS_OK);
+        Record record = late_record(late);
+        fake_store_add(store, &record);
+        if (late % 5 == 0) {
+            fake_store_publish(store);
+        }
+    }
+    buf_put_char(&out, '\0');
+    for (int i = 0; i <= late && !found; i++) {
+        char *answer = answer_of_moment(params, i);
+        found = strcmp(answer, out.ptr) == 0;
+        free(answer);
+    }
+    if (!found) {
+        fail_msg("%s: %s", params, out.ptr);
+    }
+    query_free(query);
+    buf_release(&out);
+    fake_store_free(store);
+}
+
+static void test_one_moment(void **state)
+{
+    (void)state;
+    check_one_moment("records=false");
+    check_one_moment("records=false&window=hour&groupBy=");
+    check_one_moment("records=false&window=day&timeZone=Europe/Stockholm&groupBy=unit");
+    check_one_moment("records=false&startTime=2025-03-24 01:17:00&endTime=2025-03-30 22:50:00");
+    check_one_moment("records=false&startTime=2025-03-24 01:17:00&endTime=2025-03-30 22:50:00&measures=min,max");
+    check_one_moment(
+        "records=false&startTime=2025-03-24 02:40:00&endTime=2025-03-29 01:17:00&groupBy=type&window=hour");
+    check_one_moment(
+        "records=false&startTime=2025-03-24 22:40:00&endTime=2025-03-28 21:17:00&destinationId=a&groupBy=");
+    check_one_moment("records=false&window=day&timeZone=Asia/Kolkata&groupBy=");
+}
+
 /* The same count and groups on every page, although records come in and are published between them. */
 static void check_pages(const char *params, size_t pages)
 {
@@ -528,14 +604,14 @@ static void test_many_units(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),        cmocka_unit_test(test_other_formats),
-        cmocka_unit_test(test_empty),        cmocka_unit_test(test_measures),
-        cmocka_unit_test(test_problems),     cmocka_unit_test(test_zone_with_a_space),
-        cmocka_unit_test(test_windows),      cmocka_unit_test(test_rollups_and_scans_agree),
-        cmocka_unit_test(test_tail),         cmocka_unit_test(test_rollups_are_used),
-        cmocka_unit_test(test_large_totals), cmocka_unit_test(test_consistent),
-        cmocka_unit_test(test_pages),        cmocka_unit_test(test_group_ceiling),
-        cmocka_unit_test(test_many_units),
+        cmocka_unit_test(test_shape),         cmocka_unit_test(test_other_formats),
+        cmocka_unit_test(test_empty),         cmocka_unit_test(test_measures),
+        cmocka_unit_test(test_problems),      cmocka_unit_test(test_zone_with_a_space),
+        cmocka_unit_test(test_windows),       cmocka_unit_test(test_rollups_and_scans_agree),
+        cmocka_unit_test(test_tail),          cmocka_unit_test(test_rollups_are_used),
+        cmocka_unit_test(test_large_totals),  cmocka_unit_test(test_consistent),
+        cmocka_unit_test(test_one_moment),    cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_group_ceiling), cmocka_unit_test(test_many_units),
     };
     return cmocka_run_group_tests_name("query_aggregate", tests, NULL, NULL);
 }
