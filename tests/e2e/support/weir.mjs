@@ -1,0 +1,143 @@
+// Starts, stops and kills the real binary, each time on a data directory of its own.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import assert from 'node:assert/strict';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+export const binary = resolve(process.env.WEIR_BIN ?? join(root, 'build/weir'));
+if (!existsSync(binary)) {
+  throw new Error(`${binary} is missing: build it, or name another with WEIR_BIN`);
+}
+
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 30_000;
+
+/** A new directory that is removed after the test. */
+export function tempDir(t) {
+  const dir = mkdtempSync(join(tmpdir(), 'weir-e2e-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A running server. `exited` resolves to {code, signal} once it is gone. */
+class Server {
+  constructor(child, data) {
+    this.child = child;
+    this.data = data;
+    this.stdout = '';
+    this.stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; });
+    child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; });
+    this.exited = new Promise((done) => child.on('close', (code, signal) => done({ code, signal })));
+  }
+
+  get pid() { return this.child.pid; }
+
+  /** SIGTERM, and the promise of it: everything is drained and the exit code is 0. */
+  async stop() {
+    this.child.kill('SIGTERM');
+    const { code, signal } = await within(this.exited, STOP_MS_MAX, () => this.child.kill('SIGKILL'), 'the server to stop');
+    assert.deepEqual({ code, signal }, { code: 0, signal: null }, `exit after SIGTERM; it said:\n${this.stderr}`);
+  }
+
+  /** SIGKILL: nothing of the process gets to run again. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  async listening() {
+    const line = await within(firstLine(this), START_MS_MAX, () => this.child.kill('SIGKILL'), 'the server to listen');
+    const match = /^listening on (http:\/\/127\.0\.0\.1:(\d+))$/.exec(line);
+    assert.ok(match, `the first line is the address, but was: ${line}\n${this.stderr}`);
+    this.url = match[1];
+    this.port = Number(match[2]);
+    return this;
+  }
+}
+
+function firstLine(server) {
+  return new Promise((done, fail) => {
+    const look = () => {
+      const end = server.stdout.indexOf('\n');
+      if (end >= 0) done(server.stdout.slice(0, end));
+    };
+    server.child.stdout.on('data', look);
+    server.exited.then(({ code, signal }) =>
+      fail(new Error(`the server ended (code ${code}, signal ${signal}) before it listened:\n${server.stderr}`)));
+  });
+}
+
+async function within(promise, ms, onTimeout, what) {
+  let timer;
+  const late = new Promise((_, fail) => {
+    timer = setTimeout(() => { onTimeout(); fail(new Error(`waited ${ms} ms for ${what}`)); }, ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Starts `weir serve` and waits until it listens; it is killed after the test when it still runs.
+ * Options: data (default: a new directory), config (a file), args (further ones), env, port.
+ */
+export async function startWeir(t, { data = tempDir(t), config, args = [], env = {}, port = 0 } = {}) {
+  const server = spawnWeir(t, ['serve', '--data', data, '--listen', `127.0.0.1:${port}`,
+    ...(config ? ['--config', config] : []), ...args], data, env);
+  return server.listening();
+}
+
+/** Starts `weir serve` where it is expected to refuse; answers {code, stdout, stderr} when it has ended. */
+export async function startRefused(t, data, { args = [], env = {} } = {}) {
+  const server = spawnWeir(t, ['serve', '--data', data, '--listen', '127.0.0.1:0', ...args], data, env);
+  const { code } = await within(server.exited, START_MS_MAX, () => server.child.kill('SIGKILL'), 'the server to refuse');
+  return { code, stdout: server.stdout, stderr: server.stderr };
+}
+
+function spawnWeir(t, args, data, env) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd: dirname(data) });
+  const server = new Server(child, data);
+  t.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) await server.kill();
+  });
+  return server;
+}
+
+/** Runs one command to its end: {code, stdout, stderr}. */
+export function runWeir(args, { input = '', env = {}, cwd } = {}) {
+  const done = spawnSync(binary, args, {
+    input, cwd, env: { ...process.env, ...env }, encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28,
+  });
+  assert.equal(done.error, undefined, `weir ${args.join(' ')}: ${done.error}`);
+  return { code: done.status, stdout: done.stdout, stderr: done.stderr };
+}
+
+/** The same, without holding up this process: for commands that talk to a server which this test feeds meanwhile. */
+export async function runWeirAsync(t, args, { input = '', env = {}, cwd } = {}) {
+  const child = spawn(binary, args, { stdio: 'pipe', cwd, env: { ...process.env, ...env } });
+  t.after(() => child.kill('SIGKILL'));
+  const server = new Server(child, '');
+  child.stdin.on('error', () => {}); // a command may end before it has read all of its input
+  child.stdin.end(input);
+  const { code } = await within(server.exited, 60_000, () => child.kill('SIGKILL'), `weir ${args[0]}`);
+  return { code, stdout: server.stdout, stderr: server.stderr };
+}
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Asks until `ask` answers something true, or fails after `ms`. */
+export async function eventually(ask, what, ms = 10_000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    assert.ok(Date.now() < end, `waited ${ms} ms for ${what}`);
+    await sleep(25);
+  }
+}
