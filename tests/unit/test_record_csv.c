@@ -75,6 +75,28 @@ static void test_split(void **state)
     }
 }
 
+static void test_too_many_columns(void **state)
+{
+    (void)state;
+    for (size_t columns = CSV_COLUMNS_MAX; columns <= CSV_COLUMNS_MAX + 2; columns++) {
+        char text[256] = "";
+        Str cells[CSV_COLUMNS_MAX], rest = {text, 0};
+        size_t count;
+        Error error;
+        memset(text, ',', columns - 1);
+        memcpy(text + columns - 1, "\"\n\"\nb,c\n", 8);
+        rest.len = columns - 1 + 8;
+        Status status = csv_line_split(&rest, false, cells, &count, &error);
+        assert_int_equal(status, columns > CSV_COLUMNS_MAX ? STATUS_REFUSED : STATUS_OK);
+        if (status == STATUS_REFUSED) {
+            assert_string_equal(error.message, "the line has too many columns");
+        }
+        assert_text(rest, "b,c\n");
+        assert_int_equal(csv_line_split(&rest, false, cells, &count, &error), STATUS_OK);
+        assert_int_equal(count, 2);
+    }
+}
+
 #define NAMES "recordId", "time", "sourceId", "destinationId", "type", "value", "unit", "reference"
 
 static Status parse_header(const char *const *names, size_t count, const RecordPolicy *by, CsvHeader *header,
@@ -174,10 +196,8 @@ static void test_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_split),
-        cmocka_unit_test(test_header),
-        cmocka_unit_test(test_bad_headers),
-        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_split),       cmocka_unit_test(test_too_many_columns), cmocka_unit_test(test_header),
+        cmocka_unit_test(test_bad_headers), cmocka_unit_test(test_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
