@@ -1,26 +1,5 @@
 #include "base/decimal.h"
 
-static const int64_t powers_of_ten[] = {1,
-                                        10,
-                                        100,
-                                        1000,
-                                        10000,
-                                        100000,
-                                        1000000,
-                                        10000000,
-                                        100000000,
-                                        1000000000,
-                                        10000000000,
-                                        100000000000,
-                                        1000000000000,
-                                        10000000000000,
-                                        100000000000000,
-                                        1000000000000000,
-                                        10000000000000000,
-                                        100000000000000000,
-                                        1000000000000000000};
-enum { POWER_MAX = 18 };
-
 /* The digits of a number without its point: value = digits × 10^-fraction. */
 typedef struct Digits {
     Str whole, fraction; /* `whole` has at least one digit; `fraction` has none or at least one */
@@ -69,13 +48,13 @@ static bool add_digits(int64_t *value, Str digits, int64_t max)
 
 static bool shift_up(int64_t *value, int64_t places, int64_t max)
 {
-    if (*value == 0) {
-        return true;
+    /* However many places: a value other than 0 is beyond any `max` after nineteen. */
+    for (; places > 0 && *value > 0; places--) {
+        if (*value > max / 10) {
+            return false;
+        }
+        *value *= 10;
     }
-    if (places > POWER_MAX || *value > max / powers_of_ten[places]) {
-        return false;
-    }
-    *value *= powers_of_ten[places];
     return true;
 }
 
