@@ -194,6 +194,16 @@ static Status system_sync_dir(void *self, const char *path, Error *reterr)
     return status;
 }
 
+/* Some file systems do not tell in the entry. */
+static bool is_directory(DIR *dir, const struct dirent *entry)
+{
+    struct stat info;
+    if (entry->d_type != DT_UNKNOWN) {
+        return entry->d_type == DT_DIR;
+    }
+    return fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+}
+
 static Status system_list(void *self, const char *path, void (*visit)(void *context, const char *name), void *context,
                           Error *reterr)
 {
@@ -210,7 +220,7 @@ static Status system_list(void *self, const char *path, void (*visit)(void *cont
             status = errno == 0 ? STATUS_OK : io_fail(reterr, "list", path);
             break;
         }
-        if (entry->d_type != DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+        if (!is_directory(dir, entry)) {
             visit(context, entry->d_name);
         }
     }

@@ -1,4 +1,5 @@
-/* An Io whose files live in memory: fast, and able to fail, fill up and crash where a test wants it. One thread at a time. */
+/* An Io whose files live in memory: fast, and able to fail, fill up and crash where a test wants it. One thread at a
+ * time. */
 #ifndef WEIR_TESTS_SUPPORT_IO_MEMORY_H
 #define WEIR_TESTS_SUPPORT_IO_MEMORY_H
 
@@ -27,21 +28,22 @@ IoMemory *io_memory_new(void); /* aborts without memory, as everything here does
 void io_memory_free(IoMemory *memory);
 const Io *io_memory_io(IoMemory *memory); /* borrows until io_memory_free */
 
-/* The nth call (1 is the next one) out of `calls` fails with `status`, once; 0 takes the order back. A failing append leaves
- * half of its bytes behind, a failing sync nothing durable. */
+/* The nth call (1 is the next one) out of `calls` fails with `status`, once; 0 takes the order back. A failing append
+ * leaves half of its bytes behind, a failing sync nothing durable. */
 void io_memory_fail(IoMemory *memory, unsigned calls, uint64_t nth, Status status);
 /* How many out of `calls` were made so far. */
 uint64_t io_memory_calls(const IoMemory *memory, unsigned calls);
 /* Appends beyond so many bytes over all files answer BUSY. No limit at the start. */
 void io_memory_limit(IoMemory *memory, uint64_t bytes);
 
-/* A file's bytes to look at or to damage; false when there is none. Borrows until the file is written to or replaced. */
+/* A file's bytes to look at or to damage; false when there is none. Borrows until the file is written to or
+ * replaced. */
 bool io_memory_peek(IoMemory *memory, const char *path, uint8_t **ret_bytes, size_t *ret_count);
 /* Puts a file in place, durable, as if it had always been there. Copies. */
 void io_memory_place(IoMemory *memory, const char *path, const void *bytes, size_t count);
 
-/* The power fails. What was synced stays; of what was not, the seed says which directory entries and how many of a file's
- * last bytes made it anyway. Files that are open go on reading what is left and must be closed. */
+/* The power fails. What was synced stays; of what was not, the seed says which directory entries and how many of a
+ * file's last bytes made it anyway. Files that are open go on reading what is left and must be closed. */
 void io_memory_crash(IoMemory *memory, uint64_t seed);
 
 #endif

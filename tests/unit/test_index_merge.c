@@ -1,5 +1,6 @@
 /* Merges against sorting everything at once, and the choice of what to merge over a long life. */
 #include "store/index/merge.h"
+#include "store/index/run_format.h"
 #include "support/io_memory.h"
 #include "support/random.h"
 #include "support/runs.h"
@@ -228,6 +229,28 @@ static void a_damaged_input_ends_the_merge(void **state)
     inputs_free(&inputs);
 }
 
+/* Two pairs changed places and the checksum fits again: no disk does that, but a merge must not write nonsense. */
+static void an_input_out_of_order_ends_the_merge(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    Inputs inputs = inputs_new(KEYS_HASHED, 3, 30000, &seed);
+    uint8_t *bytes;
+    size_t count;
+    assert_true(io_memory_peek(inputs.memory, "dir/1", &bytes, &count));
+    RunHeader header;
+    RunBlock block;
+    memcpy(&header, bytes, sizeof header);
+    memcpy(&block, bytes + sizeof header, sizeof block);
+    IndexPair pair = block.pairs[7];
+    block.pairs[7] = block.pairs[8];
+    block.pairs[8] = pair;
+    block.checksum = run_block_checksum(&block, run_header_checksum(&header), 0);
+    memcpy(bytes + sizeof header, &block, sizeof block);
+    assert_int_equal(merge_all(&inputs, MERGE_KEEP_ALL, 10000), STATUS_BROKEN);
+    inputs_free(&inputs);
+}
+
 /* ---- Choosing ---------------------------------------------------------------------------------------------------- */
 
 /* The life of an index: sizes of its runs from oldest to newest, and how much was rewritten. */
@@ -345,6 +368,7 @@ int main(void)
         cmocka_unit_test(an_unfinished_merge_leaves_no_run),
         cmocka_unit_test(every_fault_ends_the_merge),
         cmocka_unit_test(a_damaged_input_ends_the_merge),
+        cmocka_unit_test(an_input_out_of_order_ends_the_merge),
         cmocka_unit_test(runs_stay_few_and_rewriting_cheap),
         cmocka_unit_test(a_backlog_is_caught_up_with),
         cmocka_unit_test(a_few_runs_are_left_alone),

@@ -1,5 +1,6 @@
-/* Open addressing with linear probing over slots of one pair. A slot with value 0 is free. The log holds the slot of every
- * put; taking puts back in the reverse order leaves each probe sequence as it was, so no slot needs a tombstone. */
+/* Open addressing with linear probing over slots of one pair. A slot with value 0 is free. The log holds the slot
+ * of every put; taking puts back in the reverse order leaves each probe sequence as it was, so no slot needs a
+ * tombstone. */
 #include "store/index/memtable.h"
 
 #include <assert.h>

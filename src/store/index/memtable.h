@@ -1,5 +1,5 @@
-/* The newest pairs of a probed index, in memory: a hash table that forgets in the reverse order of its insertions, so that
- * a batch that failed leaves no trace. */
+/* The newest pairs of a probed index, in memory: a hash table that forgets in the reverse order of its insertions, so
+ * that a batch that failed leaves no trace. */
 #ifndef WEIR_STORE_INDEX_MEMTABLE_H
 #define WEIR_STORE_INDEX_MEMTABLE_H
 
@@ -20,8 +20,8 @@ size_t memtable_count(const MemTable *table); /* pairs held */
 bool memtable_is_full(const MemTable *table);
 void memtable_prefetch(const MemTable *table, uint64_t key);
 
-/* Keys are hashes and need no further mixing for their low bits. Values are not 0, and those of one key are put in ascending
- * order. Putting into a full table is a programmer's error (assert). */
+/* Keys are hashes and need no further mixing for their low bits. Values are not 0, and those of one key are put in
+ * ascending order. Putting into a full table is a programmer's error (assert). */
 void memtable_put(MemTable *table, uint64_t key, uint64_t value);
 
 /* The values of `key`, largest first, at most `max`; returns how many there are (maybe more than max). */

@@ -1,5 +1,5 @@
-/* Merging: each input is read in pieces of several blocks, a tree of losers finds the smallest head, and what is kept goes to
- * the writer in bulk. */
+/* Merging: each input is read in pieces of several blocks, a tree of losers finds the smallest head, and what is kept
+ * goes to the writer in bulk. */
 #include "store/index/merge.h"
 #include "store/index/run_format.h"
 
@@ -28,7 +28,8 @@ struct Merge {
     size_t live;  /* of inputs that are not at their end */
     MergeKeep keep;
     RunWriter *writer; /* NULL when finished or failed */
-    /* tree[0] is the player with the smallest head, tree[1 … count-1] are the losers of the matches on the way to it. */
+    /* tree[0] is the player with the smallest head, tree[1 … count-1] are the losers of the matches on the way to
+     * it. */
     Player tree[MERGE_INPUTS_MAX];
     bool has_last; /* `last` was taken from an input and waits: with MERGE_KEEP_NEWEST, for the next key */
     IndexPair last;
@@ -182,12 +183,13 @@ static Status merge_flush(Merge *merge, Error *reterr)
 }
 
 /* The smallest head is taken; the one before it is now known to be kept or not. */
-static inline Status merge_take(Merge *merge, IndexPair pair, Error *reterr)
+static inline Status merge_take(Merge *merge, const Run *run, IndexPair pair, Error *reterr)
 {
     if (merge->has_last) {
         if (!index_pair_before(merge->last, pair)) {
             bool equal = merge->last.key == pair.key && merge->last.value == pair.value;
-            return equal ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "a run to be merged is out of order");
+            return equal ? STATUS_OK
+                         : error_set(reterr, STATUS_BROKEN, "%s: its pairs are out of order", run_path(run));
         }
         if (merge->keep == MERGE_KEEP_ALL || merge->last.key != pair.key) {
             merge->output[merge->waiting++] = merge->last;
@@ -198,8 +200,8 @@ static inline Status merge_take(Merge *merge, IndexPair pair, Error *reterr)
     return merge->waiting == OUTPUT_PAIRS ? merge_flush(merge, reterr) : STATUS_OK;
 }
 
-/* The input whose head is smallest. One at its end stands for the largest pair there can be, so it wins only when that pair
- * is all that the others still hold; then any of them is right, whatever the tree says from there on. */
+/* The input whose head is smallest. One at its end stands for the largest pair there can be, so it wins only when that
+ * pair is all that the others still hold; then any of them is right, whatever the tree says from there on. */
 static size_t merge_winner(const Merge *merge)
 {
     size_t winner = merge->tree[0].input;
@@ -213,7 +215,7 @@ static Status merge_move(Merge *merge, Error *reterr)
 {
     size_t winner = merge_winner(merge);
     MergeInput *input = &merge->inputs[winner];
-    Status status = merge_take(merge, *input->at, reterr);
+    Status status = merge_take(merge, input->run, *input->at, reterr);
     if (status == STATUS_OK && ++input->at == input->end) {
         status = input_turn(input, reterr);
         merge->live -= !input_is_live(input);

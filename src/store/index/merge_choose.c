@@ -24,8 +24,8 @@ static size_t group_first(const uint64_t *sizes, size_t end, unsigned tier, size
     return first;
 }
 
-/* Merging the runs first … end-1 makes one of a higher tier. If that would at once be merged with those before it, take them
- * all in one go. */
+/* Merging the runs first … end-1 makes one of a higher tier. If that would at once be merged with those before it, take
+ * them all in one go. */
 static size_t extend_to_older(const uint64_t *sizes, size_t first, size_t end, size_t fanout)
 {
     uint64_t sum = 0;
@@ -43,10 +43,11 @@ static size_t extend_to_older(const uint64_t *sizes, size_t first, size_t end, s
     }
 }
 
-/* From the newest run to the oldest, the runs fall into groups: a run begins one when its tier is above all newer ones', and
- * older runs of its tier or below belong to it. A small run that is older than a large one will get no neighbours of its
- * own size any more, so it waits as a member of the large one's group. A group of `fanout` is merged. At rest there are fewer than `fanout`
- * runs in a group and one group a tier; and each merge within a tier was preceded by a new run of that tier. */
+/* From the newest run to the oldest, the runs fall into groups: a run begins one when its tier is above all newer
+ * ones', and older runs of its tier or below belong to it. A small run that is older than a large one will get no
+ * neighbours of its own size any more, so it waits as a member of the large one's group. A group of `fanout` is merged.
+ * At rest there are fewer than `fanout` runs in a group and one group a tier; and each merge within a tier was preceded
+ * by a new run of that tier. */
 bool merge_choose(const uint64_t *sizes, size_t count, size_t fanout, size_t *ret_first, size_t *ret_count)
 {
     assert(fanout >= 2 && fanout <= MERGE_INPUTS_MAX);

@@ -13,8 +13,8 @@ struct Run {
     RunStamp stamp;
     RunFooter footer;
     uint64_t *keys, *values; /* the sparse array, one of each per block */
-    /* A guess at a key's block: ((key - keys[0]) << guess_shift) × guess_scale / 2^64. Exact but for chance when keys are
-     * hashes, and no worse than a binary search when they are not. */
+    /* A guess at a key's block: ((key - keys[0]) << guess_shift) × guess_scale / 2^64. Exact but for chance when keys
+     * are hashes, and no worse than a binary search when they are not. */
     uint64_t guess_scale;
     unsigned guess_shift;
     RunFilter filter;

@@ -35,9 +35,9 @@ static unsigned probes_for(unsigned bits)
     return probes < 1 ? 1 : probes > RUN_FILTER_PROBES_MAX ? RUN_FILTER_PROBES_MAX : probes;
 }
 
-/* A key is looked for in every run, so what counts is the sum of the runs' false positives, and that sum is smallest for the
- * memory it takes when a small run has fewer of them than a large one: Dayan, Athanassoulis, Idreos: "Monkey: Optimal
- * Navigable Key-Value Store" (2017). The small runs hold few of the pairs, so this costs little. */
+/* A key is looked for in every run, so what counts is the sum of the runs' false positives, and that sum is smallest
+ * for the memory it takes when a small run has fewer of them than a large one: Dayan, Athanassoulis, Idreos: "Monkey:
+ * Optimal Navigable Key-Value Store" (2017). The small runs hold few of the pairs, so this costs little. */
 static unsigned bits_for(uint64_t pairs, unsigned bits)
 {
     for (uint64_t limit = SMALL_RUN_PAIRS; pairs < limit && limit >= SMALL_RUN_PAIRS / 16; limit /= 4) {
@@ -70,7 +70,8 @@ void run_filter_release(RunFilter *filter)
     *filter = (RunFilter){0};
 }
 
-/* Line i of n·f lines holds the keys with ⌊key·n·f / 2^64⌋ = i, and ⌊⌊key·n·f⌋ / f⌋ = ⌊key·n⌋: so f neighbours make one. */
+/* Line i of n·f lines holds the keys with ⌊key·n·f / 2^64⌋ = i, and ⌊⌊key·n·f⌋ / f⌋ = ⌊key·n⌋: so f neighbours make
+ * one. */
 static void fold_lines(RunFilter *filter, uint64_t factor)
 {
     uint64_t count = filter->count / factor;

@@ -1,12 +1,13 @@
 /* The filter of a run: tells for most keys that are not there, without I/O, that they are not there.
  *
- * A blocked Bloom filter (Putze, Sanders, Singler: "Cache-, Hash- and Space-Efficient Bloom Filters", 2007): all bits of a
- * key lie in one line of 64 bytes, so that a probe costs one cache miss. The line is picked by the key's high bits, in the
- * order of the keys: a run that is written in order builds its filter from front to back, and a filter that turned out
- * too large is folded without the keys. The bits within the line come from all of the key, multiplied. Keys have to be hashes.
+ * A blocked Bloom filter (Putze, Sanders, Singler: "Cache-, Hash- and Space-Efficient Bloom Filters", 2007): all bits
+ * of a key lie in one line of 64 bytes, so that a probe costs one cache miss. The line is picked by the key's high
+ * bits, in the order of the keys: a run that is written in order builds its filter from front to back, and a filter
+ * that turned out too large is folded without the keys. The bits within the line come from all of the key, multiplied.
+ * Keys have to be hashes.
  *
- * False positives, measured with 1 M random keys: 8 bits a pair 2.4 %, 9 bits 1.5 %, 10 bits 0.95 %, 11 bits 0.63 %, 13 bits
- * 0.27 %, 15 bits 0.14 %. */
+ * False positives, measured with 1 M random keys: 8 bits a pair 2.4 %, 9 bits 1.5 %, 10 bits 0.95 %, 11 bits 0.63 %, 13
+ * bits 0.27 %, 15 bits 0.14 %. */
 #ifndef WEIR_STORE_INDEX_RUN_FILTER_H
 #define WEIR_STORE_INDEX_RUN_FILTER_H
 
@@ -28,8 +29,8 @@ typedef struct RunFilter {
     unsigned probes;
 } RunFilter;
 
-/* All clear, for `pairs` pairs at `bits` each, and up to six more in a small run; with bits or pairs 0 the empty filter.
- * BUSY without memory. */
+/* All clear, for `pairs` pairs at `bits` each, and up to six more in a small run; with bits or pairs 0 the empty
+ * filter. BUSY without memory. */
 Status run_filter_init(RunFilter *filter, uint64_t pairs, unsigned bits, Error *reterr) MUST_CHECK;
 /* Room for `count` lines that the caller fills. */
 Status run_filter_init_lines(RunFilter *filter, uint64_t count, unsigned probes, Error *reterr) MUST_CHECK;

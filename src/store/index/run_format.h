@@ -7,10 +7,10 @@
  *     filter   lines of 64 bytes
  *     footer   RunFooter, the last bytes of the file
  *
- * Numbers are in the machine's own order: runs are derived, and a machine of the other order does not know the magic and
- * makes them anew. Every byte is covered by a checksum: the header, the sparse array and the filter by the footer's, a block
- * and the footer by their own. A block's checksum is seeded with the header's checksum and its number, so that neither a block
- * of another run nor one that was written to the wrong place passes. */
+ * Numbers are in the machine's own order: runs are derived, and a machine of the other order does not know the magic
+ * and makes them anew. Every byte is covered by a checksum: the header, the sparse array and the filter by the
+ * footer's, a block and the footer by their own. A block's checksum is seeded with the header's checksum and its
+ * number, so that neither a block of another run nor one that was written to the wrong place passes. */
 #ifndef WEIR_STORE_INDEX_RUN_FORMAT_H
 #define WEIR_STORE_INDEX_RUN_FORMAT_H
 
