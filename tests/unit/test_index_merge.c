@@ -311,7 +311,7 @@ static void runs_stay_few_and_rewriting_cheap(void **state)
             for (size_t i = 0; i < 1000; i++) {
                 life_flush(&life, flush_size(flushes, i, &seed), fanout);
             }
-            uint64_t tiers = 2;
+            uint64_t tiers = 1;
             for (uint64_t size = life.pairs / 8192; size > 0; size /= fanout) {
                 tiers++;
             }

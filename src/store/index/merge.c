@@ -28,8 +28,7 @@ struct Merge {
     size_t live;  /* of inputs that are not at their end */
     MergeKeep keep;
     RunWriter *writer; /* NULL when finished or failed */
-    /* tree[0] is the player with the smallest head, tree[1 … count-1] are the losers of the matches on the way to
-     * it. */
+    /* tree[0] has the smallest head, tree[1 … count-1] are the losers of the matches on the way to it. */
     Player tree[MERGE_INPUTS_MAX];
     bool has_last; /* `last` was taken from an input and waits: with MERGE_KEEP_NEWEST, for the next key */
     IndexPair last;
