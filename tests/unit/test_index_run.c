@@ -13,7 +13,7 @@
 /* cmocka wants some of the above first. */
 #include <cmocka.h>
 
-enum { FIND_MAX = 4 };
+enum { FIND_MAX = 4, VICTIM_PAIRS = 600 };
 #define PATH "dir/run"
 
 /* ---- The model --------------------------------------------------------------------------------------------------- */
@@ -212,7 +212,7 @@ static void a_filter_fits_what_was_written_and_not_what_was_announced(void **sta
 
 /* ---- Damage ------------------------------------------------------------------------------------------------------ */
 
-/* A run of two blocks with its bytes, to be damaged. */
+/* A run of two full blocks and a part of one with its bytes, to be damaged. */
 typedef struct Victim {
     IoMemory *memory;
     PairList list;
@@ -224,8 +224,8 @@ static Victim victim_new(void)
 {
     Victim victim = {.memory = io_memory_new()};
     uint64_t seed = 5;
-    victim.list = runs_pairs(KEYS_HASHED, 300, 1, &seed);
-    runs_write(io_memory_io(victim.memory), PATH, victim.list, 300, 9);
+    victim.list = runs_pairs(KEYS_HASHED, VICTIM_PAIRS, 1, &seed);
+    runs_write(io_memory_io(victim.memory), PATH, victim.list, VICTIM_PAIRS, 9);
     uint8_t *bytes;
     assert_true(io_memory_peek(victim.memory, PATH, &bytes, &victim.count));
     victim.bytes = malloc(victim.count + 1);
@@ -273,10 +273,10 @@ static void check_damage(Victim *victim, size_t bytes)
         assert_true(err.message[0] != '\0');
         return;
     }
-    /* The two ends and the middle: both blocks are met. */
+    /* A pair of each block. */
     bool broken = find_is_broken(run, victim->list, 0);
-    broken |= find_is_broken(run, victim->list, 150);
-    broken |= find_is_broken(run, victim->list, 299);
+    broken |= find_is_broken(run, victim->list, 300);
+    broken |= find_is_broken(run, victim->list, VICTIM_PAIRS - 1);
     assert_true(broken);
     run_drop(run);
 }
@@ -322,27 +322,85 @@ static void blocks_that_changed_places_are_noticed(void **state)
     victim_free(&victim);
 }
 
+/* The same pairs at the same place, but written for another history. */
+static void a_block_of_another_run_is_noticed(void **state)
+{
+    (void)state;
+    Victim victim = victim_new();
+    RunStamp stamp = runs_stamp();
+    stamp.row_hash++;
+    RunWriter *writer = NULL;
+    assert_int_equal(run_writer_open(io_memory_io(victim.memory), "dir/other", &stamp, VICTIM_PAIRS, 9, &writer, NULL),
+                     STATUS_OK);
+    assert_int_equal(run_writer_add(writer, victim.list.items, VICTIM_PAIRS, NULL), STATUS_OK);
+    assert_int_equal(run_writer_finish(writer, NULL), STATUS_OK);
+    uint8_t *other;
+    size_t count;
+    assert_true(io_memory_peek(victim.memory, "dir/other", &other, &count));
+    assert_int_equal(count, victim.count);
+    memcpy(victim.bytes + RUN_BLOCK_BYTES, other + RUN_BLOCK_BYTES, RUN_BLOCK_BYTES);
+    check_damage(&victim, victim.count);
+    victim_free(&victim);
+}
+
+static void another_version_of_the_format_is_refused(void **state)
+{
+    (void)state;
+    Victim victim = victim_new();
+    RunHeader header;
+    RunFooter footer;
+    uint8_t *place = victim.bytes + victim.count - sizeof footer;
+    memcpy(&header, victim.bytes, sizeof header);
+    memcpy(&footer, place, sizeof footer);
+    header.version = RUN_VERSION + 1;
+    footer.header_checksum = run_header_checksum(&header);
+    footer.checksum = run_footer_checksum(&footer);
+    memcpy(victim.bytes, &header, sizeof header);
+    memcpy(place, &footer, sizeof footer);
+    io_memory_place(victim.memory, PATH, victim.bytes, victim.count);
+    RunStamp stamp = runs_stamp();
+    Run *run = NULL;
+    Error err = {0};
+    assert_int_equal(run_open(io_memory_io(victim.memory), PATH, &stamp, &run, &err), STATUS_REFUSED);
+    assert_non_null(strstr(err.message, "version 2"));
+    victim_free(&victim);
+}
+
 /* A file of ours whose sizes are lies but whose checksums are right: somebody made it. */
+static void check_lie(Victim *victim, size_t member, uint64_t lie)
+{
+    RunFooter footer;
+    uint8_t sound[sizeof footer], *place = victim->bytes + victim->count - sizeof footer;
+    memcpy(sound, place, sizeof footer);
+    memcpy(&footer, place, sizeof footer);
+    memcpy((uint8_t *)&footer + member, &lie, sizeof lie);
+    footer.checksum = run_footer_checksum(&footer);
+    memcpy(place, &footer, sizeof footer);
+    check_damage(victim, victim->count);
+    memcpy(place, sound, sizeof footer);
+}
+
 static void sizes_that_lie_are_refused(void **state)
 {
     (void)state;
     Victim victim = victim_new();
-    static const uint64_t lies[] = {0,         1, 3, 299, 301, UINT32_MAX, UINT64_MAX / 4096 + 1, UINT64_MAX / 64 + 1,
-                                    UINT64_MAX};
     static const size_t members[] = {offsetof(RunFooter, pairs), offsetof(RunFooter, blocks),
                                      offsetof(RunFooter, filter_lines), offsetof(RunFooter, filter_probes)};
-    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
-        for (size_t j = 0; j < sizeof members / sizeof *members; j++) {
-            RunFooter footer;
-            uint8_t *place = victim.bytes + victim.count - sizeof footer;
-            memcpy(&footer, place, sizeof footer);
-            uint8_t sound[sizeof footer];
-            memcpy(sound, place, sizeof footer);
-            memcpy((uint8_t *)&footer + members[j], &lies[i], sizeof lies[i]);
-            footer.checksum = run_footer_checksum(&footer);
-            memcpy(place, &footer, sizeof footer);
-            check_damage(&victim, victim.count);
-            memcpy(place, sound, sizeof footer);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        uint64_t truth;
+        memcpy(&truth, victim.bytes + victim.count - sizeof(RunFooter) + members[i], sizeof truth);
+        /* The last ones are chosen so that a product with the size of a block or of a line overflows to the truth. */
+        const uint64_t lies[] = {0,
+                                 truth - 1,
+                                 truth + 1,
+                                 truth + RUN_BLOCK_PAIRS,
+                                 UINT32_MAX,
+                                 UINT64_MAX,
+                                 INT64_MAX,
+                                 truth + (UINT64_C(1) << 58),
+                                 truth + (UINT64_C(1) << 60)};
+        for (size_t j = 0; j < sizeof lies / sizeof *lies; j++) {
+            check_lie(&victim, members[i], lies[j]);
         }
     }
     victim_free(&victim);
@@ -557,6 +615,8 @@ int main(void)
         cmocka_unit_test(every_flipped_byte_is_noticed),
         cmocka_unit_test(every_other_length_is_refused),
         cmocka_unit_test(blocks_that_changed_places_are_noticed),
+        cmocka_unit_test(a_block_of_another_run_is_noticed),
+        cmocka_unit_test(another_version_of_the_format_is_refused),
         cmocka_unit_test(sizes_that_lie_are_refused),
         cmocka_unit_test(a_run_from_elsewhere_is_refused),
         cmocka_unit_test(a_fault_while_writing_leaves_no_run),
