@@ -315,7 +315,7 @@ static void runs_stay_few_and_rewriting_cheap(void **state)
             for (uint64_t size = life.pairs / 8192; size > 0; size /= fanout) {
                 tiers++;
             }
-            print_message("flushes %d fanout %zu: %zu runs at most, each pair written %.2f times, %zu merges\n",
+            print_message("# flushes %d fanout %zu: %zu runs at most, each pair written %.2f times, %zu merges\n",
                           (int)flushes, fanout, life.count_max, 1 + (double)life.rewritten / (double)life.pairs,
                           life.merges);
             assert_true(life.count_max <= tiers * (fanout - 1));
