@@ -15,8 +15,8 @@ typedef struct Gathering {
     Filter
         any_time; /* the filter without its range: a piece may lie outside of it, to be taken away from a whole hour */
     int sign;
-    int64_t unit_us; /* of the rollups being read */
-    int64_t bucket;  /* the one read last */
+    PieceKind kind; /* of the rollups being read */
+    int64_t bucket; /* the one read last */
     bool any_bucket;
     bool over;      /* the time is up, and the bucket is read to its end */
     bool stopped;   /* by the time, to go on later */
@@ -99,6 +99,15 @@ static void choose_without_rollups(Gather *gather, StoreView *view)
     gather->state = GATHER_ROWS;
 }
 
+/* The longest rollups that never belong to two windows. Of other zones than UTC only hours are tried. */
+static PieceKind coarsest_of(const Gather *gather)
+{
+    if (!gather->window || (gather->kind == WINDOW_WEEK && window_holds_utc_days(gather->window))) {
+        return PIECE_WEEKS;
+    }
+    return window_holds_utc_days(gather->window) ? PIECE_DAYS : PIECE_HOURS;
+}
+
 static void choose(Gather *gather, StoreView *view)
 {
     if (!rollups_can_answer(gather) || !rollups_are_near(gather, view)) {
@@ -107,7 +116,7 @@ static void choose(Gather *gather, StoreView *view)
     }
     PlanNeeds needs = {.from_us = gather->filter->start_us,
                        .to_us = gather->filter->end_us + 1,
-                       .use_days = !gather->window || window_holds_utc_days(gather->window),
+                       .coarsest = coarsest_of(gather),
                        .may_subtract = !gather->extremes,
                        .estimate_rows = estimate_rows,
                        .self = view};
@@ -135,7 +144,7 @@ static bool visit_rollup(void *context, const Rollup *rollup)
 {
     Gathering *gathering = context;
     Gather *gather = gathering->gather;
-    int64_t start_us = rollup->bucket * gathering->unit_us;
+    int64_t start_us = plan_bucket_start(gathering->kind, rollup->bucket);
     Record keys = {
         .destination_id = rollup->destination_id, .unit = rollup->unit, .type = rollup->type, .time_us = start_us};
     if (stops_before(gathering, rollup->bucket)) {
@@ -145,7 +154,7 @@ static bool visit_rollup(void *context, const Rollup *rollup)
         return true;
     }
     int64_t window = window_of(gather, start_us);
-    if (window != window_of(gather, start_us + gathering->unit_us - 1)) {
+    if (window != window_of(gather, start_us + plan_unit_us(gathering->kind) - 1)) {
         gathering->straddles = true;
         return false;
     }
@@ -158,17 +167,18 @@ static bool visit_rollup(void *context, const Rollup *rollup)
 static Status read_rollups(Gathering *gathering, const PlanPiece *piece, Error *reterr)
 {
     Gather *gather = gathering->gather;
-    RollupLevel level = piece->kind == PIECE_DAYS ? ROLLUP_DAY : ROLLUP_HOUR;
+    static const RollupLevel levels[] = {
+        [PIECE_HOURS] = ROLLUP_HOUR, [PIECE_DAYS] = ROLLUP_DAY, [PIECE_WEEKS] = ROLLUP_WEEK};
     int64_t from_us = gather->from_us > piece->from_us ? gather->from_us : piece->from_us;
-    gathering->unit_us = level == ROLLUP_DAY ? PLAN_DAY_US : PLAN_HOUR_US;
+    gathering->kind = piece->kind;
     gathering->sign = piece->sign;
     gathering->any_bucket = false;
-    Status status = reader_rollups(gathering->step->reader, level, from_us / gathering->unit_us,
-                                   piece->to_us / gathering->unit_us, visit_rollup, gathering, reterr);
+    Status status = reader_rollups(gathering->step->reader, levels[piece->kind], plan_bucket(piece->kind, from_us),
+                                   plan_bucket(piece->kind, piece->to_us), visit_rollup, gathering, reterr);
     if (status != STATUS_OK || gathering->full || gathering->straddles) {
         return status;
     }
-    int64_t to_us = gathering->stopped ? (gathering->bucket + 1) * gathering->unit_us : piece->to_us;
+    int64_t to_us = gathering->stopped ? plan_bucket_start(piece->kind, gathering->bucket + 1) : piece->to_us;
     gather->from_us = gathering->stopped ? to_us : INT64_MIN;
     gather->piece += !gathering->stopped;
     return add_cover(gather, from_us, to_us, piece->sign, view_rollup_seq(gathering->step->view), reterr);

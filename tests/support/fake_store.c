@@ -356,14 +356,15 @@ static Status rollups_in(StoreReader *base, RollupLevel level, int64_t from, int
 {
     FakeReader *reader = (FakeReader *)base;
     FakeStore *store = reader->store;
-    int64_t unit_us = level == ROLLUP_DAY ? INT64_C(86400000000) : INT64_C(3600000000);
+    int64_t day_us = INT64_C(86400000000), offset_us = level == ROLLUP_WEEK ? 3 * day_us : 0;
+    int64_t unit_us = level == ROLLUP_WEEK ? 7 * day_us : level == ROLLUP_DAY ? day_us : day_us / 24;
     size_t count = 0;
     /* Only the transaction that began the view has the rollups that belong to it. */
     assert(reader->looking && reader->began);
     Rollup *rollups = calloc(store->count + 1, sizeof *rollups);
     assert(rollups);
     for (size_t i = 0; i < store->count; i++) {
-        int64_t bucket = floor_div(store->rows[i].record.time_us, unit_us);
+        int64_t bucket = floor_div(store->rows[i].record.time_us + offset_us, unit_us);
         if (store->rows[i].seq <= reader->view->base.rollup_seq && bucket >= from && bucket < to) {
             add_to_rollups(rollups, &count, bucket, &store->rows[i].record);
         }

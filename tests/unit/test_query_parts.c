@@ -22,11 +22,11 @@ static uint64_t one_a_second(void *self, int64_t from_us, int64_t to_us)
     return (uint64_t)((to_us - from_us) / 1000000) + 1;
 }
 
-static const char *plan_text(int64_t from_us, int64_t to_us, bool use_days, bool may_subtract)
+static const char *plan_text(int64_t from_us, int64_t to_us, PieceKind coarsest, bool may_subtract)
 {
-    static const char names[] = {[PIECE_ROWS] = 'r', [PIECE_HOURS] = 'h', [PIECE_DAYS] = 'd'};
+    static const char names[] = {[PIECE_ROWS] = 'r', [PIECE_HOURS] = 'h', [PIECE_DAYS] = 'd', [PIECE_WEEKS] = 'w'};
     static char text[256];
-    PlanNeeds needs = {from_us, to_us, use_days, may_subtract, one_a_second, NULL};
+    PlanNeeds needs = {from_us, to_us, coarsest, may_subtract, one_a_second, NULL};
     Plan plan;
     int len = 0;
     plan_make(&plan, &needs);
@@ -45,42 +45,47 @@ static const char *plan_text(int64_t from_us, int64_t to_us, bool use_days, bool
 static void test_plan(void **state)
 {
     (void)state;
-    assert_string_equal(plan_text(0, 2880 * MINUTE_US, true, true), "+d0-2880");
-    assert_string_equal(plan_text(0, 2880 * MINUTE_US, false, true), "+h0-2880");
-    assert_string_equal(plan_text(0, 120 * MINUTE_US, true, true), "+h0-120");
-    assert_string_equal(plan_text(10 * MINUTE_US, 20 * MINUTE_US, true, true), "+r10-20");
-    assert_string_equal(plan_text(50 * MINUTE_US, 190 * MINUTE_US, true, true), "+h60-180 +r50-60 +r180-190");
-    assert_string_equal(plan_text(10 * MINUTE_US, 170 * MINUTE_US, true, true), "+h0-180 -r0-10 -r170-180");
-    assert_string_equal(plan_text(10 * MINUTE_US, 170 * MINUTE_US, true, false), "+h60-120 +r10-60 +r120-170");
-    assert_string_equal(plan_text(60 * MINUTE_US, 2820 * MINUTE_US, true, true), "-h0-60 +d0-2880 -h2820-2880");
-    assert_string_equal(plan_text(60 * MINUTE_US, 2820 * MINUTE_US, true, false), "+h60-2820");
-    assert_string_equal(plan_text(1380 * MINUTE_US, 4380 * MINUTE_US, true, false),
+    assert_string_equal(plan_text(0, 2880 * MINUTE_US, PIECE_DAYS, true), "+d0-2880");
+    assert_string_equal(plan_text(0, 2880 * MINUTE_US, PIECE_HOURS, true), "+h0-2880");
+    assert_string_equal(plan_text(0, 120 * MINUTE_US, PIECE_DAYS, true), "+h0-120");
+    assert_string_equal(plan_text(10 * MINUTE_US, 20 * MINUTE_US, PIECE_DAYS, true), "+r10-20");
+    assert_string_equal(plan_text(50 * MINUTE_US, 190 * MINUTE_US, PIECE_DAYS, true), "+h60-180 +r50-60 +r180-190");
+    assert_string_equal(plan_text(10 * MINUTE_US, 170 * MINUTE_US, PIECE_DAYS, true), "+h0-180 -r0-10 -r170-180");
+    assert_string_equal(plan_text(10 * MINUTE_US, 170 * MINUTE_US, PIECE_DAYS, false), "+h60-120 +r10-60 +r120-170");
+    assert_string_equal(plan_text(60 * MINUTE_US, 2820 * MINUTE_US, PIECE_DAYS, true), "-h0-60 +d0-2880 -h2820-2880");
+    assert_string_equal(plan_text(60 * MINUTE_US, 2820 * MINUTE_US, PIECE_DAYS, false), "+h60-2820");
+    assert_string_equal(plan_text(1380 * MINUTE_US, 4380 * MINUTE_US, PIECE_DAYS, false),
                         "+h1380-1440 +d1440-4320 +h4320-4380");
-    assert_string_equal(plan_text(-1441 * MINUTE_US, 1 * MINUTE_US, true, true), "+d-1440-0 +r-1441--1440 +r0-1");
+    assert_string_equal(plan_text(-1441 * MINUTE_US, 1 * MINUTE_US, PIECE_DAYS, true), "+d-1440-0 +r-1441--1440 +r0-1");
+    /* Weeks: from Monday, three days before 1970 began. Minute -4320 and every 10080 from there. */
+    assert_string_equal(plan_text(-4320 * MINUTE_US, 15840 * MINUTE_US, PIECE_WEEKS, true), "+w-4320-15840");
+    assert_string_equal(plan_text(0, 15840 * MINUTE_US, PIECE_WEEKS, true), "-d-4320-0 +w-4320-15840");
+    assert_string_equal(plan_text(0, 17280 * MINUTE_US, PIECE_WEEKS, false), "+d0-5760 +w5760-15840 +d15840-17280");
 }
 
 /* Adds up a plan by counting each minute's sign: it must be 1 inside of the range and 0 outside. */
-static void check_plan_covers(int64_t from, int64_t to, bool use_days, bool may_subtract)
+static void check_plan_covers(int64_t from, int64_t to, PieceKind coarsest, bool may_subtract)
 {
-    enum { MINUTES = 6 * 1440 };
+    enum { MINUTES = 42 * 1440, BEFORE = 7 * 1440 };
     int covered[MINUTES] = {0};
-    PlanNeeds needs = {from * MINUTE_US, to * MINUTE_US, use_days, may_subtract, one_a_second, NULL};
+    PlanNeeds needs = {from * MINUTE_US, to * MINUTE_US, coarsest, may_subtract, one_a_second, NULL};
     Plan plan;
     plan_make(&plan, &needs);
     for (size_t i = 0; i < plan.count; i++) {
-        int64_t unit = plan.pieces[i].kind == PIECE_DAYS    ? PLAN_DAY_US
-                       : plan.pieces[i].kind == PIECE_HOURS ? PLAN_HOUR_US
-                                                            : 1;
-        assert_int_equal(plan.pieces[i].from_us % unit, 0);
-        assert_int_equal(plan.pieces[i].to_us % unit, 0);
+        PieceKind kind = plan.pieces[i].kind;
+        if (kind != PIECE_ROWS) {
+            assert_int_equal(plan_bucket_start(kind, plan_bucket(kind, plan.pieces[i].from_us)),
+                             plan.pieces[i].from_us);
+            assert_int_equal(plan_bucket_start(kind, plan_bucket(kind, plan.pieces[i].to_us)), plan.pieces[i].to_us);
+        }
         assert_true(may_subtract || plan.pieces[i].sign > 0);
-        assert_true(use_days || plan.pieces[i].kind != PIECE_DAYS);
+        assert_true(kind <= coarsest);
         for (int64_t us = plan.pieces[i].from_us; us < plan.pieces[i].to_us; us += MINUTE_US) {
-            covered[us / MINUTE_US] += plan.pieces[i].sign;
+            covered[us / MINUTE_US + BEFORE] += plan.pieces[i].sign;
         }
     }
     for (int64_t minute = 0; minute < MINUTES; minute++) {
-        assert_int_equal(covered[minute], minute >= from && minute < to);
+        assert_int_equal(covered[minute], minute - BEFORE >= from && minute - BEFORE < to);
     }
 }
 
@@ -88,11 +93,11 @@ static void test_plan_covers(void **state)
 {
     (void)state;
     uint64_t seed = 1;
-    for (size_t i = 0; i < 4000; i++) {
-        int64_t from = (int64_t)(random_next(&seed) % (5 * 1440)), length = (int64_t)(random_next(&seed) % 1440);
-        length = i % 3 == 0 ? length * 5 : i % 3 == 1 ? length % 200 : length;
-        int64_t to = from + 1 + length < 5 * 1440 ? from + 1 + length : 5 * 1440;
-        check_plan_covers(from, to, i & 1, i & 2);
+    for (size_t i = 0; i < 2000; i++) {
+        int64_t from = (int64_t)(random_next(&seed) % (28 * 1440)), length = (int64_t)(random_next(&seed) % 1440);
+        length = i % 3 == 0 ? length * 20 : i % 3 == 1 ? length % 200 : length * 3;
+        int64_t to = from + 1 + length < 28 * 1440 ? from + 1 + length : 28 * 1440;
+        check_plan_covers(from, to, PIECE_HOURS + random_next(&seed) % 3, random_next(&seed) % 2);
     }
 }
 
