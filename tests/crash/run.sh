@@ -43,10 +43,10 @@ step() { # NAME COMMAND…: runs it, tells how it went, and counts
 }
 
 node "$root/tests/crash/make_records.mjs" "$records" "$seed" >"$work/records.ndjson"
-step "herd" "$herd" "$weir" "$work/data" "$work/records.ndjson" "$clients" "$kills" "$seed"
-step "verify" "$weir" verify --data "$work/data"
+step "herd" env -u WEIR_BIN "$herd" "$weir" "$work/data" "$work/records.ndjson" "$clients" "$kills" "$seed"
+step "verify" env -u WEIR_BIN "$weir" verify --data "$work/data"
 step "check" node "$root/tests/crash/check.mjs" "$work/data" "$work/records.ndjson"
-step "rebuild" "$weir" verify --rebuild --data "$work/data"
+step "rebuild" env -u WEIR_BIN "$weir" verify --rebuild --data "$work/data"
 step "check again" node "$root/tests/crash/check.mjs" "$work/data" "$work/records.ndjson"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

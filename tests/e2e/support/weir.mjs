@@ -12,6 +12,9 @@ if (!existsSync(binary)) {
   throw new Error(`${binary} is missing: build it, or name another with WEIR_BIN`);
 }
 
+// Weir reads every variable that begins with WEIR_ as an option, and refuses those that are none.
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
+
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 30_000;
 
@@ -101,7 +104,7 @@ export async function startRefused(t, data, { args = [], env = {} } = {}) {
 }
 
 function spawnWeir(t, args, data, env) {
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd: dirname(data) });
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, ...env }, cwd: dirname(data) });
   const server = new Server(child, data);
   t.after(async () => {
     if (child.exitCode === null && child.signalCode === null) await server.kill();
@@ -112,7 +115,7 @@ function spawnWeir(t, args, data, env) {
 /** Runs one command to its end: {code, stdout, stderr}. */
 export function runWeir(args, { input = '', env = {}, cwd } = {}) {
   const done = spawnSync(binary, args, {
-    input, cwd, env: { ...process.env, ...env }, encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28,
+    input, cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28,
   });
   assert.equal(done.error, undefined, `weir ${args.join(' ')}: ${done.error}`);
   return { code: done.status, stdout: done.stdout, stderr: done.stderr };
@@ -120,7 +123,7 @@ export function runWeir(args, { input = '', env = {}, cwd } = {}) {
 
 /** The same, without holding up this process: for commands that talk to a server which this test feeds meanwhile. */
 export async function runWeirAsync(t, args, { input = '', env = {}, cwd } = {}) {
-  const child = spawn(binary, args, { stdio: 'pipe', cwd, env: { ...process.env, ...env } });
+  const child = spawn(binary, args, { stdio: 'pipe', cwd, env: { ...environment, ...env } });
   t.after(() => child.kill('SIGKILL'));
   const server = new Server(child, '');
   child.stdin.on('error', () => {}); // a command may end before it has read all of its input
