@@ -1,0 +1,218 @@
+/* Queries on the embedded store and on the fake that their units use: the same records, the same questions, the same answers to
+ * the byte, while the store publishes and merges all the time. */
+#include "unit/unit.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/timestamp.h"
+#include "support/query_run.h"
+#include "support/random.h"
+
+enum { RECORDS = 12000, BATCH = 300, TEXT_BYTES = 16 };
+
+typedef struct Texts {
+    char id[TEXT_BYTES], destination[TEXT_BYTES], reference[TEXT_BYTES];
+} Texts;
+
+typedef struct Fixture {
+    char dir[64];
+    Store *store, *fake;
+    StoreReader *reader;
+    Texts *texts;
+    Record *records;
+    uint64_t seed;
+} Fixture;
+
+#define START_US INT64_C(1740000000000000) /* 2025-02-19; clocks change within the 40 days */
+#define LENGTH_S (40 * 86400)
+
+static int64_t random_time(uint64_t *seed) { return START_US + (int64_t)(random_next(seed) % LENGTH_S) * 1000000; }
+
+static void make_record(Fixture *fixture, size_t number)
+{
+    uint64_t *seed = &fixture->seed;
+    Texts *texts = &fixture->texts[number];
+    snprintf(texts->id, TEXT_BYTES, "rec-%zu", number);
+    snprintf(texts->destination, TEXT_BYTES, "dest-%d", (int)(random_next(seed) % 20));
+    snprintf(texts->reference, TEXT_BYTES, "ref-%d", (int)(random_next(seed) % 300));
+    Record *record = &fixture->records[number];
+    *record = (Record){.record_id = str_from(texts->id),
+                       .source_id = random_next(seed) % 2 ? STR("source-1") : STR("source-2"),
+                       .destination_id = str_from(texts->destination),
+                       .reference = str_from(texts->reference),
+                       .unit = random_next(seed) % 3 ? STR("EUR") : STR("SEK"),
+                       .time_us = random_time(seed),
+                       .type = random_next(seed) % 3 ? RECORD_POSITIVE : RECORD_NEGATIVE,
+                       .value = (int64_t)(random_next(seed) % 1000000)};
+    const StoreInfo *info = store_info(fixture->store);
+    record->identity_hash = record_identity_hash(record, info->identity, info->hash_seed);
+}
+
+static void apply(Fixture *fixture, size_t first, size_t count)
+{
+    Outcome outcomes[BATCH];
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = fixture->records + first, .outcomes = outcomes, .count = count}};
+    Error error;
+    bool more;
+    for (size_t i = first; i < first + count; i++) {
+        make_record(fixture, i);
+        fake_store_add(fixture->fake, &fixture->records[i]);
+    }
+    assert_int_equal(store_apply(fixture->store, &work, &error), STATUS_OK);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(outcomes[i].kind, OUTCOME_CREATED);
+    }
+    assert_int_equal(store_maintain(fixture->store, false, &more, &error), STATUS_OK);
+}
+
+static int setup(void **state)
+{
+    Fixture *fixture = calloc(1, sizeof *fixture);
+    Error error;
+    assert_non_null(fixture);
+    fixture->seed = 42;
+    snprintf(fixture->dir, sizeof fixture->dir, "/tmp/weir-query-XXXXXX");
+    assert_non_null(mkdtemp(fixture->dir));
+    fixture->texts = calloc(RECORDS, sizeof *fixture->texts);
+    fixture->records = calloc(RECORDS, sizeof *fixture->records);
+    assert_true(fixture->texts && fixture->records);
+    StoreOptions options = store_options_default(fixture->dir);
+    options.background = false;
+    options.publish_records = 1000;
+    options.free_reserve_bytes = 0;
+    assert_int_equal(store_open(&options, &fixture->store, &error), STATUS_OK);
+    fixture->fake = fake_store_new(store_info(fixture->store));
+    assert_int_equal(store_reader_open(fixture->store, &fixture->reader, &error), STATUS_OK);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fixture = *state;
+    char command[128];
+    store_reader_close(fixture->reader);
+    store_close(fixture->store);
+    fake_store_free(fixture->fake);
+    snprintf(command, sizeof command, "rm -rf '%s'", fixture->dir);
+    assert_int_equal(system(command), 0);
+    free(fixture->texts);
+    free(fixture->records);
+    free(fixture);
+    return 0;
+}
+
+/* ---- Questions --------------------------------------------------------------------------------------------------- */
+
+static const char *const aggregates[] = {
+    "records=false",
+    "records=false&groupBy=type,unit&type=negative",
+    "records=false&measures=min,max,avg&unit=SEK",
+    "records=false&measures=p50,p95,p99&groupBy=unit",
+    "records=false&groupBy=sourceId,destinationId",
+    "records=false&window=day",
+    "records=false&window=week&groupBy=unit&timeZone=Europe/Stockholm",
+    "records=false&window=month&groupBy=type&timeZone=Asia/Kolkata",
+    "records=false&window=hour&groupBy=&destinationId=dest-3",
+    "destinationId=dest-4&reference=ref-17",
+    "limit=50&sourceId=source-2",
+};
+
+static const char *const lists[] = {
+    "limit=1000",
+    "limit=77&order=desc&type=negative",
+    "reference=ref-5&limit=10",
+    "destinationId=dest-7&unit=SEK&order=desc",
+};
+
+/* The question with a random range, open on one side now and then. */
+static void with_range(Fixture *fixture, const char *question, char *ret_params, size_t size)
+{
+    char from[TIMESTAMP_TEXT_BYTES_MAX], to[TIMESTAMP_TEXT_BYTES_MAX];
+    int64_t a = random_time(&fixture->seed), b = random_time(&fixture->seed);
+    timestamp_format(a < b ? a : b, from);
+    timestamp_format(a < b ? b : a, to);
+    uint64_t open = random_next(&fixture->seed) % 6;
+    snprintf(ret_params, size, "%s%s%s%s%s", question, open == 0 ? "" : "&startTime=", open == 0 ? "" : from,
+             open == 1 ? "" : "&endTime=", open == 1 ? "" : to);
+}
+
+static char *answer_of(StoreReader *reader, const StoreInfo *info, const char *params, bool list, QueryFormat format)
+{
+    QueryParam parsed[RUN_PARAMS_MAX];
+    QueryOptions options = query_options_default(info);
+    QueryProblems problems;
+    Query *query;
+    Error error;
+    Buf out;
+    bool done = false;
+    options.step_us_max = 200; /* many steps */
+    buf_init(&out, (size_t)64 << 20);
+    size_t count = run_params(params, parsed);
+    Status status = list ? query_list_new(parsed, count, format, &options, &query, &problems)
+                         : query_aggregate_new(parsed, count, format, &options, &query, &problems);
+    assert_int_equal(status, STATUS_OK);
+    while (!done) {
+        assert_int_equal(query_step(query, reader, 4096, &out, &done, &error), STATUS_OK);
+    }
+    query_free(query);
+    buf_put_char(&out, '\0');
+    return out.ptr;
+}
+
+static void compare(Fixture *fixture, const char *params, bool list, QueryFormat format)
+{
+    const StoreInfo *info = store_info(fixture->store);
+    char *expected = answer_of(fake_store_reader(fixture->fake), info, params, list, format);
+    char *answer = answer_of(fixture->reader, info, params, list, format);
+    if (strcmp(answer, expected) != 0) {
+        fail_msg("%s:\n%.2000s\ninstead of\n%.2000s", params, answer, expected);
+    }
+    free(expected);
+    free(answer);
+}
+
+static void ask_all(Fixture *fixture)
+{
+    char params[512];
+    compare(fixture, "", false, QUERY_JSON);
+    compare(fixture, "", true, QUERY_CSV);
+    for (size_t i = 0; i < sizeof aggregates / sizeof aggregates[0]; i++) {
+        with_range(fixture, aggregates[i], params, sizeof params);
+        compare(fixture, params, false, QUERY_JSON);
+    }
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        with_range(fixture, lists[i], params, sizeof params);
+        compare(fixture, params, true, i % 2 ? QUERY_NDJSON : QUERY_JSON);
+    }
+}
+
+static void test_same_answers(void **state)
+{
+    Fixture *fixture = *state;
+    ask_all(fixture);
+    for (size_t at = 0; at < RECORDS; at += BATCH) {
+        apply(fixture, at, BATCH);
+        if (at % (5 * BATCH) == 0) {
+            ask_all(fixture);
+        }
+    }
+    bool more = true;
+    Error error;
+    while (more) {
+        assert_int_equal(store_maintain(fixture->store, true, &more, &error), STATUS_OK);
+    }
+    for (int i = 0; i < 10; i++) {
+        ask_all(fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_same_answers, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("query_store", tests, NULL, NULL);
+}
