@@ -1,8 +1,9 @@
 /* How fast the store alone takes records: no HTTP, no JSON. Prints the rate of each million.
  *
- *   store_append DIR RECORDS [BATCH [FLOWS [DAYS]]]
+ *   store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled]]]]
  *
- * Random 36-character ids, FLOWS distinct flows over 1,000 destinations, times that go forward through DAYS days (0: now). */
+ * Random 36-character ids, FLOWS distinct flows over 1,000 destinations, times that go forward through DAYS days (0: now) or,
+ * shuffled, are anywhere in them. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -28,8 +29,8 @@ typedef struct Slot {
 static void make_record(Record *record, Slot *slot, uint64_t flows, int64_t time_us, const StoreInfo *info)
 {
     uint64_t a = next_random(), b = next_random(), flow = next_random() % flows;
-    int id = snprintf(slot->id, sizeof slot->id, "%08x-%04x-%04x-%04x-%012" PRIx64, (unsigned)a, (unsigned)(a >> 32 & 0xffff),
-                      (unsigned)(a >> 48), (unsigned)(b & 0xffff), b >> 16);
+    int id = snprintf(slot->id, sizeof slot->id, "%08x-%04x-%04x-%04x-%012" PRIx64, (unsigned)a,
+                      (unsigned)(a >> 32 & 0xffff), (unsigned)(a >> 48), (unsigned)(b & 0xffff), b >> 16);
     int source = snprintf(slot->source, sizeof slot->source, "source-%u", (unsigned)(flow % 97));
     int destination = snprintf(slot->destination, sizeof slot->destination, "dest-%u", (unsigned)(flow % DESTINATIONS));
     int reference = snprintf(slot->reference, sizeof slot->reference, "ref-%" PRIu64, flow / DESTINATIONS);
@@ -62,10 +63,11 @@ int main(int argc, char **argv)
 {
     uint64_t total = argument(argc, argv, 2, 1000000), batch = argument(argc, argv, 3, 4096);
     uint64_t flows = argument(argc, argv, 4, 1000000), days = argument(argc, argv, 5, 0);
+    bool shuffled = argc > 6 && strcmp(argv[6], "shuffled") == 0;
     Error error = {0};
     Store *store = NULL;
     if (argc < 2 || batch < 1 || batch > BATCH_MAX) {
-        fprintf(stderr, "usage: store_append DIR RECORDS [BATCH [FLOWS [DAYS]]]\n");
+        fprintf(stderr, "usage: store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled]]]]\n");
         return 2;
     }
     StoreOptions options = store_options_default(argv[1]);
@@ -81,21 +83,24 @@ int main(int argc, char **argv)
     double last_cpu = cpu_seconds();
     for (uint64_t done = 0; done < total; done += batch) {
         for (uint64_t i = 0; i < batch; i++) {
-            int64_t at = days ? now - (int64_t)((total - done) * (days * UINT64_C(86400000000) / total)) : now;
+            int64_t at = days ? now - (int64_t)((shuffled ? next_random() % total : total - done) *
+                                                (days * UINT64_C(86400000000) / total))
+                              : now;
             make_record(&records[i], &slots[i], flows, at, store_info(store));
         }
         Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .count = batch}};
         bool more = false;
         int64_t before = clock_monotonic_us(&clock_system);
-        if (store_apply(store, &work, &error) != STATUS_OK || store_maintain(store, false, &more, &error) != STATUS_OK) {
+        if (store_apply(store, &work, &error) != STATUS_OK ||
+            store_maintain(store, false, &more, &error) != STATUS_OK) {
             fprintf(stderr, "%s\n", error.message);
             return 1;
         }
         spent += clock_monotonic_us(&clock_system) - before;
         if ((done + batch) / 1000000 != done / 1000000) {
             double cpu = cpu_seconds();
-            printf("%4" PRIu64 " M: %.0f records/s in the store, %.2f us CPU a record in all\n", (done + batch) / 1000000,
-                   1e12 / (double)(spent - last_spent), cpu - last_cpu);
+            printf("%4" PRIu64 " M: %.0f records/s in the store, %.2f us CPU a record in all\n",
+                   (done + batch) / 1000000, 1e12 / (double)(spent - last_spent), cpu - last_cpu);
             fflush(stdout);
             last_spent = spent;
             last_cpu = cpu;
@@ -105,8 +110,9 @@ int main(int argc, char **argv)
     store_metrics(store, &metrics);
     printf("%.0f records/s in the store over %.1f s; runs %" PRId64 " %" PRId64 " %" PRId64 "; cache hits %" PRId64
            " misses %" PRId64 "; checkpoints %" PRId64 "\n",
-           1e6 * (double)total / (double)spent, (double)(clock_monotonic_us(&clock_system) - start) / 1e6, metrics.runs_ids,
-           metrics.runs_flows, metrics.runs_times, metrics.flow_cache_hits, metrics.flow_cache_misses, metrics.checkpoints);
+           1e6 * (double)total / (double)spent, (double)(clock_monotonic_us(&clock_system) - start) / 1e6,
+           metrics.runs_ids, metrics.runs_flows, metrics.runs_times, metrics.flow_cache_hits, metrics.flow_cache_misses,
+           metrics.checkpoints);
     store_close(store);
     free(records);
     free(slots);
