@@ -113,6 +113,13 @@ table('a key that comes twice is refused', [
   assert.equal(many.json.data.rejected, 1);
 });
 
+test('a key that comes twice around the records is refused too', async (t) => {
+  const server = await startWeir(t);
+  assertProblem(await post(server, `{"records":[${good}],"records":[]}`), 422);
+  assertProblem(await send(server, '/api/alert-rules', '{"name":"r","threshold":"1","threshold":"2"}'), 422);
+  assert.equal(await countRecords(server), 0);
+});
+
 const deep = (n, open, close) => withRaw('unit', '"EUR"').replace('{', `{"deep":${open.repeat(n)}1${close.repeat(n)},`);
 table('nesting bombs', [
   ['lists in the record', deep(50_000, '[', ']')], ['objects in the record', deep(50_000, '{"a":', '}')], ['lists alone', '['.repeat(1_000_000)],
