@@ -19,11 +19,11 @@ typedef struct AlertRule {
     int64_t id; /* 1 … ; 0 before it is stored */
     Str name;   /* 1–255 code points, unique among the rules */
     Str source_id, destination_id, unit, reference;
-    int type;           /* RecordType, or -1 for both */
+    int type; /* RecordType, or -1 for both */
     RuleMeasure measure;
-    int64_t threshold;  /* minor units, > 0 */
+    int64_t threshold; /* minor units, > 0 */
     bool enabled;
-    int64_t version;    /* grows with each change */
+    int64_t version; /* grows with each change */
     int64_t created_us, updated_us;
 } AlertRule;
 
