@@ -80,13 +80,10 @@ void groups_free(Groups *groups)
 
 void groups_reset(Groups *groups)
 {
-    Arena arena = groups->arena;
-    arena_reset(&arena);
-    *groups = (Groups){.spec = groups->spec,
-                       .column_count = groups->column_count,
-                       .arena = arena,
-                       .columns = {groups->columns[0], groups->columns[1], groups->columns[2], groups->columns[3],
-                                   groups->columns[4]}};
+    Groups empty = {.spec = groups->spec, .column_count = groups->column_count, .arena = groups->arena};
+    memcpy(empty.columns, groups->columns, sizeof empty.columns);
+    arena_reset(&empty.arena);
+    *groups = empty;
 }
 
 size_t groups_column_count(const Groups *groups) { return groups->column_count; }
