@@ -3,6 +3,7 @@
 #
 #   scripts/deps.sh run     what `make run` needs: a compiler, meson, the libraries
 #   scripts/deps.sh check   the same, and what `make check` needs besides
+#   scripts/deps.sh bench   the same as check, and the peers that `make bench` compares with (it skips those that are missing)
 #
 # Idempotent and quiet: prints one line when there is something to add, nothing otherwise. Needs root or sudo only then.
 set -euo pipefail
@@ -10,12 +11,14 @@ set -euo pipefail
 run_packages=(gcc libc6-dev make meson ninja-build pkg-config
   libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev libcurl4-openssl-dev libicu-dev)
 check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev curl sqlite3 nodejs python3 git)
+bench_packages=(npm g++ postgresql redis-server redis-tools)
 
 packages=("${run_packages[@]}")
 case "${1:-run}" in
   run) ;;
   check) packages+=("${check_packages[@]}") ;;
-  *) echo "usage: deps.sh [run|check]" >&2; exit 2 ;;
+  bench) packages+=("${check_packages[@]}" "${bench_packages[@]}") ;;
+  *) echo "usage: deps.sh [run|check|bench]" >&2; exit 2 ;;
 esac
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -30,6 +33,7 @@ clang_runtime() {
 missing=()
 for package in "${packages[@]}"; do
   [ "$package" = nodejs ] && command -v node >/dev/null && continue
+  [ "$package" = npm ] && command -v npm >/dev/null && continue
   [[ "$package" == libclang-rt-* ]] && compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a' >/dev/null && continue
   installed "$package" || missing+=("$package")
 done

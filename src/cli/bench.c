@@ -8,7 +8,13 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 
-enum { REPORT_BYTES_MAX = 1 << 20, FILES_BESIDE_CONNECTIONS = 64, MICRO = 1000000 };
+enum {
+    REPORT_BYTES_MAX = 1 << 20,
+    FILES_BESIDE_CONNECTIONS = 64,
+    MICRO = 1000000,
+    PRINT_RECORDS = 64,
+    PRINT_DEFAULT = 10
+};
 static const int64_t RECORDS_MAX = INT64_C(1000000000000);
 
 static volatile sig_atomic_t stop;
@@ -160,13 +166,14 @@ static Status read_shape(const Args *args, LoadOptions *options, Error *reterr)
 }
 
 /* Without a bound the run would never end; records of a fixed rate are as far apart as their requests. */
-static void settle_defaults(LoadOptions *options)
+static void settle_defaults(const Args *args, LoadOptions *options)
 {
+    bool sends = !args_has(args, "print") && !args_has(args, "dry");
     if (options->records == 0 && options->duration_s <= 0) {
         options->records = options->mode == LOAD_NDJSON ? MICRO : 0;
         options->duration_s = options->mode == LOAD_NDJSON ? 0 : options->mode == LOAD_RATE ? 60 : 10;
     }
-    if (options->mode == LOAD_RATE && options->rate > 0) {
+    if (sends && options->mode == LOAD_RATE && options->rate > 0) {
         options->workload.step_us = (int64_t)(1e6 / options->rate);
     }
 }
@@ -186,7 +193,7 @@ static Status read_flags(const Args *args, LoadOptions *ret_options, Error *rete
     if (status == STATUS_OK) {
         status = read_workload(args, ret_options, reterr);
     }
-    settle_defaults(ret_options);
+    settle_defaults(args, ret_options);
     return status;
 }
 
@@ -232,6 +239,30 @@ static int print_report(const Args *args, const LoadOptions *options, const Load
     return code == EXIT_OK && !report_is_clean(result) ? EXIT_PROBLEMS : code;
 }
 
+/* Nothing but the records, one a line. */
+static int print_records(const Args *args, const LoadOptions *options)
+{
+    Workload workload;
+    Error error;
+    if (workload_init(&workload, &options->workload, &error) != STATUS_OK) {
+        return command_fail(args, EXIT_USAGE, &error);
+    }
+    char text[PRINT_RECORDS * (WORKLOAD_RECORD_BYTES_MAX + 1)];
+    uint64_t number = options->first, end = number + (options->records ? options->records : PRINT_DEFAULT);
+    while (number < end) {
+        char *at = text;
+        for (int i = 0; i < PRINT_RECORDS && number < end; i++) {
+            at = workload_put_record(&workload, number++, at);
+            *at++ = '\n';
+        }
+        int code = command_print(args, (Str){text, (size_t)(at - text)});
+        if (code != EXIT_OK) {
+            return code;
+        }
+    }
+    return EXIT_OK;
+}
+
 static int run_load(const Args *args, LoadOptions *options, LoadResult *result)
 {
     Showing showing = {.options = options};
@@ -258,6 +289,9 @@ static int run(const Args *args)
     Error error;
     if (read_flags(args, &options, &error) != STATUS_OK) {
         return command_fail(args, EXIT_USAGE, &error);
+    }
+    if (args_has(args, "print")) {
+        return print_records(args, &options);
     }
     LoadResult *result = calloc(1, sizeof(*result));
     if (!result) {
@@ -290,6 +324,7 @@ static const Flag flags_bench[] = {
     {"flows", "NUMBER", "distinct flows (default 1000000)", NULL, NULL},
     {"alerts", "PERCENT", "records above 1,000.00 (default 1)", NULL, NULL},
     {"repeats", "PERCENT", "records that are an earlier one once more (default 0)", NULL, NULL},
+    {"print", NULL, "send nothing: write the records (default 10) to standard output, one a line", NULL, NULL},
     {"dry", NULL, "send nothing: measure what making the records costs", NULL, NULL},
     {0},
 };
@@ -304,7 +339,8 @@ const Command command_bench = {
         "are duplicates the second time.",
     .example = "weir bench --rate 28 --duration 3600 --connections 50\n"
                "weir bench --mode single --connections 64 --duration 10\n"
-               "weir bench --mode ndjson --records 10000000 --times spread:30d --json\n",
+               "weir bench --mode ndjson --records 10000000 --times spread:30d --json\n"
+               "weir bench --print --records 1000 --seed 7 > records.ndjson\n",
     .exits = "0 everything was answered, and with 2xx\n"
              "1 something was not: the report says what\n"
              "2 flags are wrong\n"

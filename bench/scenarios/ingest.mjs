@@ -1,0 +1,87 @@
+// How fast records are taken in.
+
+import { grouped, median, mib, rate, seconds, us } from '../lib/figures.mjs';
+import { load } from '../lib/load.mjs';
+import { Server } from '../lib/server.mjs';
+
+const EMPTY_HANDLER = 'build/bench/empty_handler';
+
+// NDJSON over one connection, in requests of a million records, each of which is answered when its last record is on disk.
+export async function ndjson(run) {
+  const records = run.records(10_000_000, 1_000_000);
+  const server = await run.weir('ndjson');
+  const empty = server.anonymousBytes();
+  const { result, cpuSeconds, anonymous, peak } = await server.measured(() => load(server.url, { mode: 'ndjson', records }));
+  await server.stop();
+  run.clean('ndjson');
+  const first = result.millions[0];
+  const last = result.millions.at(-1);
+  run.report.measures([
+    [`${grouped(records)} records`, rate(result.records.perSecond), '≥ 300,000/s', result.records.perSecond >= 300_000],
+    ['slowest and fastest million', `${rate(Math.min(...result.millions))} – ${rate(Math.max(...result.millions))}`],
+    ['last million : first million', `${rate(last)} : ${rate(first)} = ${(last / first).toFixed(2)}`, '≥ 0.80', last >= 0.8 * first],
+    ['anonymous memory, at the end and at most', `${mib(anonymous)}, ${mib(peak)}`, '< 400 MiB', peak < 400 * 2 ** 20],
+    ['… above an empty store, per record', `${((anonymous - empty) / records).toFixed(1)} bytes`],
+    ['processor time, server', `${seconds(cpuSeconds)}, ${((cpuSeconds / records) * 1e6).toFixed(2)} µs a record`],
+    ['processor time, client', `${seconds(result.clientCpuSeconds)}, ${((result.clientCpuSeconds / records) * 1e6).toFixed(2)} µs a record`],
+  ]);
+  run.report.note(`Records a second, million by million: ${result.millions.map(grouped).join(', ')}.`);
+}
+
+// One record a request on 64 connections, in turns with the same HTTP library doing nothing.
+export async function single(run) {
+  const duration = run.quick ? 3 : 10;
+  const rounds = run.quick ? 1 : 3;
+  const empty = await Server.start(EMPTY_HANDLER, ['0', '2']);
+  const server = await run.weir('single');
+  const weirs = [];
+  const baselines = [];
+  let first = 0;
+  for (let round = 0; round < rounds; round++) {
+    baselines.push(await load(empty.url, { mode: 'single', connections: 64, duration }));
+    weirs.push(await load(server.url, { mode: 'single', connections: 64, duration, first }));
+    first += weirs[round].records.sent;
+  }
+  await empty.stop();
+  await server.stop();
+  run.clean('single');
+  const of = (reports, figure) => median(reports.map(figure));
+  const weir = of(weirs, (report) => report.requestsPerSecond);
+  const baseline = of(baselines, (report) => report.requestsPerSecond);
+  const p99 = of(weirs, (report) => report.latency.p99);
+  run.singleRate = weir;
+  run.report.measures([
+    ['single records', rate(weir), '≥ 60,000/s', weir >= 60_000],
+    ['p50, p99, p99.9', [of(weirs, (r) => r.latency.p50), p99, of(weirs, (r) => r.latency.p999)].map(us).join(', '), 'p99 < 5 ms', p99 < 5000],
+    ['empty handler', rate(baseline)],
+    ['share of the empty handler', (weir / baseline).toFixed(2), '≥ 0.60', weir >= 0.6 * baseline],
+  ]);
+  run.report.note(`Medians of ${rounds} rounds of ${duration} s. Weir: ${weirs.map((r) => grouped(r.requestsPerSecond)).join(', ')}; empty handler: ${baselines.map((r) => grouped(r.requestsPerSecond)).join(', ')}.`);
+}
+
+export async function array(run) {
+  const records = run.records(5_000_000, 500_000);
+  const server = await run.weir('array');
+  const { result, cpuSeconds } = await server.measured(() => load(server.url, { mode: 'array', batch: 500, connections: 8, records }));
+  await server.stop();
+  run.clean('array');
+  run.report.measures([
+    [`arrays of 500 on 8 connections, ${grouped(records)} records`, rate(result.records.perSecond)],
+    ['p50, p99 of an array', `${us(result.latency.p50)}, ${us(result.latency.p99)}`],
+    ['processor time, server', `${seconds(cpuSeconds)}, ${((cpuSeconds / records) * 1e6).toFixed(2)} µs a record`],
+  ]);
+}
+
+// The load test of the reference: 100,000 records an hour from 50 connections. Latency counts from when a request was due.
+export async function steady(run) {
+  const duration = run.quick ? 5 : 60;
+  const server = await run.weir('steady');
+  const report = await load(server.url, { rate: 28, connections: 50, duration });
+  await server.stop();
+  run.clean('steady');
+  run.report.measures([
+    [`28 requests a second for ${duration} s`, `${grouped(report.requests)} answered`, `${grouped(28 * duration)}`, report.requests === 28 * duration],
+    ['p50, p99, max', [report.latency.p50, report.latency.p99, report.latency.max].map(us).join(', ')],
+  ]);
+}
+

@@ -1,0 +1,96 @@
+// Against Redis as a queue: XADD with appendfsync always. It only keeps the bytes; nothing is checked, counted or indexed.
+
+import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { grouped, median, rate, times } from '../lib/figures.mjs';
+import { load, WEIR } from '../lib/load.mjs';
+import { pause } from '../lib/server.mjs';
+
+function found(command) {
+  try {
+    execFileSync(command, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const probe = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+async function startRedis(dir) {
+  const port = await freePort();
+  fs.mkdirSync(dir);
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--appendonly', 'yes',
+    '--appendfsync', 'always', '--save', '', '--daemonize', 'no'], { stdio: 'ignore' });
+  process.on('exit', () => child.kill('SIGKILL'));
+  for (let tries = 0; tries < 200; tries++) {
+    await pause(50);
+    try {
+      execFileSync('redis-cli', ['-p', String(port), 'ping'], { stdio: 'ignore' });
+      return { port, child };
+    } catch {
+      // not up yet
+    }
+  }
+  throw new Error('redis-server does not come up');
+}
+
+// Entries a second. The field is a record as Weir gets it.
+function xadd(port, { count, connections, pipeline, record }) {
+  return new Promise((resolve, reject) => {
+    const args = ['-p', String(port), '-n', String(count), '-c', String(connections), '-P', String(pipeline), '--csv',
+      'XADD', 'records', '*', 'record', record];
+    const child = spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.once('close', () => {
+      const figures = /"([\d.]+)"(?:,"[\d.]+")*\s*$/.exec(output.trim());
+      if (figures) resolve(Number(figures[1]));
+      else reject(new Error(`redis-benchmark: ${output}`));
+    });
+  });
+}
+
+export async function redis(run) {
+  if (!found('redis-server') || !found('redis-benchmark')) {
+    run.report.note('skipped: redis-server or redis-benchmark is not installed (`scripts/deps.sh bench`)');
+    return;
+  }
+  const rounds = run.quick ? 1 : 3;
+  const record = execFileSync(WEIR, ['bench', '--print', '--records', '1'], { encoding: 'utf8' }).trim();
+  const { port, child } = await startRedis(path.join(run.dir, 'redis'));
+  const server = await run.weir('redis');
+  const figures = { single: [], weirSingle: [], pipelined: [], weirStream: [] };
+  let first = 0;
+  const weir = async (flags) => {
+    const report = await load(server.url, { ...flags, first });
+    first += report.records.sent;
+    return report.records.perSecond;
+  };
+  for (let round = 0; round < rounds; round++) {
+    figures.single.push(await xadd(port, { count: run.records(400_000, 100_000), connections: 64, pipeline: 1, record }));
+    figures.weirSingle.push(await weir({ mode: 'single', connections: 64, duration: run.quick ? 2 : 5 }));
+    figures.pipelined.push(await xadd(port, { count: run.records(2_000_000, 300_000), connections: 8, pipeline: 500, record }));
+    figures.weirStream.push(await weir({ mode: 'ndjson', records: run.records(2_000_000, 500_000) }));
+  }
+  child.kill('SIGTERM');
+  await server.stop();
+  run.clean('redis');
+  const row = (what, peer, ours) => [what, rate(median(peer)), rate(median(ours)), times(median(ours) / median(peer)), '≥ 1 ×', median(ours) >= median(peer) ? 'yes' : '**no**'];
+  run.report.table([
+    ['what', 'Redis', 'Weir', 'ratio', 'target', 'reached'],
+    row('one at a time, 64 connections', figures.single, figures.weirSingle),
+    row('pipelined (500 on 8 connections), our NDJSON', figures.pipelined, figures.weirStream),
+  ]);
+  run.report.note(`Rounds: ${Object.entries(figures).map(([name, all]) => `${name} ${all.map(grouped).join(', ')}`).join('; ')}. ${execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).trim()}.`);
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The measurements: builds, runs the scenarios named (all without a name), writes bench/results/. See bench/README.md.
+#
+#   scripts/bench.sh [SCENARIO…]       BENCH_QUICK=1 for small counts, BENCH_DIR=DIR for where data goes
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/deps.sh check
+[ -f build/build.ninja ] || meson setup build >/dev/null
+ninja -C build --quiet
+exec node bench/run.mjs "$@"
