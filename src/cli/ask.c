@@ -64,18 +64,6 @@ void asker_close(Asker *asker)
 
 bool asker_is_server(const Asker *asker) { return asker->client != NULL; }
 
-int64_t asker_last_seq(const Asker *asker)
-{
-    StoreView *view = NULL;
-    int64_t last = 0;
-    if (asker->store && reader_begin(asker->reader, &view, NULL) == STATUS_OK) {
-        last = view_bound(view);
-        reader_end(asker->reader);
-    }
-    view_free(view);
-    return last;
-}
-
 /* ---- A server ------------------------------------------------------------------------------------------------------ */
 
 static Status ask_server(Asker *asker, const Question *question, ClientSink *sink, void *context, Error *reterr)
@@ -223,6 +211,48 @@ Status output_format(const Args *args, OutputFormat *ret_format, Error *reterr)
         }
     }
     return error_set(reterr, STATUS_REFUSED, "--format takes table, json, ndjson or csv, not \"%s\"", given);
+}
+
+/* ---- The last sequence --------------------------------------------------------------------------------------------- */
+
+static Status last_seq_of_store(Asker *asker, int64_t *ret_seq, Error *reterr)
+{
+    StoreView *view = NULL;
+    Status status = reader_begin(asker->reader, &view, reterr);
+    if (status == STATUS_OK) {
+        *ret_seq = view_bound(view);
+        reader_end(asker->reader);
+    }
+    view_free(view);
+    return status;
+}
+
+/* The server tells it among its metrics. */
+static Status last_seq_of_server(Asker *asker, int64_t *ret_seq, Error *reterr)
+{
+    static const Str name = {"weir_store_last_seq ", 20};
+    Buf metrics;
+    buf_init(&metrics, ANSWER_BYTES_MAX);
+    ClientCall call = {.path = "/metrics", .sink = keep_piece, .context = &metrics, .seconds_max = SILENCE_SECONDS_MAX};
+    Status status = client_call(asker->client, &call, reterr);
+    uint64_t seq = 0;
+    bool found = false;
+    for (Str rest = buf_str(&metrics); rest.ptr && !found;) {
+        Str line = str_split(&rest, '\n');
+        found =
+            str_starts_with(line, name) && str_to_u64((Str){line.ptr + name.len, line.len - name.len}, INT64_MAX, &seq);
+    }
+    buf_release(&metrics);
+    if (status == STATUS_OK && !found) {
+        return error_set(reterr, STATUS_BROKEN, "the server does not say how far it is; give --after");
+    }
+    *ret_seq = (int64_t)seq;
+    return status;
+}
+
+Status asker_last_seq(Asker *asker, int64_t *ret_seq, Error *reterr)
+{
+    return asker->client ? last_seq_of_server(asker, ret_seq, reterr) : last_seq_of_store(asker, ret_seq, reterr);
 }
 
 typedef struct Printing {

@@ -20,8 +20,8 @@ typedef struct Asker Asker;
 Status asker_open(const Args *args, Asker **ret_asker, Error *reterr) MUST_CHECK;
 void asker_close(Asker *asker); /* accepts NULL */
 bool asker_is_server(const Asker *asker);
-/* The last sequence of a store that is read here; 0 for a server's. */
-int64_t asker_last_seq(const Asker *asker);
+/* The last sequence that is committed. */
+Status asker_last_seq(Asker *asker, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 
 /* Hands the answer to `sink` piece by piece. REFUSED: the parameters are wrong, and the message names them. */
 Status asker_ask(Asker *asker, const Question *question, ClientSink *sink, void *context, Error *reterr) MUST_CHECK;

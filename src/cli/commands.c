@@ -4,7 +4,9 @@
 extern const Command command_ingest;
 extern const Command command_query;
 extern const Command command_records;
+extern const Command command_tail;
 extern const Command command_verify;
+extern const Command command_doctor;
 extern const Command command_bench;
 extern const Command command_config;
 extern const Command command_version;
@@ -16,7 +18,9 @@ const Command *const commands[] = {
     &command_ingest,
     &command_query,
     &command_records,
+    &command_tail,
     &command_verify,
+    &command_doctor,
     &command_bench,
     &command_config,
     &command_version,

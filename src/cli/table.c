@@ -49,8 +49,8 @@ static TableRow *newest(Table *table)
     return table->first ? (TableRow *)((char *)table->last - offsetof(TableRow, next)) : NULL;
 }
 
-/* A terminal acts on control characters, and these texts come from strangers. */
-static void clean(char *text, size_t len)
+/* C0, DEL, and the C1 controls as UTF-8 has them. */
+void text_make_printable(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -73,7 +73,7 @@ void table_put(Table *table, size_t column, Str text)
     Str copy = arena_copy(&table->arena, text);
     table->failed |= !copy.ptr;
     if (copy.ptr) {
-        clean((char *)copy.ptr, copy.len);
+        text_make_printable((char *)copy.ptr, copy.len);
         row->cells[column] = copy;
     }
 }

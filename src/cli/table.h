@@ -30,4 +30,7 @@ void table_put(Table *table, size_t column, Str text);
 /* The names and the rows; nothing when there are no rows. */
 void table_print(const Table *table, Buf *out);
 
+/* Control characters become spaces: a terminal acts on them, and texts of records come from strangers. */
+void text_make_printable(char *text, size_t len);
+
 #endif
