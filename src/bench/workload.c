@@ -79,7 +79,8 @@ static const char PAIRS[] =
 
 static char *put_pair(char *at, uint32_t value)
 {
-    memcpy(at, PAIRS + (size_t)value * 2, 2);
+    at[0] = PAIRS[value * 2];
+    at[1] = PAIRS[value * 2 + 1];
     return at + 2;
 }
 
@@ -130,11 +131,11 @@ static void put_date(char *at, int64_t day)
     int64_t year;
     unsigned month, of_month;
     timestamp_date_from_days(day, &year, &month, &of_month);
-    at = put_digits(at, (uint64_t)year, 4);
-    *at++ = '-';
-    at = put_pair(at, month);
-    *at++ = '-';
-    put_pair(at, of_month);
+    put_digits(at, (uint64_t)year, 4);
+    at[4] = '-';
+    put_pair(at + 5, month);
+    at[7] = '-';
+    put_pair(at + 8, of_month);
 }
 
 /* 2025-01-01T10:00:00.123456Z */
