@@ -1,0 +1,13 @@
+/* What the parts count, in the text format of Prometheus. Each part keeps its own counters; here they get their names. */
+#ifndef WEIR_OBSERVE_METRICS_H
+#define WEIR_OBSERVE_METRICS_H
+
+#include "base/buf.h"
+#include "process/processor.h"
+
+void metrics_put_store(Buf *buf, const StoreMetrics *metrics);
+void metrics_put_processor(Buf *buf, const ProcessorMetrics *metrics);
+/* The program's version, memory, processor time, open descriptors; `uptime_us` since it began. */
+void metrics_put_process(Buf *buf, const char *version, int64_t uptime_us);
+
+#endif
