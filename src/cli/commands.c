@@ -1,6 +1,7 @@
 /* The subcommands, in the order in which help lists them. */
 #include "cli/command.h"
 
+extern const Command command_serve;
 extern const Command command_ingest;
 extern const Command command_query;
 extern const Command command_records;
@@ -15,6 +16,7 @@ extern const Command command_docs;
 
 /* clang-format off */
 const Command *const commands[] = {
+    &command_serve,
     &command_ingest,
     &command_query,
     &command_records,

@@ -1,0 +1,72 @@
+/* What the parts of the server share; not for handlers. */
+#ifndef WEIR_HTTP_PARTS_H
+#define WEIR_HTTP_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "http/http_metrics.h"
+#include "http/listener.h"
+#include "http/query_pool.h"
+#include "http/request.h"
+#include "http/ticker.h"
+
+struct MHD_Daemon;
+
+/* A client's connection; it handles one request at a time, always on the same thread. */
+struct Conn {
+    HttpServer *server;
+    struct MHD_Connection *mhd;
+    Request *request; /* owns; another one takes its place under conns_lock when it is left behind */
+    int fd;
+    _Atomic int64_t receive_limit_us; /* the request has to be there by then; 0: no limit */
+    Conn *next, *previous;
+};
+
+struct HttpServer {
+    HttpServerOptions options;
+    StoreInfo info;
+    QueryOptions query_options;
+    struct MHD_Daemon *daemon;
+    Listener listener;
+    QueryPool pool;
+    Ticker ticker;
+    HttpMetrics metrics;
+    int64_t started_us; /* monotonic */
+
+    pthread_mutex_t conns_lock;
+    Conn *conns;
+    atomic_int conn_count;
+    atomic_int waits;    /* connections that are suspended */
+    atomic_int requests; /* that came in and are not answered yet */
+    atomic_size_t bodies_bytes;
+    atomic_bool ready, draining, stopping;
+    _Atomic int64_t last_seq;
+};
+
+/* A connection's callbacks for the library, on its thread. */
+struct MHD_Connection;
+Conn *conn_open(HttpServer *server, struct MHD_Connection *mhd);
+void conn_close(Conn *conn); /* accepts NULL */
+
+/* After TURN_BACK_EXPIRED: the connection goes on with a fresh request (NULL without memory). False when the result is there after
+ * all. */
+bool conn_leave_behind(Conn *conn) MUST_CHECK;
+
+/* Ends what takes too long: a request that does not come in, a wait that is not over. On the ticker's thread. */
+void conns_sweep(HttpServer *server, int64_t now_us);
+/* Ends every wait, for a stop. */
+void conns_expire_all(HttpServer *server);
+
+Request *request_new(Conn *conn);
+void request_free(Request *request);
+/* Forgets all of the last request. */
+void request_reset(Request *request);
+/* Bodies above it count in the sum of all bodies. */
+enum { SMALL_BODY_BYTES = 64 << 10 };
+void request_forget_body(Request *request);
+
+/* Says request->answer and request->out. Only when the whole request is there, or before its body. */
+void answer_send(Request *request);
+
+#endif

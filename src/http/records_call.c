@@ -1,0 +1,250 @@
+#include "http/records_call.h"
+
+static const char *const parameters[] = {"results", "mode", "dryRun"};
+
+static bool read_choices(Request *request, RecordsCall *call)
+{
+    const QueryParam *results = request_param(request, "results"), *mode = request_param(request, "mode");
+    if (results && str_is(results->value, "all")) {
+        call->results = RESULTS_ALL;
+    } else if (results && str_is(results->value, "none")) {
+        call->results = RESULTS_NONE;
+    } else if (results && !str_is(results->value, "problems")) {
+        request_invalid(request, "results", "must be problems, all or none");
+        return false;
+    }
+    call->atomic = mode && str_is(mode->value, "atomic");
+    if (mode && !call->atomic && !str_is(mode->value, "partial")) {
+        request_invalid(request, "mode", "must be partial or atomic");
+        return false;
+    }
+    return request_bool_param(request, "dryRun", false, &call->dry_run);
+}
+
+static void say_media_type(Request *request, const char *problem)
+{
+    Answer *answer = &request->answer;
+    answer->headers[answer->header_count++] =
+        (AnswerHeader){"Accept-Post", "application/json, application/x-ndjson, application/cloudevents+json, "
+                                      "application/cloudevents-batch+json"};
+    request_problem(request, PROBLEM_MEDIA_TYPE, "%s", problem);
+}
+
+static bool read_media(Request *request, RecordsCall *call)
+{
+    Str charset, encoding = request_header(request, "Content-Encoding");
+    call->media = media_type_parse(request_header(request, "Content-Type"), &charset);
+    if (call->media == MEDIA_FORM) {
+        say_media_type(request,
+                       "this is the content type of a form; send JSON with the header Content-Type: application/json");
+    } else if (call->media == MEDIA_OTHER) {
+        say_media_type(request, "send application/json, application/x-ndjson, application/cloudevents+json or "
+                                "application/cloudevents-batch+json");
+    } else if (!media_charset_is_utf8(charset)) {
+        say_media_type(request, "the body has to be UTF-8");
+    } else if (encoding.len && !str_equal_nocase(encoding, STR("identity"))) {
+        say_media_type(request, "the body must not be compressed");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool is_hex(Str text)
+{
+    bool any = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+        any |= c != '0';
+    }
+    return any;
+}
+
+/* https://www.w3.org/TR/trace-context/#traceparent-header: 00-<32 hex>-<16 hex>-<2 hex>. */
+Str traceparent_check(Str text)
+{
+    static const size_t ids[][2] = {{3, 32}, {36, 16}};
+    bool fits = text.len == 55 && str_starts_with(text, STR("00-")) && text.ptr[35] == '-' && text.ptr[52] == '-';
+    for (size_t i = 0; fits && i < 2; i++) {
+        fits = is_hex((Str){text.ptr + ids[i][0], ids[i][1]});
+    }
+    char flags[] = {fits ? text.ptr[53] : 'x', fits ? text.ptr[54] : 'x'};
+    bool has_flags = is_hex((Str){flags, 2}) || (flags[0] == '0' && flags[1] == '0');
+    return fits && has_flags ? text : (Str){NULL, 0};
+}
+
+RecordsCall *records_call_read(Request *request)
+{
+    RecordsCall *call = ARENA_NEW(&request->arena, RecordsCall);
+    if (!call) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return NULL;
+    }
+    call->traceparent = traceparent_check(request_header(request, "traceparent"));
+    if (!read_media(request, call) ||
+        !request_check_params(request, parameters, sizeof parameters / sizeof *parameters) ||
+        !read_choices(request, call)) {
+        return NULL;
+    }
+    if (call->media == MEDIA_NDJSON && call->atomic) {
+        request_invalid(request, "mode", "must be partial: NDJSON is committed while it comes in; send an array");
+        return NULL;
+    }
+    return call;
+}
+
+/* ---- The answer to many ------------------------------------------------------------------------------------------ */
+
+void results_init(Results *results, ResultsWanted wanted)
+{
+    *results = (Results){.wanted = wanted};
+    buf_init(&results->list, 32 << 20);
+}
+
+void results_release(Results *results) { buf_release(&results->list); }
+
+static const char *outcome_name(OutcomeKind kind)
+{
+    static const char *const names[] = {
+        [OUTCOME_NONE] = "undecided",    [OUTCOME_CREATED] = "created",   [OUTCOME_DUPLICATE] = "duplicate",
+        [OUTCOME_CONFLICT] = "conflict", [OUTCOME_REJECTED] = "rejected",
+    };
+    return names[kind];
+}
+
+static void count_outcome(Results *results, OutcomeKind kind)
+{
+    results->received++;
+    results->created += kind == OUTCOME_CREATED;
+    results->duplicates += kind == OUTCOME_DUPLICATE;
+    results->conflicts += kind == OUTCOME_CONFLICT;
+    results->rejected += kind == OUTCOME_REJECTED;
+}
+
+/* Whether one more entry is to be written; puts the comma in front of it. */
+static bool begin_entry(Results *results)
+{
+    if (results->wanted == RESULTS_NONE) {
+        return false;
+    }
+    if (results->listed >= RESULTS_LISTED_MAX || results->list.failed) {
+        results->truncated = true;
+        return false;
+    }
+    if (results->listed++) {
+        buf_put_char(&results->list, ',');
+    }
+    return true;
+}
+
+static void put_place(Buf *buf, ResultPlace place, Str record_id)
+{
+    BUF_PUT(buf, "{\"index\":");
+    buf_put_u64(buf, place.index);
+    if (place.line) {
+        BUF_PUT(buf, ",\"line\":");
+        buf_put_u64(buf, place.line);
+    }
+    BUF_PUT(buf, ",\"recordId\":");
+    if (record_id.ptr) {
+        buf_put_json(buf, record_id);
+    } else {
+        BUF_PUT(buf, "null");
+    }
+}
+
+void differs_put(Buf *buf, uint32_t differs)
+{
+    char before = '[';
+    for (int bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
+        if (differs & (1u << bit)) {
+            buf_put_char(buf, before);
+            buf_put_json(buf, str_from(record_field_names[bit]));
+            before = ',';
+        }
+    }
+    buf_put(buf, before == '[' ? STR("[]") : STR("]"));
+}
+
+void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome)
+{
+    count_outcome(results, outcome->kind);
+    bool is_problem = outcome->kind != OUTCOME_CREATED;
+    if ((results->wanted == RESULTS_PROBLEMS && !is_problem) || !begin_entry(results)) {
+        return;
+    }
+    Buf *buf = &results->list;
+    put_place(buf, place, record->record_id);
+    BUF_PUT(buf, ",\"status\":\"");
+    buf_put(buf, str_from(outcome_name(outcome->kind)));
+    buf_put_char(buf, '"');
+    if (outcome->seq) {
+        BUF_PUT(buf, ",\"id\":");
+        buf_put_i64(buf, outcome->seq);
+    }
+    if (outcome->kind == OUTCOME_CONFLICT) {
+        BUF_PUT(buf, ",\"differs\":");
+        differs_put(buf, outcome->differs);
+    } else if (outcome->kind == OUTCOME_REJECTED) {
+        BUF_PUT(buf, ",\"errors\":{\"value\":[\"would make a total of its flow too large\"]}");
+    }
+    buf_put_char(buf, '}');
+}
+
+void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *problems)
+{
+    put_place(buf, place, problems->record_id);
+    BUF_PUT(buf, ",\"status\":\"rejected\",\"errors\":");
+    record_problems_put_json(buf, problems);
+    buf_put_char(buf, '}');
+}
+
+void results_add_refused(Results *results, Str entry)
+{
+    count_outcome(results, OUTCOME_REJECTED);
+    if (begin_entry(results)) {
+        buf_put(&results->list, entry);
+    }
+}
+
+void results_add_warnings(Results *results, const RecordProblems *problems, Arena *arena)
+{
+    size_t listed = problems->unknown_count < RECORD_WARNINGS_MAX ? problems->unknown_count : RECORD_WARNINGS_MAX;
+    for (size_t i = 0; i < listed && results->warning_count < RECORD_WARNINGS_MAX; i++) {
+        Str field = problems->unknown_fields[i];
+        size_t at = 0;
+        while (at < results->warning_count && !str_equal(results->warnings[at], field)) {
+            at++;
+        }
+        Str copy = at == results->warning_count ? arena_copy(arena, field) : (Str){NULL, 0};
+        if (copy.ptr) {
+            results->warnings[results->warning_count++] = copy;
+        }
+    }
+}
+
+void warnings_put(Buf *buf, const Str *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_put(buf, i ? STR(",") : STR(",\"warnings\":["));
+        buf_put_json(buf, fields[i]);
+    }
+    if (count) {
+        buf_put_char(buf, ']');
+    }
+}
+
+void results_put(Buf *buf, const Results *results)
+{
+    buf_printf(
+        buf,
+        "{\"received\":%llu,\"created\":%llu,\"duplicates\":%llu,\"conflicts\":%llu,\"rejected\":%llu,\"results\":[",
+        (unsigned long long)results->received, (unsigned long long)results->created,
+        (unsigned long long)results->duplicates, (unsigned long long)results->conflicts,
+        (unsigned long long)results->rejected);
+    buf_put(buf, buf_str(&results->list));
+    buf_put(buf, results->truncated ? STR("],\"resultsTruncated\":true}") : STR("]}"));
+}

@@ -1,0 +1,67 @@
+/* A call that hands in records: what its parameters and headers say, and the answer to many records. */
+#ifndef WEIR_HTTP_RECORDS_CALL_H
+#define WEIR_HTTP_RECORDS_CALL_H
+
+#include "http/request.h"
+
+typedef enum ResultsWanted { RESULTS_PROBLEMS, RESULTS_ALL, RESULTS_NONE } ResultsWanted;
+
+typedef struct RecordsCall {
+    ResultsWanted results;
+    bool atomic, dry_run;
+    bool accepts_only; /* POST /records, which answers 202 */
+    MediaType media;
+    Str traceparent; /* kept with each record; empty when there is none */
+} RecordsCall;
+
+/* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
+RecordsCall *records_call_read(Request *request);
+
+/* A header or attribute of W3C Trace Context that can be kept; empty when it is not well formed, as the standard asks. */
+Str traceparent_check(Str text);
+
+enum { RESULTS_LISTED_MAX = 10000 };
+
+/* The answer to many records, as it grows: counts that are exact, and the results that are listed, in order. */
+typedef struct Results {
+    ResultsWanted wanted;
+    uint64_t received, created, duplicates, conflicts, rejected;
+    Buf list; /* owns */
+    size_t listed;
+    bool truncated;
+    Str warnings[RECORD_WARNINGS_MAX]; /* unknown fields, each once; in the arena */
+    size_t warning_count;
+} Results;
+
+/* Where a record came from, for its place in the answer; `line` is 0 when it came from an array. */
+typedef struct ResultPlace {
+    uint64_t index, line;
+} ResultPlace;
+
+void results_init(Results *results, ResultsWanted wanted);
+void results_release(Results *results);
+
+void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome);
+
+/* A record that was refused before the processor saw it, in two steps: its entry can be written as soon as it is known, and
+ * added when its turn in the order comes. */
+void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *problems);
+void results_add_refused(Results *results, Str entry);
+
+/* Remembers unknown fields; copies. */
+void results_add_warnings(Results *results, const RecordProblems *problems, Arena *arena);
+
+/* {"received":…,"created":…,…,"results":[…]} */
+void results_put(Buf *buf, const Results *results);
+/* ,"warnings":["…"] or nothing. */
+void warnings_put(Buf *buf, const Str *fields, size_t count);
+/* ["value","time"] of RecordField bits. */
+void differs_put(Buf *buf, uint32_t differs);
+
+/* route_records_many.c: the values of an array. */
+void records_post_many(Request *request, yyjson_val *items);
+/* route_records_ndjson.c: from `begin`, and when the body is there. */
+void records_begin_ndjson(Request *request);
+void records_finish_ndjson(Request *request, bool accepts_only);
+
+#endif

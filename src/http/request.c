@@ -1,0 +1,287 @@
+#include "http/request.h"
+
+#include <microhttpd.h>
+
+#include "base/log.h"
+#include "http/parts.h"
+#include "http/turn.h"
+
+enum {
+    ARENA_CHUNK_BYTES = 16 << 10,
+    /* What a request may take for reading its body, besides the body: the densest JSON takes 20 bytes a byte. */
+    ARENA_BYTES_PER_BODY_BYTE = 4,
+    ARENA_BYTES_LEAST = 4 << 20,
+    OUT_BYTES_MAX = 64 << 20,
+    SMALL_OUT_BYTES = 64 << 10,
+};
+
+Request *request_new(Conn *conn)
+{
+    Request *request = calloc(1, sizeof *request);
+    if (request) {
+        const HttpServerOptions *options = &conn->server->options;
+        request->server = conn->server;
+        request->conn = conn;
+        request->mhd = conn->mhd;
+        arena_init(&request->arena, ARENA_CHUNK_BYTES,
+                   options->body_bytes_max * ARENA_BYTES_PER_BODY_BYTE + ARENA_BYTES_LEAST);
+        buf_init(&request->body, options->body_bytes_max + YYJSON_PADDING_SIZE);
+        buf_init(&request->out, OUT_BYTES_MAX);
+    }
+    return request;
+}
+
+static void release_state(Request *request)
+{
+    if (request->release) {
+        request->release(request);
+    }
+    request->release = NULL;
+    request->state = NULL;
+    query_free(request->query);
+    request->query = NULL;
+}
+
+void request_free(Request *request)
+{
+    if (request) {
+        release_state(request);
+        request_forget_body(request);
+        arena_release(&request->arena);
+        buf_release(&request->body);
+        buf_release(&request->out);
+        free(request);
+    }
+}
+
+void request_forget_body(Request *request)
+{
+    atomic_fetch_sub_explicit(&request->server->bodies_bytes, request->body_counted, memory_order_relaxed);
+    request->body_counted = 0;
+    if (request->body.cap > SMALL_BODY_BYTES) {
+        buf_release(&request->body);
+    }
+}
+
+void request_reset(Request *request)
+{
+    release_state(request);
+    request_forget_body(request);
+    if (request->out.cap > SMALL_OUT_BYTES) {
+        buf_release(&request->out);
+    }
+    arena_reset(&request->arena);
+    Arena arena = request->arena;
+    Buf body = request->body, out = request->out;
+    *request = (Request){.server = request->server,
+                         .conn = request->conn,
+                         .mhd = request->mhd,
+                         .arena = arena,
+                         .body = body,
+                         .out = out};
+    buf_reset(&request->body);
+    buf_reset(&request->out);
+}
+
+const HttpServerOptions *request_options(const Request *request) { return &request->server->options; }
+const StoreInfo *request_store_info(const Request *request) { return &request->server->info; }
+const QueryOptions *request_query_options(const Request *request) { return &request->server->query_options; }
+
+int64_t request_now_us(const Request *request) { return clock_monotonic_us(request->server->options.clock); }
+
+Str request_header(const Request *request, const char *name)
+{
+    const char *value = NULL;
+    size_t len = 0;
+    MHD_lookup_connection_value_n(request->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &len);
+    return (Str){value, value ? len : 0};
+}
+
+/* ---- Parameters -------------------------------------------------------------------------------------------------- */
+
+const QueryParam *request_param(const Request *request, const char *name)
+{
+    for (size_t i = 0; i < request->uri.param_count; i++) {
+        if (str_is(request->uri.params[i].name, name)) {
+            return &request->uri.params[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_known(Str name, const char *const *known, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_is(name, known[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *nearest(Str name, const char *const *known, size_t count)
+{
+    enum { DISTANCE_MAX = 4 };
+    const char *best = NULL;
+    unsigned best_distance = DISTANCE_MAX + 1;
+    for (size_t i = 0; i < count; i++) {
+        unsigned distance = str_distance(name, str_from(known[i]), DISTANCE_MAX);
+        if (distance < best_distance) {
+            best = known[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+static void add_problem(QueryProblems *problems, Str field, const char *problem, const char *hint)
+{
+    if (problems->count < QUERY_PROBLEMS_MAX) {
+        QueryProblem *added = &problems->items[problems->count++];
+        snprintf(added->field, sizeof added->field, "%.*s", STR_ARGS(field));
+        snprintf(added->problem, sizeof added->problem, hint ? "%s; did you mean %s?" : "%s", problem, hint);
+    }
+}
+
+static bool is_repeated(const Uri *uri, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (str_equal(uri->params[i].name, uri->params[index].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool request_check_params(Request *request, const char *const *known, size_t count)
+{
+    QueryProblems problems = {.count = 0};
+    for (size_t i = 0; i < request->uri.param_count; i++) {
+        Str name = request->uri.params[i].name;
+        if (!is_known(name, known, count)) {
+            add_problem(&problems, name, "is not a known parameter", nearest(name, known, count));
+        } else if (is_repeated(&request->uri, i)) {
+            add_problem(&problems, name, "is given more than once", NULL);
+        }
+    }
+    if (problems.count) {
+        request_invalid_params(request, &problems);
+    }
+    return problems.count == 0;
+}
+
+bool request_bool_param(Request *request, const char *name, bool otherwise, bool *ret_value)
+{
+    const QueryParam *param = request_param(request, name);
+    bool yes = param && (str_is(param->value, "true") || str_is(param->value, "1"));
+    bool no = param && (str_is(param->value, "false") || str_is(param->value, "0"));
+    if (param && !yes && !no) {
+        request_invalid(request, name, "must be true or false");
+        return false;
+    }
+    *ret_value = param ? yes : otherwise;
+    return true;
+}
+
+bool request_u64_param(Request *request, const char *name, uint64_t otherwise, uint64_t max, uint64_t *ret_value)
+{
+    const QueryParam *param = request_param(request, name);
+    uint64_t value = otherwise;
+    if (param && !str_to_u64(param->value, max, &value)) {
+        request_invalid(request, name, "must be a number from 0 to %llu", (unsigned long long)max);
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static const char *offered_names(unsigned offered)
+{
+    if (offered & ANSWER_CSV) {
+        return offered & ANSWER_EVENTS ? "json, ndjson, csv or sse" : "json, ndjson or csv";
+    }
+    return "json or sse";
+}
+
+bool request_media(Request *request, unsigned offered, MediaAnswer *ret_answer)
+{
+    const QueryParam *format = request_param(request, "format");
+    if (!format) {
+        *ret_answer = media_negotiate(request_header(request, "Accept"), offered);
+        return true;
+    }
+    if (!media_answer_parse(format->value, offered, ret_answer)) {
+        request_invalid(request, "format", "must be %s", offered_names(offered));
+        return false;
+    }
+    return true;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------------------------- */
+
+static int64_t wait_limit_us(const Request *request)
+{
+    return request_now_us(request) + request->server->options.request_ms_max * 1000;
+}
+
+static void say_stopping(Request *request)
+{
+    request->answer.close = true;
+    request_problem(request, PROBLEM_BUSY, "the service is stopping; nothing happened");
+}
+
+/* On the processor's thread. */
+static void submission_done(Submission *submission, Status status, const Error *error)
+{
+    Request *request = submission->owner;
+    request->failed = status;
+    if (status != STATUS_OK) {
+        request->error = *error;
+    }
+    request_wake(request);
+}
+
+/* The processor did not take it: the connection says so when it is resumed. */
+static void say_not_taken(Request *request) { request_failed(request, request->failed, &request->error); }
+
+void request_submit(Request *request, RequestThen *then)
+{
+    request->submission.done = submission_done;
+    request->submission.owner = request;
+    request->then = then;
+    if (!turn_wait(request, wait_limit_us(request))) {
+        say_stopping(request);
+        return;
+    }
+    Error error;
+    Status status = processor_submit(request->server->options.processor, &request->submission, &error);
+    if (status != STATUS_OK) {
+        request->failed = status;
+        request->error = error;
+        request->then = say_not_taken;
+        request_wake(request);
+    }
+}
+
+void request_run_for(Request *request, RequestJob *job, RequestThen *then, int64_t until_us)
+{
+    int64_t now_us = request_now_us(request);
+    int64_t begin_us = until_us > now_us ? until_us : now_us;
+    request->job = job;
+    request->then = then;
+    if (!turn_wait(request, begin_us + request->server->options.request_ms_max * 1000)) {
+        say_stopping(request);
+        return;
+    }
+    query_pool_add(&request->server->pool, request);
+}
+
+void request_run(Request *request, RequestJob *job, RequestThen *then) { request_run_for(request, job, then, 0); }
+
+JobNext request_step_query(Request *request, StoreReader *reader, size_t wanted)
+{
+    bool done = false;
+    request->failed = query_step(request->query, reader, wanted, &request->out, &done, &request->error);
+    request->finished = done;
+    return request->failed != STATUS_OK || done || request->out.len >= wanted ? JOB_FINISHED : JOB_AGAIN;
+}

@@ -1,0 +1,169 @@
+/* A request as its handler sees it.
+ *
+ * A handler runs on its connection's thread and must not block there. It ends in one of these:
+ *
+ *     request_answer, request_problem      the answer is said
+ *     request_stream                       the answer is produced piece by piece by a job
+ *     request_submit                       the processor is asked; `then` goes on when it has decided
+ *     request_run                          a job reads the store on a query thread; `then` goes on when it is finished
+ *
+ * While a request waits, its connection is suspended and others have it: nothing of it may be touched here. Each wait has a
+ * time limit; when that comes first, the connection leaves the request behind (whoever has it frees it) and answers 503. */
+#ifndef WEIR_HTTP_REQUEST_H
+#define WEIR_HTTP_REQUEST_H
+
+#include "base/arena.h"
+#include "http/media.h"
+#include "http/problem.h"
+#include "http/server.h"
+#include "http/uri.h"
+
+typedef struct Conn Conn;
+typedef struct Request Request;
+typedef struct Route Route;
+
+typedef void RequestThen(Request *request);
+
+typedef enum JobNext {
+    JOB_FINISHED, /* the connection goes on: with `then`, or by sending what is in `out` */
+    JOB_AGAIN,    /* another step, after the others that wait for a thread */
+    JOB_SLEEP,    /* another step when the log has grown (if wake_on_commit) or at wake_us, whichever is first */
+} JobNext;
+
+/* One step on a query thread; takes 50 ms or so, no more. */
+typedef JobNext RequestJob(Request *request, StoreReader *reader);
+
+typedef struct AnswerHeader {
+    const char *name, *value; /* borrow until the answer is said */
+} AnswerHeader;
+enum { ANSWER_HEADERS_MAX = 4 };
+
+typedef struct Answer {
+    int code;
+    const char *content_type; /* NULL: there is no body */
+    AnswerHeader headers[ANSWER_HEADERS_MAX];
+    size_t header_count;
+    bool close; /* the connection, after it */
+} Answer;
+
+typedef enum RequestPhase {
+    PHASE_LINE,     /* the request line came in */
+    PHASE_BODY,     /* its handler gets the body */
+    PHASE_DISCARD,  /* the body is read and forgotten, then `answer` is said */
+    PHASE_HANDLING, /* all is there */
+    PHASE_ANSWERED,
+} RequestPhase;
+
+struct Request {
+    HttpServer *server;
+    Conn *conn;
+    RequestPhase phase;
+    const Route *route; /* NULL until it is known */
+    const char *method; /* "GET"; the library's, until the request ends */
+    Str instance;       /* the path, as it was sent */
+    Uri uri;
+    Str id;      /* what stands for {…} in the route's pattern, decoded */
+    Arena arena; /* gone when the request ends */
+    Buf body;    /* a body that is read whole, with room for YYJSON_PADDING_SIZE behind it */
+    Buf out;     /* the answer's body */
+    Answer answer;
+    int64_t started_us;
+    uint64_t body_left; /* of its Content-Length; UINT64_MAX when it is chunked */
+
+    /* Takes a piece of the body and says how many bytes it took; when that is not all it has called turn_wait. Set by the
+     * route's `begin`; NULL: the body is read whole. */
+    size_t (*take_body)(Request *request, Str piece);
+    void *state;                       /* the handler's own */
+    void (*release)(Request *request); /* of that; may be NULL. On any thread, when nothing else has the request */
+
+    /* For the route's jobs. */
+    Query *query;
+    bool streaming;  /* the answer's headers are said */
+    bool is_endless; /* a stream that lives until its client goes, or the server stops */
+    bool finished;   /* all of the answer is in `out` */
+    Status failed;   /* a job's error, with `error`; STATUS_OK */
+    Error error;
+    int64_t wake_us; /* for JOB_SLEEP, monotonic */
+    bool wake_on_commit;
+    int64_t seen_seq; /* the server's last_seq before the job looked and found nothing */
+
+    /* The turn protocol, the query threads and the sleepers; see turn.h. */
+    _Atomic int64_t turn;
+    bool waits;
+    struct MHD_Connection *mhd;
+    RequestThen *then;
+    RequestJob *job;
+    Request *next, *previous;
+    bool to_pool;          /* a sleeper's: on waking it goes to a query thread, not to its connection */
+    size_t sent;           /* of `out` */
+    size_t body_counted;   /* in the server's sum of bodies */
+    uint64_t discarded;    /* bytes of a body that is only read to be polite */
+    bool expects_continue; /* the client waits for a word before it sends the body */
+
+    Submission submission; /* of handlers that need one */
+};
+
+/* ---- What was asked ---------------------------------------------------------------------------------------------- */
+
+const HttpServerOptions *request_options(const Request *request);
+const StoreInfo *request_store_info(const Request *request);
+const QueryOptions *request_query_options(const Request *request);
+
+/* A header's value; empty when it is not there. Until the request ends. */
+Str request_header(const Request *request, const char *name);
+
+/* A query parameter; NULL when it is not there. The first of several. */
+const QueryParam *request_param(const Request *request, const char *name);
+
+/* False, and a 422 is said that names each unknown (or repeated) parameter and the nearest known one. */
+bool request_check_params(Request *request, const char *const *known, size_t count);
+
+/* "true" or "1", "false" or "0", absent is `otherwise`. False, and a 422 is said, for anything else. */
+bool request_bool_param(Request *request, const char *name, bool otherwise, bool *ret_value);
+bool request_u64_param(Request *request, const char *name, uint64_t otherwise, uint64_t max, uint64_t *ret_value);
+
+/* By ?format=, else by Accept. False, and a 422 is said, for a format that is not offered. */
+bool request_media(Request *request, unsigned offered, MediaAnswer *ret_answer);
+
+/* ---- How it is answered ------------------------------------------------------------------------------------------ */
+
+/* Says what `out` holds. */
+void request_answer(Request *request, int code, const char *content_type);
+/* The same with headers and so on. */
+void request_answer_with(Request *request, const Answer *answer);
+#define JSON_TYPE "application/json"
+
+/* Replaces what `out` holds by a problem. */
+void request_problem(Request *request, ProblemKind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* With further members, as JSON without braces. */
+void request_problem_with(Request *request, ProblemKind kind, Str members, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A 422 about one field. */
+void request_invalid(Request *request, const char *field, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A 422 with several. */
+void request_invalid_params(Request *request, const QueryProblems *problems);
+/* By the status of a part of the program that failed; `error` tells. A failure of ours is logged. */
+void request_failed(Request *request, Status status, const Error *error);
+
+/* Hands request->submission in; its work and bytes are filled by the caller. `then` finds its outcome in request->failed,
+ * request->error and submission.work. When the processor's queue is full a 503 is said instead. */
+void request_submit(Request *request, RequestThen *then);
+
+/* Runs `job` on a query thread until it is finished, then `then` here. */
+void request_run(Request *request, RequestJob *job, RequestThen *then);
+/* The same for one that sleeps on purpose: the usual time limit counts from `until_us`, when that is later than now. */
+void request_run_for(Request *request, RequestJob *job, RequestThen *then, int64_t until_us);
+
+/* Says the headers, then `out`, and whenever that is sent resets it and runs `job` for more, until `finished`. */
+void request_stream(Request *request, RequestJob *job, const Answer *answer);
+
+/* For a job that steps request->query: appends to `out`. Finished when `wanted` bytes are there or all is said. */
+JobNext request_step_query(Request *request, StoreReader *reader, size_t wanted);
+
+/* Answers a query: its first step decides over the status, then what it says is streamed. Takes over the query. */
+void request_answer_query(Request *request, Query *query, const char *content_type);
+
+int64_t request_now_us(const Request *request); /* monotonic */
+
+#endif

@@ -1,0 +1,87 @@
+/* What is asked about the service itself. */
+#include "http/parts.h"
+#include "http/route_handlers.h"
+#include "http/routes.h"
+#include "observe/metrics.h"
+#include "observe/prometheus.h"
+#include "openapi_json.h"
+#include "page_html.h"
+
+static void put_version(Request *request)
+{
+    int64_t uptime_us = request_now_us(request) - request->server->started_us;
+    buf_put_key(&request->out, "version");
+    buf_put_json(&request->out, str_from(request_options(request)->version));
+    buf_put_key(&request->out, "uptimeSeconds");
+    buf_put_i64(&request->out, uptime_us / 1000000);
+}
+
+/* Alive: it answers. Never asks the store, which may be slow. */
+void health_get(Request *request)
+{
+    BUF_PUT(&request->out, "{\"status\":\"ok\"");
+    put_version(request);
+    buf_put_char(&request->out, '}');
+    request_answer(request, 200, JSON_TYPE);
+}
+
+/* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. */
+void ready_get(Request *request)
+{
+    bool ready = atomic_load(&request->server->ready);
+    StoreMetrics metrics;
+    store_metrics(request_options(request)->store, &metrics);
+    BUF_PUT(&request->out, "{\"status\":");
+    buf_put(&request->out, ready ? STR("\"ready\"") : STR("\"draining\""));
+    buf_put_key(&request->out, "intake");
+    buf_put(&request->out, metrics.disk_low ? STR("\"refused: the disk is nearly full\"")
+                           : ready          ? STR("\"open\"")
+                                            : STR("\"closing\""));
+    put_version(request);
+    buf_put_char(&request->out, '}');
+    request_answer(request, ready ? 200 : 503, JSON_TYPE);
+}
+
+static const char *method_of(size_t route) { return route < route_count ? routes[route].method : "other"; }
+static const char *pattern_of(size_t route) { return route < route_count ? routes[route].pattern : "none"; }
+
+static void put_connections(Buf *buf, HttpServer *server)
+{
+    prometheus_value(buf, "weir_http_connections", "gauge", "Open connections.", atomic_load(&server->conn_count));
+    prometheus_value(buf, "weir_http_requests_in_flight", "gauge", "Requests that are not answered yet.",
+                     atomic_load(&server->requests));
+    prometheus_value(buf, "weir_http_requests_waiting", "gauge",
+                     "Requests that wait for a commit, a query thread, or for something to happen.",
+                     atomic_load(&server->waits));
+}
+
+void metrics_get(Request *request)
+{
+    HttpServer *server = request->server;
+    Buf *out = &request->out;
+    StoreMetrics store;
+    ProcessorMetrics processor;
+    store_metrics(server->options.store, &store);
+    processor_metrics(server->options.processor, &processor);
+    metrics_put_process(out, server->options.version, request_now_us(request) - server->started_us);
+    metrics_put_processor(out, &processor);
+    metrics_put_store(out, &store);
+    put_connections(out, server);
+    http_metrics_put(out, &server->metrics, route_count, method_of, pattern_of);
+    request_answer(request, 200, PROMETHEUS_TYPE);
+}
+
+void openapi_get(Request *request)
+{
+    buf_put(&request->out, (Str){openapi_json, sizeof openapi_json - 1});
+    request_answer(request, 200, JSON_TYPE);
+}
+
+void index_get(Request *request)
+{
+    buf_put(&request->out, (Str){page_html, sizeof page_html - 1});
+    request_answer_with(request, &(Answer){.code = 200,
+                                           .content_type = "text/html; charset=utf-8",
+                                           .headers = {{"X-Content-Type-Options", "nosniff"}},
+                                           .header_count = 1});
+}

@@ -1,0 +1,254 @@
+/* Records and aggregates: the query module reads the parameters and writes the answers; here it gets its format and its turn. */
+#include <xxhash.h>
+
+#include "http/parts.h"
+#include "http/route_handlers.h"
+#include "http/turn.h"
+
+/* The parameters without `format`, which is ours; with room for one more. */
+static QueryParam *query_params(Request *request, size_t *ret_count)
+{
+    QueryParam *params = ARENA_ARRAY(&request->arena, QueryParam, request->uri.param_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; params && i < request->uri.param_count; i++) {
+        if (!str_is(request->uri.params[i].name, "format")) {
+            params[count++] = request->uri.params[i];
+        }
+    }
+    if (!params) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+    }
+    *ret_count = count;
+    return params;
+}
+
+static QueryFormat format_of(MediaAnswer answer)
+{
+    return answer == ANSWER_NDJSON ? QUERY_NDJSON : answer == ANSWER_CSV ? QUERY_CSV : QUERY_JSON;
+}
+
+typedef Status QueryNew(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                        Query **ret_query, QueryProblems *problems);
+
+/* NULL when an answer was said. */
+static Query *make_query(Request *request, QueryNew *make, const QueryParam *params, size_t count, QueryFormat format)
+{
+    QueryProblems problems = {.count = 0};
+    Query *query = NULL;
+    Status status = make(params, count, format, request_query_options(request), &query, &problems);
+    if (status == STATUS_OK) {
+        return query;
+    }
+    if (status == STATUS_REFUSED) {
+        request_invalid_params(request, &problems);
+    } else {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the query");
+    }
+    return NULL;
+}
+
+static void answer_query(Request *request, QueryNew *make, MediaAnswer answer)
+{
+    size_t count;
+    const QueryParam *params = query_params(request, &count);
+    QueryFormat format = format_of(answer);
+    Query *query = params ? make_query(request, make, params, count, format) : NULL;
+    if (query) {
+        request_answer_query(request, query, query_content_type(format));
+    }
+}
+
+/* ---- One record -------------------------------------------------------------------------------------------------- */
+
+static JobNext find_step(Request *request, StoreReader *reader)
+{
+    const QueryParam *source = request_param(request, "sourceId");
+    request->failed = query_find(reader, request->id, source ? source->value : (Str){NULL, 0},
+                                 request_store_info(request), &request->out, &request->error);
+    return JOB_FINISHED;
+}
+
+static void say_found(Request *request)
+{
+    if (request->failed == STATUS_REFUSED) {
+        request_problem(request, PROBLEM_NOT_FOUND, "there is no record with the id %.*s", STR_ARGS(request->id));
+    } else if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else {
+        request_answer(request, 200, JSON_TYPE);
+    }
+}
+
+void records_find(Request *request)
+{
+    static const char *const known[] = {"sourceId"};
+    if (request_check_params(request, known, 1)) {
+        request_run(request, find_step, say_found);
+    }
+}
+
+/* ---- Lists and aggregates ---------------------------------------------------------------------------------------- */
+
+void records_list(Request *request)
+{
+    static const char *const known[] = {"recordId", "sourceId"};
+    const QueryParam *record_id = request_param(request, "recordId");
+    MediaAnswer answer;
+    if (record_id) {
+        request->id = record_id->value;
+        if (request_check_params(request, known, 2)) {
+            request_run(request, find_step, say_found);
+        }
+    } else if (request_media(request, ANSWER_JSON | ANSWER_NDJSON | ANSWER_CSV, &answer)) {
+        answer_query(request, query_list_new, answer);
+    }
+}
+
+/* The groups as events, again and again: when they have changed, at most once a second; a comment when nothing was said for a
+ * while, so that proxies and clients know that the stream lives. */
+enum { GROUPS_US = 1000000, HEARTBEAT_US = 15000000 };
+
+typedef struct GroupStream {
+    const QueryParam *params;
+    size_t count;
+    Buf groups; /* as they are now; owns */
+    uint64_t hash;
+    bool was_said;
+    int64_t said_us, began_us;
+} GroupStream;
+
+static void release_groups(Request *request)
+{
+    GroupStream *stream = request->state;
+    buf_release(&stream->groups);
+}
+
+static void put_event(Buf *out, const GroupStream *stream)
+{
+    Str rest = buf_str(&stream->groups);
+    BUF_PUT(out, "event: groups\n");
+    while (rest.ptr) {
+        BUF_PUT(out, "data: ");
+        buf_put(out, str_split(&rest, '\n'));
+        buf_put_char(out, '\n');
+    }
+    buf_put_char(out, '\n');
+}
+
+/* Sleeps until the groups may be asked for again: after a commit, but not within a second. */
+static JobNext sleep_for_change(Request *request, GroupStream *stream, int64_t now_us)
+{
+    bool is_soon = now_us < stream->began_us + GROUPS_US;
+    request->wake_on_commit = !is_soon;
+    request->wake_us = is_soon ? stream->began_us + GROUPS_US : stream->said_us + HEARTBEAT_US;
+    return JOB_SLEEP;
+}
+
+static JobNext say_groups(Request *request, GroupStream *stream, int64_t now_us)
+{
+    uint64_t hash = XXH3_64bits(stream->groups.ptr, stream->groups.len);
+    query_free(request->query);
+    request->query = NULL;
+    if (stream->was_said && stream->hash == hash) {
+        return sleep_for_change(request, stream, now_us);
+    }
+    put_event(&request->out, stream);
+    stream->was_said = true;
+    stream->hash = hash;
+    stream->said_us = now_us;
+    return JOB_FINISHED;
+}
+
+static bool begin_round(Request *request, GroupStream *stream, int64_t now_us)
+{
+    QueryProblems problems = {.count = 0};
+    request->seen_seq = atomic_load(&request->server->last_seq);
+    buf_reset(&stream->groups);
+    stream->began_us = now_us;
+    request->failed = query_aggregate_new(stream->params, stream->count, QUERY_JSON, request_query_options(request),
+                                          &request->query, &problems);
+    return request->failed == STATUS_OK;
+}
+
+static JobNext groups_step(Request *request, StoreReader *reader)
+{
+    GroupStream *stream = request->state;
+    int64_t now_us = request_now_us(request);
+    bool done = false;
+    if (atomic_load(&request->server->draining)) {
+        request->finished = true;
+        return JOB_FINISHED;
+    }
+    if (!request->query && stream->was_said) {
+        bool has_news = atomic_load(&request->server->last_seq) > request->seen_seq;
+        if (now_us >= stream->said_us + HEARTBEAT_US) {
+            stream->said_us = now_us;
+            BUF_PUT(&request->out, ": still here\n\n");
+            return JOB_FINISHED;
+        }
+        if (!has_news || now_us < stream->began_us + GROUPS_US) {
+            return sleep_for_change(request, stream, now_us);
+        }
+    }
+    if (!request->query && !begin_round(request, stream, now_us)) {
+        return JOB_FINISHED;
+    }
+    request->failed =
+        query_step(request->query, reader, QUERY_PIECE_BYTES_MAX, &stream->groups, &done, &request->error);
+    if (request->failed != STATUS_OK) {
+        return JOB_FINISHED;
+    }
+    return done ? say_groups(request, stream, now_us) : JOB_AGAIN;
+}
+
+static void begin_groups(Request *request)
+{
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+        return;
+    }
+    request->is_endless = true;
+    request_stream(request, groups_step,
+                   &(Answer){.code = 200,
+                             .content_type = "text/event-stream",
+                             .headers = {{"Cache-Control", "no-cache"}},
+                             .header_count = 1});
+}
+
+static void stream_groups(Request *request)
+{
+    enum { GROUPS_BYTES_MAX = 64 << 20 };
+    size_t count;
+    QueryParam *params = query_params(request, &count);
+    GroupStream *stream = params ? ARENA_NEW(&request->arena, GroupStream) : NULL;
+    if (!stream) {
+        return;
+    }
+    if (!request_param(request, "records")) {
+        params[count++] = (QueryParam){STR("records"), STR("false")};
+    }
+    /* Bad parameters show now, when they can still be a 422. */
+    request->query = make_query(request, query_aggregate_new, params, count, QUERY_JSON);
+    if (!request->query) {
+        return;
+    }
+    *stream = (GroupStream){.params = params, .count = count, .began_us = request_now_us(request)};
+    buf_init(&stream->groups, GROUPS_BYTES_MAX);
+    request->seen_seq = atomic_load(&request->server->last_seq);
+    request->state = stream;
+    request->release = release_groups;
+    request_run(request, groups_step, begin_groups);
+}
+
+void records_aggregate(Request *request)
+{
+    MediaAnswer answer;
+    if (!request_media(request, ANSWER_JSON | ANSWER_NDJSON | ANSWER_CSV | ANSWER_EVENTS, &answer)) {
+        return;
+    }
+    if (answer == ANSWER_EVENTS) {
+        stream_groups(request);
+    } else {
+        answer_query(request, query_aggregate_new, answer);
+    }
+}

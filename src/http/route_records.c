@@ -1,0 +1,249 @@
+#include "http/cloudevents.h"
+#include "http/records_call.h"
+#include "http/route_handlers.h"
+
+/* One record on its way through the processor. */
+typedef struct Single {
+    RecordsCall *call;
+    Record record;
+    Outcome outcome;
+    RecordProblems problems; /* its unknown fields are the warnings */
+} Single;
+
+static const RecordPolicy *policy_of(const Request *request) { return request_options(request)->policy; }
+
+/* ---- The answer -------------------------------------------------------------------------------------------------- */
+
+static void put_message(Buf *out, const char *message)
+{
+    BUF_PUT(out, "{\"message\":\"");
+    buf_put(out, str_from(message));
+    BUF_PUT(out, "\",\"data\":{");
+}
+
+static void end_answer(Request *request, const Single *single)
+{
+    buf_put_char(&request->out, '}');
+    size_t count = single->problems.unknown_count;
+    warnings_put(&request->out, single->problems.unknown_fields,
+                 count < RECORD_WARNINGS_MAX ? count : RECORD_WARNINGS_MAX);
+    buf_put_char(&request->out, '}');
+}
+
+static void put_status(Buf *out, const Single *single, bool is_duplicate)
+{
+    BUF_PUT(out, "\"recordId\":");
+    buf_put_json(out, single->record.record_id);
+    buf_put(out, is_duplicate ? STR(",\"status\":\"duplicate\"") : STR(",\"status\":\"created\""));
+}
+
+static void say_accepted(Request *request, const Single *single, bool is_duplicate)
+{
+    put_message(&request->out, "Record accepted");
+    put_status(&request->out, single, is_duplicate);
+    end_answer(request, single);
+    request_answer(request, 202, JSON_TYPE);
+}
+
+static void say_dry_run(Request *request, const Single *single, bool is_duplicate)
+{
+    put_message(&request->out,
+                is_duplicate ? "Record already processed (dry run)" : "Record would be processed (dry run)");
+    put_status(&request->out, single, is_duplicate);
+    buf_put(&request->out, is_duplicate ? STR(",\"isDuplicate\":true,\"dryRun\":true")
+                                        : STR(",\"isDuplicate\":false,\"dryRun\":true"));
+    end_answer(request, single);
+    request_answer(request, 200, JSON_TYPE);
+}
+
+static void say_created(Request *request, const Single *single)
+{
+    put_message(&request->out, "Record processed successfully");
+    record_put_json_fields(&request->out, &single->record, single->outcome.seq, policy_of(request)->scale);
+    BUF_PUT(&request->out, ",\"isDuplicate\":false");
+    end_answer(request, single);
+    request_answer(request, 201, JSON_TYPE);
+}
+
+/* `record` is the one that is there: equal to the one that came, but after a conflict that the first one wins. */
+static void say_duplicate(Request *request, const Single *single, const Record *record, uint32_t differs)
+{
+    put_message(&request->out, "Record already processed (idempotent response)");
+    record_put_json_fields(&request->out, record, single->outcome.seq, policy_of(request)->scale);
+    BUF_PUT(&request->out, ",\"isDuplicate\":true");
+    if (differs) {
+        BUF_PUT(&request->out, ",\"differs\":");
+        differs_put(&request->out, differs);
+    }
+    end_answer(request, single);
+    request_answer(request, 200, JSON_TYPE);
+}
+
+static void say_conflict(Request *request, const Single *single)
+{
+    Buf members;
+    buf_init(&members, 16 << 10);
+    BUF_PUT(&members, "\"recordId\":");
+    buf_put_json(&members, single->record.record_id);
+    BUF_PUT(&members, ",\"id\":");
+    buf_put_i64(&members, single->outcome.seq);
+    BUF_PUT(&members, ",\"differs\":");
+    differs_put(&members, single->outcome.differs);
+    request_problem_with(request, PROBLEM_CONFLICT, buf_str(&members),
+                         "record %.*s is there already with other content; nothing was changed",
+                         STR_ARGS(single->record.record_id));
+    buf_release(&members);
+}
+
+static void say_outcome(Request *request)
+{
+    const Single *single = request->state;
+    const Outcome *outcome = &single->outcome;
+    bool is_first = outcome->kind == OUTCOME_CONFLICT && outcome->stored;
+    bool is_duplicate = outcome->kind == OUTCOME_DUPLICATE || is_first;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else if (outcome->kind == OUTCOME_REJECTED) {
+        request_invalid(request, "value", "would make a total of its flow too large");
+    } else if (outcome->kind == OUTCOME_CONFLICT && !is_first) {
+        say_conflict(request, single);
+    } else if (single->call->dry_run) {
+        say_dry_run(request, single, is_duplicate);
+    } else if (single->call->accepts_only) {
+        say_accepted(request, single, is_duplicate);
+    } else if (is_duplicate) {
+        say_duplicate(request, single, is_first ? &outcome->stored->record : &single->record, outcome->differs);
+    } else {
+        say_created(request, single);
+    }
+}
+
+/* ---- The call ---------------------------------------------------------------------------------------------------- */
+
+static void say_invalid_record(Request *request, const RecordProblems *problems)
+{
+    Buf members, detail;
+    buf_init(&members, 64 << 10);
+    buf_init(&detail, 64 << 10);
+    BUF_PUT(&members, "\"errors\":");
+    record_problems_put_json(&members, problems);
+    record_problems_put_text(&detail, problems);
+    request_problem_with(request, PROBLEM_VALIDATION, buf_str(&members), "%.*s", STR_ARGS(buf_str(&detail)));
+    buf_release(&members);
+    buf_release(&detail);
+}
+
+static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
+{
+    Single *single = arena_alloc(&request->arena, sizeof *single);
+    if (!single) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return;
+    }
+    single->call = call;
+    single->outcome = (Outcome){.kind = OUTCOME_NONE};
+    if (call->media == MEDIA_CLOUDEVENT) {
+        Str traceparent = {NULL, 0};
+        if (cloudevent_open(value, &value, &traceparent, &single->problems) != STATUS_OK) {
+            say_invalid_record(request, &single->problems);
+            return;
+        }
+        call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
+    }
+    if (record_from_json(value, policy_of(request), &single->record, &single->problems) != STATUS_OK) {
+        say_invalid_record(request, &single->problems);
+        return;
+    }
+    single->record.traceparent = call->traceparent;
+    bool first_wins = request_options(request)->on_conflict == ON_CONFLICT_FIRST;
+    request->state = single;
+    request->submission.bytes = request->body.len;
+    request->submission.work = (Work){.kind = WORK_RECORDS,
+                                      .records = {.items = &single->record,
+                                                  .outcomes = &single->outcome,
+                                                  .count = 1,
+                                                  .dry_run = call->dry_run,
+                                                  .stored = first_wins ? &request->arena : NULL}};
+    request_submit(request, say_outcome);
+}
+
+/* An array, or the array in {"records":[…]}; NULL when it is one record. */
+static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root)
+{
+    if (yyjson_is_arr(root)) {
+        return root;
+    }
+    yyjson_val *records = call->media == MEDIA_JSON ? yyjson_obj_get(root, "records") : NULL;
+    return yyjson_is_arr(records) ? records : NULL;
+}
+
+/* True when the event's headers will do, or it is none. */
+static bool check_binary_event(Request *request, RecordsCall *call)
+{
+    Str specversion = request_header(request, "ce-specversion");
+    if (call->media != MEDIA_JSON || specversion.len == 0) {
+        return true;
+    }
+    const char *problem =
+        cloudevent_check_headers(specversion, request_header(request, "ce-id"), request_header(request, "ce-source"),
+                                 request_header(request, "ce-type"));
+    if (problem) {
+        request_invalid(request, "headers", "%s", problem);
+        return false;
+    }
+    Str traceparent = request_header(request, "ce-traceparent");
+    call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
+    return true;
+}
+
+static void post(Request *request, RecordsCall *call)
+{
+    yyjson_val *root;
+    Error error;
+    char *text = buf_reserve(&request->body, YYJSON_PADDING_SIZE) ? request->body.ptr : NULL;
+    if (!text) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
+        return;
+    }
+    Status status = json_read(text, request->body.len, &request->arena, &root, &error);
+    if (status == STATUS_REFUSED) {
+        request_invalid(request, "body", "%s", error.message);
+        return;
+    }
+    if (status != STATUS_OK) {
+        request_failed(request, status, &error);
+        return;
+    }
+    if (!check_binary_event(request, call)) {
+        return;
+    }
+    yyjson_val *items = find_items(call, root);
+    if (items || call->media == MEDIA_CLOUDEVENTS) {
+        records_post_many(request, items);
+    } else {
+        post_single(request, call, root);
+    }
+}
+
+void records_begin(Request *request)
+{
+    RecordsCall *call = records_call_read(request);
+    request->state = call;
+    if (call && call->media == MEDIA_NDJSON) {
+        records_begin_ndjson(request);
+    }
+}
+
+static void handle(Request *request, bool accepts_only)
+{
+    RecordsCall *call = request->state;
+    if (request->take_body) {
+        records_finish_ndjson(request, accepts_only);
+        return;
+    }
+    call->accepts_only = accepts_only;
+    post(request, call);
+}
+
+void records_post(Request *request) { handle(request, false); }
+void records_accept(Request *request) { handle(request, true); }

@@ -1,0 +1,243 @@
+#include "http/cloudevents.h"
+#include "http/records_call.h"
+
+/* The place of an item of the array: a record for the processor, or the entry of one that was refused. */
+typedef struct Item {
+    size_t record; /* when there is no entry */
+    Str entry;
+} Item;
+
+typedef struct Many {
+    RecordsCall *call;
+    Item *items;
+    size_t item_count;
+    Record *records;
+    Outcome *outcomes;
+    size_t record_count;
+    Results results;
+    Buf errors; /* members of a 422 about the whole: "records.3.value":["…"] */
+} Many;
+
+static void release_many(Request *request)
+{
+    Many *many = request->state;
+    results_release(&many->results);
+    buf_release(&many->errors);
+}
+
+static void put_answer(Request *request, const Many *many)
+{
+    BUF_PUT(&request->out, "{\"message\":\"");
+    buf_put(&request->out, many->call->dry_run        ? STR("Records checked (dry run)")
+                           : many->call->accepts_only ? STR("Records accepted")
+                                                      : STR("Records processed"));
+    BUF_PUT(&request->out, "\",\"data\":");
+    results_put(&request->out, &many->results);
+    warnings_put(&request->out, many->results.warnings, many->results.warning_count);
+    buf_put_char(&request->out, '}');
+}
+
+/* All of them were left out because of some. */
+static void say_all_refused(Request *request, Many *many, ProblemKind kind, const char *detail)
+{
+    Buf members;
+    buf_init(&members, 64 << 20);
+    if (many->errors.len) {
+        BUF_PUT(&members, "\"errors\":{");
+        buf_put(&members, buf_str(&many->errors));
+        BUF_PUT(&members, "},");
+    }
+    BUF_PUT(&members, "\"data\":");
+    results_put(&members, &many->results);
+    request_problem_with(request, kind, buf_str(&members), "%s", detail);
+    buf_release(&members);
+}
+
+static void gather(Many *many)
+{
+    for (size_t i = 0; i < many->item_count; i++) {
+        const Item *item = &many->items[i];
+        if (item->entry.ptr) {
+            results_add_refused(&many->results, item->entry);
+        } else {
+            results_add(&many->results, (ResultPlace){i, 0}, &many->records[item->record],
+                        &many->outcomes[item->record]);
+        }
+    }
+}
+
+static void say_atomic_refused(Request *request, Many *many)
+{
+    bool conflict = many->results.conflicts > 0;
+    if (!conflict) {
+        BUF_PUT(&many->errors, "\"records\":[\"a total of a flow would become too large\"]");
+    }
+    say_all_refused(request, many, conflict ? PROBLEM_CONFLICT : PROBLEM_VALIDATION,
+                    conflict ? "some records are there already with other content; nothing was taken in"
+                             : "some records would make a total too large; nothing was taken in");
+}
+
+static void say_outcomes(Request *request)
+{
+    Many *many = request->state;
+    const Work *work = &request->submission.work;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+        return;
+    }
+    gather(many);
+    if (work->status == STATUS_CONFLICT) {
+        say_atomic_refused(request, many);
+    } else if (work->status != STATUS_OK) {
+        request_failed(request, work->status, &work->error);
+    } else {
+        put_answer(request, many);
+        request_answer(request, many->call->accepts_only ? 202 : 200, JSON_TYPE);
+    }
+}
+
+/* "records.3.value":["…","…"], once a field. */
+static void put_errors(Buf *buf, size_t index, const RecordProblems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        Str field = problems->items[i].field;
+        bool is_first = true;
+        for (size_t j = 0; j < i; j++) {
+            is_first &= !str_equal(problems->items[j].field, field);
+        }
+        if (!is_first) {
+            continue;
+        }
+        char name[320];
+        snprintf(name, sizeof name, "records.%zu%s%.*s", index, field.len ? "." : "", STR_ARGS(field));
+        buf_put(buf, buf->len ? STR(",") : STR(""));
+        buf_put_json(buf, str_from(name));
+        char before = '[';
+        BUF_PUT(buf, ":");
+        for (size_t j = i; j < problems->count; j++) {
+            if (str_equal(problems->items[j].field, field)) {
+                buf_put_char(buf, before);
+                buf_put_json(buf, str_from(problems->items[j].problem));
+                before = ',';
+            }
+        }
+        buf_put_char(buf, ']');
+    }
+}
+
+static bool refuse_item(Request *request, Many *many, size_t index, const RecordProblems *problems)
+{
+    enum { ENTRY_BYTES_MAX = 64 << 10, ERRORS_LISTED_BYTES = 1 << 20 };
+    Buf entry;
+    buf_init(&entry, ENTRY_BYTES_MAX);
+    results_put_refused(&entry, (ResultPlace){index, 0}, problems);
+    if (entry.failed) {
+        /* Only absurd names of fields get there; what is left says enough. */
+        RecordProblems shorter = {.count = 1, .items = {{STR("record"), "has more problems than can be listed"}}};
+        buf_reset(&entry);
+        results_put_refused(&entry, (ResultPlace){index, 0}, &shorter);
+    }
+    many->items[index].entry = arena_copy(&request->arena, buf_str(&entry));
+    buf_release(&entry);
+    if (many->call->atomic && many->errors.len < ERRORS_LISTED_BYTES) {
+        put_errors(&many->errors, index, problems);
+    }
+    return many->items[index].entry.ptr != NULL;
+}
+
+/* False without memory. */
+static bool read_item(Request *request, Many *many, size_t index, yyjson_val *value, RecordProblems *problems)
+{
+    Record *record = &many->records[many->record_count];
+    Str traceparent = {NULL, 0};
+    if (many->call->media == MEDIA_CLOUDEVENTS && cloudevent_open(value, &value, &traceparent, problems) != STATUS_OK) {
+        return refuse_item(request, many, index, problems);
+    }
+    Status status = record_from_json(value, request_options(request)->policy, record, problems);
+    results_add_warnings(&many->results, problems, &request->arena);
+    if (status != STATUS_OK) {
+        return refuse_item(request, many, index, problems);
+    }
+    record->traceparent = traceparent.len ? traceparent_check(traceparent) : many->call->traceparent;
+    many->items[index].record = many->record_count++;
+    return true;
+}
+
+static bool read_items(Request *request, Many *many, yyjson_val *values)
+{
+    RecordProblems *problems = arena_alloc(&request->arena, sizeof *problems);
+    size_t index, count;
+    yyjson_val *value;
+    if (!problems) {
+        return false;
+    }
+    yyjson_arr_foreach(values, index, count, value)
+    {
+        if (!read_item(request, many, index, value, problems)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static Many *make_many(Request *request, RecordsCall *call, size_t count)
+{
+    Many *many = ARENA_NEW(&request->arena, Many);
+    if (!many) {
+        return NULL;
+    }
+    many->call = call;
+    many->item_count = count;
+    many->items = ARENA_ARRAY(&request->arena, Item, count);
+    many->records = ARENA_ARRAY(&request->arena, Record, count);
+    many->outcomes = ARENA_ARRAY(&request->arena, Outcome, count);
+    results_init(&many->results, call->results);
+    buf_init(&many->errors, 16 << 20);
+    return many->items && many->records && many->outcomes ? many : NULL;
+}
+
+static void submit(Request *request, Many *many)
+{
+    request->submission.bytes = request->body.len;
+    request->submission.work = (Work){.kind = WORK_RECORDS,
+                                      .records = {.items = many->records,
+                                                  .outcomes = many->outcomes,
+                                                  .count = many->record_count,
+                                                  .atomic = many->call->atomic,
+                                                  .dry_run = many->call->dry_run}};
+    request_submit(request, say_outcomes);
+}
+
+void records_post_many(Request *request, yyjson_val *values)
+{
+    size_t count = yyjson_arr_size(values), most = request_options(request)->items_max;
+    if (!values) {
+        request_invalid(request, "body", "must be a JSON array of CloudEvents");
+        return;
+    }
+    if (count > most) {
+        request_problem(request, PROBLEM_TOO_LARGE,
+                        "the array has %zu records; %zu are possible (NDJSON is streamed and has no limit)", count,
+                        most);
+        return;
+    }
+    Many *many = make_many(request, request->state, count);
+    if (!many) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for so many records");
+        return;
+    }
+    request->state = many;
+    request->release = release_many;
+    if (!read_items(request, many, values)) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for so many records");
+    } else if (many->call->atomic && many->record_count < count) {
+        gather(many);
+        say_all_refused(request, many, PROBLEM_VALIDATION, "some records are not valid; nothing was taken in");
+    } else if (many->record_count == 0) {
+        gather(many);
+        put_answer(request, many);
+        request_answer(request, many->call->accepts_only ? 202 : 200, JSON_TYPE);
+    } else {
+        submit(request, many);
+    }
+}

@@ -1,0 +1,83 @@
+#include "http/records_call.h"
+#include "http/upload.h"
+
+typedef struct Stream {
+    RecordsCall *call;
+    Upload *upload;
+} Stream;
+
+static void release_stream(Request *request)
+{
+    Stream *stream = request->state;
+    upload_drop(stream->upload);
+}
+
+static size_t take_body(Request *request, Str piece)
+{
+    Stream *stream = request->state;
+    return upload_take(stream->upload, piece);
+}
+
+void records_begin_ndjson(Request *request)
+{
+    Stream *stream = ARENA_NEW(&request->arena, Stream);
+    RecordsCall *call = request->state;
+    Upload *upload = stream ? upload_new(request, call) : NULL;
+    if (!upload) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return;
+    }
+    *stream = (Stream){call, upload};
+    request->state = stream;
+    request->release = release_stream;
+    request->take_body = take_body;
+}
+
+static void say_processed(Request *request, const RecordsCall *call, const Results *results)
+{
+    BUF_PUT(&request->out, "{\"message\":\"");
+    buf_put(&request->out, call->dry_run        ? STR("Records checked (dry run)")
+                           : call->accepts_only ? STR("Records accepted")
+                                                : STR("Records processed"));
+    BUF_PUT(&request->out, "\",\"data\":");
+    results_put(&request->out, results);
+    warnings_put(&request->out, results->warnings, results->warning_count);
+    buf_put_char(&request->out, '}');
+    request_answer(request, call->accepts_only ? 202 : 200, JSON_TYPE);
+}
+
+/* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. */
+static void say_stopped(Request *request, const UploadEnd *end)
+{
+    Buf members;
+    buf_init(&members, 64 << 20);
+    BUF_PUT(&members, "\"committedThrough\":");
+    buf_put_u64(&members, end->committed_through);
+    BUF_PUT(&members, ",\"data\":");
+    results_put(&members, end->results);
+    request_problem_with(request, PROBLEM_UNKNOWN, buf_str(&members),
+                         "%s; all lines up to line %llu are decided, and sending the whole again is safe",
+                         end->error.message, (unsigned long long)end->committed_through);
+    buf_release(&members);
+}
+
+static void go_on(Request *request)
+{
+    Stream *stream = request->state;
+    if (!upload_finish(stream->upload, go_on)) {
+        return;
+    }
+    UploadEnd end = upload_end(stream->upload);
+    if (end.status == STATUS_OK) {
+        say_processed(request, stream->call, end.results);
+    } else {
+        say_stopped(request, &end);
+    }
+}
+
+void records_finish_ndjson(Request *request, bool accepts_only)
+{
+    Stream *stream = request->state;
+    stream->call->accepts_only = accepts_only;
+    go_on(request);
+}

@@ -1,0 +1,313 @@
+/* Alert rules: a list, single rules, changes through the processor, and what a rule would have fired on. */
+#include "http/route_handlers.h"
+#include "http/rule_json.h"
+
+typedef struct RuleCall {
+    Request *request;
+    int64_t id;
+    bool found;
+    AlertRule rule; /* texts in the request's arena or body */
+} RuleCall;
+
+static unsigned scale_of(const Request *request) { return request_store_info(request)->scale; }
+
+/* NULL when an answer was said. */
+static RuleCall *begin(Request *request)
+{
+    RuleCall *call = request_check_params(request, NULL, 0) ? ARENA_NEW(&request->arena, RuleCall) : NULL;
+    uint64_t id = 0;
+    if (!call) {
+        if (request->phase == PHASE_HANDLING) {
+            request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        }
+        return NULL;
+    }
+    if (request->id.len && !str_to_u64(request->id, INT64_MAX, &id)) {
+        request_problem(request, PROBLEM_NOT_FOUND, "there is no alert rule %.*s", STR_ARGS(request->id));
+        return NULL;
+    }
+    call->request = request;
+    call->id = (int64_t)id;
+    call->rule = rule_default();
+    request->state = call;
+    return call;
+}
+
+static void say_rule(Request *request, int code)
+{
+    RuleCall *call = request->state;
+    Answer answer = {.code = code, .content_type = JSON_TYPE};
+    BUF_PUT(&request->out, "{\"data\":");
+    rule_put_json(&request->out, &call->rule, scale_of(request));
+    buf_put_char(&request->out, '}');
+    if (code == 201) {
+        const char *location = arena_printf(&request->arena, "/api/alert-rules/%lld", (long long)call->rule.id);
+        answer.headers[0] = (AnswerHeader){"Location", location ? location : "/api/alert-rules"};
+        answer.header_count = 1;
+    }
+    request_answer_with(request, &answer);
+}
+
+static void say_no_rule(Request *request)
+{
+    request_problem(request, PROBLEM_NOT_FOUND, "there is no alert rule %.*s", STR_ARGS(request->id));
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
+
+static Status visit_rules(Request *request, StoreReader *reader, RuleVisitor *visit, void *context)
+{
+    StoreView *view = NULL;
+    Status status = reader_begin(reader, &view, &request->error);
+    if (status == STATUS_OK) {
+        status = reader_rules(reader, visit, context, &request->error);
+        reader_end(reader);
+        view_free(view);
+    }
+    return status;
+}
+
+static bool put_rule(void *context, const AlertRule *rule)
+{
+    Request *request = context;
+    if (request->out.ptr[request->out.len - 1] == '}') {
+        buf_put_char(&request->out, ',');
+    }
+    rule_put_json(&request->out, rule, scale_of(request));
+    return true;
+}
+
+static JobNext list_step(Request *request, StoreReader *reader)
+{
+    BUF_PUT(&request->out, "{\"data\":[");
+    request->failed = visit_rules(request, reader, put_rule, request);
+    BUF_PUT(&request->out, "],\"nextCursor\":null}");
+    return JOB_FINISHED;
+}
+
+static void say_list(Request *request)
+{
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else {
+        request_answer(request, 200, JSON_TYPE);
+    }
+}
+
+void rules_list(Request *request)
+{
+    if (begin(request)) {
+        request_run(request, list_step, say_list);
+    }
+}
+
+static bool copy_rule(void *context, const AlertRule *rule)
+{
+    RuleCall *call = context;
+    if (rule->id != call->id) {
+        return true;
+    }
+    call->rule = *rule;
+    Str *texts[] = {&call->rule.name, &call->rule.source_id, &call->rule.destination_id, &call->rule.unit,
+                    &call->rule.reference};
+    call->found = true;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = arena_copy(&call->request->arena, *texts[i]);
+        call->found = call->found && texts[i]->ptr;
+    }
+    return false;
+}
+
+static JobNext find_step(Request *request, StoreReader *reader)
+{
+    request->failed = visit_rules(request, reader, copy_rule, request->state);
+    return JOB_FINISHED;
+}
+
+/* False when an answer was said. */
+static bool is_found(Request *request)
+{
+    const RuleCall *call = request->state;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+        return false;
+    }
+    if (!call->found) {
+        say_no_rule(request);
+    }
+    return call->found;
+}
+
+static void say_found(Request *request)
+{
+    if (is_found(request)) {
+        say_rule(request, 200);
+    }
+}
+
+void rules_get(Request *request)
+{
+    if (begin(request)) {
+        request_run(request, find_step, say_found);
+    }
+}
+
+/* ---- Changing ---------------------------------------------------------------------------------------------------- */
+
+/* NULL when an answer was said. */
+static yyjson_val *read_body(Request *request)
+{
+    yyjson_val *root = NULL;
+    Error error;
+    Str charset;
+    if (media_type_parse(request_header(request, "Content-Type"), &charset) != MEDIA_JSON ||
+        !media_charset_is_utf8(charset)) {
+        request_problem(request, PROBLEM_MEDIA_TYPE, "send the rule as application/json in UTF-8");
+        return NULL;
+    }
+    if (!buf_reserve(&request->body, YYJSON_PADDING_SIZE)) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
+        return NULL;
+    }
+    Status status = json_read(request->body.ptr, request->body.len, &request->arena, &root, &error);
+    if (status == STATUS_REFUSED) {
+        request_invalid(request, "body", "%s", error.message);
+    } else if (status != STATUS_OK) {
+        request_failed(request, status, &error);
+    }
+    return status == STATUS_OK ? root : NULL;
+}
+
+/* The rule with what the body says; false when an answer was said. */
+static bool apply_body(Request *request, yyjson_val *body, bool needs_name)
+{
+    RuleCall *call = request->state;
+    QueryProblems problems;
+    Status status = rule_apply_json(&call->rule, body, scale_of(request), &problems);
+    if (yyjson_is_obj(body)) {
+        rule_require(&call->rule, needs_name, &problems);
+    }
+    if (problems.count) {
+        request_invalid_params(request, &problems);
+        return false;
+    }
+    if (status != STATUS_OK) {
+        request_problem(request, PROBLEM_CONFLICT, "the rule was changed meanwhile; it is now at version %lld",
+                        (long long)call->rule.version);
+    }
+    return status == STATUS_OK;
+}
+
+/* False when an answer was said. `lost` is what it means when the rule was not there any more. */
+static bool is_written(Request *request, ProblemKind lost)
+{
+    const Work *work = &request->submission.work;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else if (work->status == STATUS_REFUSED) {
+        request_problem(request, lost, "%s", work->error.message);
+    } else if (work->status != STATUS_OK) {
+        request_failed(request, work->status, &work->error);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void submit_rule(Request *request, WorkKind kind, RequestThen *then)
+{
+    const RuleCall *call = request->state;
+    request->submission.bytes = sizeof(AlertRule);
+    request->submission.work = (Work){.kind = kind, .rule = call->rule};
+    request_submit(request, then);
+}
+
+static void say_created(Request *request)
+{
+    RuleCall *call = request->state;
+    if (is_written(request, PROBLEM_VALIDATION)) {
+        call->rule = request->submission.work.rule;
+        say_rule(request, 201);
+    }
+}
+
+void rules_create(Request *request)
+{
+    yyjson_val *body = begin(request) ? read_body(request) : NULL;
+    if (body && apply_body(request, body, true)) {
+        submit_rule(request, WORK_RULE_PUT, say_created);
+    }
+}
+
+static void say_changed(Request *request)
+{
+    RuleCall *call = request->state;
+    if (is_written(request, PROBLEM_CONFLICT)) {
+        call->rule = request->submission.work.rule;
+        say_rule(request, 200);
+    }
+}
+
+static void change_found(Request *request)
+{
+    yyjson_val *body = is_found(request) ? read_body(request) : NULL;
+    if (body && apply_body(request, body, true)) {
+        submit_rule(request, WORK_RULE_PUT, say_changed);
+    }
+}
+
+void rules_change(Request *request)
+{
+    if (begin(request)) {
+        request_run(request, find_step, change_found);
+    }
+}
+
+static void say_deleted(Request *request)
+{
+    if (is_written(request, PROBLEM_NOT_FOUND)) {
+        request_answer(request, 204, NULL);
+    }
+}
+
+static void delete_found(Request *request)
+{
+    if (is_found(request)) {
+        submit_rule(request, WORK_RULE_DELETE, say_deleted);
+    }
+}
+
+void rules_delete(Request *request)
+{
+    if (begin(request)) {
+        request_run(request, find_step, delete_found);
+    }
+}
+
+/* ---- Trying ------------------------------------------------------------------------------------------------------ */
+
+void rules_test(Request *request)
+{
+    RuleCall *call = ARENA_NEW(&request->arena, RuleCall);
+    QueryProblems problems = {.count = 0};
+    Query *query = NULL;
+    if (!call) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return;
+    }
+    call->rule = rule_default();
+    request->state = call;
+    yyjson_val *body = read_body(request);
+    if (!body || !apply_body(request, body, false)) {
+        return;
+    }
+    Status status = query_rule_test_new(&call->rule, request->uri.params, request->uri.param_count,
+                                        request_query_options(request), &query, &problems);
+    if (status == STATUS_OK) {
+        request_answer_query(request, query, JSON_TYPE);
+    } else if (status == STATUS_REFUSED) {
+        request_invalid_params(request, &problems);
+    } else {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the query");
+    }
+}

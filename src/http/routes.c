@@ -1,0 +1,66 @@
+#include "http/routes.h"
+
+#include "http/route_handlers.h"
+
+/* The first match counts: exact paths stand in front of patterns. openapi.json describes each of them. */
+const Route routes[] = {
+    {"POST", "/api/records", records_post, records_begin},
+    {"POST", "/records", records_accept, records_begin},
+    {"GET", "/api/records", records_list, NULL},
+    {"GET", "/api/records/aggregate", records_aggregate, NULL},
+    {"GET", "/records/aggregations", records_aggregate, NULL},
+    {"GET", "/api/records/{recordId}", records_find, NULL},
+    {"GET", "/api/notifications", notifications_get, NULL},
+    {"GET", "/api/alerts", alerts_get, NULL},
+    {"GET", "/api/alert-rules", rules_list, NULL},
+    {"POST", "/api/alert-rules", rules_create, NULL},
+    {"POST", "/api/alert-rules/test", rules_test, NULL},
+    {"GET", "/api/alert-rules/{id}", rules_get, NULL},
+    {"PATCH", "/api/alert-rules/{id}", rules_change, NULL},
+    {"DELETE", "/api/alert-rules/{id}", rules_delete, NULL},
+    {"GET", "/health", health_get, NULL},
+    {"GET", "/ready", ready_get, NULL},
+    {"GET", "/metrics", metrics_get, NULL},
+    {"GET", "/openapi.json", openapi_get, NULL},
+    {"GET", "/", index_get, NULL},
+};
+const size_t route_count = sizeof routes / sizeof routes[0];
+
+/* "/api/v1/records" matches "/api/records". */
+static bool matches(Str path, const char *pattern, Str *ret_segment)
+{
+    const Str version = STR("/api/v1/"), api = STR("/api/");
+    if (str_starts_with(path, version) && str_starts_with(str_from(pattern), api)) {
+        Str rest = {path.ptr + version.len, path.len - version.len};
+        return uri_match(rest, pattern + api.len, ret_segment);
+    }
+    return uri_match(path, pattern, ret_segment);
+}
+
+static void add_method(char allow[ROUTE_ALLOW_BYTES], const char *method)
+{
+    size_t len = strlen(allow);
+    bool is_get = strcmp(method, "GET") == 0;
+    snprintf(allow + len, ROUTE_ALLOW_BYTES - len, "%s%s%s", len ? ", " : "", method, is_get ? ", HEAD" : "");
+}
+
+const Route *route_find(const char *method, Str path, Str *ret_segment, char ret_allow[ROUTE_ALLOW_BYTES])
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    const char *exact = NULL; /* the pattern that other methods have to have too */
+    ret_allow[0] = '\0';
+    for (size_t i = 0; i < route_count; i++) {
+        const Route *route = &routes[i];
+        Str segment = {NULL, 0};
+        if ((exact && strcmp(exact, route->pattern) != 0) || !matches(path, route->pattern, &segment)) {
+            continue;
+        }
+        if (strcmp(route->method, wanted) == 0) {
+            *ret_segment = segment;
+            return route;
+        }
+        exact = exact ? exact : route->pattern;
+        add_method(ret_allow, route->method);
+    }
+    return NULL;
+}

@@ -1,0 +1,74 @@
+#include "http/slice.h"
+
+enum { ENTRIES_BYTES_MAX = 16 << 20 };
+
+Slice *slice_new(size_t text_max, size_t lines_max)
+{
+    Slice *slice = calloc(1, sizeof *slice);
+    if (!slice) {
+        return NULL;
+    }
+    slice->text_max = text_max;
+    slice->lines_max = lines_max;
+    slice->text = malloc(text_max + YYJSON_PADDING_SIZE);
+    slice->records = malloc(lines_max * sizeof *slice->records);
+    slice->outcomes = malloc(lines_max * sizeof *slice->outcomes);
+    slice->lines = malloc(lines_max * sizeof *slice->lines);
+    buf_init(&slice->entries, ENTRIES_BYTES_MAX);
+    if (!slice->text || !slice->records || !slice->outcomes || !slice->lines) {
+        slice_free(slice);
+        return NULL;
+    }
+    /* The reader may look at the padding before anything was written there. */
+    memset(slice->text + text_max, 0, YYJSON_PADDING_SIZE);
+    return slice;
+}
+
+void slice_free(Slice *slice)
+{
+    if (slice) {
+        free(slice->text);
+        free(slice->records);
+        free(slice->outcomes);
+        free(slice->lines);
+        buf_release(&slice->entries);
+        free(slice);
+    }
+}
+
+void slice_reset(Slice *slice)
+{
+    slice->next = NULL;
+    slice->text_len = slice->parsed = slice->scanned = 0;
+    slice->line_count = slice->record_count = 0;
+    slice->done = false;
+    slice->status = STATUS_OK;
+    buf_reset(&slice->entries);
+}
+
+void slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems)
+{
+    size_t at = slice->entries.len;
+    results_put_refused(&slice->entries, (ResultPlace){slice->first_index + slice->line_count, line}, problems);
+    if (slice->entries.failed) {
+        /* Too much to be listed: the line is counted, and its entry says the least. */
+        slice->entries.len = at;
+        slice->entries.failed = false;
+        RecordProblems shorter = {.count = 1, .items = {{STR("record"), "is not valid; there is no room to say why"}}};
+        results_put_refused(&slice->entries, (ResultPlace){slice->first_index + slice->line_count, line}, &shorter);
+    }
+    slice->lines[slice->line_count++] = (SliceLine){line, 0, (uint32_t)at, (uint32_t)(slice->entries.len - at)};
+}
+
+void slice_put_results(const Slice *slice, Results *results)
+{
+    for (size_t i = 0; i < slice->line_count; i++) {
+        const SliceLine *line = &slice->lines[i];
+        if (line->entry_len) {
+            results_add_refused(results, (Str){slice->entries.ptr + line->entry_at, line->entry_len});
+        } else if (slice->status == STATUS_OK) {
+            results_add(results, (ResultPlace){slice->first_index + i, line->line}, &slice->records[line->record],
+                        &slice->outcomes[line->record]);
+        }
+    }
+}

@@ -1,0 +1,478 @@
+#include "http/upload.h"
+
+#include "http/parts.h"
+#include "http/slice.h"
+#include "http/turn.h"
+
+enum {
+    /* The first slice is small, since most uploads are; then they are large enough that a batch of a few is worth a sync. */
+    SMALL_TEXT_BYTES = 16 << 10,
+    SMALL_LINES = 96,
+    LARGE_TEXT_BYTES = 512 << 10,
+    LARGE_LINES = 4096,
+    /* Slices of one upload at the processor at once. While they are committed the next one is read. */
+    IN_FLIGHT_MAX = 4,
+    RETRY_US = 5000,
+};
+
+struct Upload {
+    Request *request; /* while `waiting`, or on the request's own thread */
+    HttpServer *server;
+    const RecordPolicy *policy;
+    size_t line_bytes_max;
+    bool dry_run;
+    char traceparent[64];
+    size_t traceparent_len;
+
+    Slice *current;       /* takes the next lines; NULL before the first and after the last */
+    Slice *following;     /* has the unfinished line of a full `current` already */
+    Slice *first, **last; /* handed in, in order */
+    Slice *idle;          /* for another use */
+    bool skipping;        /* the rest of a line that is too long */
+    bool complete;        /* the last line was read */
+    uint64_t line, index;
+    Arena scratch;
+    RecordProblems problems;
+    char long_line_problem[80];
+    Results results;
+    Arena texts; /* of the results' warnings */
+    uint64_t committed_through;
+    Status status;
+    Error error;
+
+    pthread_mutex_t lock; /* guards what follows, and `done` of slices in flight */
+    unsigned in_flight;
+    unsigned wake_at; /* wake the request when so few are left */
+    bool waiting, dropped;
+};
+
+Upload *upload_new(Request *request, const RecordsCall *call)
+{
+    const HttpServerOptions *options = request_options(request);
+    Upload *upload = calloc(1, sizeof *upload);
+    if (!upload) {
+        return NULL;
+    }
+    upload->request = request;
+    upload->server = request->server;
+    upload->policy = options->policy;
+    upload->line_bytes_max = options->line_bytes_max;
+    upload->dry_run = call->dry_run;
+    upload->traceparent_len = call->traceparent.len;
+    memcpy(upload->traceparent, call->traceparent.len ? call->traceparent.ptr : "", call->traceparent.len);
+    upload->last = &upload->first;
+    arena_init(&upload->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
+    arena_init(&upload->texts, 4 << 10, 1 << 20);
+    results_init(&upload->results, call->results);
+    pthread_mutex_init(&upload->lock, NULL);
+    return upload;
+}
+
+static void free_slices(Slice *slice)
+{
+    while (slice) {
+        Slice *next = slice->next;
+        slice_free(slice);
+        slice = next;
+    }
+}
+
+static void upload_free(Upload *upload)
+{
+    free_slices(upload->first);
+    free_slices(upload->idle);
+    slice_free(upload->current);
+    slice_free(upload->following);
+    arena_release(&upload->scratch);
+    arena_release(&upload->texts);
+    results_release(&upload->results);
+    pthread_mutex_destroy(&upload->lock);
+    free(upload);
+}
+
+void upload_drop(Upload *upload)
+{
+    pthread_mutex_lock(&upload->lock);
+    upload->dropped = true;
+    bool last = upload->in_flight == 0;
+    pthread_mutex_unlock(&upload->lock);
+    if (last) {
+        upload_free(upload);
+    }
+}
+
+static void fail(Upload *upload, Status status, const Error *error)
+{
+    if (upload->status == STATUS_OK) {
+        upload->status = status;
+        upload->error = *error;
+    }
+}
+
+/* ---- Lines into records ------------------------------------------------------------------------------------------ */
+
+static void refuse_long_line(Upload *upload, Slice *slice)
+{
+    char *problem = upload->long_line_problem;
+    snprintf(problem, sizeof upload->long_line_problem, "is longer than the %zu bytes that a line may have",
+             upload->line_bytes_max);
+    upload->problems.count = 1;
+    upload->problems.items[0] = (FieldProblem){STR("line"), problem};
+    upload->problems.record_id = (Str){NULL, 0};
+    slice_add_refused(slice, upload->line, &upload->problems);
+    upload->index++;
+}
+
+static void read_line(Upload *upload, Slice *slice, char *text, size_t len)
+{
+    Record *record = &slice->records[slice->record_count];
+    Status status = record_parse_line(text, len, upload->policy, &upload->scratch, record, &upload->problems);
+    if (upload->problems.unknown_count) {
+        results_add_warnings(&upload->results, &upload->problems, &upload->texts);
+    }
+    if (status == STATUS_OK) {
+        record->traceparent = (Str){upload->traceparent, upload->traceparent_len};
+        slice->lines[slice->line_count++] = (SliceLine){upload->line, (uint32_t)slice->record_count++, 0, 0};
+    } else {
+        slice_add_refused(slice, upload->line, &upload->problems);
+        arena_reset(&upload->scratch);
+    }
+    upload->index++;
+}
+
+/* A whole line, without its line feed. */
+static void take_line(Upload *upload, Slice *slice, char *text, size_t len)
+{
+    upload->line++;
+    slice->last_line = upload->line;
+    if (len > 0 && text[len - 1] == '\r') {
+        len--;
+    }
+    if (len > upload->line_bytes_max) {
+        refuse_long_line(upload, slice);
+    } else if (str_trim((Str){text, len}).len > 0) {
+        read_line(upload, slice, text, len);
+    }
+}
+
+static void take_lines(Upload *upload, Slice *slice)
+{
+    while (slice->line_count < slice->lines_max) {
+        char *from = slice->text + slice->parsed, *scan = slice->text + slice->scanned;
+        char *end = memchr(scan, '\n', slice->text_len - slice->scanned);
+        if (!end) {
+            slice->scanned = slice->text_len;
+            return;
+        }
+        slice->parsed = slice->scanned = (size_t)(end + 1 - slice->text);
+        take_line(upload, slice, from, (size_t)(end - from));
+    }
+}
+
+/* An unfinished line that is too long already: it is refused now, and what is still to come of it is skipped. */
+static void check_unfinished(Upload *upload, Slice *slice)
+{
+    if (slice->scanned - slice->parsed > upload->line_bytes_max && slice->line_count < slice->lines_max) {
+        slice->text_len = slice->scanned = slice->parsed;
+        upload->line++;
+        slice->last_line = upload->line;
+        refuse_long_line(upload, slice);
+        upload->skipping = true;
+    }
+}
+
+/* ---- Slices to the processor and back ---------------------------------------------------------------------------- */
+
+static Slice *take_idle(Upload *upload, size_t text_max)
+{
+    Slice *slice = upload->idle;
+    if (slice && slice->text_max >= text_max) {
+        upload->idle = slice->next;
+        slice_reset(slice);
+        return slice;
+    }
+    return slice_new(text_max, LARGE_LINES);
+}
+
+static void keep_idle(Upload *upload, Slice *slice)
+{
+    if (slice->text_max == LARGE_TEXT_BYTES && !upload->complete) {
+        slice->next = upload->idle;
+        upload->idle = slice;
+    } else {
+        slice_free(slice);
+    }
+}
+
+/* What is back, in the order in which it was handed in. */
+static void gather(Upload *upload)
+{
+    for (;;) {
+        pthread_mutex_lock(&upload->lock);
+        Slice *slice = upload->first && upload->first->done ? upload->first : NULL;
+        pthread_mutex_unlock(&upload->lock);
+        if (!slice) {
+            return;
+        }
+        upload->first = slice->next;
+        upload->last = upload->first ? upload->last : &upload->first;
+        slice_put_results(slice, &upload->results);
+        if (slice->status != STATUS_OK) {
+            fail(upload, slice->status, &slice->error);
+        } else if (upload->status == STATUS_OK) {
+            upload->committed_through = slice->last_line;
+        }
+        keep_idle(upload, slice);
+    }
+}
+
+/* On the processor's thread. */
+static void slice_done(Submission *submission, Status status, const Error *error)
+{
+    Slice *slice = (Slice *)submission;
+    Upload *upload = submission->owner;
+    slice->status = status;
+    if (status != STATUS_OK) {
+        slice->error = *error;
+    }
+    pthread_mutex_lock(&upload->lock);
+    slice->done = true;
+    upload->in_flight--;
+    bool wake = upload->waiting && upload->in_flight <= upload->wake_at;
+    upload->waiting = upload->waiting && !wake;
+    bool last = upload->dropped && upload->in_flight == 0;
+    Request *request = upload->request;
+    pthread_mutex_unlock(&upload->lock);
+    /* From here on the upload may be gone: the request may drop it, or does so when it was left behind. */
+    if (wake) {
+        request_wake(request);
+    } else if (last) {
+        upload_free(upload);
+    }
+}
+
+static void append(Upload *upload, Slice *slice)
+{
+    *upload->last = slice;
+    upload->last = &slice->next;
+}
+
+/* BUSY when it has to be tried again. */
+static Status hand_in(Upload *upload, Slice *slice)
+{
+    Error error;
+    slice->next = NULL;
+    if (slice->record_count == 0) {
+        slice->done = true;
+        append(upload, slice);
+        return STATUS_OK;
+    }
+    slice->submission = (Submission){.work = {.kind = WORK_RECORDS,
+                                              .records = {.items = slice->records,
+                                                          .outcomes = slice->outcomes,
+                                                          .count = slice->record_count,
+                                                          .dry_run = upload->dry_run}},
+                                     .bytes = slice->text_len + slice->record_count * sizeof(Record),
+                                     .done = slice_done,
+                                     .owner = upload};
+    pthread_mutex_lock(&upload->lock);
+    upload->in_flight++;
+    pthread_mutex_unlock(&upload->lock);
+    /* It has its place in the order before the processor can give it back. */
+    Slice **place = upload->last;
+    append(upload, slice);
+    Status status = processor_submit(upload->server->options.processor, &slice->submission, &error);
+    if (status != STATUS_OK) {
+        upload->last = place;
+        *place = NULL;
+        pthread_mutex_lock(&upload->lock);
+        upload->in_flight--;
+        pthread_mutex_unlock(&upload->lock);
+    }
+    return status;
+}
+
+/* A slice for what comes after a full one, with the line that it holds a part of. */
+static bool make_following(Upload *upload)
+{
+    Slice *full = upload->current;
+    Str rest = {full->text + full->parsed, full->text_len - full->parsed};
+    size_t text_max = rest.len <= LARGE_TEXT_BYTES / 4 * 3 ? LARGE_TEXT_BYTES : rest.len + upload->line_bytes_max;
+    Slice *slice = take_idle(upload, text_max);
+    if (!slice) {
+        return false;
+    }
+    memcpy(slice->text, rest.ptr, rest.len);
+    slice->text_len = rest.len;
+    slice->scanned = full->scanned - full->parsed;
+    full->text_len = full->scanned = full->parsed;
+    upload->following = slice;
+    return true;
+}
+
+static unsigned count_in_flight(Upload *upload)
+{
+    pthread_mutex_lock(&upload->lock);
+    unsigned in_flight = upload->in_flight;
+    pthread_mutex_unlock(&upload->lock);
+    return in_flight;
+}
+
+/* Hands the full slice in and goes on with the next. False when that has to wait. */
+static bool turn_over(Upload *upload)
+{
+    const Error no_memory = {STATUS_BUSY, "there is no memory for more of the body"};
+    if (count_in_flight(upload) >= IN_FLIGHT_MAX) {
+        return false;
+    }
+    if (!upload->following && !make_following(upload)) {
+        fail(upload, STATUS_BUSY, &no_memory);
+        return true;
+    }
+    if (hand_in(upload, upload->current) != STATUS_OK) {
+        return false;
+    }
+    upload->current = upload->following;
+    upload->following = NULL;
+    upload->current->first_index = upload->index;
+    take_lines(upload, upload->current);
+    check_unfinished(upload, upload->current);
+    return true;
+}
+
+/* ---- The request's side ------------------------------------------------------------------------------------------ */
+
+static bool needs_retry(const Upload *upload, unsigned in_flight) { return upload->current && in_flight == 0; }
+
+/* Suspends the connection until no more than `wake_at` slices are at the processor; when there are none, the processor's queue
+ * is full of others' work and is tried again soon. */
+static bool wait_until(Upload *upload, unsigned wake_at, RequestThen *then)
+{
+    const Error stopping = {STATUS_BUSY, "the service is stopping"};
+    Request *request = upload->request;
+    request->then = then;
+    if (!turn_wait(request, request_now_us(request) + upload->server->options.request_ms_max * 1000)) {
+        fail(upload, STATUS_BUSY, &stopping);
+        return false;
+    }
+    pthread_mutex_lock(&upload->lock);
+    unsigned in_flight = upload->in_flight;
+    upload->wake_at = wake_at < in_flight ? wake_at : in_flight - (in_flight > 0);
+    upload->waiting = in_flight > upload->wake_at;
+    bool waiting = upload->waiting;
+    pthread_mutex_unlock(&upload->lock);
+    if (waiting) {
+        return true;
+    }
+    if (needs_retry(upload, in_flight)) {
+        request->wake_us = request_now_us(request) + RETRY_US;
+        request->to_pool = request->wake_on_commit = false;
+        ticker_add(&upload->server->ticker, request);
+    } else {
+        request_wake(request);
+    }
+    return true;
+}
+
+/* As much of the piece as goes into the current slice. */
+static size_t fill(Upload *upload, Str piece)
+{
+    if (upload->skipping) {
+        const char *end = memchr(piece.ptr, '\n', piece.len);
+        upload->skipping = !end;
+        return end ? (size_t)(end + 1 - piece.ptr) : piece.len;
+    }
+    Slice *slice = upload->current;
+    size_t room = slice->text_max - slice->text_len;
+    size_t taken = room < piece.len ? room : piece.len;
+    memcpy(slice->text + slice->text_len, piece.ptr, taken);
+    slice->text_len += taken;
+    take_lines(upload, slice);
+    check_unfinished(upload, slice);
+    return taken;
+}
+
+static bool begin_first_slice(Upload *upload)
+{
+    const Error no_memory = {STATUS_BUSY, "there is no memory for the body"};
+    if (!upload->current) {
+        upload->current = slice_new(SMALL_TEXT_BYTES, SMALL_LINES);
+        if (!upload->current) {
+            fail(upload, STATUS_BUSY, &no_memory);
+        }
+    }
+    return upload->current != NULL;
+}
+
+size_t upload_take(Upload *upload, Str piece)
+{
+    size_t taken = 0;
+    gather(upload);
+    if (!begin_first_slice(upload)) {
+        return piece.len;
+    }
+    while (taken < piece.len && upload->status == STATUS_OK) {
+        if (slice_is_full(upload->current) && !turn_over(upload)) {
+            if (wait_until(upload, IN_FLIGHT_MAX - 1, NULL)) {
+                return taken;
+            }
+            continue;
+        }
+        if (upload->status == STATUS_OK && !slice_is_full(upload->current)) {
+            taken += fill(upload, (Str){piece.ptr + taken, piece.len - taken});
+        }
+    }
+    /* After a failure the rest is read and forgotten: only then can the answer be said. */
+    return piece.len;
+}
+
+/* The last line need not end with a line feed. */
+static void take_last_line(Upload *upload)
+{
+    Slice *slice = upload->current;
+    if (slice->text_len > slice->parsed && slice->line_count < slice->lines_max) {
+        char *from = slice->text + slice->parsed;
+        size_t len = slice->text_len - slice->parsed;
+        slice->parsed = slice->scanned = slice->text_len;
+        take_line(upload, slice, from, len);
+    }
+}
+
+/* Hands in what is left. False when that has to wait. */
+static bool hand_in_rest(Upload *upload)
+{
+    while (upload->current && upload->status == STATUS_OK) {
+        take_last_line(upload);
+        Slice *slice = upload->current;
+        bool is_last = slice->parsed == slice->text_len;
+        if (!is_last) {
+            if (!turn_over(upload)) {
+                return false;
+            }
+            continue;
+        }
+        if (hand_in(upload, slice) != STATUS_OK) {
+            return false;
+        }
+        upload->current = NULL;
+    }
+    return true;
+}
+
+bool upload_finish(Upload *upload, RequestThen *then)
+{
+    gather(upload);
+    bool handed_in = hand_in_rest(upload);
+    gather(upload);
+    if (handed_in && count_in_flight(upload) == 0) {
+        upload->complete = true;
+        return true;
+    }
+    /* When the server is stopping there is nothing to wait for any more: what is in flight is not counted. */
+    return !wait_until(upload, handed_in ? 0 : IN_FLIGHT_MAX - 1, then);
+}
+
+UploadEnd upload_end(Upload *upload)
+{
+    return (UploadEnd){upload->status, upload->error, upload->committed_through, &upload->results};
+}

@@ -1,0 +1,156 @@
+#include "http/uri.h"
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+static bool is_decoded(Str text, bool plus_is_space)
+{
+    return !memchr(text.ptr, '%', text.len) && !(plus_is_space && memchr(text.ptr, '+', text.len));
+}
+
+/* The byte that an escape at `at` stands for; -1 when it is none. */
+static int escaped_byte(Str text, size_t at)
+{
+    if (text.len - at < 3) {
+        return -1;
+    }
+    int high = hex_value(text.ptr[at + 1]), low = hex_value(text.ptr[at + 2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+static Status check_text(Str text, Error *reterr)
+{
+    if (memchr(text.ptr, '\0', text.len)) {
+        return error_set(reterr, STATUS_REFUSED, "must not contain a NUL character");
+    }
+    return str_count_code_points(text) < 0 ? error_set(reterr, STATUS_REFUSED, "must be valid UTF-8") : STATUS_OK;
+}
+
+Status uri_decode(Str text, bool plus_is_space, Arena *arena, Str *ret_text, Error *reterr)
+{
+    Str decoded = text;
+    if (text.len > 0 && !is_decoded(text, plus_is_space)) {
+        char *out = arena_alloc(arena, text.len);
+        if (!out) {
+            return error_set(reterr, STATUS_BUSY, "no memory for the request's address");
+        }
+        size_t len = 0;
+        for (size_t at = 0; at < text.len; at++) {
+            int byte = (unsigned char)text.ptr[at];
+            if (byte == '%') {
+                byte = escaped_byte(text, at);
+                at += 2;
+            } else if (byte == '+' && plus_is_space) {
+                byte = ' ';
+            }
+            if (byte < 0) {
+                return error_set(reterr, STATUS_REFUSED, "has a %% that is not followed by two hexadecimal digits");
+            }
+            out[len++] = (char)byte;
+        }
+        decoded = (Str){out, len};
+    }
+    if (decoded.len > 0) {
+        Status status = check_text(decoded, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    *ret_text = decoded;
+    return STATUS_OK;
+}
+
+static size_t count_params(Str query)
+{
+    size_t count = 0;
+    while (query.ptr) {
+        count += str_split(&query, '&').len > 0;
+    }
+    return count;
+}
+
+static Status parse_params(Str query, Arena *arena, Uri *uri, Str *ret_bad_param, Error *reterr)
+{
+    size_t count = count_params(query);
+    if (count > URI_PARAMS_MAX) {
+        return error_set(reterr, STATUS_REFUSED, "has more than %d query parameters", URI_PARAMS_MAX);
+    }
+    uri->params = ARENA_ARRAY(arena, QueryParam, count);
+    if (!uri->params) {
+        return error_set(reterr, STATUS_BUSY, "no memory for the request's address");
+    }
+    while (query.ptr) {
+        Str value = str_split(&query, '&');
+        if (value.len == 0) {
+            continue;
+        }
+        Str name = str_split(&value, '=');
+        QueryParam *param = &uri->params[uri->param_count++];
+        Status status = uri_decode(name, true, arena, &param->name, reterr);
+        if (status == STATUS_OK) {
+            status = uri_decode(value, true, arena, &param->value, reterr);
+        }
+        if (status != STATUS_OK) {
+            *ret_bad_param = name;
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* RFC 9112 section 3.2.2: servers must take the absolute form too. */
+static Str without_authority(Str target)
+{
+    if (target.len == 0 || target.ptr[0] == '/') {
+        return target;
+    }
+    const char *scheme_end = memmem(target.ptr, target.len, "://", 3);
+    if (!scheme_end) {
+        return target;
+    }
+    Str rest = {scheme_end + 3, target.len - (size_t)(scheme_end + 3 - target.ptr)};
+    const char *slash = memchr(rest.ptr, '/', rest.len);
+    return slash ? (Str){slash, rest.len - (size_t)(slash - rest.ptr)} : STR("/");
+}
+
+Status uri_parse(Str target, Arena *arena, Uri *ret_uri, Str *ret_bad_param, Error *reterr)
+{
+    Uri uri = {0};
+    *ret_bad_param = (Str){NULL, 0};
+    Str query = without_authority(target);
+    uri.path = str_split(&query, '?');
+    if (uri.path.len == 0 || uri.path.ptr[0] != '/') {
+        return error_set(reterr, STATUS_REFUSED, "is not a path that begins with a slash");
+    }
+    if (query.ptr) {
+        Status status = parse_params(query, arena, &uri, ret_bad_param, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    *ret_uri = uri;
+    return STATUS_OK;
+}
+
+bool uri_match(Str path, const char *pattern, Str *ret_segment)
+{
+    Str left = str_from(pattern), right = path;
+    while (left.ptr && right.ptr) {
+        Str expected = str_split(&left, '/'), found = str_split(&right, '/');
+        if (expected.len > 0 && expected.ptr[0] == '{') {
+            if (found.len == 0) {
+                return false;
+            }
+            *ret_segment = found;
+        } else if (!str_equal(expected, found)) {
+            return false;
+        }
+    }
+    return !left.ptr && !right.ptr;
+}
