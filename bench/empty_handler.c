@@ -1,7 +1,7 @@
 /* The baseline: the HTTP server that Weir uses, with a handler that does nothing. It takes the body in, throws it away and
  * answers 201 with as many bytes as Weir does for one record.
  *
- *   empty_handler [PORT [THREADS]]      port 0 (the default) takes a free one
+ *   empty_handler [PORT [THREADS]]      port 0 (the default) takes a free one; one thread by default
  *
  * Prints "listening on http://127.0.0.1:PORT" and runs until SIGTERM or SIGINT. */
 #include <arpa/inet.h>
@@ -46,7 +46,7 @@ static uint64_t argument(int argc, char **argv, int at, uint64_t max, uint64_t o
 int main(int argc, char **argv)
 {
     uint16_t port = (uint16_t)argument(argc, argv, 1, UINT16_MAX, 0);
-    unsigned threads = (unsigned)argument(argc, argv, 2, THREADS_MAX, 2);
+    unsigned threads = (unsigned)argument(argc, argv, 2, THREADS_MAX, 1);
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     sigset_t stop;
@@ -57,10 +57,10 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &stop, NULL);
     response = MHD_create_response_from_buffer(sizeof(answer) - 1, (void *)(uintptr_t)answer, MHD_RESPMEM_PERSISTENT);
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL,
-                         handle, NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE,
-                         threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)IDLE_S_MAX, MHD_OPTION_END);
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, handle, NULL,
+                         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S_MAX,
+                         threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
     if (!response || !daemon ||
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json") != MHD_YES) {
         fprintf(stderr, "port %u of 127.0.0.1 cannot be listened on\n", (unsigned)port);

@@ -224,7 +224,7 @@ static void run_threads(Load *load, LoadThread *const *threads)
     }
 }
 
-static Status run_load(Load *load, const RequestMaker *maker, LoadResult *result, Error *reterr)
+static Status run_load(Load *load, const LoadMaker *maker, LoadResult *result, Error *reterr)
 {
     LoadThread *threads[LOAD_THREADS_MAX] = {0};
     unsigned count = load->options->threads, connections = load->options->connections;
@@ -255,10 +255,10 @@ static Status run_against(Load *load, LoadResult *result, Error *reterr)
         return error_set(reterr, STATUS_REFUSED, "a URL looks like http://127.0.0.1:8080, not %.*s",
                          STR_ARGS(options->url));
     }
-    char path[REQUEST_HEAD_BYTES_MAX];
+    char path[LOAD_REQUEST_HEAD_BYTES_MAX];
     snprintf(path, sizeof(path), "%.*s%.*s", STR_ARGS(target.path), STR_ARGS(options->path));
-    RequestMaker maker;
-    Status status = request_maker_init(&maker, options, target.authority, str_from(path), reterr);
+    LoadMaker maker;
+    Status status = load_maker_init(&maker, options, target.authority, str_from(path), reterr);
     if (status == STATUS_OK) {
         status = reach(&target, load, reterr);
     }
@@ -289,20 +289,20 @@ Status load_run(const LoadOptions *options, const Clock *clock, LoadResult *ret_
 
 Status load_run_dry(const LoadOptions *options, const Clock *clock, LoadResult *ret_result, Error *reterr)
 {
-    RequestMaker maker;
+    LoadMaker maker;
     LoadOptions stream = *options;
     stream.mode = LOAD_NDJSON;
-    Status status = request_maker_init(&maker, &stream, STR("dry"), STR("/"), reterr);
-    char *out = status == STATUS_OK ? malloc(request_bytes_max(&stream)) : NULL;
+    Status status = load_maker_init(&maker, &stream, STR("dry"), STR("/"), reterr);
+    char *out = status == STATUS_OK ? malloc(load_request_bytes_max(&stream)) : NULL;
     if (!out) {
         return status == STATUS_OK ? error_set(reterr, STATUS_BUSY, "not enough memory") : status;
     }
     *ret_result = (LoadResult){0};
-    RequestRange range = {.first = options->first, .count = options->records ? options->records : DRY_RECORDS};
+    LoadRange range = {.first = options->first, .count = options->records ? options->records : DRY_RECORDS};
     double cpu_s = cpu_seconds();
     int64_t began = clock_monotonic_us(clock);
     while (!range.ended && !(options->stop && *options->stop)) {
-        ret_result->counts.bytes_sent += request_put(&maker, &range, out);
+        ret_result->counts.bytes_sent += load_request_put(&maker, &range, out);
     }
     ret_result->seconds = (double)(clock_monotonic_us(clock) - began) / 1e6;
     ret_result->cpu_s = cpu_seconds() - cpu_s;

@@ -103,13 +103,13 @@ static bool is_stopped(const LoadThread *thread)
 
 static void conn_fill(LoadThread *thread, Conn *conn, int64_t now)
 {
-    RequestRange *range = &conn->range;
+    LoadRange *range = &conn->range;
     bool over = is_stopped(thread) || now >= thread->load->deadline_us;
     if (over && range->begun) {
         range->count = range->written;
     }
     uint64_t before = range->written;
-    conn->out_bytes = request_put(&thread->maker, range, conn->out);
+    conn->out_bytes = load_request_put(&thread->maker, range, conn->out);
     conn->out_sent = 0;
     thread->counts.records_sent += range->written - before;
     if (settles_when_sent(thread)) {
@@ -149,7 +149,7 @@ static void conn_start(LoadThread *thread, Conn *conn, int64_t due, int64_t now)
     conn->out_bytes = conn->out_sent = 0;
     conn->range.written = 0;
     conn->range.begun = conn->range.ended = false;
-    answer_begin(&conn->answer);
+    load_answer_begin(&conn->answer);
     conn_send(thread, conn, now);
 }
 
@@ -188,16 +188,16 @@ static void conn_broken(LoadThread *thread, Conn *conn, int64_t now)
 static void count_records(LoadThread *thread, const Conn *conn)
 {
     LoadCounts *counts = &thread->counts;
-    const Answer *answer = &conn->answer;
+    const LoadAnswer *answer = &conn->answer;
     LoadMode mode = thread->load->options->mode;
     if (answer->status / 100 == 2) {
         counts->records_answered += conn->range.count;
     }
     if (mode == LOAD_ARRAY || mode == LOAD_NDJSON) {
-        counts->created += answer_number(answer, "created");
-        counts->duplicates += answer_number(answer, "duplicates");
-        counts->conflicts += answer_number(answer, "conflicts");
-        counts->rejected += answer_number(answer, "rejected");
+        counts->created += load_answer_number(answer, "created");
+        counts->duplicates += load_answer_number(answer, "duplicates");
+        counts->conflicts += load_answer_number(answer, "conflicts");
+        counts->rejected += load_answer_number(answer, "rejected");
         return;
     }
     counts->created += answer->status == 201;
@@ -224,7 +224,7 @@ static void count_answer(LoadThread *thread, const Conn *conn, int64_t now)
 /* A whole answer is there. */
 static void conn_answered(LoadThread *thread, Conn *conn, int64_t now)
 {
-    const Answer *answer = &conn->answer;
+    const LoadAnswer *answer = &conn->answer;
     bool usable = !answer->close && !conn->cut && conn->range.ended && conn->out_sent == conn->out_bytes;
     count_answer(thread, conn, now);
     int64_t resume = now;
@@ -261,13 +261,13 @@ static void conn_receive(LoadThread *thread, Conn *conn)
     }
     if (bytes > 0) {
         thread->alive_us = conn->progress_us = now;
-        (void)answer_feed(&conn->answer, data, (size_t)bytes);
+        (void)load_answer_feed(&conn->answer, data, (size_t)bytes);
     } else {
-        answer_end(&conn->answer);
+        load_answer_end(&conn->answer);
     }
-    if (conn->answer.part == ANSWER_DONE) {
+    if (conn->answer.part == LOAD_ANSWER_DONE) {
         conn_answered(thread, conn, now);
-    } else if (conn->answer.part == ANSWER_BROKEN) {
+    } else if (conn->answer.part == LOAD_ANSWER_BROKEN) {
         thread->counts.broken++;
         conn_broken(thread, conn, now);
     }
@@ -345,7 +345,7 @@ static uint64_t request_records(const LoadOptions *options)
     return options->records > 0 ? (options->records + options->connections - 1) / options->connections : UINT64_MAX / 4;
 }
 
-static bool claim(LoadThread *thread, RequestRange *ret_range)
+static bool claim(LoadThread *thread, LoadRange *ret_range)
 {
     const LoadOptions *options = thread->load->options;
     uint64_t wanted = request_records(options);
@@ -356,7 +356,7 @@ static bool claim(LoadThread *thread, RequestRange *ret_range)
     if (options->records > 0 && wanted > options->records - first) {
         wanted = options->records - first;
     }
-    *ret_range = (RequestRange){.first = options->first + first, .count = wanted};
+    *ret_range = (LoadRange){.first = options->first + first, .count = wanted};
     return true;
 }
 
@@ -453,7 +453,7 @@ static bool allocate(LoadThread *thread, unsigned connections)
     for (; thread->conns_count < connections; thread->conns_count++) {
         Conn *conn = &thread->conns[thread->conns_count];
         conn->fd = -1;
-        conn->out = malloc(request_bytes_max(thread->load->options));
+        conn->out = malloc(load_request_bytes_max(thread->load->options));
         if (!conn->out) {
             return false;
         }
@@ -461,7 +461,7 @@ static bool allocate(LoadThread *thread, unsigned connections)
     return true;
 }
 
-LoadThread *load_thread_new(Load *load, unsigned index, unsigned connections, const RequestMaker *maker)
+LoadThread *load_thread_new(Load *load, unsigned index, unsigned connections, const LoadMaker *maker)
 {
     LoadThread *thread = calloc(1, sizeof(*thread));
     if (!thread) {

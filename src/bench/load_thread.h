@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "bench/answer.h"
-#include "bench/request.h"
+#include "bench/load_answer.h"
+#include "bench/load_request.h"
 
 enum { LOAD_POINTS_MAX = 10 * LOAD_MILLIONS_MAX + 1 };
 
@@ -48,17 +48,17 @@ typedef struct Conn {
     bool cut;         /* the server takes no more of this request; it may still answer */
     int64_t resume_us;
     int64_t due_us, sent_us, progress_us;
-    RequestRange range;
+    LoadRange range;
     char *out; /* owns; out[out_sent … out_bytes) is still to be sent */
     size_t out_bytes, out_sent;
-    Answer answer;
+    LoadAnswer answer;
 } Conn;
 
 typedef struct LoadThread {
     Load *load;
     unsigned index;
     int epoll;
-    RequestMaker maker;
+    LoadMaker maker;
     Conn *conns; /* owns */
     unsigned conns_count, busy;
     unsigned *idle, idle_count; /* owns; a stack, so that few connections stay hot when few are needed */
@@ -73,7 +73,7 @@ typedef struct LoadThread {
 } LoadThread;
 
 /* NULL when there is not enough memory. Connections are opened by load_thread_run. `maker` is copied. */
-LoadThread *load_thread_new(Load *load, unsigned index, unsigned connections, const RequestMaker *maker) MUST_CHECK;
+LoadThread *load_thread_new(Load *load, unsigned index, unsigned connections, const LoadMaker *maker) MUST_CHECK;
 void load_thread_free(LoadThread *thread); /* accepts NULL */
 
 /* Waits until its connections stand and the other threads are as far, then runs to the end. `argument` is the LoadThread. */

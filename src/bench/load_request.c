@@ -1,8 +1,8 @@
-#include "bench/request.h"
+#include "bench/load_request.h"
 
 enum { LENGTH_DIGITS = 10, CHUNK_SIZE_DIGITS = 6 };
 
-Status request_maker_init(RequestMaker *maker, const LoadOptions *options, Str authority, Str path, Error *reterr)
+Status load_maker_init(LoadMaker *maker, const LoadOptions *options, Str authority, Str path, Error *reterr)
 {
     bool stream = options->mode == LOAD_NDJSON;
     maker->mode = options->mode;
@@ -12,19 +12,19 @@ Status request_maker_init(RequestMaker *maker, const LoadOptions *options, Str a
                           stream ? "Transfer-Encoding: chunked" : "Content-Length:           0");
     if (length < 0 || (size_t)length >= sizeof(maker->head)) {
         return error_set(reterr, STATUS_REFUSED, "the path and the headers are longer than %d bytes",
-                         REQUEST_HEAD_BYTES_MAX);
+                         LOAD_REQUEST_HEAD_BYTES_MAX);
     }
     maker->head_bytes = (size_t)length;
     maker->length_at = maker->head_bytes - 4 - LENGTH_DIGITS;
     return workload_init(&maker->workload, &options->workload, reterr);
 }
 
-size_t request_bytes_max(const LoadOptions *options)
+size_t load_request_bytes_max(const LoadOptions *options)
 {
-    size_t body = options->mode == LOAD_NDJSON  ? REQUEST_CHUNK_BYTES
+    size_t body = options->mode == LOAD_NDJSON  ? LOAD_REQUEST_CHUNK_BYTES
                   : options->mode == LOAD_ARRAY ? (size_t)options->batch * (WORKLOAD_RECORD_BYTES_MAX + 1)
                                                 : WORKLOAD_RECORD_BYTES_MAX;
-    return REQUEST_HEAD_BYTES_MAX + body + 64;
+    return LOAD_REQUEST_HEAD_BYTES_MAX + body + 64;
 }
 
 /* RFC 9112 allows spaces before a header's value, so the field keeps its width. */
@@ -46,7 +46,7 @@ static void put_chunk_size(char *field, size_t size)
     memcpy(field + CHUNK_SIZE_DIGITS, "\r\n", 2);
 }
 
-static size_t put_counted(RequestMaker *maker, RequestRange *range, char *out)
+static size_t put_counted(LoadMaker *maker, LoadRange *range, char *out)
 {
     char *body = out + maker->head_bytes, *at = body;
     memcpy(out, maker->head, maker->head_bytes);
@@ -66,7 +66,7 @@ static size_t put_counted(RequestMaker *maker, RequestRange *range, char *out)
 }
 
 /* A chunk of no records would be the last one, so it is left out. */
-static size_t put_chunk(RequestMaker *maker, RequestRange *range, char *out)
+static size_t put_chunk(LoadMaker *maker, LoadRange *range, char *out)
 {
     char *size = out;
     if (!range->begun) {
@@ -74,7 +74,7 @@ static size_t put_chunk(RequestMaker *maker, RequestRange *range, char *out)
         range->begun = true;
     }
     char *data = size + CHUNK_SIZE_DIGITS + 2, *at = data;
-    const char *full = data + REQUEST_CHUNK_BYTES - WORKLOAD_RECORD_BYTES_MAX - 1;
+    const char *full = data + LOAD_REQUEST_CHUNK_BYTES - WORKLOAD_RECORD_BYTES_MAX - 1;
     while (range->written < range->count && at < full) {
         at = workload_put_record(&maker->workload, range->first + range->written++, at);
         *at++ = '\n';
@@ -92,7 +92,7 @@ static size_t put_chunk(RequestMaker *maker, RequestRange *range, char *out)
     return (size_t)(at - out);
 }
 
-size_t request_put(RequestMaker *maker, RequestRange *range, char *out)
+size_t load_request_put(LoadMaker *maker, LoadRange *range, char *out)
 {
     return maker->mode == LOAD_NDJSON ? put_chunk(maker, range, out) : put_counted(maker, range, out);
 }

@@ -1,7 +1,7 @@
 #include "unit.h"
 
 #include "base/clock.h"
-#include "bench/request.h"
+#include "bench/load_request.h"
 
 static int64_t fixed_us(void *self)
 {
@@ -12,17 +12,17 @@ static int64_t fixed_us(void *self)
 static const Clock fixed = {.wall_us = fixed_us, .monotonic_us = fixed_us};
 
 /* All parts of a request, one behind another. */
-static Str put_all(const LoadOptions *options, RequestRange *range)
+static Str put_all(const LoadOptions *options, LoadRange *range)
 {
     static char text[4 << 20];
-    static RequestMaker maker;
+    static LoadMaker maker;
     size_t bytes = 0;
     Error error;
-    assert_int_equal(request_maker_init(&maker, options, STR("host:1"), options->path, &error), STATUS_OK);
+    assert_int_equal(load_maker_init(&maker, options, STR("host:1"), options->path, &error), STATUS_OK);
     while (!range->ended) {
-        assert_true(bytes + request_bytes_max(options) <= sizeof text);
-        size_t part = request_put(&maker, range, text + bytes);
-        assert_true(part > 0 && part <= request_bytes_max(options));
+        assert_true(bytes + load_request_bytes_max(options) <= sizeof text);
+        size_t part = load_request_put(&maker, range, text + bytes);
+        assert_true(part > 0 && part <= load_request_bytes_max(options));
         bytes += part;
     }
     assert_int_equal(range->written, range->count);
@@ -55,7 +55,7 @@ static void test_single(void **state)
 {
     (void)state;
     LoadOptions options = load_options_default(LOAD_SINGLE, &fixed);
-    RequestRange range = {.first = 5, .count = 1};
+    LoadRange range = {.first = 5, .count = 1};
     Str request = put_all(&options, &range);
     assert_true(str_starts_with(request, STR("POST /api/records HTTP/1.1\r\nHost: host:1\r\n")));
     uint64_t length;
@@ -69,7 +69,7 @@ static void test_array(void **state)
 {
     (void)state;
     LoadOptions options = load_options_default(LOAD_ARRAY, &fixed);
-    RequestRange range = {.first = 0, .count = 500};
+    LoadRange range = {.first = 0, .count = 500};
     Str request = put_all(&options, &range);
     uint64_t length;
     assert_true(str_to_u64(take_head(&request, "Content-Length"), 1000000, &length));
@@ -115,7 +115,7 @@ static void test_stream(void **state)
     (void)state;
     LoadOptions options = load_options_default(LOAD_NDJSON, &fixed);
     for (uint64_t count = 1; count < 10000; count = count * 3 + 1) {
-        RequestRange range = {.first = 7, .count = count};
+        LoadRange range = {.first = 7, .count = count};
         Str request = put_all(&options, &range);
         assert_text(take_head(&request, "Transfer-Encoding"), "chunked");
         assert_int_equal(count_lines(request), count);
@@ -127,15 +127,15 @@ static void test_stream_cut_short(void **state)
 {
     (void)state;
     static char text[1 << 20];
-    static RequestMaker maker;
+    static LoadMaker maker;
     LoadOptions options = load_options_default(LOAD_NDJSON, &fixed);
-    RequestRange range = {.first = 0, .count = 1000000};
+    LoadRange range = {.first = 0, .count = 1000000};
     Error error;
-    assert_int_equal(request_maker_init(&maker, &options, STR("host:1"), options.path, &error), STATUS_OK);
-    size_t bytes = request_put(&maker, &range, text);
+    assert_int_equal(load_maker_init(&maker, &options, STR("host:1"), options.path, &error), STATUS_OK);
+    size_t bytes = load_request_put(&maker, &range, text);
     assert_false(range.ended);
     range.count = range.written;
-    bytes += request_put(&maker, &range, text + bytes);
+    bytes += load_request_put(&maker, &range, text + bytes);
     assert_true(range.ended);
     Str request = {text, bytes};
     (void)take_head(&request, "Host");
@@ -145,12 +145,12 @@ static void test_stream_cut_short(void **state)
 static void test_head_too_long(void **state)
 {
     (void)state;
-    static char path[REQUEST_HEAD_BYTES_MAX];
-    static RequestMaker maker;
+    static char path[LOAD_REQUEST_HEAD_BYTES_MAX];
+    static LoadMaker maker;
     LoadOptions options = load_options_default(LOAD_SINGLE, &fixed);
     Error error;
     memset(path, '/', sizeof path);
-    assert_int_equal(request_maker_init(&maker, &options, STR("h"), (Str){path, sizeof path}, &error), STATUS_REFUSED);
+    assert_int_equal(load_maker_init(&maker, &options, STR("h"), (Str){path, sizeof path}, &error), STATUS_REFUSED);
 }
 
 int main(void)

@@ -1,17 +1,17 @@
 #include "unit.h"
 
-#include "bench/answer.h"
+#include "bench/load_answer.h"
 
-static Answer answer;
+static LoadAnswer answer;
 
 /* Feeds `text` in pieces of `step` bytes and returns how much of it was taken. */
 static size_t feed(Str text, size_t step)
 {
     size_t used = 0;
-    answer_begin(&answer);
-    while (used < text.len && answer.part != ANSWER_DONE && answer.part != ANSWER_BROKEN) {
+    load_answer_begin(&answer);
+    while (used < text.len && answer.part != LOAD_ANSWER_DONE && answer.part != LOAD_ANSWER_BROKEN) {
         size_t piece = text.len - used < step ? text.len - used : step;
-        size_t taken = answer_feed(&answer, text.ptr + used, piece);
+        size_t taken = load_answer_feed(&answer, text.ptr + used, piece);
         used += taken;
         if (taken < piece) {
             break;
@@ -47,7 +47,7 @@ static void test_whole_and_in_pieces(void **state)
         Str text = str_from(whole[i].text);
         for (size_t step = 1; step <= text.len; step++) {
             assert_int_equal(feed(text, step), text.len);
-            assert_int_equal(answer.part, ANSWER_DONE);
+            assert_int_equal(answer.part, LOAD_ANSWER_DONE);
             assert_int_equal(answer.status, whole[i].status);
             assert_int_equal(answer.close, whole[i].close);
             assert_text(((Str){answer.body, answer.body_bytes}), whole[i].body);
@@ -62,7 +62,7 @@ static void test_stops_behind_one(void **state)
     Str two = STR("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 201 Created\r\n");
     for (size_t step = 1; step <= two.len; step++) {
         assert_int_equal(feed(two, step), 39);
-        assert_int_equal(answer.part, ANSWER_DONE);
+        assert_int_equal(answer.part, LOAD_ANSWER_DONE);
     }
 }
 
@@ -72,10 +72,10 @@ static void test_unfinished(void **state)
     Str text = STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     for (size_t bytes = 0; bytes < text.len; bytes++) {
         (void)feed((Str){text.ptr, bytes}, 7);
-        assert_int_not_equal(answer.part, ANSWER_DONE);
-        assert_int_not_equal(answer.part, ANSWER_BROKEN);
-        answer_end(&answer);
-        assert_int_equal(answer.part, ANSWER_BROKEN);
+        assert_int_not_equal(answer.part, LOAD_ANSWER_DONE);
+        assert_int_not_equal(answer.part, LOAD_ANSWER_BROKEN);
+        load_answer_end(&answer);
+        assert_int_equal(answer.part, LOAD_ANSWER_BROKEN);
     }
 }
 
@@ -84,9 +84,9 @@ static void test_until_close(void **state)
     (void)state;
     Str text = STR("HTTP/1.1 200 OK\r\n\r\nall of it");
     assert_int_equal(feed(text, 4), text.len);
-    assert_int_equal(answer.part, ANSWER_UNTIL_CLOSE);
-    answer_end(&answer);
-    assert_int_equal(answer.part, ANSWER_DONE);
+    assert_int_equal(answer.part, LOAD_ANSWER_UNTIL_CLOSE);
+    load_answer_end(&answer);
+    assert_int_equal(answer.part, LOAD_ANSWER_DONE);
     assert_true(answer.close);
     assert_text(((Str){answer.body, answer.body_bytes}), "all of it");
 }
@@ -111,7 +111,7 @@ static void test_not_http(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         for (size_t step = 1; step < 100; step += 3) {
             (void)feed(str_from(texts[i]), step);
-            assert_int_equal(answer.part, ANSWER_BROKEN);
+            assert_int_equal(answer.part, LOAD_ANSWER_BROKEN);
         }
     }
 }
@@ -119,11 +119,11 @@ static void test_not_http(void **state)
 static void test_head_too_long(void **state)
 {
     (void)state;
-    static char text[ANSWER_HEAD_BYTES_MAX * 2];
+    static char text[LOAD_ANSWER_HEAD_BYTES_MAX * 2];
     memset(text, 'x', sizeof text);
     memcpy(text, "HTTP/1.1 200 OK\r\n", 17);
     (void)feed((Str){text, sizeof text}, 1000);
-    assert_int_equal(answer.part, ANSWER_BROKEN);
+    assert_int_equal(answer.part, LOAD_ANSWER_BROKEN);
 }
 
 static void test_long_body_is_skipped(void **state)
@@ -133,8 +133,8 @@ static void test_long_body_is_skipped(void **state)
     int head = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n");
     memset(text + head, 'b', 90000);
     assert_int_equal(feed((Str){text, (size_t)head + 90000}, 4096), head + 90000);
-    assert_int_equal(answer.part, ANSWER_DONE);
-    assert_int_equal(answer.body_bytes, ANSWER_BODY_BYTES_KEPT);
+    assert_int_equal(answer.part, LOAD_ANSWER_DONE);
+    assert_int_equal(answer.body_bytes, LOAD_ANSWER_BODY_BYTES_KEPT);
 }
 
 static void test_retry_after(void **state)
@@ -144,7 +144,7 @@ static void test_retry_after(void **state)
     assert_int_equal(answer.retry_after, 2);
     (void)feed(STR("HTTP/1.1 503 Busy\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nContent-Length: 0\r\n\r\n"),
                1000);
-    assert_int_equal(answer.part, ANSWER_DONE);
+    assert_int_equal(answer.part, LOAD_ANSWER_DONE);
     assert_int_equal(answer.retry_after, 0);
 }
 
@@ -154,11 +154,11 @@ static void test_numbers(void **state)
     (void)feed(STR("HTTP/1.1 200 OK\r\n\r\n"
                    "{\"message\":\"created\",\"data\":{\"received\":12,\"created\":10,\"duplicates\":2,\"x\":"),
                1000);
-    assert_int_equal(answer_number(&answer, "received"), 12);
-    assert_int_equal(answer_number(&answer, "created"), 10);
-    assert_int_equal(answer_number(&answer, "duplicates"), 2);
-    assert_int_equal(answer_number(&answer, "conflicts"), 0);
-    assert_int_equal(answer_number(&answer, "x"), 0);
+    assert_int_equal(load_answer_number(&answer, "received"), 12);
+    assert_int_equal(load_answer_number(&answer, "created"), 10);
+    assert_int_equal(load_answer_number(&answer, "duplicates"), 2);
+    assert_int_equal(load_answer_number(&answer, "conflicts"), 0);
+    assert_int_equal(load_answer_number(&answer, "x"), 0);
 }
 
 int main(void)

@@ -1,8 +1,8 @@
-#include "bench/answer.h"
+#include "bench/load_answer.h"
 
-void answer_begin(Answer *answer)
+void load_answer_begin(LoadAnswer *answer)
 {
-    answer->part = ANSWER_HEAD;
+    answer->part = LOAD_ANSWER_HEAD;
     answer->status = 0;
     answer->close = false;
     answer->retry_after = 0;
@@ -14,7 +14,7 @@ void answer_begin(Answer *answer)
 }
 
 /* "HTTP/1.1 201 Created" */
-static bool read_status_line(Answer *answer, Str line)
+static bool read_status_line(LoadAnswer *answer, Str line)
 {
     uint64_t status;
     if (line.len < 12 || !str_starts_with(line, STR("HTTP/1.")) || line.ptr[8] != ' ' ||
@@ -32,7 +32,7 @@ typedef struct Framing {
 } Framing;
 
 /* Most headers are of no interest; their first letter says so. */
-static bool read_header(Answer *answer, Str line, Framing *framing)
+static bool read_header(LoadAnswer *answer, Str line, Framing *framing)
 {
     char first = line.len ? (char)(line.ptr[0] | 0x20) : 0;
     if (first != 'c' && first != 't' && first != 'r') {
@@ -58,37 +58,37 @@ static bool read_header(Answer *answer, Str line, Framing *framing)
 }
 
 /* `head` is everything before the empty line. */
-static AnswerPart read_head(Answer *answer, Str head)
+static LoadAnswerPart read_head(LoadAnswer *answer, Str head)
 {
     Framing framing = {0};
     if (!read_status_line(answer, str_split(&head, '\n'))) {
-        return ANSWER_BROKEN;
+        return LOAD_ANSWER_BROKEN;
     }
     while (head.ptr) {
         if (!read_header(answer, str_split(&head, '\n'), &framing)) {
-            return ANSWER_BROKEN;
+            return LOAD_ANSWER_BROKEN;
         }
     }
     if (answer->status < 200) {
-        answer_begin(answer);
-        return ANSWER_HEAD;
+        load_answer_begin(answer);
+        return LOAD_ANSWER_HEAD;
     }
     if (answer->status == 204 || answer->status == 304) {
-        return ANSWER_DONE;
+        return LOAD_ANSWER_DONE;
     }
     if (framing.chunked) {
-        return ANSWER_CHUNK_SIZE;
+        return LOAD_ANSWER_CHUNK_SIZE;
     }
     answer->left = framing.length;
     if (!framing.has_length) {
         answer->close = true;
-        return ANSWER_UNTIL_CLOSE;
+        return LOAD_ANSWER_UNTIL_CLOSE;
     }
-    return framing.length > 0 ? ANSWER_LENGTH : ANSWER_DONE;
+    return framing.length > 0 ? LOAD_ANSWER_LENGTH : LOAD_ANSWER_DONE;
 }
 
 /* Usually the whole head is in `data`, and is read there. Otherwise its pieces are put together first. */
-static size_t feed_head(Answer *answer, const char *data, size_t bytes)
+static size_t feed_head(LoadAnswer *answer, const char *data, size_t bytes)
 {
     const char *end = answer->head_bytes == 0 ? memmem(data, bytes, "\r\n\r\n", 4) : NULL;
     if (end) {
@@ -108,12 +108,12 @@ static size_t feed_head(Answer *answer, const char *data, size_t bytes)
         return head + 4 - before;
     }
     if (taken < bytes || answer->head_bytes == sizeof(answer->head)) {
-        answer->part = ANSWER_BROKEN;
+        answer->part = LOAD_ANSWER_BROKEN;
     }
     return taken;
 }
 
-static void keep_body(Answer *answer, const char *data, size_t bytes)
+static void keep_body(LoadAnswer *answer, const char *data, size_t bytes)
 {
     size_t room = sizeof(answer->body) - answer->body_bytes;
     size_t kept = bytes < room ? bytes : room;
@@ -121,7 +121,7 @@ static void keep_body(Answer *answer, const char *data, size_t bytes)
     answer->body_bytes += kept;
 }
 
-static size_t feed_counted(Answer *answer, const char *data, size_t bytes, AnswerPart next)
+static size_t feed_counted(LoadAnswer *answer, const char *data, size_t bytes, LoadAnswerPart next)
 {
     size_t taken = bytes < answer->left ? bytes : (size_t)answer->left;
     keep_body(answer, data, taken);
@@ -142,69 +142,73 @@ static int hex_digit(char c)
 }
 
 /* "1a2b;extension\r\n", byte by byte: a chunk's size is a few bytes of thousands. */
-static void feed_chunk_size(Answer *answer, char c)
+static void feed_chunk_size(LoadAnswer *answer, char c)
 {
     int digit = hex_digit(c);
     if (c == '\n') {
-        answer->part = answer->line_bytes == 0 ? ANSWER_BROKEN : answer->left > 0 ? ANSWER_CHUNK_DATA : ANSWER_TRAILER;
+        answer->part = answer->line_bytes == 0 ? LOAD_ANSWER_BROKEN
+                       : answer->left > 0      ? LOAD_ANSWER_CHUNK_DATA
+                                               : LOAD_ANSWER_TRAILER;
         answer->line_bytes = 0;
         answer->extension = false;
     } else if (c == ';' || c == '\r' || c == ' ') {
         answer->extension = true;
     } else if (!answer->extension && (digit < 0 || ++answer->line_bytes > 15)) {
-        answer->part = ANSWER_BROKEN;
+        answer->part = LOAD_ANSWER_BROKEN;
     } else if (!answer->extension) {
         answer->left = answer->left << 4 | (uint64_t)digit;
     }
 }
 
 /* The lines behind the last chunk, up to an empty one. */
-static void feed_trailer(Answer *answer, char c)
+static void feed_trailer(LoadAnswer *answer, char c)
 {
     if (c == '\n') {
-        answer->part = answer->line_bytes == 0 ? ANSWER_DONE : ANSWER_TRAILER;
+        answer->part = answer->line_bytes == 0 ? LOAD_ANSWER_DONE : LOAD_ANSWER_TRAILER;
         answer->line_bytes = 0;
     } else if (c != '\r') {
         answer->line_bytes++;
     }
 }
 
-static size_t feed_part(Answer *answer, const char *data, size_t bytes)
+static size_t feed_part(LoadAnswer *answer, const char *data, size_t bytes)
 {
     switch (answer->part) {
-    case ANSWER_HEAD: return feed_head(answer, data, bytes);
-    case ANSWER_LENGTH: return feed_counted(answer, data, bytes, ANSWER_DONE);
-    case ANSWER_CHUNK_DATA: return feed_counted(answer, data, bytes, ANSWER_CHUNK_END);
-    case ANSWER_UNTIL_CLOSE: keep_body(answer, data, bytes); return bytes;
-    case ANSWER_CHUNK_SIZE: feed_chunk_size(answer, *data); return 1;
-    case ANSWER_CHUNK_END:
-        answer->part = *data == '\n' ? ANSWER_CHUNK_SIZE : *data == '\r' ? ANSWER_CHUNK_END : ANSWER_BROKEN;
+    case LOAD_ANSWER_HEAD: return feed_head(answer, data, bytes);
+    case LOAD_ANSWER_LENGTH: return feed_counted(answer, data, bytes, LOAD_ANSWER_DONE);
+    case LOAD_ANSWER_CHUNK_DATA: return feed_counted(answer, data, bytes, LOAD_ANSWER_CHUNK_END);
+    case LOAD_ANSWER_UNTIL_CLOSE: keep_body(answer, data, bytes); return bytes;
+    case LOAD_ANSWER_CHUNK_SIZE: feed_chunk_size(answer, *data); return 1;
+    case LOAD_ANSWER_CHUNK_END:
+        answer->part = *data == '\n'   ? LOAD_ANSWER_CHUNK_SIZE
+                       : *data == '\r' ? LOAD_ANSWER_CHUNK_END
+                                       : LOAD_ANSWER_BROKEN;
         return 1;
-    case ANSWER_TRAILER: feed_trailer(answer, *data); return 1;
-    case ANSWER_DONE:
-    case ANSWER_BROKEN: break;
+    case LOAD_ANSWER_TRAILER: feed_trailer(answer, *data); return 1;
+    case LOAD_ANSWER_DONE:
+    case LOAD_ANSWER_BROKEN: break;
     }
     return bytes;
 }
 
-size_t answer_feed(Answer *answer, const char *data, size_t bytes)
+size_t load_answer_feed(LoadAnswer *answer, const char *data, size_t bytes)
 {
     size_t used = 0;
-    while (used < bytes && answer->part != ANSWER_DONE && answer->part != ANSWER_BROKEN) {
+    while (used < bytes && answer->part != LOAD_ANSWER_DONE && answer->part != LOAD_ANSWER_BROKEN) {
         used += feed_part(answer, data + used, bytes - used);
     }
     return used;
 }
 
-void answer_end(Answer *answer)
+void load_answer_end(LoadAnswer *answer)
 {
-    if (answer->part != ANSWER_DONE) {
-        answer->part = answer->part == ANSWER_UNTIL_CLOSE ? ANSWER_DONE : ANSWER_BROKEN;
+    if (answer->part != LOAD_ANSWER_DONE) {
+        answer->part = answer->part == LOAD_ANSWER_UNTIL_CLOSE ? LOAD_ANSWER_DONE : LOAD_ANSWER_BROKEN;
     }
     answer->close = true;
 }
 
-uint64_t answer_number(const Answer *answer, const char *name)
+uint64_t load_answer_number(const LoadAnswer *answer, const char *name)
 {
     Str rest = {answer->body, answer->body_bytes};
     size_t name_bytes = strlen(name);
