@@ -67,7 +67,8 @@ function chosen(names) {
 
 function writeResults(run, names, head) {
   const date = new Date().toISOString().slice(0, 10);
-  const part = names.length < Object.keys(scenarios).length ? `-${names.join('-')}` : '';
+  const all = names.length === Object.keys(scenarios).length;
+  const part = all ? '' : names.length === 1 ? `-${names[0]}` : '-part';
   const dir = run.quick ? 'build/bench-quick' : 'bench/results';
   const file = path.join(dir, `${date}-${commit()}${part}.md`);
   fs.mkdirSync(dir, { recursive: true });
