@@ -1,12 +1,13 @@
 #include "bench/load.h"
 
 #include <netdb.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "bench/load_thread.h"
 
-enum { MILLION = 1000000, PROGRESS_US = 100000, DRY_RECORDS = 5 * MILLION };
+enum { MILLION = 1000000, PROGRESS_MS = 100, DRY_RECORDS = 5 * MILLION };
 
 LoadOptions load_options_default(LoadMode mode, const Clock *clock)
 {
@@ -183,11 +184,10 @@ static void gather(Load *load, LoadThread *const *threads, LoadResult *result)
 static void show_progress(const Load *load, const atomic_uint *running)
 {
     int64_t began = clock_monotonic_us(load->clock);
-    struct timespec pause = {.tv_nsec = PROGRESS_US * 1000};
     while (load->options->progress && atomic_load(running) > 0) {
         double seconds = (double)(clock_monotonic_us(load->clock) - began) / 1e6;
         load->options->progress(load->options->progress_context, atomic_load(&load->settled), seconds);
-        nanosleep(&pause, NULL);
+        (void)poll(NULL, 0, PROGRESS_MS);
     }
 }
 

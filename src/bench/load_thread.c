@@ -19,6 +19,9 @@ enum {
     POINT_RECORDS = 100000,    /* from point to point */
 };
 
+/* What a stream without an end claims: days of sending, and far from where numbers or times overflow. */
+static const uint64_t ENDLESS_RECORDS = UINT64_C(100000000000);
+
 static int64_t now_us(const LoadThread *thread) { return clock_monotonic_us(thread->load->clock); }
 
 static unsigned conn_index(const LoadThread *thread, const Conn *conn) { return (unsigned)(conn - thread->conns); }
@@ -342,7 +345,8 @@ static uint64_t request_records(const LoadOptions *options)
     if (options->per_request > 0) {
         return options->per_request;
     }
-    return options->records > 0 ? (options->records + options->connections - 1) / options->connections : UINT64_MAX / 4;
+    return options->records > 0 ? (options->records + options->connections - 1) / options->connections
+                                : ENDLESS_RECORDS;
 }
 
 static bool claim(LoadThread *thread, LoadRange *ret_range)
