@@ -21,7 +21,9 @@ FlowCache *flow_cache_new(size_t bytes);
 void flow_cache_free(FlowCache *cache); /* accepts NULL */
 void flow_cache_clear(FlowCache *cache);
 
+/* Hints, a few records ahead of the lookup: first for the set, then, when that has arrived, for the entry. */
 void flow_cache_prefetch(const FlowCache *cache, uint64_t hash);
+void flow_cache_prefetch_entry(const FlowCache *cache, uint64_t hash);
 
 /* The state of the record's flow, or NULL. Borrows until the next put or clear; the caller may change it in place. */
 FlowState *flow_cache_find(FlowCache *cache, uint64_t hash, const Record *record);

@@ -5,7 +5,7 @@
 #include "store/sqlite/row.h"
 #include "store/sqlite/sqlite_store.h"
 
-enum { PREFETCH_AHEAD = 8, ALERT_BODY_BYTES_MAX = 64 << 10 };
+enum { ALERT_BODY_BYTES_MAX = 64 << 10 };
 
 /* ---- Is it there already? ------------------------------------------------------------------------------------------ */
 
@@ -68,8 +68,8 @@ static Status find_existing(Search *search)
 {
     bool exhausted = false;
     search->is_found = false;
-    Status status = derived_find_ids(search->store->derived, search->record->identity_hash, check_row, search, &exhausted,
-                                     search->reterr);
+    Status status = derived_find_ids(search->store->derived, search->record->identity_hash, check_row, search,
+                                     &exhausted, search->reterr);
     if (status == STATUS_OK) {
         status = search->status;
     }
@@ -215,8 +215,8 @@ static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
     return status;
 }
 
-static Status append_record(SqliteStore *store, const Record *record, uint64_t flow_hash, int64_t now_us, Outcome *outcome,
-                            Error *reterr)
+static Status append_record(SqliteStore *store, const Record *record, uint64_t flow_hash, int64_t now_us,
+                            Outcome *outcome, Error *reterr)
 {
     FlowState room, *flow = NULL;
     Status status = find_flow(store, record, flow_hash, &room, &flow, reterr);
@@ -251,33 +251,42 @@ static uint64_t flow_hash_of(const SqliteStore *store, const Record *record)
     return record_flow_hash(record->destination_id, record->reference, record->unit, store->base.info.hash_seed);
 }
 
+static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow_hash, int64_t now_us, Error *reterr)
+{
+    const Record *record = &work->records.items[at];
+    Outcome *outcome = &work->records.outcomes[at];
+    Search search = {.store = store, .record = record, .reterr = reterr};
+    *outcome = (Outcome){0};
+    Status status = find_existing(&search);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return search.is_found ? report_existing(&search, work->records.stored, outcome)
+                           : append_record(store, record, flow_hash, now_us, outcome, reterr);
+}
+
+/* The memory that a record's lookups will touch is fetched while those before it are worked on: what decides with which
+ * cache line to begin first, what lies behind it half the way later. */
 static Status apply_each(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
 {
+    enum { AHEAD = 16, HALFWAY = AHEAD / 2 };
     size_t count = work->records.count;
-    uint64_t hashes[PREFETCH_AHEAD]; /* of the flows of the next few records */
-    for (size_t i = 0; i < count + PREFETCH_AHEAD; i++) {
-        if (i >= PREFETCH_AHEAD) {
-            size_t at = i - PREFETCH_AHEAD;
-            const Record *record = &work->records.items[at];
-            Search search = {.store = store, .record = record, .reterr = reterr};
-            Outcome *outcome = &work->records.outcomes[at];
-            *outcome = (Outcome){0};
-            Status status = find_existing(&search);
-            if (status == STATUS_OK) {
-                status = search.is_found ? report_existing(&search, work->records.stored, outcome)
-                                         : append_record(store, record, hashes[at % PREFETCH_AHEAD], now_us, outcome, reterr);
-            }
-            if (status != STATUS_OK) {
-                return status;
-            }
+    uint64_t flow_hashes[AHEAD]; /* of the next few records */
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < count + AHEAD && status == STATUS_OK; i++) {
+        if (i >= AHEAD) {
+            status = apply_one(store, work, i - AHEAD, flow_hashes[i % AHEAD], now_us, reterr);
+        }
+        if (i >= HALFWAY && i - HALFWAY < count) {
+            flow_cache_prefetch_entry(store->flows, flow_hashes[(i - HALFWAY) % AHEAD]);
         }
         if (i < count) {
-            hashes[i % PREFETCH_AHEAD] = flow_hash_of(store, &work->records.items[i]);
-            derived_prefetch(store->derived, work->records.items[i].identity_hash, hashes[i % PREFETCH_AHEAD]);
-            flow_cache_prefetch(store->flows, hashes[i % PREFETCH_AHEAD]);
+            flow_hashes[i % AHEAD] = flow_hash_of(store, &work->records.items[i]);
+            derived_prefetch(store->derived, work->records.items[i].identity_hash, flow_hashes[i % AHEAD]);
+            flow_cache_prefetch(store->flows, flow_hashes[i % AHEAD]);
         }
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- Deciding without changing: dry runs, and what is atomic ---------------------------------------------------------- */
