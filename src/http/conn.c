@@ -1,5 +1,7 @@
 #include "http/conn.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -87,12 +89,27 @@ void conn_on_connection(void *self, struct MHD_Connection *mhd, void **context,
     }
 }
 
+/* The library misses the end of a stream that comes together with its last bytes (its polling is edge-triggered, and it does not
+ * read again after a short read). Twice in a row, so that a body whose end is just being read is not taken for a torn one. */
+static bool is_hung_up(Conn *conn)
+{
+    struct pollfd fd = {.fd = conn->fd, .events = POLLRDHUP};
+    int unread = 0;
+    bool waits = !conn->request || atomic_load_explicit(&conn->request->turn, memory_order_relaxed) != TURN_OURS;
+    if (waits || !atomic_load_explicit(&conn->expects_body, memory_order_relaxed) || poll(&fd, 1, 0) != 1 ||
+        ioctl(conn->fd, FIONREAD, &unread) != 0 || unread > 0) {
+        conn->hung_up = 0;
+        return false;
+    }
+    return ++conn->hung_up > 1;
+}
+
 void conns_sweep(HttpServer *server, int64_t now_us)
 {
     pthread_mutex_lock(&server->conns_lock);
     for (Conn *conn = server->conns; conn; conn = conn->next) {
         int64_t limit_us = atomic_load_explicit(&conn->receive_limit_us, memory_order_relaxed);
-        if (limit_us && limit_us <= now_us) {
+        if ((limit_us && limit_us <= now_us) || is_hung_up(conn)) {
             /* The library finds the socket at its end and closes the connection on its own thread. */
             shutdown(conn->fd, SHUT_RDWR);
         }
@@ -242,6 +259,10 @@ static void begin(Request *request, const char *method, const char *version)
             check_body_length(request);
         }
     }
+    if (request->take_body) {
+        limit_receiving(request->conn, 0, 0); /* a stream may go on as long as it moves */
+    }
+    atomic_store_explicit(&request->conn->expects_body, request->body_left != 0, memory_order_relaxed);
     if (request->phase == PHASE_DISCARD) {
         answer_early(request);
     }
@@ -361,6 +382,7 @@ static void handle(Request *request)
         answer_send(request);
     } else if (request->phase == PHASE_BODY) {
         request->phase = PHASE_HANDLING;
+        atomic_store_explicit(&request->conn->expects_body, false, memory_order_relaxed);
         limit_receiving(request->conn, 0, 0);
         request->route->handle(request);
     } else if (request->phase == PHASE_HANDLING && then) {
@@ -419,6 +441,7 @@ void conn_on_completed(void *self, struct MHD_Connection *mhd, void **context, e
     }
     Request *request = conn->request;
     int64_t now_us = now_of(server);
+    atomic_store_explicit(&conn->expects_body, false, memory_order_relaxed);
     if (request) {
         count_request(request, now_us);
         request_reset(request);

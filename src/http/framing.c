@@ -95,5 +95,8 @@ const char *framing_problem(const Framing *framing, bool is_http_1_1)
     if (framing->encodings && !is_http_1_1) {
         return "Transfer-Encoding came with an HTTP version that does not have it";
     }
-    return framing->hosts > 1 ? "there is more than one Host" : NULL;
+    if (framing->hosts != 1 && (is_http_1_1 || framing->hosts > 1)) {
+        return framing->hosts ? "there is more than one Host" : "there is no Host";
+    }
+    return NULL;
 }

@@ -20,6 +20,8 @@ struct Conn {
     Request *request; /* owns; another one takes its place under conns_lock when it is left behind */
     int fd;
     _Atomic int64_t receive_limit_us; /* the request has to be there by then; 0: no limit */
+    atomic_bool expects_body;
+    int hung_up; /* the sweeper's: how often it found that there is no more to come */
     Conn *next, *previous;
 };
 

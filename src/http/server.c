@@ -10,7 +10,7 @@
 enum {
     /* Beside the headers, the library's memory of a connection holds what it has read and what it is about to send. It is cleared
      * after each request, so it is no larger than it has to be. */
-    CONNECTION_BYTES_MORE = 16 << 10,
+    CONNECTION_BYTES_MORE = 8 << 10,
     STACK_BYTES = 512 << 10,
 };
 
@@ -73,7 +73,6 @@ static Status start_daemon(HttpServer *server, Error *reterr)
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)(options->connections_max + 1024) * threads, NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)options->connections_per_address_max, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((options->idle_ms_max + 999) / 1000), NULL},
-        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)conn_on_connection, server},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)conn_on_line, server},

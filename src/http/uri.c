@@ -125,6 +125,9 @@ Status uri_parse(Str target, Arena *arena, Uri *ret_uri, Str *ret_bad_param, Err
     *ret_bad_param = (Str){NULL, 0};
     Str query = without_authority(target);
     uri.path = str_split(&query, '?');
+    if (memchr(target.ptr, ' ', target.len)) {
+        return error_set(reterr, STATUS_REFUSED, "has a space in it; write %%20");
+    }
     if (uri.path.len == 0 || uri.path.ptr[0] != '/') {
         return error_set(reterr, STATUS_REFUSED, "is not a path that begins with a slash");
     }
