@@ -71,16 +71,10 @@ void request_reset(Request *request)
         buf_release(&request->out);
     }
     arena_reset(&request->arena);
-    Arena arena = request->arena;
-    Buf body = request->body, out = request->out;
-    *request = (Request){.server = request->server,
-                         .conn = request->conn,
-                         .mhd = request->mhd,
-                         .arena = arena,
-                         .body = body,
-                         .out = out};
     buf_reset(&request->body);
     buf_reset(&request->out);
+    size_t from = offsetof(Request, phase), to = offsetof(Request, error);
+    memset((char *)request + from, 0, to - from);
 }
 
 const HttpServerOptions *request_options(const Request *request) { return &request->server->options; }

@@ -55,17 +55,22 @@ typedef enum RequestPhase {
 } RequestPhase;
 
 struct Request {
+    /* What stays from one request of a connection to the next. */
     HttpServer *server;
     Conn *conn;
+    struct MHD_Connection *mhd;
+    _Atomic int64_t turn; /* see turn.h */
+    Arena arena;          /* emptied when the request ends */
+    Buf body;             /* a body that is read whole, with room for YYJSON_PADDING_SIZE behind it; emptied likewise */
+    Buf out;              /* the answer's body; likewise */
+
+    /* What is cleared: from here … */
     RequestPhase phase;
     const Route *route; /* NULL until it is known */
     const char *method; /* "GET"; the library's, until the request ends */
     Str instance;       /* the path, as it was sent */
     Uri uri;
-    Str id;      /* what stands for {…} in the route's pattern, decoded */
-    Arena arena; /* gone when the request ends */
-    Buf body;    /* a body that is read whole, with room for YYJSON_PADDING_SIZE behind it */
-    Buf out;     /* the answer's body */
+    Str id; /* what stands for {…} in the route's pattern, decoded */
     Answer answer;
     int64_t started_us;
     uint64_t body_left; /* of its Content-Length; UINT64_MAX when it is chunked */
@@ -81,25 +86,24 @@ struct Request {
     bool streaming;  /* the answer's headers are said */
     bool is_endless; /* a stream that lives until its client goes, or the server stops */
     bool finished;   /* all of the answer is in `out` */
-    Status failed;   /* a job's error, with `error`; STATUS_OK */
-    Error error;
+    Status failed;   /* a job's or the processor's error, with `error`; STATUS_OK */
     int64_t wake_us; /* for JOB_SLEEP, monotonic */
     bool wake_on_commit;
     int64_t seen_seq; /* the server's last_seq before the job looked and found nothing */
 
-    /* The turn protocol, the query threads and the sleepers; see turn.h. */
-    _Atomic int64_t turn;
+    /* Waiting; see turn.h, query_pool.h, ticker.h. */
     bool waits;
-    struct MHD_Connection *mhd;
     RequestThen *then;
     RequestJob *job;
-    Request *next, *previous;
+    Request *next;
     bool to_pool;          /* a sleeper's: on waking it goes to a query thread, not to its connection */
     size_t sent;           /* of `out` */
     size_t body_counted;   /* in the server's sum of bodies */
     uint64_t discarded;    /* bytes of a body that is only read to be polite */
     bool expects_continue; /* the client waits for a word before it sends the body */
 
+    /* … to here. These are large, and filled before they are looked at. */
+    Error error;
     Submission submission; /* of handlers that need one */
 };
 
