@@ -41,11 +41,12 @@ static unsigned processors(void)
     return count < 1 ? 1 : (unsigned)count;
 }
 
-/* One core is the processor's; reading requests takes about as much. */
+/* As many as there are cores, though the processor needs one too: so no connection waits for a whole body of another's to be read. */
 static unsigned connection_threads(const HttpServerOptions *options)
 {
-    unsigned threads = options->connection_threads ? options->connection_threads : (processors() + 1) / 2;
-    return threads > 16 && !options->connection_threads ? 16 : threads;
+    enum { ENOUGH = 16 };
+    unsigned threads = options->connection_threads ? options->connection_threads : processors();
+    return threads > ENOUGH && !options->connection_threads ? ENOUGH : threads;
 }
 
 static unsigned query_threads(const HttpServerOptions *options)
