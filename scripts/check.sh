@@ -26,7 +26,7 @@ step() {
   local name=$1 count=$2 log="$logs/$1.log" begun=$SECONDS code=0 p f s
   shift 2
   printf '%-22s' "$name"
-  "$@" >"$log" 2>&1 </dev/null || code=$?
+  run_limited "$@" >"$log" 2>&1 </dev/null || code=$?
   read -r p f s <<<"$("$count" "$log" "$code")"
   # A command that fails without any test of it having failed (a crash, a time-out) is a failure all the same.
   [ "$code" -ne 0 ] && [ "$f" -eq 0 ] && f=1
@@ -38,10 +38,17 @@ step() {
   [ "$f" -eq 0 ] || show_failure "$log" "$count"
 }
 
+# Nothing may hang for ever; functions of this script are limited by what they call.
+run_limited() {
+  if [ "$(type -t "$1")" = function ]; then "$@"; else timeout --kill-after=20 900 "$@"; fi
+}
+
 show_failure() { # LOG COUNT
   echo "---- $1"
   if [ "$2" = count_meson ] && [ -f "$(meson_json "$1")" ]; then
     meson_report show "$1"
+  elif grep -q '^FAIL ' "$1"; then
+    grep -A 12 '^FAIL ' "$1" | head -n 100
   elif grep -qE '^not ok|^FAIL|FAILED:|rror:|✖' "$1"; then
     grep -E -A 12 '^ *not ok|^FAIL|FAILED:|[Ee]rror:|WARNING: Thread|✖' "$1" | head -n 200
   else
@@ -99,7 +106,13 @@ meson_tests() { # DIR ARGUMENTS…
   meson test -C "$dir" --no-rebuild --print-errorlogs "$@"
 }
 
-format_check() { git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run --Werror; }
+format_check() {
+  local file code=0
+  while read -r file; do
+    clang-format --dry-run --Werror "$file" >/dev/null 2>&1 || { echo "FAIL $file: run make fmt"; code=1; }
+  done < <(git ls-files -co --exclude-standard '*.c' '*.h')
+  return "$code"
+}
 
 shell_check() {
   git ls-files -co --exclude-standard '*.sh' .ci/run | while read -r script; do bash -n "$script" || return; done

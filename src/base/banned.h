@@ -9,6 +9,13 @@
 #include <string.h>
 #include <time.h>
 
+/* Some are macros where a compiler checks buffers by itself. */
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets
 #pragma GCC poison strtok strtok_r atoi atol atoll atof strtod strtof
 #undef alloca

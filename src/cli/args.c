@@ -195,7 +195,7 @@ Status args_config(const Args *args, Config **ret_config, Error *reterr)
 int command_fail(const Args *args, ExitCode code, const Error *error)
 {
     fprintf(stderr, "weir %s: %s\n", args->command->name, error->message);
-    return code;
+    return (int)code;
 }
 
 int command_usage(const Args *args, const char *format, ...)

@@ -75,7 +75,8 @@ void config_put_markdown(Buf *buf)
         buf,
         "# Configuration\n\n"
         "This page is written by `make docs` from the program's own table of options.\n\n"
-        "A value is taken from the first of these that has one: a flag of the command line (`--set http.listen=127.0.0.1:9000`, "
+        "A value is taken from the first of these that has one: a flag of the command line (`--set "
+        "http.listen=127.0.0.1:9000`, "
         "or a "
         "command's own such as `--data`), an environment variable, the file that `--config` or `WEIR_CONFIG` names, "
         "the "
