@@ -20,18 +20,22 @@ static const char tables_sql[] =
     "  positive_total_hi INTEGER, positive_total_lo INTEGER, negative_total_hi INTEGER, negative_total_lo INTEGER,"
     "  traceparent TEXT);"
     "CREATE TABLE messages("
-    "  seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record_seq INTEGER NOT NULL, created_us INTEGER NOT NULL, body TEXT NOT NULL);"
+    "  seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, record_seq INTEGER NOT NULL, created_us INTEGER NOT NULL, body "
+    "TEXT NOT NULL);"
     "CREATE INDEX messages_by_kind ON messages(kind, seq);"
     "CREATE TABLE rollups("
     "  level INTEGER, bucket INTEGER, destination_id TEXT, unit TEXT, type INTEGER,"
     "  count INTEGER, sum_hi INTEGER, sum_lo INTEGER, min INTEGER, max INTEGER,"
     "  PRIMARY KEY(level, bucket, destination_id, unit, type)) WITHOUT ROWID;"
     "CREATE TABLE index_runs("
-    "  index_number INTEGER, first_seq INTEGER, last_seq INTEGER NOT NULL, row_hash INTEGER NOT NULL, file TEXT NOT NULL,"
+    "  index_number INTEGER, first_seq INTEGER, last_seq INTEGER NOT NULL, row_hash INTEGER NOT NULL, file TEXT NOT "
+    "NULL,"
     "  PRIMARY KEY(index_number, first_seq)) WITHOUT ROWID;"
     "CREATE TABLE alert_rules("
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, source_id TEXT NOT NULL, destination_id TEXT NOT NULL,"
-    "  unit TEXT NOT NULL, reference TEXT NOT NULL, type INTEGER NOT NULL, measure TEXT NOT NULL, threshold INTEGER NOT NULL,"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, source_id TEXT NOT NULL, destination_id TEXT "
+    "NOT NULL,"
+    "  unit TEXT NOT NULL, reference TEXT NOT NULL, type INTEGER NOT NULL, measure TEXT NOT NULL, threshold INTEGER "
+    "NOT NULL,"
     "  enabled INTEGER NOT NULL, version INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);";
 
 static const char *const identity_names[] = {"recordId", "sourceId+recordId", "content"};
@@ -39,8 +43,7 @@ static const char *const identity_names[] = {"recordId", "sourceId+recordId", "c
 /* Minor units as a decimal in SQL; `hi` and `lo` as the columns hold them. */
 static void put_total_sql(Buf *buf, const char *name, unsigned scale)
 {
-    const char *format =
-        "CASE %s_hi WHEN 0 THEN %s_lo / %llu ELSE printf('%%d%%0*d', %s_hi, %u, %s_lo / %llu) END";
+    const char *format = "CASE %s_hi WHEN 0 THEN %s_lo / %llu ELSE printf('%%d%%0*d', %s_hi, %u, %s_lo / %llu) END";
     unsigned long long unit = 1;
     for (unsigned i = 0; i < scale; i++) {
         unit *= 10;
@@ -171,7 +174,7 @@ static Status create(sqlite3 *db, const StoreOptions *options, Error *reterr)
     return status;
 }
 
-static Status check_versions(sqlite3 *db, bool *ret_empty, Error *reterr)
+Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr)
 {
     int64_t application = 0, version = 0, tables = 0;
     Status status = db_get_int(db, "PRAGMA application_id", 0, &application, reterr);
@@ -189,7 +192,8 @@ static Status check_versions(sqlite3 *db, bool *ret_empty, Error *reterr)
         return STATUS_OK;
     }
     if (application != SCHEMA_APPLICATION_ID) {
-        return error_set(reterr, STATUS_REFUSED, "the file is a SQLite database but not a Weir store; choose another directory");
+        return error_set(reterr, STATUS_REFUSED,
+                         "the file is a SQLite database but not a Weir store; choose another directory");
     }
     if (version > SCHEMA_VERSION) {
         return error_set(reterr, STATUS_REFUSED,
@@ -202,7 +206,8 @@ static Status check_versions(sqlite3 *db, bool *ret_empty, Error *reterr)
 static Status check_choices(const StoreOptions *options, int64_t identity, int64_t scale, Error *reterr)
 {
     if (identity < 0 || identity > IDENTITY_CONTENT || scale < 0 || scale > 6) {
-        return error_set(reterr, STATUS_BROKEN, "the store's identity or scale makes no sense: the table meta is damaged");
+        return error_set(reterr, STATUS_BROKEN,
+                         "the store's identity or scale makes no sense: the table meta is damaged");
     }
     if (options->read_only) {
         return STATUS_OK;
@@ -212,8 +217,8 @@ static Status check_choices(const StoreOptions *options, int64_t identity, int64
                          identity_names[identity], identity_names[options->identity]);
     }
     if (scale != (int64_t)options->scale) {
-        return error_set(reterr, STATUS_REFUSED, "the store was made with scale %d and cannot be opened with %u", (int)scale,
-                         options->scale);
+        return error_set(reterr, STATUS_REFUSED, "the store was made with scale %d and cannot be opened with %u",
+                         (int)scale, options->scale);
     }
     return STATUS_OK;
 }
@@ -221,7 +226,7 @@ static Status check_choices(const StoreOptions *options, int64_t identity, int64
 Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info, Error *reterr)
 {
     bool empty = false;
-    Status status = check_versions(db, &empty, reterr);
+    Status status = schema_check(db, &empty, reterr);
     if (status == STATUS_OK && empty) {
         status = options->read_only ? error_set(reterr, STATUS_REFUSED, "there is no store in %s", options->dir)
                                     : create(db, options, reterr);
@@ -234,9 +239,7 @@ Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info
         (status = check_choices(options, identity, scale, reterr)) != STATUS_OK) {
         return status;
     }
-    *ret_info = (StoreInfo){.epoch = epoch,
-                            .hash_seed = (uint64_t)seed,
-                            .identity = (RecordIdentity)identity,
-                            .scale = (unsigned)scale};
+    *ret_info = (StoreInfo){
+        .epoch = epoch, .hash_seed = (uint64_t)seed, .identity = (RecordIdentity)identity, .scale = (unsigned)scale};
     return read_store_id(db, ret_info->id, reterr);
 }

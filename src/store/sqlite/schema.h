@@ -11,6 +11,9 @@ enum {
     SCHEMA_VERSION = 1,                 /* PRAGMA user_version */
 };
 
+/* Changes nothing. REFUSED when the database is neither empty nor a store that this program understands. */
+Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr) MUST_CHECK;
+
 /* Makes the tables in an empty database, or checks those that are there, and reads the facts. REFUSED: not a store of ours,
  * newer, other identity or scale. With `read_only` nothing is made. */
 Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info, Error *reterr) MUST_CHECK;

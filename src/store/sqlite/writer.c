@@ -8,9 +8,9 @@
 #include "store/sqlite/sqlite_store.h"
 
 enum {
-    FREE_CHECK_US = 100000,        /* how old the figure of the free disk space may be */
-    CHECKPOINT_BYTES = 16 << 20,   /* small and often: a large checkpoint stalls the writer */
-    RESTART_WAIT_MS = 200,         /* how long a checkpoint at the cap waits for readers */
+    FREE_CHECK_US = 100000,      /* how old the figure of the free disk space may be */
+    CHECKPOINT_BYTES = 16 << 20, /* small and often: a large checkpoint stalls the writer */
+    RESTART_WAIT_MS = 200,       /* how long a checkpoint at the cap waits for readers */
     SCRATCH_BYTES_MAX = 64 << 20,
 };
 
@@ -32,7 +32,8 @@ static Status check_space(SqliteStore *store, Error *reterr)
         store->counters.disk_low = free_bytes < store->options.free_reserve_bytes;
     }
     if (store->counters.disk_low) {
-        return error_set(reterr, STATUS_BUSY, "the disk has less than the reserve of %llu MiB left; make room and try again",
+        return error_set(reterr, STATUS_BUSY,
+                         "the disk has less than the reserve of %llu MiB left; make room and try again",
                          (unsigned long long)(store->options.free_reserve_bytes >> 20));
     }
     return STATUS_OK;
@@ -55,14 +56,15 @@ static Status checkpoint(SqliteStore *store, Error *reterr)
     bool at_cap = (uint64_t)store->counters.wal_bytes >= store->options.wal_bytes_max;
     int in_wal = 0, moved = 0;
     sqlite3_busy_timeout(store->db, at_cap ? RESTART_WAIT_MS : 0);
-    int code = sqlite3_wal_checkpoint_v2(store->db, "main", at_cap ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-                                         &in_wal, &moved);
+    int code = sqlite3_wal_checkpoint_v2(
+        store->db, "main", at_cap ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
     sqlite3_busy_timeout(store->db, 0);
     store->counters.checkpoints++;
     if (code == SQLITE_OK && moved == in_wal) {
         store->wal_moved_bytes = store->counters.wal_bytes;
     }
-    return code == SQLITE_OK || code == SQLITE_BUSY ? STATUS_OK : db_error(store->db, code, "checkpoint the WAL", reterr);
+    return code == SQLITE_OK || code == SQLITE_BUSY ? STATUS_OK
+                                                    : db_error(store->db, code, "checkpoint the WAL", reterr);
 }
 
 static bool is_checkpoint_due(SqliteStore *store, bool idle)
@@ -250,8 +252,8 @@ static Status prepare(SqliteStore *store, Error *reterr)
 
 Status sqlite_writer_open(SqliteStore *store, Error *reterr)
 {
-    int code = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                               store->options.vfs);
+    int code = sqlite3_open_v2(store->path, &store->db,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, store->options.vfs);
     if (code != SQLITE_OK) {
         Status status = db_error(store->db, code, store->path, reterr);
         sqlite3_close(store->db);
@@ -263,6 +265,10 @@ Status sqlite_writer_open(SqliteStore *store, Error *reterr)
     store->alerts = calloc(RULES_MAX, sizeof *store->alerts);
     store->flows = flow_cache_new(store->options.flow_cache_bytes);
     Status status = store->alerts && store->flows ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
+    bool is_empty = false;
+    if (status == STATUS_OK) {
+        status = schema_check(store->db, &is_empty, reterr); /* first: what follows writes to the file */
+    }
     if (status == STATUS_OK) {
         status = configure(store, reterr);
     }
