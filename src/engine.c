@@ -78,12 +78,12 @@ Status engine_submit_wait(Engine *engine, Submission *submission, Error *reterr)
 
 /* ---- The default rule ---------------------------------------------------------------------------------------------- */
 
-bool engine_default_rule_changes(AlertRule *rule, size_t rule_count, bool is_set, int64_t threshold)
+bool engine_default_rule_changes(AlertRule *rule, bool is_new, bool is_set, int64_t threshold)
 {
     if (rule->id == 0) {
         *rule = (AlertRule){.name = STR(ENGINE_DEFAULT_RULE), .type = -1, .measure = RULE_VALUE, .enabled = true};
         rule->threshold = threshold;
-        return is_set || rule_count == 0;
+        return is_set || is_new;
     }
     bool changes = is_set && rule->threshold != threshold;
     rule->threshold = is_set ? threshold : rule->threshold;
@@ -101,8 +101,8 @@ static Status put_default_rule(Engine *engine, const Config *config, RuleSet *ru
         }
     }
     bool is_set = config_origin(config, OPTION_ALERTS_THRESHOLD) != CONFIG_DEFAULT;
-    if (!engine_default_rule_changes(rule, rule_set_count(rules), is_set,
-                                     config_int(config, OPTION_ALERTS_THRESHOLD))) {
+    bool is_new = rule_set_count(rules) == 0 && store_last_seq(engine->store) == 0;
+    if (!engine_default_rule_changes(rule, is_new, is_set, config_int(config, OPTION_ALERTS_THRESHOLD))) {
         return STATUS_OK;
     }
     Status status = engine_submit_wait(engine, &submission, reterr);

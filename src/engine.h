@@ -39,11 +39,12 @@ Status engine_submit_wait(Engine *engine, Submission *submission, Error *reterr)
 /* What the configuration says about the store. */
 StoreOptions engine_store_options(const Config *config);
 
-/* The rule "default" watches every record's value. A store without any rule gets it; where alerts.threshold is set (in the file,
+/* The rule "default" watches every record's value. A new store gets it (whoever deletes it has it deleted); where alerts.threshold is set (in the file,
  * the environment or on the command line) it is put back to that at each start, whatever was done to it since. */
 #define ENGINE_DEFAULT_RULE "default"
 
-/* Whether the rule must be written, and what then: *rule is the one that is there or zeroed. For engine_open and its tests. */
-bool engine_default_rule_changes(AlertRule *rule, size_t rule_count, bool is_set, int64_t threshold);
+/* Whether the rule must be written, and what then: *rule is the one that is there or zeroed; `is_new` when the store is. For
+ * engine_open and its tests. */
+bool engine_default_rule_changes(AlertRule *rule, bool is_new, bool is_set, int64_t threshold);
 
 #endif

@@ -16,7 +16,7 @@ static void test_default_rule_of_a_new_store(void **state)
 {
     (void)state;
     AlertRule rule = {0};
-    assert_true(engine_default_rule_changes(&rule, 0, false, 100000));
+    assert_true(engine_default_rule_changes(&rule, true, false, 100000));
     assert_true(str_is(rule.name, "default"));
     assert_int_equal(rule.threshold, 100000);
     assert_int_equal(rule.type, -1);
@@ -24,13 +24,13 @@ static void test_default_rule_of_a_new_store(void **state)
 }
 
 /* Somebody deleted it, or never wanted it: only a threshold that was configured brings it back. */
-static void test_default_rule_beside_others(void **state)
+static void test_default_rule_of_an_older_store(void **state)
 {
     (void)state;
     AlertRule rule = {0};
-    assert_false(engine_default_rule_changes(&rule, 2, false, 100000));
+    assert_false(engine_default_rule_changes(&rule, false, false, 100000));
     rule = (AlertRule){0};
-    assert_true(engine_default_rule_changes(&rule, 2, true, 5));
+    assert_true(engine_default_rule_changes(&rule, false, true, 5));
     assert_int_equal(rule.threshold, 5);
 }
 
@@ -38,10 +38,10 @@ static void test_default_rule_that_is_there(void **state)
 {
     (void)state;
     AlertRule rule = stored;
-    assert_false(engine_default_rule_changes(&rule, 1, false, 100000));
+    assert_false(engine_default_rule_changes(&rule, false, false, 100000));
     assert_int_equal(rule.threshold, 500);
-    assert_false(engine_default_rule_changes(&rule, 1, true, 500));
-    assert_true(engine_default_rule_changes(&rule, 1, true, 600));
+    assert_false(engine_default_rule_changes(&rule, false, true, 500));
+    assert_true(engine_default_rule_changes(&rule, false, true, 600));
     assert_int_equal(rule.threshold, 600);
     assert_int_equal(rule.id, 3);
     assert_int_equal(rule.version, 7);
@@ -175,7 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_rule_of_a_new_store),
-        cmocka_unit_test(test_default_rule_beside_others),
+        cmocka_unit_test(test_default_rule_of_an_older_store),
         cmocka_unit_test(test_default_rule_that_is_there),
         cmocka_unit_test_setup_teardown(test_threshold_is_kept_unless_it_is_set, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_submissions_are_waited_for, make_dir, remove_dir),
