@@ -1,5 +1,7 @@
 #include "http/cloudevents.h"
 
+#include "record/json_keys.h"
+
 #define VERSION "1.0"
 
 static Str text_of(yyjson_val *value)
@@ -32,12 +34,18 @@ static void check_attributes(yyjson_val *event, RecordProblems *problems)
     }
 }
 
-Status cloudevent_open(yyjson_val *event, yyjson_val **ret_data, Str *ret_traceparent, RecordProblems *problems)
+Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, Str *ret_traceparent,
+                       RecordProblems *problems)
 {
     problems->count = problems->unknown_count = 0;
     problems->record_id = (Str){NULL, 0};
     if (!yyjson_is_obj(event)) {
         add(problems, (Str){NULL, 0}, "must be a JSON object: a CloudEvent");
+        return STATUS_REFUSED;
+    }
+    const char *twice = json_check_keys(event, seed);
+    if (twice) {
+        add(problems, (Str){NULL, 0}, twice);
         return STATUS_REFUSED;
     }
     check_attributes(event, problems);

@@ -258,6 +258,10 @@ static void begin(Request *request, const char *method, const char *version)
         if (request->phase == PHASE_BODY) {
             check_body_length(request);
         }
+        if (request->take_body) {
+            /* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. */
+            limit_receiving(request->conn, 0, 0);
+        }
     }
     if (request->take_body) {
         limit_receiving(request->conn, 0, 0); /* a stream may go on as long as it moves */

@@ -144,7 +144,8 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
     single->outcome = (Outcome){.kind = OUTCOME_NONE};
     if (call->media == MEDIA_CLOUDEVENT) {
         Str traceparent = {NULL, 0};
-        if (cloudevent_open(value, &value, &traceparent, &single->problems) != STATUS_OK) {
+        if (cloudevent_open(value, policy_of(request)->hash_seed, &value, &traceparent, &single->problems) !=
+            STATUS_OK) {
             say_invalid_record(request, &single->problems);
             return;
         }
@@ -167,13 +168,20 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
     request_submit(request, say_outcome);
 }
 
-/* An array, or the array in {"records":[…]}; NULL when it is one record. */
-static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root)
+/* An array, or the array in {"records":[…]}; NULL when it is one record. Given twice, it is the last one and *ret_twice. */
+static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root, bool *ret_twice)
 {
+    yyjson_val *records = NULL, *key;
     if (yyjson_is_arr(root)) {
-        return root;
+        return call->media == MEDIA_CLOUDEVENT ? NULL : root;
     }
-    yyjson_val *records = call->media == MEDIA_JSON ? yyjson_obj_get(root, "records") : NULL;
+    yyjson_obj_iter keys = yyjson_obj_iter_with(call->media == MEDIA_JSON ? root : NULL);
+    while ((key = yyjson_obj_iter_next(&keys)) != NULL) {
+        if (yyjson_equals_str(key, "records")) {
+            *ret_twice = records != NULL;
+            records = yyjson_obj_iter_get_val(key);
+        }
+    }
     return yyjson_is_arr(records) ? records : NULL;
 }
 
@@ -217,8 +225,11 @@ static void post(Request *request, RecordsCall *call)
     if (!check_binary_event(request, call)) {
         return;
     }
-    yyjson_val *items = find_items(call, root);
-    if (items || call->media == MEDIA_CLOUDEVENTS) {
+    bool twice = false;
+    yyjson_val *items = find_items(call, root, &twice);
+    if (twice) {
+        request_invalid(request, "records", "is given twice");
+    } else if (items || call->media == MEDIA_CLOUDEVENTS) {
         records_post_many(request, items);
     } else {
         post_single(request, call, root);

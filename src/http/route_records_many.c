@@ -150,7 +150,9 @@ static bool read_item(Request *request, Many *many, size_t index, yyjson_val *va
 {
     Record *record = &many->records[many->record_count];
     Str traceparent = {NULL, 0};
-    if (many->call->media == MEDIA_CLOUDEVENTS && cloudevent_open(value, &value, &traceparent, problems) != STATUS_OK) {
+    uint64_t seed = request_options(request)->policy->hash_seed;
+    if (many->call->media == MEDIA_CLOUDEVENTS &&
+        cloudevent_open(value, seed, &value, &traceparent, problems) != STATUS_OK) {
         return refuse_item(request, many, index, problems);
     }
     Status status = record_from_json(value, request_options(request)->policy, record, problems);

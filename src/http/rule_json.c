@@ -3,6 +3,8 @@
 #include "base/decimal.h"
 #include "record/record_json.h"
 
+enum { RULE_FIELDS_MAX = 64 }; /* looked up one by one, so a body full of them must not be */
+
 static void add(QueryProblems *problems, const char *field, const char *problem)
 {
     if (problems->count < QUERY_PROBLEMS_MAX) {
@@ -122,6 +124,10 @@ Status rule_apply_json(AlertRule *rule, yyjson_val *value, unsigned scale, Query
     problems->count = 0;
     if (!yyjson_is_obj(value)) {
         add(problems, "body", "must be a JSON object");
+        return STATUS_REFUSED;
+    }
+    if (yyjson_obj_size(value) > RULE_FIELDS_MAX) {
+        add(problems, "body", "has too many fields");
         return STATUS_REFUSED;
     }
     yyjson_obj_foreach(value, index, count, key, field)
