@@ -73,7 +73,7 @@ test('a change is in force from the next record on, and survives a restart', asy
   await server.stop();
   server = await startWeir(t, { data });
   assert.deepEqual((await getJson(server, '/api/alert-rules')).data, [], 'a deleted default does not come back');
-  server.stop();
+  await server.stop();
 });
 
 test('rules on running totals fire once, when the total crosses', async (t) => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { startWeir, runWeir, runWeirAsync, tempDir, binary } from './support/weir.mjs';
+import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary } from './support/weir.mjs';
 import { getJson, load, get, countRecords, readFeed, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups, byTime, shown } from './support/model.mjs';
 
@@ -279,7 +279,7 @@ test('tail prints what is there and what comes', async (t) => {
   await load(server, records.slice(0, 5));
   const { spawn } = await import('node:child_process');
   const child = spawn(binary, ['tail', '--to', server.url, '--format', 'ndjson', '--after', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part) => { text += part; });
   const lines = () => text.split('\n').filter(Boolean);

@@ -67,7 +67,7 @@ test('on_conflict: first answers the first record, and what differs', async (t) 
   assert.equal(again.status, 200, again.text);
   assert.equal(again.json.data.value, '100.50');
   assert.equal(again.json.data.isDuplicate, true);
-  assert.deepEqual(again.json.differs ?? again.json.data.differs, ['value']);
+  assert.deepEqual(again.json.data.differs, ['value']);
 });
 
 test('identity sourceId+recordId keeps equal ids of two sources apart', async (t) => {
@@ -148,17 +148,13 @@ test('unknown fields are taken with a warning, or refused where so configured', 
   const lenient = await startWeir(t);
   const taken = await post(lenient, odd);
   assert.equal(taken.status, 201, taken.text);
-  const warnings = taken.json.warnings ?? taken.json.data.warnings;
-  for (const field of ['colour', 'Value', 'nested']) {
-    assert.ok(warnings.some((warning) => warning.includes(field)), `${field} in ${JSON.stringify(warnings)}`);
-  }
+  assert.deepEqual([...taken.json.warnings].sort(), ['Value', 'colour', 'nested']);
   const strict = await startWeir(t, { env: { WEIR_INTAKE_UNKNOWN_FIELDS: 'refuse' } });
   assertInvalid(await post(strict, odd), ['Value', 'colour', 'nested']);
   assert.equal(await countRecords(strict), 0);
 });
 
-test('a total that would overflow refuses the record, and the flow goes on', async (t) => {
-  // The largest value times a few thousand is far from 2^127; what must hold here is that sums beyond 2^63 stay exact.
+test('totals beyond 2^63 stay exact', async (t) => {
   const server = await startWeir(t);
   const count = 120_000; // × 9,999,999,999,999.99 > 2^63 / 100
   const lines = Array.from({ length: count }, (_, i) =>
@@ -170,11 +166,9 @@ test('a total that would overflow refuses the record, and the flow goes on', asy
   assert.ok(total > 2n ** 63n);
   const { groups } = (await getJson(server, '/api/records/aggregate?records=false')).data;
   assert.equal(groups[0].totalValue, text);
-  const last = (await getJson(server, `/api/notifications?after=${0}&limit=1`)).data[0];
-  assert.equal(last.summary.count, 0);
   await post(server, record({ recordId: 'last', value: '0.01', type: 'negative' }));
-  const alertsApart = await getJson(server, `/api/records/last`);
-  assert.equal(alertsApart.data.summary.total_value ?? alertsApart.data.summary.totalValue, text);
+  const { summary } = (await getJson(server, '/api/records/last')).data;
+  assert.deepEqual([summary.count, summary.totalValue, summary.negativeTotal], [count, text, '0.00']);
 });
 
 test('a found record carries its fields and summary; a missing one is 404', async (t) => {
@@ -184,10 +178,10 @@ test('a found record carries its fields and summary; a missing one is 404', asyn
   await post(server, odd);
   for (const path of [`/api/records/${encodeURIComponent(odd.recordId)}`, `/api/records?recordId=${encodeURIComponent(odd.recordId)}`]) {
     const found = await getJson(server, path);
-    const data = Array.isArray(found.data) ? found.data[0] : found.data;
+    const { data } = found;
     for (const [field, value] of Object.entries(shown(odd))) assert.equal(data[field], value, path);
     assert.equal(data.id, 2);
-    assert.equal(data.summary.count ?? data.summary.recordCount, 1, JSON.stringify(data.summary));
+    assert.equal(data.summary.count, 1, JSON.stringify(data.summary));
   }
   await post(server, record({ recordId: 'aggregate' }));
   assert.equal((await getJson(server, '/api/records?recordId=aggregate')).data.recordId, 'aggregate', 'a reserved name has a way too');

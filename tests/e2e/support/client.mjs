@@ -128,8 +128,9 @@ export function raw(server, parts, { ms = 3000, end = false } = {}) {
     socket.on('close', () => finish(true));
     (async () => {
       for (const part of [parts].flat()) {
+        if (socket.destroyed) return;
         if (typeof part === 'number') await new Promise((go) => setTimeout(go, part));
-        else if (!socket.destroyed) socket.write(part);
+        else socket.write(part);
       }
       if (end && !socket.destroyed) socket.end();
     })().catch(fail);

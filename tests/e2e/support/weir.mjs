@@ -18,10 +18,24 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([name
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 30_000;
 
+const endings = new WeakMap();
+
+/** Has `fn` called when the test is over, the last one first: servers end before their directories go. */
+export function atEnd(t, fn) {
+  if (!endings.has(t)) {
+    const list = [];
+    endings.set(t, list);
+    t.after(async () => {
+      for (const each of list.reverse()) await each();
+    });
+  }
+  endings.get(t).push(fn);
+}
+
 /** A new directory that is removed after the test. */
 export function tempDir(t) {
   const dir = mkdtempSync(join(tmpdir(), 'weir-e2e-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   return dir;
 }
 
@@ -106,7 +120,7 @@ export async function startRefused(t, data, { args = [], env = {} } = {}) {
 function spawnWeir(t, args, data, env) {
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, ...env }, cwd: dirname(data) });
   const server = new Server(child, data);
-  t.after(async () => {
+  atEnd(t, async () => {
     if (child.exitCode === null && child.signalCode === null) await server.kill();
   });
   return server;
@@ -124,7 +138,7 @@ export function runWeir(args, { input = '', env = {}, cwd } = {}) {
 /** The same, without holding up this process: for commands that talk to a server which this test feeds meanwhile. */
 export async function runWeirAsync(t, args, { input = '', env = {}, cwd } = {}) {
   const child = spawn(binary, args, { stdio: 'pipe', cwd, env: { ...environment, ...env } });
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   const server = new Server(child, '');
   child.stdin.on('error', () => {}); // a command may end before it has read all of its input
   child.stdin.end(input);
