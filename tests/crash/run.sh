@@ -13,7 +13,7 @@ export WEIR_BIN=$weir
 clients=1000 records=10000 kills=10 seed=$((RANDOM))
 while [ $# -gt 0 ]; do
   case "$1" in
-    --quick) clients=50 records=2000 kills=4 ;;
+    --quick) clients=300 records=5000 kills=10 ;;
     --clients) clients=$2; shift ;;
     --records) records=$2; shift ;;
     --kills) kills=$2; shift ;;

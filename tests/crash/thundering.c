@@ -27,6 +27,8 @@
 
 enum {
     ARRAY_RECORDS_MAX = 500,
+    EARLY_RECORDS_MAX =
+        4, /* in an array while early kills are due, so that the records are not all there after the first batch */
     RECORDS_MAX = UINT16_MAX,
     HEADER_BYTES_MAX = 512,
     ANSWER_BYTES_MAX = 1 << 17,
@@ -189,12 +191,15 @@ static void kill_server(Herd *herd)
     start_server(herd);
 }
 
+/* The first half of the kills comes while the records are new. */
+static bool is_early(const Herd *herd) { return herd->kills_done < (herd->kills + 1) / 2; }
+
 static bool is_time_to_kill(const Herd *herd)
 {
     if (herd->kills_done >= herd->kills || herd->life_answers == 0) {
         return false;
     }
-    if (herd->kills_done < (herd->kills + 1) / 2) {
+    if (is_early(herd)) {
         return herd->life_answers >= herd->life_answers_max;
     }
     return herd->submitted >= herd->total / (herd->kills + 1) * (herd->kills_done + 1);
@@ -258,7 +263,7 @@ static size_t put(char *to, size_t at, const char *text, size_t len)
 static void client_write_request(Herd *herd, Client *client)
 {
     size_t left = herd->record_count - client->answered;
-    client->array = 1 + random_below(&client->random, ARRAY_RECORDS_MAX);
+    client->array = 1 + random_below(&client->random, is_early(herd) ? EARLY_RECORDS_MAX : ARRAY_RECORDS_MAX);
     client->array = client->array < left ? client->array : left;
     size_t body = client->array + 1;
     for (size_t i = 0; i < client->array; i++) {
