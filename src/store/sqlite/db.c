@@ -21,8 +21,8 @@ static Status status_of(int code)
 
 Status db_error(sqlite3 *db, int code, const char *what, Error *reterr)
 {
-    return error_set(reterr, status_of(code), "%s: %s (SQLite code %d)", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(code),
-                     code);
+    return error_set(reterr, status_of(code), "%s: %s (SQLite code %d)", what,
+                     db ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
 }
 
 Status db_exec(sqlite3 *db, const char *sql, Error *reterr)

@@ -14,6 +14,9 @@
  * millisecond, and a trickle of records would turn into a trickle of files. */
 enum { IDLE_PUBLISH_RECORDS = 1024, MERGE_FANOUT = 6, FIND_CANDIDATES_MAX = 32 };
 
+/* How long files are not written again after they could not be: a full disk does not get better by trying. */
+enum { RETRY_US = 1000000 };
+
 struct Derived {
     sqlite3 *db;
     RunPlace place;
@@ -26,6 +29,7 @@ struct Derived {
     Run *merging[MERGE_INPUTS_MAX]; /* the inputs of the merge under way, references held */
     size_t merging_count;
     IndexNumber merging_index;
+    int64_t retry_us;               /* not before, by the monotonic clock */
     pthread_mutex_t published_lock; /* guards the pointer, not the set */
     IndexSet *published;
 };
@@ -155,6 +159,13 @@ IndexSet *derived_published(Derived *derived)
     return set;
 }
 
+static void put_off(Derived *derived) { derived->retry_us = clock_monotonic_us(derived->place.clock) + RETRY_US; }
+
+static bool is_put_off(const Derived *derived)
+{
+    return derived->retry_us && clock_monotonic_us(derived->place.clock) < derived->retry_us;
+}
+
 /* The frozen tail's files are there: one transaction makes them and the rollups visible. When it fails, the files are
  * discarded and the build begins again at the next opportunity. */
 static Status adopt_build(Derived *derived, Error *reterr)
@@ -173,6 +184,7 @@ static Status adopt_build(Derived *derived, Error *reterr)
         for (size_t i = 0; i < INDEX_COUNT; i++) {
             new_run_discard(&made[i], &derived->place);
         }
+        put_off(derived);
         return status;
     }
     for (IndexNumber index = 0; index < INDEX_COUNT; index++) {
@@ -216,6 +228,9 @@ static Status start_merge(Derived *derived, Error *reterr)
         }
         derived->merging_count = status == STATUS_OK ? count : 0;
         derived->merging_index = index;
+        if (status != STATUS_OK) {
+            put_off(derived);
+        }
         return status;
     }
     return STATUS_OK;
@@ -233,19 +248,15 @@ static void forget_merge(Derived *derived)
 static void remove_inputs(Derived *derived, char names[][RUN_NAME_BYTES_MAX])
 {
     for (size_t i = 0; i < derived->merging_count; i++) {
-        char path[INDEX_PATH_BYTES_MAX];
-        Error ignored; /* what stays behind is unlisted and goes at the next open */
-        run_place_path(&derived->place, names[i], path);
-        Status removed = derived->place.io->remove(derived->place.io->self, path, &ignored);
-        (void)removed;
+        run_place_remove(&derived->place, names[i]);
     }
 }
 
 static Status listed_names(Derived *derived, char names[][RUN_NAME_BYTES_MAX], Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    Status status = db_prepare(
-        derived->db, "SELECT file FROM index_runs WHERE index_number = ? AND first_seq = ?", &stmt, reterr);
+    Status status =
+        db_prepare(derived->db, "SELECT file FROM index_runs WHERE index_number = ? AND first_seq = ?", &stmt, reterr);
     for (size_t i = 0; i < derived->merging_count && status == STATUS_OK; i++) {
         bool row = false;
         sqlite3_bind_int64(stmt, 1, derived->merging_index);
@@ -279,6 +290,7 @@ static Status adopt_merge(Derived *derived, Error *reterr)
         index_set_drop(set);
         new_run_discard(&made, &derived->place);
         forget_merge(derived);
+        put_off(derived);
         return status;
     }
     size_t first = 0;
@@ -307,10 +319,13 @@ static Status maintain_publish(Derived *derived, bool idle, bool *ret_more, Erro
         *ret_more = true;
         return adopt_build(derived, reterr);
     }
-    if (build == WORKER_IDLE && derived->frozen) {
+    if (build != WORKER_IDLE || is_put_off(derived)) {
+        return STATUS_OK;
+    }
+    if (derived->frozen) {
         return retry_build(derived, reterr);
     }
-    return build == WORKER_IDLE && is_publish_due(derived, idle) ? freeze(derived, reterr) : STATUS_OK;
+    return is_publish_due(derived, idle) ? freeze(derived, reterr) : STATUS_OK;
 }
 
 static Status maintain_merge(Derived *derived, bool *ret_more, Error *reterr)
@@ -320,7 +335,7 @@ static Status maintain_merge(Derived *derived, bool *ret_more, Error *reterr)
         *ret_more = true;
         return adopt_merge(derived, reterr);
     }
-    return merge == WORKER_IDLE ? start_merge(derived, reterr) : STATUS_OK;
+    return merge == WORKER_IDLE && !is_put_off(derived) ? start_merge(derived, reterr) : STATUS_OK;
 }
 
 Status derived_maintain(Derived *derived, bool idle, bool *ret_more, Error *reterr)
@@ -390,10 +405,10 @@ static Status replay(Derived *derived, Error *reterr)
             row_read(rows, FIELD_ALL & ~(uint32_t)FIELD_TOTALS, &stored);
             Record *record = &stored.record;
             record->identity_hash = record_identity_hash(record, derived->info.identity, derived->info.hash_seed);
-            status = tail_add(derived->active, &stored,
-                              record_flow_hash(record->destination_id, record->reference, record->unit,
-                                               derived->info.hash_seed),
-                              reterr);
+            status = tail_add(
+                derived->active, &stored,
+                record_flow_hash(record->destination_id, record->reference, record->unit, derived->info.hash_seed),
+                reterr);
             derived->active->last_seq = stored.seq;
         }
         sqlite3_finalize(rows);
@@ -438,7 +453,8 @@ static Status load(Derived *derived, const StoreOptions *options, Error *reterr)
     return publish_remove_unlisted(derived->db, &derived->place, reterr);
 }
 
-Status derived_open(sqlite3 *db, const StoreOptions *options, const StoreInfo *info, Derived **ret_derived, Error *reterr)
+Status derived_open(sqlite3 *db, const StoreOptions *options, const StoreInfo *info, Derived **ret_derived,
+                    Error *reterr)
 {
     Derived *derived = calloc(1, sizeof *derived);
     if (!derived) {
@@ -448,7 +464,8 @@ Status derived_open(sqlite3 *db, const StoreOptions *options, const StoreInfo *i
     derived->info = *info;
     derived->publish_records = options->publish_records;
     snprintf(derived->dir, sizeof derived->dir, "%s/index", options->dir);
-    derived->place = (RunPlace){.io = options->io, .dir = derived->dir, .info = &derived->info, .clock = options->clock};
+    derived->place =
+        (RunPlace){.io = options->io, .dir = derived->dir, .info = &derived->info, .clock = options->clock};
     pthread_mutex_init(&derived->published_lock, NULL);
     size_t records_max = options->publish_records * 2 + STORE_BATCH_RECORDS_MAX;
     derived->active = tail_new(records_max);

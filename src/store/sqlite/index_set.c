@@ -152,7 +152,8 @@ static Status open_listed(sqlite3 *db, sqlite3_stmt *row, const Io *io, const ch
     char path[INDEX_PATH_BYTES_MAX];
     uint64_t hash = 0;
     if (stamp.first_seq != first_seq || !is_plain_name(name)) {
-        return error_set(reterr, STATUS_REFUSED, "the list of runs has a gap before seq %lld", (long long)stamp.first_seq);
+        return error_set(reterr, STATUS_REFUSED, "the list of runs has a gap before seq %lld",
+                         (long long)stamp.first_seq);
     }
     Status status = index_entry_hash(db, stamp.last_seq, &hash, reterr);
     if (status != STATUS_OK) {
@@ -165,14 +166,15 @@ static Status open_listed(sqlite3 *db, sqlite3_stmt *row, const Io *io, const ch
     return run_open(io, path, &stamp, ret_run, reterr);
 }
 
-static Status load_index(sqlite3 *db, const Io *io, const char *dir, const StoreInfo *info, IndexNumber index, IndexSet *set,
-                         Error *reterr)
+static Status load_index(sqlite3 *db, const Io *io, const char *dir, const StoreInfo *info, IndexNumber index,
+                         IndexSet *set, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     int64_t covered = 0;
-    Status status = db_prepare(
-        db, "SELECT index_number, first_seq, last_seq, row_hash, file FROM index_runs WHERE index_number = ? ORDER BY first_seq",
-        &stmt, reterr);
+    Status status = db_prepare(db,
+                               "SELECT index_number, first_seq, last_seq, row_hash, file FROM index_runs WHERE "
+                               "index_number = ? ORDER BY first_seq",
+                               &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, index);
     }

@@ -18,8 +18,9 @@ static Status report_holder(int fd, const char *dir, Error *reterr)
             break;
         }
     }
-    return error_set(reterr, STATUS_BUSY, "the store in %s is held by another process%s%s; stop it or choose another directory",
-                     dir, *holder ? ", pid " : "", holder);
+    return error_set(reterr, STATUS_BUSY,
+                     "the store in %s is held by another process%s%s; stop it or choose another directory", dir,
+                     *holder ? ", pid " : "", holder);
 }
 
 static void write_holder(int fd)

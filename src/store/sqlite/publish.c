@@ -7,12 +7,11 @@
 #include "store/sqlite/schema.h"
 
 /* Sums carry between lo and hi like the totals of rows do. */
-static const char upsert_sql[] =
-    "INSERT INTO rollups VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT DO UPDATE SET"
-    " count = count + excluded.count,"
-    " sum_hi = sum_hi + excluded.sum_hi + (sum_lo + excluded.sum_lo) / 1000000000000000,"
-    " sum_lo = (sum_lo + excluded.sum_lo) % 1000000000000000,"
-    " min = min(min, excluded.min), max = max(max, excluded.max)";
+static const char upsert_sql[] = "INSERT INTO rollups VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT DO UPDATE SET"
+                                 " count = count + excluded.count,"
+                                 " sum_hi = sum_hi + excluded.sum_hi + (sum_lo + excluded.sum_lo) / 1000000000000000,"
+                                 " sum_lo = (sum_lo + excluded.sum_lo) % 1000000000000000,"
+                                 " min = min(min, excluded.min), max = max(max, excluded.max)";
 
 static Status upsert(sqlite3_stmt *stmt, RollupLevel level, const Rollup *rollup, Error *reterr)
 {
@@ -33,7 +32,8 @@ static Status add_rollups(sqlite3 *db, const RollupMap *map, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     Rollup *sorted = malloc((rollup_map_count(map) + 1) * sizeof *sorted);
-    Status status = sorted ? db_prepare(db, upsert_sql, &stmt, reterr) : error_set(reterr, STATUS_BUSY, "out of memory");
+    Status status =
+        sorted ? db_prepare(db, upsert_sql, &stmt, reterr) : error_set(reterr, STATUS_BUSY, "out of memory");
     for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
         size_t count = rollup_map_sorted(map, (RollupLevel)level, sorted);
         for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -75,7 +75,8 @@ Status publish_tail(sqlite3 *db, const Tail *tail, const NewRun made[INDEX_COUNT
     return end_transaction(db, status, reterr);
 }
 
-Status publish_merge(sqlite3 *db, IndexNumber index, Run *const *inputs, size_t count, const NewRun *made, Error *reterr)
+Status publish_merge(sqlite3 *db, IndexNumber index, Run *const *inputs, size_t count, const NewRun *made,
+                     Error *reterr)
 {
     Status status = db_exec(db, "BEGIN IMMEDIATE", reterr);
     if (status != STATUS_OK) {
@@ -92,9 +93,9 @@ Status publish_merge(sqlite3 *db, IndexNumber index, Run *const *inputs, size_t 
 
 Status publish_last_seq(sqlite3 *db, int64_t *ret_seq, Error *reterr)
 {
-    return db_get_int(db,
-                      "SELECT max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(seq) FROM messages), 0))",
-                      0, ret_seq, reterr);
+    return db_get_int(
+        db, "SELECT max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(seq) FROM messages), 0))", 0,
+        ret_seq, reterr);
 }
 
 /* ---- Rebuild ------------------------------------------------------------------------------------------------------ */
@@ -105,11 +106,11 @@ typedef struct Rebuild {
     sqlite3 *db;
     const RunPlace *place;
     unsigned indexes;
-    int64_t through;             /* the last entry to cover */
-    int64_t chunk_first;         /* the first entry of the chunk at hand */
-    size_t count;                /* records in it */
+    int64_t through;     /* the last entry to cover */
+    int64_t chunk_first; /* the first entry of the chunk at hand */
+    size_t count;        /* records in it */
     IndexPair *pairs[INDEX_COUNT], *scratch;
-    RollupMap *rollups;          /* NULL when they stay */
+    RollupMap *rollups; /* NULL when they stay */
 } Rebuild;
 
 static Status rebuild_init(Rebuild *rebuild, Error *reterr)
@@ -193,8 +194,8 @@ static Status rebuild_add(Rebuild *rebuild, StoredRecord *stored, Error *reterr)
 }
 
 static Status rebuild_scan(Rebuild *rebuild, sqlite3_stmt *rows,
-                           void (*progress)(void *self, const char *what, uint64_t done, uint64_t total), void *progress_self,
-                           Error *reterr)
+                           void (*progress)(void *self, const char *what, uint64_t done, uint64_t total),
+                           void *progress_self, Error *reterr)
 {
     StoredRecord stored = {0};
     uint64_t done = 0;
@@ -256,8 +257,8 @@ static Status rebuild_transaction(Rebuild *rebuild,
 }
 
 Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
-                       void (*progress)(void *self, const char *what, uint64_t done, uint64_t total), void *progress_self,
-                       Error *reterr)
+                       void (*progress)(void *self, const char *what, uint64_t done, uint64_t total),
+                       void *progress_self, Error *reterr)
 {
     Rebuild rebuild = {.db = db, .place = place, .indexes = indexes, .chunk_first = 1};
     Status status = rebuild_init(&rebuild, reterr);

@@ -16,8 +16,8 @@ Status publish_merge(sqlite3 *db, IndexNumber index, Run *const *inputs, size_t 
  * everything up to the end of the log is published; otherwise up to the present published_seq. */
 enum { PUBLISH_REBUILD_ALL = 7 };
 Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
-                       void (*progress)(void *self, const char *what, uint64_t done, uint64_t total), void *progress_self,
-                       Error *reterr) MUST_CHECK;
+                       void (*progress)(void *self, const char *what, uint64_t done, uint64_t total),
+                       void *progress_self, Error *reterr) MUST_CHECK;
 
 /* Removes run files that the list does not name. */
 Status publish_remove_unlisted(sqlite3 *db, const RunPlace *place, Error *reterr) MUST_CHECK;

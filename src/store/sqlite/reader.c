@@ -9,13 +9,15 @@
 
 enum { BEGIN_ATTEMPTS_MAX = 10000, BUSY_WAIT_MS = 1000 };
 
-static const char bounds_sql[] = "SELECT (SELECT value FROM meta WHERE name = '" META_PUBLISHED_SEQ "'),"
-                                 " max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(seq) FROM messages), 0))";
+static const char bounds_sql[] =
+    "SELECT (SELECT value FROM meta WHERE name = '" META_PUBLISHED_SEQ "'),"
+    " max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(seq) FROM messages), 0))";
 
 static Status open_connection(SqliteReader *reader, Error *reterr)
 {
     SqliteStore *store = reader->store;
-    int code = sqlite3_open_v2(store->path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, store->options.vfs);
+    int code =
+        sqlite3_open_v2(store->path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, store->options.vfs);
     if (code != SQLITE_OK) {
         return db_error(reader->db, code, store->path, reterr);
     }
@@ -23,7 +25,8 @@ static Status open_connection(SqliteReader *reader, Error *reterr)
     sqlite3_busy_timeout(reader->db, BUSY_WAIT_MS);
     /* Only the writer checkpoints: two connections that do it at one moment can damage the WAL in SQLite before 3.51.3. */
     sqlite3_db_config(reader->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return db_exec(reader->db, "PRAGMA cache_size = -8192; PRAGMA mmap_size = 1099511627776; PRAGMA temp_store = MEMORY", reterr);
+    return db_exec(reader->db,
+                   "PRAGMA cache_size = -8192; PRAGMA mmap_size = 1099511627776; PRAGMA temp_store = MEMORY", reterr);
 }
 
 Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
@@ -39,7 +42,8 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
         status = db_prepare(reader->db, bounds_sql, &reader->select_bounds, reterr);
     }
     if (status == STATUS_OK) {
-        status = row_prepare_select(reader->db, FIELD_ALL, "FROM records WHERE seq = ?", &reader->select_record, reterr);
+        status =
+            row_prepare_select(reader->db, FIELD_ALL, "FROM records WHERE seq = ?", &reader->select_record, reterr);
     }
     if (status != STATUS_OK) {
         sqlite_reader_close(&reader->base);
@@ -99,7 +103,8 @@ static Status matching_set(SqliteReader *reader, int64_t published, IndexSet **r
         if (status != STATUS_OK) {
             index_set_drop(reader->own_set);
             reader->own_set = NULL;
-            return error_set(reterr, status, "the indexes do not fit the log; run `weir verify --rebuild` or start the service");
+            return error_set(reterr, status,
+                             "the indexes do not fit the log; run `weir verify --rebuild` or start the service");
         }
     }
     *ret_set = index_set_keep(reader->own_set);
@@ -216,14 +221,15 @@ static Status visit_rows(sqlite3_stmt *stmt, uint32_t fields, RecordVisitor *vis
     return status;
 }
 
-Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
-                   Error *reterr)
+Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                   void *context, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
     int64_t bound = reader->view->base.bound;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = row_prepare_select(reader->db, fields, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", &stmt, reterr);
+    Status status =
+        row_prepare_select(reader->db, fields, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
@@ -234,8 +240,8 @@ Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
 }
 
 /* The entries behind the published ones, and the whole log when the index cannot help. */
-static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t after, RecordVisitor *visit, void *context,
-                           bool *ret_go_on, Error *reterr)
+static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t after, RecordVisitor *visit,
+                           void *context, bool *ret_go_on, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     Status status = row_prepare_select(reader->db, FIELD_ALL,
@@ -285,8 +291,8 @@ Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisito
 
 /* ---- What is not a record -------------------------------------------------------------------------------------------- */
 
-Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
-                      Error *reterr)
+Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
+                      void *context, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
@@ -300,7 +306,8 @@ Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_
         sqlite3_bind_int64(stmt, 2, from);
         sqlite3_bind_int64(stmt, 3, to);
     }
-    while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the rollups", &row, reterr)) == STATUS_OK && row) {
+    while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the rollups", &row, reterr)) == STATUS_OK &&
+           row) {
         Rollup rollup = {.bucket = sqlite3_column_int64(stmt, 0),
                          .destination_id = db_text(stmt, 1),
                          .unit = db_text(stmt, 2),
@@ -329,7 +336,8 @@ Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisito
         sqlite3_bind_int64(stmt, 2, after);
         sqlite3_bind_int64(stmt, 3, reader->view->base.bound);
     }
-    while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the messages", &row, reterr)) == STATUS_OK && row) {
+    while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the messages", &row, reterr)) == STATUS_OK &&
+           row) {
         StoredMessage message = {.seq = sqlite3_column_int64(stmt, 0),
                                  .kind = db_text(stmt, 1),
                                  .record_seq = sqlite3_column_int64(stmt, 2),

@@ -33,7 +33,8 @@ Status row_prepare_select(sqlite3 *db, uint32_t fields, const char *rest, sqlite
     buf_put_char(&sql, ' ');
     buf_put(&sql, str_from(rest));
     buf_put_char(&sql, '\0');
-    Status status = sql.failed ? error_set(reterr, STATUS_BUSY, "out of memory") : db_prepare(db, sql.ptr, ret_stmt, reterr);
+    Status status =
+        sql.failed ? error_set(reterr, STATUS_BUSY, "out of memory") : db_prepare(db, sql.ptr, ret_stmt, reterr);
     buf_release(&sql);
     return status;
 }
@@ -44,8 +45,10 @@ static void read_totals(sqlite3_stmt *stmt, int at, StoredRecord *ret_stored)
     ret_stored->prev_seq = sqlite3_column_int64(stmt, at + 1);
     ret_stored->totals.positive_count = sqlite3_column_int64(stmt, at + 2);
     ret_stored->totals.negative_count = sqlite3_column_int64(stmt, at + 3);
-    ret_stored->totals.positive_total = row_total(sqlite3_column_int64(stmt, at + 4), sqlite3_column_int64(stmt, at + 5));
-    ret_stored->totals.negative_total = row_total(sqlite3_column_int64(stmt, at + 6), sqlite3_column_int64(stmt, at + 7));
+    ret_stored->totals.positive_total =
+        row_total(sqlite3_column_int64(stmt, at + 4), sqlite3_column_int64(stmt, at + 5));
+    ret_stored->totals.negative_total =
+        row_total(sqlite3_column_int64(stmt, at + 6), sqlite3_column_int64(stmt, at + 7));
     ret_stored->record.traceparent = db_text(stmt, at + 8);
 }
 
@@ -117,7 +120,10 @@ Status row_insert(sqlite3_stmt *stmt, const StoredRecord *stored, Error *reterr)
     return db_run(stmt, "insert a record", reterr);
 }
 
-static uint64_t hash_text(uint64_t hash, Str text) { return XXH3_64bits_withSeed(text.ptr ? text.ptr : "", text.len, hash); }
+static uint64_t hash_text(uint64_t hash, Str text)
+{
+    return XXH3_64bits_withSeed(text.ptr ? text.ptr : "", text.len, hash);
+}
 
 uint64_t row_hash(const StoredRecord *stored)
 {

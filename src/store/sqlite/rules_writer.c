@@ -4,9 +4,9 @@
 #include "store/sqlite/db.h"
 #include "store/sqlite/sqlite_store.h"
 
-static const char select_rules_sql[] =
-    "SELECT id, name, source_id, destination_id, unit, reference, type, measure, threshold, enabled, version, created_us,"
-    " updated_us FROM alert_rules ORDER BY id";
+static const char select_rules_sql[] = "SELECT id, name, source_id, destination_id, unit, reference, type, measure, "
+                                       "threshold, enabled, version, created_us,"
+                                       " updated_us FROM alert_rules ORDER BY id";
 
 static Status read_rule(sqlite3_stmt *stmt, AlertRule *rule, Error *reterr)
 {
@@ -32,7 +32,8 @@ Status sqlite_visit_rules(sqlite3 *db, RuleVisitor *visit, void *context, Error 
     sqlite3_stmt *stmt = NULL;
     bool row = true, go_on = true;
     Status status = db_prepare(db, select_rules_sql, &stmt, reterr);
-    while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the alert rules", &row, reterr)) == STATUS_OK && row) {
+    while (status == STATUS_OK && go_on &&
+           (status = db_step(stmt, "read the alert rules", &row, reterr)) == STATUS_OK && row) {
         AlertRule rule;
         status = read_rule(stmt, &rule, reterr);
         go_on = status == STATUS_OK && visit(context, &rule);
@@ -133,7 +134,8 @@ static Status count_rules(SqliteStore *store, Work *work, Error *reterr)
     int64_t count = 0;
     Status status = db_get_int(store->db, "SELECT count(*) FROM alert_rules", 0, &count, reterr);
     if (status == STATUS_OK && count >= RULES_MAX) {
-        work->status = error_set(&work->error, STATUS_REFUSED, "there are %d alert rules already, which is the most", RULES_MAX);
+        work->status =
+            error_set(&work->error, STATUS_REFUSED, "there are %d alert rules already, which is the most", RULES_MAX);
     }
     return status;
 }
@@ -159,8 +161,8 @@ static Status create_rule(SqliteStore *store, Work *work, int64_t now_us, Error 
 static Status require_change(SqliteStore *store, Work *work)
 {
     if (work->status == STATUS_OK && sqlite3_changes(store->db) == 0) {
-        work->status = error_set(&work->error, STATUS_REFUSED, "there is no alert rule %lld, or it was changed meanwhile",
-                                 (long long)work->rule.id);
+        work->status = error_set(&work->error, STATUS_REFUSED,
+                                 "there is no alert rule %lld, or it was changed meanwhile", (long long)work->rule.id);
     }
     return STATUS_OK;
 }

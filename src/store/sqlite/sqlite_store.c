@@ -112,7 +112,8 @@ static Status open_read_only(SqliteStore *store, Error *reterr)
 {
     sqlite3 *db = NULL;
     int code = sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, store->options.vfs);
-    Status status = code == SQLITE_OK ? STATUS_OK : error_set(reterr, STATUS_REFUSED, "there is no store in %s", store->dir);
+    Status status =
+        code == SQLITE_OK ? STATUS_OK : error_set(reterr, STATUS_REFUSED, "there is no store in %s", store->dir);
     if (status == STATUS_OK) {
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         status = schema_open(db, &store->options, &store->base.info, reterr);

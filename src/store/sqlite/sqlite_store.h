@@ -21,7 +21,7 @@ typedef struct SqliteStore {
     Store base;
     StoreOptions options;
     char dir[INDEX_PATH_BYTES_MAX], path[INDEX_PATH_BYTES_MAX + 16];
-    int lock; /* a file descriptor, -1 for read-only */
+    int lock;    /* a file descriptor, -1 for read-only */
     sqlite3 *db; /* the writer's; NULL for read-only */
     Derived *derived;
     FlowCache *flows;
@@ -34,7 +34,7 @@ typedef struct SqliteStore {
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
     int64_t checked_free_us;
     bool broken; /* a sync or the file failed: nothing more is acknowledged */
-    struct { /* the writer's own counts, made public with each commit */
+    struct {     /* the writer's own counts, made public with each commit */
         int64_t records, messages, cache_hits, cache_misses;
     } tally;
     Counters counters;
@@ -82,10 +82,10 @@ void sqlite_view_free(StoreView *base);
 Status sqlite_get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context,
                    Error *reterr) MUST_CHECK;
-Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
-                   Error *reterr) MUST_CHECK;
-Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
-                      Error *reterr) MUST_CHECK;
+Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                   void *context, Error *reterr) MUST_CHECK;
+Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
+                      void *context, Error *reterr) MUST_CHECK;
 Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisitor *visit, void *context,
                        Error *reterr) MUST_CHECK;
 

@@ -57,8 +57,8 @@ void run_place_path(const RunPlace *place, const char *name, char ret_path[INDEX
     snprintf(ret_path, INDEX_PATH_BYTES_MAX, "%s/%s", place->dir, name);
 }
 
-RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first_seq, int64_t last_seq, uint64_t row_hash,
-                         char ret_name[RUN_NAME_BYTES_MAX])
+RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first_seq, int64_t last_seq,
+                         uint64_t row_hash, char ret_name[RUN_NAME_BYTES_MAX])
 {
     RunStamp stamp = {.epoch = place->info->epoch,
                       .index = (uint32_t)index,
@@ -74,41 +74,43 @@ RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first
     return stamp;
 }
 
+void run_place_remove(const RunPlace *place, const char *name)
+{
+    char path[INDEX_PATH_BYTES_MAX];
+    Error ignored; /* an unlisted file does no harm */
+    run_place_path(place, name, path);
+    Status removed = place->io->remove(place->io->self, path, &ignored);
+    (void)removed;
+}
+
 void new_run_discard(NewRun *made, const RunPlace *place)
 {
     if (made->run) {
-        char path[INDEX_PATH_BYTES_MAX];
-        run_place_path(place, made->name, path);
         run_drop(made->run);
         made->run = NULL;
-        Error ignored; /* what stays behind is an unlisted file, removed at the next open */
-        Status removed = place->io->remove(place->io->self, path, &ignored);
-        (void)removed;
+        run_place_remove(place, made->name);
     }
 }
 
-Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted, size_t count,
-                       NewRun *ret_made, Error *reterr)
+Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted,
+                       size_t count, NewRun *ret_made, Error *reterr)
 {
     char path[INDEX_PATH_BYTES_MAX];
     RunWriter *writer = NULL;
     Run *run = NULL;
     run_place_path(place, name, path);
-    Status status =
-        run_writer_open(place->io, path, stamp, count, index_filter_bits[stamp->index], &writer, reterr);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = run_writer_add(writer, sorted, count, reterr);
-    if (status != STATUS_OK) {
+    Status status = run_writer_open(place->io, path, stamp, count, index_filter_bits[stamp->index], &writer, reterr);
+    if (status == STATUS_OK && (status = run_writer_add(writer, sorted, count, reterr)) != STATUS_OK) {
         run_writer_abandon(writer);
-    } else if ((status = run_writer_finish(writer, reterr)) == STATUS_OK &&
+    } else if (status == STATUS_OK && (status = run_writer_finish(writer, reterr)) == STATUS_OK &&
                (status = place->io->sync_dir(place->io->self, place->dir, reterr)) == STATUS_OK) {
         status = run_open(place->io, path, stamp, &run, reterr);
     }
     if (status == STATUS_OK) {
         ret_made->run = run;
         snprintf(ret_made->name, sizeof ret_made->name, "%s", name);
+    } else {
+        run_place_remove(place, name);
     }
     return status;
 }
@@ -126,7 +128,8 @@ static size_t sorted_pairs(const Tail *tail, IndexNumber index, IndexPair *ret_p
     return memtable_count(table);
 }
 
-Status tail_write(const Tail *tail, uint64_t row_hash, const RunPlace *place, NewRun ret_made[INDEX_COUNT], Error *reterr)
+Status tail_write(const Tail *tail, uint64_t row_hash, const RunPlace *place, NewRun ret_made[INDEX_COUNT],
+                  Error *reterr)
 {
     size_t room = tail->times_count + 1;
     IndexPair *pairs = malloc(room * sizeof *pairs), *scratch = malloc(room * sizeof *scratch);

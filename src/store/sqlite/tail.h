@@ -40,15 +40,17 @@ typedef struct NewRun {
     char name[RUN_NAME_BYTES_MAX];
 } NewRun;
 void new_run_discard(NewRun *made, const RunPlace *place); /* drops it and removes the file */
+/* Removes a file that is not listed. What stays behind for an I/O error goes at the next open. */
+void run_place_remove(const RunPlace *place, const char *name);
 
 /* The stamp and a file name that was never used before for a run of `index` over first_seq … last_seq. */
-RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first_seq, int64_t last_seq, uint64_t row_hash,
-                         char ret_name[RUN_NAME_BYTES_MAX]);
+RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first_seq, int64_t last_seq,
+                         uint64_t row_hash, char ret_name[RUN_NAME_BYTES_MAX]);
 void run_place_path(const RunPlace *place, const char *name, char ret_path[INDEX_PATH_BYTES_MAX]);
 
-/* Writes sorted pairs as a run and syncs the file and its directory. */
-Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted, size_t count,
-                       NewRun *ret_made, Error *reterr) MUST_CHECK;
+/* Writes sorted pairs as a run and syncs the file and its directory. On failure nothing is left. */
+Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted,
+                       size_t count, NewRun *ret_made, Error *reterr) MUST_CHECK;
 
 /* Writes a frozen tail as one run an index. On failure nothing is left. */
 Status tail_write(const Tail *tail, uint64_t row_hash, const RunPlace *place, NewRun ret_made[INDEX_COUNT],

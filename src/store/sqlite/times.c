@@ -19,14 +19,16 @@ static Status load_tail(SqliteReader *reader, SqliteView *view, Error *reterr)
     size_t count = 0;
     Status status = pairs && scratch ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
     if (status == STATUS_OK) {
-        status = row_prepare_select(reader->db, FIELD_TIME, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", &stmt, reterr);
+        status = row_prepare_select(reader->db, FIELD_TIME, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq",
+                                    &stmt, reterr);
     }
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, view->set->published_seq);
         sqlite3_bind_int64(stmt, 2, view->base.bound);
     }
     while (status == STATUS_OK && (status = db_step(stmt, "read the log", &row, reterr)) == STATUS_OK && row) {
-        pairs[count++] = (IndexPair){index_time_key(sqlite3_column_int64(stmt, 1)), (uint64_t)sqlite3_column_int64(stmt, 0)};
+        pairs[count++] =
+            (IndexPair){index_time_key(sqlite3_column_int64(stmt, 1)), (uint64_t)sqlite3_column_int64(stmt, 0)};
     }
     sqlite3_finalize(stmt);
     if (status == STATUS_OK) {
@@ -84,7 +86,8 @@ static void seek_tail(const Walk *walk, Input *input, const SqliteView *view, In
     size_t low = 0, high = view->tail_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        bool before = walk->backwards ? !index_pair_before(from, view->tail[middle]) : index_pair_before(view->tail[middle], from);
+        bool before = walk->backwards ? !index_pair_before(from, view->tail[middle])
+                                      : index_pair_before(view->tail[middle], from);
         if (before) {
             low = middle + 1;
         } else {
@@ -140,8 +143,8 @@ static Input *walk_first(Walk *walk)
     return first;
 }
 
-static Status visit_row(sqlite3_stmt *stmt, uint64_t seq, uint32_t fields, RecordVisitor *visit, void *context, bool *ret_go_on,
-                        Error *reterr)
+static Status visit_row(sqlite3_stmt *stmt, uint64_t seq, uint32_t fields, RecordVisitor *visit, void *context,
+                        bool *ret_go_on, Error *reterr)
 {
     StoredRecord stored = {0};
     bool row = false;
@@ -208,7 +211,8 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
 uint64_t sqlite_estimate_times(const StoreView *base, TimePosition from, TimePosition to)
 {
     const SqliteView *view = (const SqliteView *)base;
-    IndexPair low = {index_time_key(from.time_us), (uint64_t)from.seq}, high = {index_time_key(to.time_us), (uint64_t)to.seq};
+    IndexPair low = {index_time_key(from.time_us), (uint64_t)from.seq},
+              high = {index_time_key(to.time_us), (uint64_t)to.seq};
     uint64_t count = (uint64_t)(base->bound - view->set->published_seq);
     if (index_pair_before(high, low)) {
         IndexPair swap = low;

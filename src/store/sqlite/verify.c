@@ -109,18 +109,21 @@ static void check_totals(Verify *verify, const StoredRecord *stored, const FlowT
     const FlowTotals *is = &stored->totals;
     char have[DECIMAL_TEXT_BYTES_MAX], want[DECIMAL_TEXT_BYTES_MAX];
     if (is->positive_count != right->positive_count || is->negative_count != right->negative_count) {
-        tell(verify, "record %" PRId64 ": its flow's counts are %" PRId64 "+%" PRId64 ", but its rows are %" PRId64 "+%" PRId64,
+        tell(verify,
+             "record %" PRId64 ": its flow's counts are %" PRId64 "+%" PRId64 ", but its rows are %" PRId64 "+%" PRId64,
              stored->seq, is->positive_count, is->negative_count, right->positive_count, right->negative_count);
     }
     if (is->positive_total != right->positive_total) {
         decimal_format(is->positive_total, verify->info->scale, have);
         decimal_format(right->positive_total, verify->info->scale, want);
-        tell(verify, "record %" PRId64 ": positive_total is %s, but its flow's rows add up to %s", stored->seq, have, want);
+        tell(verify, "record %" PRId64 ": positive_total is %s, but its flow's rows add up to %s", stored->seq, have,
+             want);
     }
     if (is->negative_total != right->negative_total) {
         decimal_format(is->negative_total, verify->info->scale, have);
         decimal_format(right->negative_total, verify->info->scale, want);
-        tell(verify, "record %" PRId64 ": negative_total is %s, but its flow's rows add up to %s", stored->seq, have, want);
+        tell(verify, "record %" PRId64 ": negative_total is %s, but its flow's rows add up to %s", stored->seq, have,
+             want);
     }
 }
 
@@ -128,7 +131,8 @@ static bool check_flow(Verify *verify, const StoredRecord *stored)
 {
     const Record *record = &stored->record;
     if ((size_t)verify->report.flows * 2 >= verify->flows_capacity && !flows_grow(verify)) {
-        verify->status = error_set(verify->reterr, STATUS_BUSY, "out of memory for %" PRId64 " flows", verify->report.flows);
+        verify->status =
+            error_set(verify->reterr, STATUS_BUSY, "out of memory for %" PRId64 " flows", verify->report.flows);
         return false;
     }
     XXH128_hash_t name = flow_name(record);
@@ -139,8 +143,8 @@ static bool check_flow(Verify *verify, const StoredRecord *stored)
         verify->report.flows++;
     }
     if (stored->prev_seq != flow->newest_seq) {
-        tell(verify, "record %" PRId64 ": prev_seq is %" PRId64 ", but its flow's previous record is %" PRId64, stored->seq,
-             stored->prev_seq, flow->newest_seq);
+        tell(verify, "record %" PRId64 ": prev_seq is %" PRId64 ", but its flow's previous record is %" PRId64,
+             stored->seq, stored->prev_seq, flow->newest_seq);
     }
     if (!flow_totals_add(&flow->totals, record->type, record->value, 1)) {
         tell(verify, "record %" PRId64 ": its flow's total is beyond what a total can hold", stored->seq);
@@ -156,7 +160,8 @@ static void check_values(Verify *verify, const StoredRecord *stored)
     if (record->value < 0 || record->value > RECORD_VALUE_MAX) {
         tell(verify, "record %" PRId64 ": value %" PRId64 " is out of range", stored->seq, record->value);
     }
-    const Str *texts[] = {&record->record_id, &record->source_id, &record->destination_id, &record->unit, &record->reference};
+    const Str *texts[] = {&record->record_id, &record->source_id, &record->destination_id, &record->unit,
+                          &record->reference};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i]->len == 0) {
             tell(verify, "record %" PRId64 ": a text that is required is empty", stored->seq);
@@ -212,22 +217,26 @@ static Status check_messages(Verify *verify)
 {
     sqlite3_stmt *stmt = NULL;
     bool row = true;
-    Status status =
-        db_prepare(verify->reader->db, "SELECT seq, record_seq FROM messages WHERE seq <= ? ORDER BY seq", &stmt, verify->reterr);
+    Status status = db_prepare(verify->reader->db, "SELECT seq, record_seq FROM messages WHERE seq <= ? ORDER BY seq",
+                               &stmt, verify->reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, verify->view->base.bound);
     }
-    while (status == STATUS_OK && (status = db_step(stmt, "read the messages", &row, verify->reterr)) == STATUS_OK && row) {
+    while (status == STATUS_OK && (status = db_step(stmt, "read the messages", &row, verify->reterr)) == STATUS_OK &&
+           row) {
         int64_t seq = sqlite3_column_int64(stmt, 0), record_seq = sqlite3_column_int64(stmt, 1);
         Error missing;
         verify->report.messages++;
         if (record_seq && sqlite_get(&verify->reader->base, record_seq, ignore_record, NULL, &missing) != STATUS_OK) {
-            tell(verify, "message %" PRId64 ": it is about record %" PRId64 ", which the log does not have", seq, record_seq);
+            tell(verify, "message %" PRId64 ": it is about record %" PRId64 ", which the log does not have", seq,
+                 record_seq);
         }
     }
     sqlite3_finalize(stmt);
     if (status == STATUS_OK && verify->report.records + verify->report.messages != verify->view->base.bound) {
-        tell(verify, "the log ends at %" PRId64 ", but holds %" PRId64 " records and %" PRId64 " messages: the sequence has gaps",
+        tell(verify,
+             "the log ends at %" PRId64 ", but holds %" PRId64 " records and %" PRId64
+             " messages: the sequence has gaps",
              verify->view->base.bound, verify->report.records, verify->report.messages);
     }
     return status;
@@ -247,12 +256,13 @@ static bool compare_record(void *context, const StoredRecord *stored)
 {
     PairCheck *check = context;
     if (check->has_first) {
-        check->equal = (record_differs(&check->first, &stored->record) & record_identity_fields(check->info->identity)) == 0;
+        check->equal =
+            (record_differs(&check->first, &stored->record) & record_identity_fields(check->info->identity)) == 0;
         return false;
     }
     check->first = stored->record;
-    Str *texts[] = {&check->first.record_id, &check->first.source_id, &check->first.destination_id, &check->first.unit,
-                    &check->first.reference, &check->first.traceparent};
+    Str *texts[] = {&check->first.record_id, &check->first.source_id, &check->first.destination_id,
+                    &check->first.unit,      &check->first.reference, &check->first.traceparent};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         *texts[i] = arena_copy(&check->arena, *texts[i]);
     }
@@ -360,7 +370,8 @@ static Status check_flow_entry(Verify *verify, const FlowCheck *flow)
         }
         if (count) {
             if (seq < (uint64_t)flow->newest_seq) { /* a larger one belongs to another flow with this hash */
-                tell(verify, "the index flows says %" PRIu64 " for a flow whose newest record is %" PRId64, seq, flow->newest_seq);
+                tell(verify, "the index flows says %" PRIu64 " for a flow whose newest record is %" PRId64, seq,
+                     flow->newest_seq);
             }
             return STATUS_OK;
         }
@@ -414,13 +425,13 @@ static bool check_rollup(void *context, const Rollup *is)
     check->at++;
     if (!right || is->bucket != right->bucket || is->type != right->type ||
         !str_equal(is->destination_id, right->destination_id) || !str_equal(is->unit, right->unit)) {
-        tell(check->verify, "the rollups by %s have other keys than the log, first at %s %" PRId64 " of %.*s", check->level,
-             check->level, is->bucket, STR_ARGS(is->destination_id));
+        tell(check->verify, "the rollups by %s have other keys than the log, first at %s %" PRId64 " of %.*s",
+             check->level, check->level, is->bucket, STR_ARGS(is->destination_id));
         return false;
     }
     if (is->count != right->count || is->sum != right->sum || is->min != right->min || is->max != right->max) {
-        tell(check->verify, "the rollup of %s %" PRId64 ", %.*s, %.*s, differs from its records", check->level, is->bucket,
-             STR_ARGS(is->destination_id), STR_ARGS(is->unit));
+        tell(check->verify, "the rollup of %s %" PRId64 ", %.*s, %.*s, differs from its records", check->level,
+             is->bucket, STR_ARGS(is->destination_id), STR_ARGS(is->unit));
     }
     return true;
 }
@@ -490,7 +501,8 @@ static Status verify_view(Verify *verify)
         status = check_records(verify, published, verify->view->base.bound);
     }
     if (status == STATUS_OK) {
-        status = sqlite_scan(reader, published, verify->view->base.bound, FIELD_ALL, check_tail_record, verify, verify->reterr);
+        status = sqlite_scan(reader, published, verify->view->base.bound, FIELD_ALL, check_tail_record, verify,
+                             verify->reterr);
         status = status == STATUS_OK ? verify->status : status;
     }
     return status == STATUS_OK ? check_messages(verify) : status;
@@ -510,7 +522,8 @@ Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const cha
                      .progress = progress,
                      .rollups = rollup_map_new(),
                      .reterr = &error};
-    Status status = verify.rollups ? sqlite_begin(base, &view, &error) : error_set(&error, STATUS_BUSY, "out of memory");
+    Status status =
+        verify.rollups ? sqlite_begin(base, &view, &error) : error_set(&error, STATUS_BUSY, "out of memory");
     verify.view = (SqliteView *)view;
     if (status == STATUS_OK) {
         status = verify_view(&verify);

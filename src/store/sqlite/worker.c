@@ -65,6 +65,9 @@ static bool run_merge_step(Worker *worker)
     }
     merge_free(task->merge);
     task->merge = NULL;
+    if (task->status != STATUS_OK) {
+        run_place_remove(&worker->place, task->made.name);
+    }
     return true;
 }
 
@@ -164,13 +167,16 @@ Status worker_start_merge(Worker *worker, IndexNumber index, Run *const *runs, s
     MergeTask *task = &worker->merge;
     const RunStamp *oldest = run_stamp(runs[0]), *newest = run_stamp(runs[count - 1]);
     char path[INDEX_PATH_BYTES_MAX];
-    task->stamp = run_place_stamp(&worker->place, index, oldest->first_seq, newest->last_seq, newest->row_hash, task->made.name);
+    task->stamp =
+        run_place_stamp(&worker->place, index, oldest->first_seq, newest->last_seq, newest->row_hash, task->made.name);
     run_place_path(&worker->place, task->made.name, path);
     MergeKeep keep = index == INDEX_FLOWS ? MERGE_KEEP_NEWEST : MERGE_KEEP_ALL;
     Status status = merge_open(worker->place.io, runs, count, keep, path, &task->stamp, index_filter_bits[index],
                                &task->merge, reterr);
     if (status == STATUS_OK) {
         set_busy(worker, &task->state);
+    } else {
+        run_place_remove(&worker->place, task->made.name);
     }
     return status;
 }
