@@ -216,7 +216,8 @@ static void test_conflict_returns_stored_record(void **state)
     Arena arena;
     Error error = {0};
     arena_init(&arena, 4096, 65536);
-    Work work = {.kind = WORK_RECORDS, .records = {.items = &other, .outcomes = &outcome, .count = 1, .stored = &arena}};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = &other, .outcomes = &outcome, .count = 1, .stored = &arena}};
     assert_int_equal(store_apply(fixture->store, &work, &error), STATUS_OK);
     assert_int_equal(outcome.kind, OUTCOME_CONFLICT);
     assert_non_null(outcome.stored);
@@ -227,7 +228,8 @@ static void test_conflict_returns_stored_record(void **state)
 static void test_equal_ids_in_one_submission(void **state)
 {
     Fixture *fixture = *state;
-    Record records[] = {make(fixture, "rec-1", "dest-1", 100, RECORD_POSITIVE, 1), make(fixture, "rec-1", "dest-1", 100, RECORD_POSITIVE, 1),
+    Record records[] = {make(fixture, "rec-1", "dest-1", 100, RECORD_POSITIVE, 1),
+                        make(fixture, "rec-1", "dest-1", 100, RECORD_POSITIVE, 1),
                         make(fixture, "rec-1", "dest-1", 101, RECORD_POSITIVE, 1)};
     Outcome outcomes[3];
     assert_int_equal(apply(fixture, records, outcomes, 3), STATUS_OK);
@@ -259,7 +261,8 @@ static void test_everything_survives_reopening(void **state)
     char id[32];
     for (int i = 0; i < 1000; i++) {
         snprintf(id, sizeof id, "rec-%d", i);
-        apply_one(fixture, make(fixture, id, i % 3 ? "dest-1" : "dest-2", i, i % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE, i));
+        apply_one(fixture,
+                  make(fixture, id, i % 3 ? "dest-1" : "dest-2", i, i % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE, i));
         if (i % 100 == 99) {
             maintain_fully(fixture);
         }
@@ -281,7 +284,8 @@ static void test_atomic_takes_all_or_nothing(void **state)
 {
     Fixture *fixture = *state;
     apply_one(fixture, make(fixture, "old", "dest-1", 5, RECORD_POSITIVE, 1));
-    Record records[] = {make(fixture, "new-1", "dest-1", 1, RECORD_POSITIVE, 1), make(fixture, "old", "dest-1", 6, RECORD_POSITIVE, 1),
+    Record records[] = {make(fixture, "new-1", "dest-1", 1, RECORD_POSITIVE, 1),
+                        make(fixture, "old", "dest-1", 6, RECORD_POSITIVE, 1),
                         make(fixture, "new-2", "dest-1", 1, RECORD_POSITIVE, 1)};
     Outcome outcomes[3];
     Error error = {0};
@@ -302,11 +306,13 @@ static void test_dry_run_changes_nothing(void **state)
 {
     Fixture *fixture = *state;
     apply_one(fixture, make(fixture, "old", "dest-1", 5, RECORD_POSITIVE, 1));
-    Record records[] = {make(fixture, "new", "dest-1", 1, RECORD_POSITIVE, 1), make(fixture, "new", "dest-1", 2, RECORD_POSITIVE, 1),
+    Record records[] = {make(fixture, "new", "dest-1", 1, RECORD_POSITIVE, 1),
+                        make(fixture, "new", "dest-1", 2, RECORD_POSITIVE, 1),
                         make(fixture, "old", "dest-1", 5, RECORD_POSITIVE, 1)};
     Outcome outcomes[3];
     Error error = {0};
-    Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .count = 3, .dry_run = true}};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = records, .outcomes = outcomes, .count = 3, .dry_run = true}};
     assert_int_equal(store_apply(fixture->store, &work, &error), STATUS_OK);
     assert_int_equal(outcomes[0].kind, OUTCOME_CREATED);
     assert_int_equal(outcomes[0].seq, 0);
@@ -342,8 +348,8 @@ static void test_walk_by_time(void **state)
         Seen *seen = new_seen();
         StoreView *view = begin(fixture);
         TimePosition first = TIME_POSITION_FIRST, last = TIME_POSITION_LAST;
-        assert_int_equal(reader_walk_times(fixture->reader, backwards ? last : first, backwards ? first : last, FIELD_ALL, see,
-                                           seen, &error),
+        assert_int_equal(reader_walk_times(fixture->reader, backwards ? last : first, backwards ? first : last,
+                                           FIELD_ALL, see, seen, &error),
                          STATUS_OK);
         assert_int_equal(seen->count, COUNT);
         for (int i = 0; i < COUNT; i++) {
@@ -382,7 +388,8 @@ static void test_view_keeps_its_bound(void **state)
     assert_int_equal(seen->count, 1);
     seen->count = 0;
     assert_int_equal(
-        reader_walk_times(fixture->reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, FIELD_ALL, see, seen, &error), STATUS_OK);
+        reader_walk_times(fixture->reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, FIELD_ALL, see, seen, &error),
+        STATUS_OK);
     assert_int_equal(seen->count, 1);
     assert_int_equal(reader_get(fixture->reader, 2, see, seen, &error), STATUS_REFUSED);
     end(fixture, view);
@@ -454,7 +461,8 @@ static void test_rollups_cover_the_published(void **state)
         RollupSum sum = {.min = INT64_MAX, .max = INT64_MIN};
         StoreView *view = begin(fixture);
         assert_int_equal(view_rollup_seq(view), COUNT);
-        assert_int_equal(reader_rollups(fixture->reader, level, INT64_MIN, INT64_MAX, sum_rollup, &sum, &error), STATUS_OK);
+        assert_int_equal(reader_rollups(fixture->reader, level, INT64_MIN, INT64_MAX, sum_rollup, &sum, &error),
+                         STATUS_OK);
         assert_int_equal(sum.count, COUNT);
         assert_true(sum.sum == total);
         assert_int_equal(sum.min, 1);
@@ -561,7 +569,8 @@ static void test_rebuild_gives_the_same(void **state)
     char id[32];
     for (int i = 0; i < 1500; i++) {
         snprintf(id, sizeof id, "rec-%d", i);
-        apply_one(fixture, make(fixture, id, i % 7 ? "dest-1" : "dest-2", i, i % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE, i * 977 % 911));
+        apply_one(fixture, make(fixture, id, i % 7 ? "dest-1" : "dest-2", i, i % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE,
+                                i * 977 % 911));
         if (i % 250 == 249) {
             maintain_fully(fixture);
         }
@@ -600,7 +609,8 @@ static void test_identities(void **state)
     fixture->options.identity = IDENTITY_CONTENT;
     open_store(fixture);
     assert_int_equal(apply_one(fixture, make(fixture, "rec-1", "dest-1", 1, RECORD_POSITIVE, 1)).kind, OUTCOME_CREATED);
-    assert_int_equal(apply_one(fixture, make(fixture, "rec-2", "dest-1", 1, RECORD_POSITIVE, 1)).kind, OUTCOME_DUPLICATE);
+    assert_int_equal(apply_one(fixture, make(fixture, "rec-2", "dest-1", 1, RECORD_POSITIVE, 1)).kind,
+                     OUTCOME_DUPLICATE);
     assert_int_equal(apply_one(fixture, make(fixture, "rec-1", "dest-1", 2, RECORD_POSITIVE, 1)).kind, OUTCOME_CREATED);
     assert_verifies(fixture);
 }
@@ -648,24 +658,15 @@ int store_suite_run(const StoreFactory *factory)
     factory_in_use = factory;
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_created_duplicate_conflict),
-        STORE_TEST(test_conflict_returns_stored_record),
-        STORE_TEST(test_equal_ids_in_one_submission),
-        STORE_TEST(test_running_totals_and_chain),
-        STORE_TEST(test_everything_survives_reopening),
-        STORE_TEST(test_atomic_takes_all_or_nothing),
-        STORE_TEST(test_dry_run_changes_nothing),
-        STORE_TEST(test_walk_by_time),
-        STORE_TEST(test_view_keeps_its_bound),
-        STORE_TEST(test_find_by_id),
-        STORE_TEST(test_rollups_cover_the_published),
-        STORE_TEST(test_alert_is_stored_with_its_record),
-        STORE_TEST(test_rule_changes_need_the_version),
-        STORE_TEST(test_overflow_is_refused),
-        STORE_TEST(test_second_opening_is_refused),
-        STORE_TEST(test_other_choices_are_refused),
-        STORE_TEST(test_rebuild_gives_the_same),
-        STORE_TEST(test_identities),
+        STORE_TEST(test_created_duplicate_conflict),    STORE_TEST(test_conflict_returns_stored_record),
+        STORE_TEST(test_equal_ids_in_one_submission),   STORE_TEST(test_running_totals_and_chain),
+        STORE_TEST(test_everything_survives_reopening), STORE_TEST(test_atomic_takes_all_or_nothing),
+        STORE_TEST(test_dry_run_changes_nothing),       STORE_TEST(test_walk_by_time),
+        STORE_TEST(test_view_keeps_its_bound),          STORE_TEST(test_find_by_id),
+        STORE_TEST(test_rollups_cover_the_published),   STORE_TEST(test_alert_is_stored_with_its_record),
+        STORE_TEST(test_rule_changes_need_the_version), STORE_TEST(test_overflow_is_refused),
+        STORE_TEST(test_second_opening_is_refused),     STORE_TEST(test_other_choices_are_refused),
+        STORE_TEST(test_rebuild_gives_the_same),        STORE_TEST(test_identities),
         STORE_TEST(test_many_random_batches),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);

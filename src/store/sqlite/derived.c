@@ -17,6 +17,8 @@ enum { IDLE_PUBLISH_RECORDS = 1024, MERGE_FANOUT = 6, FIND_CANDIDATES_MAX = 32 }
 /* How long files are not written again after they could not be: a full disk does not get better by trying. */
 enum { RETRY_US = 1000000 };
 
+#define DISTRUST_NAME "rebuild" /* a file of this name asks the next start for a rebuild */
+
 struct Derived {
     sqlite3 *db;
     RunPlace place;
@@ -71,6 +73,39 @@ static void check_memtable(Candidates *candidates, const MemTable *table, uint64
     check_candidates(candidates, seqs, more ? FIND_CANDIDATES_MAX : count, more);
 }
 
+/* A block that fails its checksum after its run was opened: leaves word for the next start, which makes everything derived
+ * anew. This process cannot go on: it no longer knows what the log holds. */
+static Status distrust(Derived *derived, Status status)
+{
+    const Io *io = derived->place.io;
+    char path[INDEX_PATH_BYTES_MAX];
+    IoFile *file = NULL;
+    Error ignored; /* without the word, the next start fails here again, and `weir verify --rebuild` mends it */
+    run_place_path(&derived->place, DISTRUST_NAME, path);
+    if (status == STATUS_BROKEN && io->create(io->self, path, &file, &ignored) == STATUS_OK) {
+        Status synced = io->sync(file, &ignored);
+        io->close(file);
+        synced = synced == STATUS_OK ? io->sync_dir(io->self, derived->dir, &ignored) : synced;
+        (void)synced;
+    }
+    return status;
+}
+
+static bool is_distrusted(const Derived *derived)
+{
+    const Io *io = derived->place.io;
+    char path[INDEX_PATH_BYTES_MAX];
+    IoFile *file = NULL;
+    uint64_t bytes = 0;
+    Error ignored; /* most often that there is no such file */
+    run_place_path(&derived->place, DISTRUST_NAME, path);
+    if (io->open(io->self, path, &file, &bytes, &ignored) != STATUS_OK) {
+        return false;
+    }
+    io->close(file);
+    return true;
+}
+
 Status derived_find_ids(Derived *derived, uint64_t hash, bool (*check)(void *context, int64_t seq), void *context,
                         bool *ret_exhausted, Error *reterr)
 {
@@ -86,7 +121,7 @@ Status derived_find_ids(Derived *derived, uint64_t hash, bool (*check)(void *con
         bool more = false;
         Status status = run_find(set->runs[INDEX_IDS][i], hash, seqs, FIND_CANDIDATES_MAX, &count, &more, reterr);
         if (status != STATUS_OK) {
-            return status;
+            return distrust(derived, status);
         }
         check_candidates(&candidates, seqs, count, more);
     }
@@ -109,7 +144,7 @@ Status derived_find_flow(Derived *derived, uint64_t hash, int64_t *ret_seq, Erro
         Status status = run_find(set->runs[INDEX_FLOWS][i], hash, &seq, 1, &count, &more, reterr);
         if (status != STATUS_OK || count) {
             *ret_seq = (int64_t)seq;
-            return status;
+            return distrust(derived, status);
         }
     }
     *ret_seq = 0;
@@ -276,7 +311,7 @@ static Status adopt_merge(Derived *derived, Error *reterr)
     char names[MERGE_INPUTS_MAX][RUN_NAME_BYTES_MAX];
     IndexNumber index = derived->merging_index;
     IndexSet *set = index_set_new(derived->published);
-    Status status = worker_take_merge(derived->worker, &made, reterr);
+    Status status = distrust(derived, worker_take_merge(derived->worker, &made, reterr));
     if (status == STATUS_OK && !set) {
         status = error_set(reterr, STATUS_BUSY, "out of memory");
     }
@@ -431,7 +466,7 @@ Status derived_reload(Derived *derived, Error *reterr)
 static Status load(Derived *derived, const StoreOptions *options, Error *reterr)
 {
     IndexSet *set = NULL;
-    unsigned bad = options->rebuild ? PUBLISH_REBUILD_ALL : 0;
+    unsigned bad = options->rebuild || is_distrusted(derived) ? PUBLISH_REBUILD_ALL : 0;
     Status status = STATUS_OK;
     if (!bad) {
         status = index_set_load(derived->db, options->io, derived->dir, &derived->info, &set, &bad, reterr);
@@ -450,6 +485,7 @@ static Status load(Derived *derived, const StoreOptions *options, Error *reterr)
     }
     derived->published = set;
     tail_clear(derived->active, set->published_seq + 1);
+    run_place_remove(&derived->place, DISTRUST_NAME);
     return publish_remove_unlisted(derived->db, &derived->place, reterr);
 }
 
