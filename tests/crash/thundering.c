@@ -536,7 +536,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: thundering WEIR DATA RECORDS CLIENTS KILLS SEED\n");
         return 2;
     }
-    Herd herd = {
+    static Herd herd; /* static, so that what it owns needs no release */
+    herd = (Herd){
         .weir = argv[1], .data = argv[2], .kills = strtoul(argv[5], NULL, 10), .random = strtoull(argv[6], NULL, 10)};
     int64_t begun = now_ms();
     raise_file_limit();

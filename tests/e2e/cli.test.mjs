@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary } from './support/weir.mjs';
+import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary, environment } from './support/weir.mjs';
 import { getJson, load, get, countRecords, readFeed, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups, byTime, shown } from './support/model.mjs';
 
@@ -205,7 +205,7 @@ test('ingest straight into a store, killed again and again, ends with each recor
   const rand = random(94);
   for (let round = 0; round < 8; round += 1) {
     const args = ['ingest', file, '--data', data, '--set', `store.publish_records=${rand.pick([100, 3000, 65536])}`];
-    spawnSync(binary, args, { timeout: 20 + rand.below(500), killSignal: 'SIGKILL' });
+    spawnSync(binary, args, { env: environment, timeout: 20 + rand.below(500), killSignal: 'SIGKILL' });
   }
   const done = runWeir(['ingest', file, '--data', data, '--json']);
   assert.equal(done.code, 0, done.stderr);
@@ -278,7 +278,7 @@ test('tail prints what is there and what comes', async (t) => {
   const server = await startWeir(t);
   await load(server, records.slice(0, 5));
   const { spawn } = await import('node:child_process');
-  const child = spawn(binary, ['tail', '--to', server.url, '--format', 'ndjson', '--after', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['tail', '--to', server.url, '--format', 'ndjson', '--after', '0'], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
   atEnd(t, () => child.kill('SIGKILL'));
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part) => { text += part; });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { startWeir, startRefused, runWeir, tempDir, atEnd, sleep, eventually, binary } from './support/weir.mjs';
+import { startWeir, startRefused, runWeir, tempDir, atEnd, sleep, eventually, binary, environment } from './support/weir.mjs';
 import { get, getJson, load, post, postLines, send, readFeed, countRecords, assertProblem, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
 import { record, random, randomRecords, notifications, aggregateGroups } from './support/model.mjs';
 
@@ -240,7 +240,7 @@ test('a directory that cannot be written to is refused', async (t) => {
   fs.chmodSync(program, 0o755);
   fs.chmodSync(dirname(program), 0o755);
   fs.chmodSync(data, 0o755);
-  const done = spawnSync(program, ['serve', '--data', data, '--listen', '127.0.0.1:0'], { uid: 65534, gid: 65534, encoding: 'utf8', timeout: 10_000, cwd: '/' });
+  const done = spawnSync(program, ['serve', '--data', data, '--listen', '127.0.0.1:0'], { uid: 65534, gid: 65534, encoding: 'utf8', timeout: 10_000, cwd: '/', env: environment });
   assert.ok([2, 3].includes(done.status), `${done.status} ${done.signal}: ${done.stderr}`);
   assert.match(done.stderr, /permission|denied|read-only|cannot/i);
   assert.doesNotMatch(done.stdout, /listening/);

@@ -13,7 +13,8 @@ if (!existsSync(binary)) {
 }
 
 // Weir reads every variable that begins with WEIR_ as an option, and refuses those that are none.
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
+/** The environment of this process without what would set options of Weir. */
+export const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 30_000;
