@@ -263,9 +263,6 @@ static void begin(Request *request, const char *method, const char *version)
             limit_receiving(request->conn, 0, 0);
         }
     }
-    if (request->take_body) {
-        limit_receiving(request->conn, 0, 0); /* a stream may go on as long as it moves */
-    }
     atomic_store_explicit(&request->conn->expects_body, request->body_left != 0, memory_order_relaxed);
     if (request->phase == PHASE_DISCARD) {
         answer_early(request);
