@@ -16,11 +16,14 @@ typedef struct Str {
 
 #define STR(literal) ((Str){(literal), sizeof(literal) - 1})
 /* For printf's "%.*s". */
-#define STR_ARGS(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+#define STR_ARGS(s)  (int)(s).len, (s).ptr ? (s).ptr : ""
 
 static inline Str str_from(const char *text) { return (Str){text, text ? strlen(text) : 0}; }
 
-static inline bool str_equal(Str a, Str b) { return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); }
+static inline bool str_equal(Str a, Str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
 
 static inline bool str_is(Str a, const char *text) { return str_equal(a, str_from(text)); }
 

@@ -15,7 +15,7 @@ typedef enum OutcomeKind {
 typedef struct Outcome {
     OutcomeKind kind;
     uint32_t differs; /* conflict: RecordField bits */
-    int64_t seq;      /* where the record is in the log: created, duplicate, conflict; 0 in a dry run that would create */
+    int64_t seq; /* where the record is in the log: created, duplicate, conflict; 0 in a dry run that would create */
     const StoredRecord *stored; /* conflict, when the submission asked for it: the record that is there; in its arena */
 } Outcome;
 

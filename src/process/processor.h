@@ -17,7 +17,7 @@ typedef struct Submission {
      * to the caller again from the moment it is called. `status` is OK when the batch was committed (then see work.status and
      * the outcomes), BUSY when nothing happened, UNKNOWN or BROKEN when it may have. */
     void (*done)(struct Submission *submission, Status status, const Error *error);
-    void *owner; /* the caller's */
+    void *owner;             /* the caller's */
     struct Submission *next; /* the queue's */
 } Submission;
 

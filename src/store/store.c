@@ -83,13 +83,14 @@ Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *
     return reader->ops->get(reader, seq, visit, context, reterr);
 }
 
-Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
+Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+                   Error *reterr)
 {
     return reader->ops->find(reader, record_id, source_id, visit, context, reterr);
 }
 
-Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
-                   Error *reterr)
+Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                   void *context, Error *reterr)
 {
     return reader->ops->scan(reader, after, through, fields, visit, context, reterr);
 }
@@ -105,13 +106,14 @@ uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosit
     return view->ops->estimate_times(view, from, to);
 }
 
-Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
-                      Error *reterr)
+Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
+                      void *context, Error *reterr)
 {
     return reader->ops->rollups(reader, level, from, to, visit, context, reterr);
 }
 
-Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr)
+Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context,
+                       Error *reterr)
 {
     return reader->ops->messages(reader, kind, after, visit, context, reterr);
 }

@@ -19,19 +19,20 @@ typedef struct StoreView StoreView;
 typedef enum OnConflict { ON_CONFLICT_REFUSE, ON_CONFLICT_FIRST } OnConflict;
 
 typedef struct StoreOptions {
-    const char *dir;         /* made when missing; borrows until store_open returns */
-    const Clock *clock;      /* borrows until store_close */
-    const Io *io;            /* borrows until store_close */
-    RecordIdentity identity; /* written into a new store; another value for an old one is REFUSED */
-    unsigned scale;          /* digits behind the decimal point of a value, 0–6; likewise */
-    size_t flow_cache_bytes; /* totals of hot flows kept in memory */
+    const char *dir;             /* made when missing; borrows until store_open returns */
+    const Clock *clock;          /* borrows until store_close */
+    const Io *io;                /* borrows until store_close */
+    RecordIdentity identity;     /* written into a new store; another value for an old one is REFUSED */
+    unsigned scale;              /* digits behind the decimal point of a value, 0–6; likewise */
+    size_t flow_cache_bytes;     /* totals of hot flows kept in memory */
     uint64_t free_reserve_bytes; /* below so much free disk nothing more is taken in */
     uint64_t wal_bytes_max;      /* above it the writer checkpoints before it goes on */
     size_t publish_records;      /* derived data is published at least every so many records, 1 … 1,048,576 */
-    bool background;             /* build and merge indexes on a thread of the store's own; false: inside store_maintain, in steps */
-    const char *vfs;             /* SQLite's file layer by name, NULL for the system's own */
-    bool read_only;              /* no lock, no writing, no rebuild: what readers find in a store that another process may hold */
-    bool rebuild;                /* make every derived file and table anew */
+    bool
+        background; /* build and merge indexes on a thread of the store's own; false: inside store_maintain, in steps */
+    const char *vfs; /* SQLite's file layer by name, NULL for the system's own */
+    bool read_only;  /* no lock, no writing, no rebuild: what readers find in a store that another process may hold */
+    bool rebuild;    /* make every derived file and table anew */
     /* Progress of a rebuild or of the tail's replay; may be NULL. */
     void (*progress)(void *self, const char *what, uint64_t done, uint64_t total);
     void *progress_self;
@@ -48,9 +49,9 @@ Status store_open(const StoreOptions *options, Store **ret_store, Error *reterr)
 void store_close(Store *store);
 
 typedef struct StoreInfo {
-    uint8_t id[16];      /* random, made with the store */
-    int64_t epoch;       /* grows with each restore */
-    uint64_t hash_seed;  /* for record_identity_hash() */
+    uint8_t id[16];     /* random, made with the store */
+    int64_t epoch;      /* grows with each restore */
+    uint64_t hash_seed; /* for record_identity_hash() */
     RecordIdentity identity;
     unsigned scale;
 } StoreInfo;
@@ -60,7 +61,7 @@ const StoreInfo *store_info(const Store *store); /* immutable after open; any th
 
 typedef enum WorkKind {
     WORK_RECORDS,
-    WORK_RULE_PUT,    /* id 0: a new rule (id and version are filled in); else replaces the one with that id and version */
+    WORK_RULE_PUT, /* id 0: a new rule (id and version are filled in); else replaces the one with that id and version */
     WORK_RULE_DELETE, /* by id */
 } WorkKind;
 
@@ -73,9 +74,9 @@ typedef struct Work {
             const Record *items; /* borrows until the batch is applied */
             Outcome *outcomes;   /* one each, filled */
             size_t count;
-            bool atomic;         /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which */
-            bool dry_run;        /* fills the outcomes, changes nothing */
-            Arena *stored;       /* where conflicts' stored records go; NULL when they are not wanted */
+            bool atomic;   /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which */
+            bool dry_run;  /* fills the outcomes, changes nothing */
+            Arena *stored; /* where conflicts' stored records go; NULL when they are not wanted */
         } records;
         AlertRule rule; /* put: texts borrow until applied */
     };
@@ -144,15 +145,15 @@ Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisi
                    Error *reterr) MUST_CHECK;
 
 /* Records with after < seq ≤ through in commit order; only the fields in `fields` are filled (seq always is). */
-Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
-                   Error *reterr) MUST_CHECK;
+Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                   void *context, Error *reterr) MUST_CHECK;
 
 /* A place in the order by (time, seq). */
 typedef struct TimePosition {
     int64_t time_us, seq;
 } TimePosition;
 #define TIME_POSITION_FIRST ((TimePosition){INT64_MIN, 0})
-#define TIME_POSITION_LAST ((TimePosition){INT64_MAX, INT64_MAX})
+#define TIME_POSITION_LAST  ((TimePosition){INT64_MAX, INT64_MAX})
 
 /* Records strictly between two places, by (time, seq) ascending, or descending when `from` is the later one. */
 Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
@@ -174,8 +175,8 @@ typedef bool RollupVisitor(void *context, const Rollup *rollup);
 
 /* Rollups with from ≤ bucket < to in the order of bucket; they cover the entries up to view_rollup_seq(). Only inside the
  * transaction that reader_begin opened. */
-Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
-                      Error *reterr) MUST_CHECK;
+Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
+                      void *context, Error *reterr) MUST_CHECK;
 int64_t view_rollup_seq(const StoreView *view);
 
 /* A message that is not a record: today alerts. */
@@ -184,7 +185,7 @@ typedef struct StoredMessage {
     Str kind;           /* "alert" */
     int64_t record_seq; /* the record that it is about, 0 for none */
     int64_t created_us;
-    Str body;           /* JSON object: what the message says besides the record */
+    Str body; /* JSON object: what the message says besides the record */
 } StoredMessage;
 typedef bool MessageVisitor(void *context, const StoredMessage *message);
 

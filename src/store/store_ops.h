@@ -22,15 +22,17 @@ typedef struct StoreOps {
     void (*end)(StoreReader *reader);
     void (*view_free)(StoreView *view);
     Status (*get)(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr);
-    Status (*find)(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr);
-    Status (*scan)(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit, void *context,
+    Status (*find)(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
                    Error *reterr);
+    Status (*scan)(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                   void *context, Error *reterr);
     Status (*walk_times)(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
                          void *context, Error *reterr);
     uint64_t (*estimate_times)(const StoreView *view, TimePosition from, TimePosition to);
-    Status (*rollups)(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit, void *context,
-                      Error *reterr);
-    Status (*messages)(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr);
+    Status (*rollups)(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
+                      void *context, Error *reterr);
+    Status (*messages)(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context,
+                       Error *reterr);
     Status (*reader_rules)(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr);
     Status (*verify)(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),

@@ -16,9 +16,8 @@ static void make_flow(Flow *flow, unsigned number, uint64_t hash)
 {
     snprintf(flow->destination, sizeof flow->destination, "dest-%u", number % 10);
     snprintf(flow->reference, sizeof flow->reference, "ref-%u", number);
-    flow->record = (Record){.destination_id = str_from(flow->destination),
-                            .reference = str_from(flow->reference),
-                            .unit = STR("EUR")};
+    flow->record = (Record){
+        .destination_id = str_from(flow->destination), .reference = str_from(flow->reference), .unit = STR("EUR")};
     flow->hash = hash;
 }
 
@@ -117,8 +116,8 @@ static void test_forgets_the_oldest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds_what_was_put),      cmocka_unit_test(test_equal_hashes_are_told_apart),
-        cmocka_unit_test(test_parts_are_not_joined),    cmocka_unit_test(test_long_names_are_not_kept),
+        cmocka_unit_test(test_finds_what_was_put),   cmocka_unit_test(test_equal_hashes_are_told_apart),
+        cmocka_unit_test(test_parts_are_not_joined), cmocka_unit_test(test_long_names_are_not_kept),
         cmocka_unit_test(test_forgets_the_oldest),
     };
     return cmocka_run_group_tests_name("flow_cache", tests, NULL, NULL);

@@ -228,9 +228,12 @@ int main(void)
 {
 #define PROCESSOR_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        PROCESSOR_TEST(test_groups_what_waits),         PROCESSOR_TEST(test_full_queue_is_busy),
-        PROCESSOR_TEST(test_stop_finishes_what_waits),  PROCESSOR_TEST(test_busy_store_is_told_and_goes_on),
-        PROCESSOR_TEST(test_broken_store_is_reported_once), PROCESSOR_TEST(test_quiet_is_used),
+        PROCESSOR_TEST(test_groups_what_waits),
+        PROCESSOR_TEST(test_full_queue_is_busy),
+        PROCESSOR_TEST(test_stop_finishes_what_waits),
+        PROCESSOR_TEST(test_busy_store_is_told_and_goes_on),
+        PROCESSOR_TEST(test_broken_store_is_reported_once),
+        PROCESSOR_TEST(test_quiet_is_used),
     };
     return cmocka_run_group_tests_name("processor", tests, NULL, NULL);
 }

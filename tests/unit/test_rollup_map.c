@@ -8,10 +8,15 @@
 
 #define HOUR INT64_C(3600000000)
 
-static void add(RollupMap *map, const char *destination, const char *unit, RecordType type, int64_t value, int64_t time_us)
+static void add(RollupMap *map, const char *destination, const char *unit, RecordType type, int64_t value,
+                int64_t time_us)
 {
     Error error = {0};
-    Record record = {.destination_id = str_from(destination), .unit = str_from(unit), .type = type, .value = value, .time_us = time_us};
+    Record record = {.destination_id = str_from(destination),
+                     .unit = str_from(unit),
+                     .type = type,
+                     .value = value,
+                     .time_us = time_us};
     assert_int_equal(rollup_map_add(map, &record, &error), STATUS_OK);
 }
 
@@ -24,9 +29,9 @@ static void test_buckets_round_down(void **state)
     assert_int_equal(rollup_bucket(ROLLUP_HOUR, -HOUR), -1);
     assert_int_equal(rollup_bucket(ROLLUP_HOUR, -HOUR - 1), -2);
     assert_int_equal(rollup_bucket(ROLLUP_DAY, -1), -1);
-    assert_int_equal(rollup_bucket(ROLLUP_WEEK, 0), 0);               /* a Thursday, in the week from Monday 1969-12-29 */
-    assert_int_equal(rollup_bucket(ROLLUP_WEEK, 4 * 24 * HOUR), 1);   /* Monday 1970-01-05 */
-    assert_int_equal(rollup_bucket(ROLLUP_WEEK, -3 * 24 * HOUR), 0);  /* Monday 1969-12-29 */
+    assert_int_equal(rollup_bucket(ROLLUP_WEEK, 0), 0);             /* a Thursday, in the week from Monday 1969-12-29 */
+    assert_int_equal(rollup_bucket(ROLLUP_WEEK, 4 * 24 * HOUR), 1); /* Monday 1970-01-05 */
+    assert_int_equal(rollup_bucket(ROLLUP_WEEK, -3 * 24 * HOUR), 0); /* Monday 1969-12-29 */
     assert_int_equal(rollup_bucket(ROLLUP_WEEK, -3 * 24 * HOUR - 1), -1);
 }
 
