@@ -36,6 +36,7 @@ static Status start_processor(Engine *engine, const Config *config, const Engine
 {
     ProcessorOptions options = {
         .store = engine->store,
+        .clock = &clock_system,
         .queue_bytes_max = config_size(config, OPTION_PROCESS_QUEUE_BYTES_MAX),
         .batch_records_max = config_size(config, OPTION_PROCESS_BATCH_RECORDS_MAX),
         .committed = hooks->committed,

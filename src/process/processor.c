@@ -65,7 +65,9 @@ static void run_batch(Processor *processor, Submission *first)
     for (Submission *each = first; each; each = each->next) {
         each->work.next = each->next ? &each->next->work : NULL;
     }
+    int64_t begun_us = clock_monotonic_us(processor->options.clock);
     Status status = store_apply(processor->options.store, &first->work, &error);
+    processor->batch_us += clock_monotonic_us(processor->options.clock) - begun_us;
     processor->batches++;
     tell_all(processor, first, status, &error);
     if (status == STATUS_OK && processor->options.committed) {

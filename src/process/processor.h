@@ -23,6 +23,7 @@ typedef struct Submission {
 
 typedef struct ProcessorOptions {
     Store *store;           /* borrows until processor_stop */
+    const Clock *clock;     /* borrows until processor_stop; for the metrics */
     size_t queue_bytes_max; /* back-pressure above */
     size_t batch_records_max;
     /* Called on the processor's thread after each commit with the last sequence, for those who wait for messages. */

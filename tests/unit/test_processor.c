@@ -102,6 +102,7 @@ static int setup(void **state)
     fixture->store.base.ops = &fake_ops;
     pthread_mutex_init(&fixture->store.gate, NULL);
     ProcessorOptions options = {.store = &fixture->store.base,
+                                .clock = &clock_system,
                                 .queue_bytes_max = 1000,
                                 .batch_records_max = 8,
                                 .committed = on_committed,
@@ -159,6 +160,7 @@ static void test_groups_what_waits(void **state)
     processor_metrics(fixture->processor, &metrics);
     assert_int_equal(metrics.created, 21);
     assert_int_equal(metrics.queue_bytes, 0);
+    assert_true(metrics.batch_us_total > 40000); /* the first was held up for 50 ms */
 }
 
 static void test_full_queue_is_busy(void **state)
