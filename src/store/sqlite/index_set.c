@@ -18,7 +18,10 @@ IndexSet *index_set_new(const IndexSet *from)
         return NULL;
     }
     if (from) {
-        *set = *from;
+        /* Not the whole struct: others count references in `from` at this moment. */
+        set->published_seq = from->published_seq;
+        memcpy(set->counts, from->counts, sizeof set->counts);
+        memcpy(set->runs, from->runs, sizeof set->runs);
         for (size_t index = 0; index < INDEX_COUNT; index++) {
             for (size_t i = 0; i < set->counts[index]; i++) {
                 run_keep(set->runs[index][i]);
