@@ -12,8 +12,8 @@ if (!existsSync(binary)) {
   throw new Error(`${binary} is missing: build it, or name another with WEIR_BIN`);
 }
 
-// Weir reads every variable that begins with WEIR_ as an option, and refuses those that are none.
-/** The environment of this process without what would set options of Weir. */
+
+/** Weir reads every variable that begins with WEIR_ as an option, and refuses those that are none. */
 export const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
 
 const START_MS_MAX = 30_000;
