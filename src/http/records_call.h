@@ -17,6 +17,12 @@ typedef struct RecordsCall {
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
 RecordsCall *records_call_read(Request *request);
 
+/* What a call is answered with when all went well: 202 when it only accepts, else 200. */
+static inline int records_call_code(const RecordsCall *call)
+{
+    return call->accepts_only && !call->dry_run ? 202 : 200;
+}
+
 /* A header or attribute of W3C Trace Context that can be kept; empty when it is not well formed, as the standard asks. */
 Str traceparent_check(Str text);
 

@@ -1,11 +1,10 @@
 /* What is asked about the service itself. */
+#include "http/pages.h"
 #include "http/parts.h"
 #include "http/route_handlers.h"
 #include "http/routes.h"
 #include "observe/metrics.h"
 #include "observe/prometheus.h"
-#include "openapi_json.h"
-#include "page_html.h"
 
 static void put_version(Request *request)
 {
@@ -73,13 +72,13 @@ void metrics_get(Request *request)
 
 void openapi_get(Request *request)
 {
-    buf_put(&request->out, (Str){openapi_json, sizeof openapi_json - 1});
+    buf_put(&request->out, page_openapi());
     request_answer(request, 200, JSON_TYPE);
 }
 
 void index_get(Request *request)
 {
-    buf_put(&request->out, (Str){page_html, sizeof page_html - 1});
+    buf_put(&request->out, page_index());
     request_answer_with(request, &(Answer){.code = 200,
                                            .content_type = "text/html; charset=utf-8",
                                            .headers = {{"X-Content-Type-Options", "nosniff"}},

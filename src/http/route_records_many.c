@@ -92,7 +92,7 @@ static void say_outcomes(Request *request)
         request_failed(request, work->status, &work->error);
     } else {
         put_answer(request, many);
-        request_answer(request, many->call->accepts_only ? 202 : 200, JSON_TYPE);
+        request_answer(request, records_call_code(many->call), JSON_TYPE);
     }
 }
 
@@ -238,7 +238,7 @@ void records_post_many(Request *request, yyjson_val *values)
     } else if (many->record_count == 0) {
         gather(many);
         put_answer(request, many);
-        request_answer(request, many->call->accepts_only ? 202 : 200, JSON_TYPE);
+        request_answer(request, records_call_code(many->call), JSON_TYPE);
     } else {
         submit(request, many);
     }

@@ -43,7 +43,7 @@ static void say_processed(Request *request, const RecordsCall *call, const Resul
     results_put(&request->out, results);
     warnings_put(&request->out, results->warnings, results->warning_count);
     buf_put_char(&request->out, '}');
-    request_answer(request, call->accepts_only ? 202 : 200, JSON_TYPE);
+    request_answer(request, records_call_code(call), JSON_TYPE);
 }
 
 /* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. */

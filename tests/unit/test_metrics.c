@@ -1,0 +1,75 @@
+#include "unit.h"
+
+#include "http/http_metrics.h"
+#include "observe/metrics.h"
+#include "observe/prometheus.h"
+
+static void test_format(void **state)
+{
+    Buf buf;
+    (void)state;
+    buf_init(&buf, 4096);
+    prometheus_family(&buf, "a", "gauge", "What it is.");
+    prometheus_begin(&buf, "a");
+    prometheus_put_label(&buf, "x", "say \"hi\"\\\n");
+    prometheus_put_label(&buf, "y", "2");
+    prometheus_end(&buf, -3);
+    prometheus_seconds(&buf, "b", "counter", "Time.", 1500000);
+    assert_text(buf_str(&buf), "# HELP a What it is.\n# TYPE a gauge\na{x=\"say \\\"hi\\\"\\\\\\n\",y=\"2\"} -3\n"
+                               "# HELP b Time.\n# TYPE b counter\nb 1.500000\n");
+    buf_release(&buf);
+}
+
+static bool has_line(const Buf *buf, const char *line)
+{
+    return memmem(buf->ptr, buf->len, line, strlen(line)) != NULL;
+}
+
+static void test_parts(void **state)
+{
+    Buf buf;
+    (void)state;
+    buf_init(&buf, 1 << 16);
+    metrics_put_store(&buf, &(StoreMetrics){.last_seq = 7, .runs_flows = 3, .disk_low = true});
+    metrics_put_processor(&buf, &(ProcessorMetrics){.created = 5, .conflicts = 2});
+    metrics_put_process(&buf, "1.2", 2000000);
+    assert_true(has_line(&buf, "\nweir_store_last_seq 7\n"));
+    assert_true(has_line(&buf, "\nweir_store_disk_low 1\n"));
+    assert_true(has_line(&buf, "\nweir_store_index_runs{index=\"flows\"} 3\n"));
+    assert_true(has_line(&buf, "\nweir_records_total{outcome=\"created\"} 5\n"));
+    assert_true(has_line(&buf, "\nweir_records_total{outcome=\"conflict\"} 2\n"));
+    assert_true(has_line(&buf, "\nweir_build_info{version=\"1.2\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_uptime_seconds 2.000000\n"));
+    buf_release(&buf);
+}
+
+static const char *method_of(size_t route) { return route == 0 ? "GET" : "POST"; }
+static const char *pattern_of(size_t route) { return route == 0 ? "/a" : "/b"; }
+
+static void test_http(void **state)
+{
+    static HttpMetrics metrics;
+    Buf buf;
+    (void)state;
+    http_metrics_count(&metrics, 1, 201, 300);
+    http_metrics_count(&metrics, 1, 201, 700000000);
+    http_metrics_count(&metrics, 1, 418, 10);
+    http_metrics_count(&metrics, HTTP_METRICS_ROUTES_MAX, 404, 10);
+    buf_init(&buf, 1 << 16);
+    http_metrics_put(&buf, &metrics, 2, method_of, pattern_of);
+    assert_true(has_line(&buf, "\nweir_http_requests_total{method=\"POST\",route=\"/b\",code=\"201\"} 2\n"));
+    assert_true(has_line(&buf, "\nweir_http_requests_total{method=\"POST\",route=\"/b\",code=\"other\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_http_requests_total{method=\"other\",route=\"none\",code=\"404\"} 1\n"));
+    assert_true(has_line(&buf, "{method=\"POST\",route=\"/b\",le=\"0.00025\"} 1\n"));
+    assert_true(has_line(&buf, "{method=\"POST\",route=\"/b\",le=\"5\"} 2\n"));
+    assert_true(has_line(&buf, "{method=\"POST\",route=\"/b\",le=\"+Inf\"} 3\n"));
+    assert_false(has_line(&buf, "route=\"/a\""));
+    buf_release(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_format), cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_http)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
