@@ -40,6 +40,17 @@ static Status rebuild(Verifying *verifying, StoreOptions options, Error *reterr)
     return status;
 }
 
+/* A store of ours whose indexes cannot even be opened has been verified all the same: it is found wrong. */
+static Status count_as_problem(Verifying *verifying, VerifyReport *report, Status status, const Error *error)
+{
+    if (status != STATUS_REFUSED) {
+        return status;
+    }
+    on_problem(verifying, error->message);
+    report->problems++;
+    return STATUS_OK;
+}
+
 /* Read as it is: opening it for writing would mend what is to be found. */
 static Status verify(Verifying *verifying, StoreOptions options, VerifyReport *ret_report, Error *reterr)
 {
@@ -49,9 +60,10 @@ static Status verify(Verifying *verifying, StoreOptions options, VerifyReport *r
     Status status = store_open(&options, &store, reterr);
     if (status == STATUS_OK) {
         status = store_reader_open(store, &reader, reterr);
-    }
-    if (status == STATUS_OK) {
-        status = store_verify(reader, on_problem, verifying, on_progress, ret_report, reterr);
+        if (status == STATUS_OK) {
+            status = store_verify(reader, on_problem, verifying, on_progress, ret_report, reterr);
+        }
+        status = count_as_problem(verifying, ret_report, status, reterr);
     }
     store_reader_close(reader);
     store_close(store);
