@@ -193,6 +193,24 @@ test('a client that does not read its answer holds nobody up', async (t) => {
   for (const socket of sockets) socket.destroy();
 });
 
+test('bodies have a limit together; beyond it clients are told to come back', async (t) => {
+  const server = await startWeir(t, { args: ['--set', 'http.bodies_bytes_max=48MiB'] });
+  const sockets = Array.from({ length: 10 }, () => {
+    const socket = net.connect(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(head(`Content-Length: ${15 << 20}`));
+    socket.write(Buffer.alloc(14 << 20, 0x20)); // never finished
+    return socket;
+  });
+  await sleep(500);
+  const large = await post(server, `${' '.repeat(10 << 20)}${body()}`);
+  assert.equal(large.status, 503, large.text);
+  assert.ok(large.headers.get('retry-after'));
+  assert.equal((await post(server, record())).status, 201, 'small ones go on');
+  for (const socket of sockets) socket.destroy();
+  await eventually(async () => (await post(server, `${' '.repeat(10 << 20)}${body()}`)).status === 201, 'room again');
+});
+
 test('HEAD and OPTIONS do not surprise', async (t) => {
   const server = await startWeir(t);
   const answer = await raw(server, 'HEAD /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');

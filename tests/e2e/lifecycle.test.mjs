@@ -3,6 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { startWeir, startRefused, runWeir, tempDir, atEnd, sleep, eventually, binary, environment } from './support/weir.mjs';
 import { get, getJson, load, post, postLines, send, readFeed, countRecords, assertProblem, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
@@ -84,6 +85,37 @@ test('SIGTERM under load: exit 0, and nothing acknowledged is lost', async (t) =
   assert.ok(acknowledged.size > 100, `${acknowledged.size} acknowledged`);
   assertVerified(data);
   await assertAllThere(await startWeir(t, { data }), acknowledged);
+});
+
+test('SIGTERM while streams are under way: they may finish, and are not waited for without end', async (t) => {
+  const server = await startWeir(t, { args: ['--set', 'http.drain_timeout=2s'] });
+  const line = (n) => Buffer.from(JSON.stringify(record({ recordId: `s-${n}` })) + '\n');
+  let finish;
+  const finished = new Promise((done) => { finish = done; });
+  const live = send(server, '/api/records', new ReadableStream({
+    async start(controller) {
+      controller.enqueue(line(1));
+      await finished;
+      controller.enqueue(line(2));
+      controller.close();
+    },
+  }), { type: NDJSON_TYPE });
+  const stalled = send(server, '/api/records', new ReadableStream({ start: (controller) => controller.enqueue(line(3)) }), { type: NDJSON_TYPE })
+    .catch((error) => error);
+  await sleep(200);
+  const begun = Date.now();
+  const stopping = server.stop();
+  await sleep(300);
+  const late = await post(server, record()).catch((error) => error);
+  assert.ok(late instanceof Error || late.status === 503, 'nothing new is taken in');
+  finish();
+  const answer = await live;
+  assert.equal(answer.json?.data.created, 2, answer.text);
+  await stopping;
+  const took = Date.now() - begun;
+  assert.ok(took < 5000, `it took ${took} ms`);
+  assert.ok((await stalled) instanceof Error, 'the stalled one is cut off');
+  assertVerified(server.data);
 });
 
 test('kill -9 under load, eight times: what was acknowledged is there, and the store is right', async (t) => {
@@ -445,6 +477,7 @@ for (const [label, reserve, filler] of [['below the reserve', '20MiB', 24], ['re
     taken.push(...await untilNotEvenOne(server));
     const lines = await postLines(server, randomRecords(random(9), 100));
     assert.equal(lines.status, 503, lines.text);
+    assert.equal(assertProblem(lines, 503).committedThrough, 0, lines.text);
     fs.rmSync(ballast);
     const late = record({ recordId: 'late' });
     await eventually(async () => (await post(server, late)).status < 300, 'intake to go on by itself', 15_000);
@@ -477,6 +510,28 @@ test('answers keep their pace while long queries run', async (t) => {
   for (const answer of await Promise.all(long)) assert.equal(answer.status, 200);
   times.sort((a, b) => a - b);
   assert.ok(times[20] < 500, `the median POST took ${times[20]} ms`);
+});
+
+test('readers that stand still neither stop the writer nor make its log grow', async (t) => {
+  const server = await startWeir(t, { args: ['--set', 'store.wal_bytes_max=8MiB'] });
+  const part = (name) => randomRecords(random(82), 50_000, { large: false }).map((r) => JSON.stringify({ ...r, recordId: name + r.recordId }) + '\n').join('');
+  await send(server, '/api/records?results=none', part('a'), { type: NDJSON_TYPE });
+  const sockets = [['/api/records', NDJSON_TYPE], ['/api/records/aggregate', 'application/json'], ['/api/notifications', 'text/event-stream']]
+    .flatMap((each) => Array.from({ length: 5 }, () => each)).map(([path, accept]) => {
+      const socket = net.connect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.pause();
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: ${accept}\r\n\r\n`);
+      return socket;
+    });
+  atEnd(t, () => sockets.forEach((socket) => socket.destroy()));
+  await sleep(300);
+  for (const name of ['b', 'c', 'd']) {
+    const answer = await send(server, '/api/records?results=none', part(name), { type: NDJSON_TYPE });
+    assert.equal(answer.json.data.created, 50_000, answer.text);
+    const log = fs.statSync(join(server.data, 'weir.db-wal')).size;
+    assert.ok(log < 40 << 20, `the write-ahead log has ${log >> 20} MiB`);
+  }
 });
 
 test('a full queue answers 503 and loses nothing', async (t) => {

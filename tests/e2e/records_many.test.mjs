@@ -105,8 +105,8 @@ test('empty submissions', async (t) => {
   const server = await startWeir(t);
   for (const items of [[], { records: [] }]) {
     const answer = await post(server, items);
-    assert.ok([200, 422].includes(answer.status), answer.text);
-    if (answer.status === 200) assert.equal(answer.json.data.received, 0);
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json.data.received, 0);
   }
   for (const text of ['', '\n', '\r\n\n\r\n']) {
     const answer = await send(server, '/api/records', text, { type: NDJSON_TYPE });
