@@ -178,7 +178,7 @@ test('readiness and health', async (t) => {
     assert.ok(json.paths[path], `${path} is described`);
   }
   const metrics = (await get(server, '/metrics')).text;
-  for (const line of metrics.trimEnd().split('\n')) assert.match(line, /^(# (HELP|TYPE) weir_|weir_[a-z_]+(\{[^}]*\})? [-+0-9.eE]+$|weir_[a-z_]+.* \+Inf$)/);
+  for (const line of metrics.trimEnd().split('\n')) assert.match(line, /^(# (HELP|TYPE) (weir|process)_|(weir|process)_[a-z_]+(\{[^}]*\})? [-+0-9.eE]+$|weir_[a-z_]+.* \+Inf$)/);
 });
 
 test('a second process on the same store is refused, and the first goes on', async (t) => {
