@@ -32,7 +32,7 @@ const Option option_table[OPTION_COUNT] = {
         "Connections at once; further ones wait in the system's queue. Each takes a file descriptor."},
     [OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX] = {"http.connections_per_address_max", OPTION_INTEGER, "0", 0, 1000000, NO_CHOICES,
         "Connections at once from one address; further ones are closed. 0: no limit."},
-    [OPTION_HTTP_HEADER_BYTES_MAX] = {"http.header_bytes_max", OPTION_BYTES, "32KiB", 4 * KIB, MIB, NO_CHOICES,
+    [OPTION_HTTP_HEADER_BYTES_MAX] = {"http.header_bytes_max", OPTION_BYTES, "16KiB", 4 * KIB, MIB, NO_CHOICES,
         "Memory for the request line and headers of a request."},
     [OPTION_HTTP_BODY_BYTES_MAX] = {"http.body_bytes_max", OPTION_BYTES, "16MiB", KIB, GIB, NO_CHOICES,
         "The largest body that is read as a whole (413 above). NDJSON is streamed and has no such limit."},
