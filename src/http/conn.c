@@ -13,6 +13,8 @@ enum {
     /* A body that is refused is read to its end all the same, so that the client gets to read the answer and the connection can
      * go on. A longer one is not: then the connection is closed. */
     DISCARD_BYTES_MAX = 64 << 20,
+    /* Room for so much is made when a Content-Length promises it; for more as it comes. */
+    PROMISED_BYTES_MAX = 256 << 10,
 };
 
 /* ---- Connections ------------------------------------------------------------------------------------------------- */
@@ -296,7 +298,7 @@ static void keep_piece(Request *request, Str piece)
         request_problem(request, PROBLEM_TOO_LARGE, "the body has more than the %zu bytes that are possible", most);
         return;
     }
-    if (request->body.len == 0 && request->body_left <= SMALL_BODY_BYTES) {
+    if (request->body.len == 0 && request->body_left <= PROMISED_BYTES_MAX) {
         buf_reserve(&request->body, (size_t)request->body_left + YYJSON_PADDING_SIZE);
     }
     buf_put(&request->body, piece);

@@ -64,8 +64,8 @@ Request *request_new(Conn *conn);
 void request_free(Request *request);
 /* Forgets all of the last request. */
 void request_reset(Request *request);
-/* Bodies above it count in the sum of all bodies. */
-enum { SMALL_BODY_BYTES = 64 << 10 };
+/* What a connection keeps between its requests; bodies above it count in the sum of all bodies. */
+enum { SMALL_BODY_BYTES = 16 << 10 };
 void request_forget_body(Request *request);
 
 /* Says request->answer and request->out. Only when the whole request is there, or before its body. */

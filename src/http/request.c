@@ -12,7 +12,6 @@ enum {
     ARENA_BYTES_PER_BODY_BYTE = 4,
     ARENA_BYTES_LEAST = 4 << 20,
     OUT_BYTES_MAX = 64 << 20,
-    SMALL_OUT_BYTES = 64 << 10,
 };
 
 Request *request_new(Conn *conn)
@@ -67,7 +66,7 @@ void request_reset(Request *request)
 {
     release_state(request);
     request_forget_body(request);
-    if (request->out.cap > SMALL_OUT_BYTES) {
+    if (request->out.cap > SMALL_BODY_BYTES) {
         buf_release(&request->out);
     }
     arena_reset(&request->arena);
