@@ -79,6 +79,7 @@ static void hash_flush(HashInput *input)
 {
     if (!input->streaming) {
         input->streaming = true;
+        XXH3_INITSTATE(&input->state); /* the reset compares its seed with the one before */
         XXH3_64bits_reset_withSeed(&input->state, input->seed);
     }
     XXH3_64bits_update(&input->state, input->bytes, input->len);

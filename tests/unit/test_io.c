@@ -225,7 +225,10 @@ static void a_process_without_file_handles_is_busy(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     struct rlimit none = {.rlim_cur = 0, .rlim_max = old.rlim_max};
     IoFile *file = NULL;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    if (setrlimit(RLIMIT_NOFILE, &none) != 0) { /* valgrind keeps handles for itself */
+        place_free(&place);
+        skip();
+    }
     Status status = place.io->create(NULL, path_in(&place, "a"), &file, NULL);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(status, STATUS_BUSY);
