@@ -225,14 +225,12 @@ static void a_process_without_file_handles_is_busy(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     struct rlimit none = {.rlim_cur = 0, .rlim_max = old.rlim_max};
     IoFile *file = NULL;
-    if (setrlimit(RLIMIT_NOFILE, &none) != 0) { /* valgrind keeps handles for itself */
-        place_free(&place);
-        skip();
-    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     Status status = place.io->create(NULL, path_in(&place, "a"), &file, NULL);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     assert_int_equal(status, STATUS_BUSY);
     assert_null(file);
+    unlink(path_in(&place, "a")); /* valgrind makes the file, and takes its handle back afterwards */
     place_free(&place);
 }
 
