@@ -227,10 +227,12 @@ static bool find_route(Request *request)
     return false;
 }
 
-static void check_body_length(Request *request)
+/* A body whose length is known never takes more room than that. */
+static void expect_body(Request *request)
 {
     size_t most = request->server->options.body_bytes_max;
-    if (!request->take_body && request->body_left != UINT64_MAX && request->body_left > most) {
+    request->body.bytes_max = (request->body_left < most ? (size_t)request->body_left : most) + YYJSON_PADDING_SIZE;
+    if (request->body_left != UINT64_MAX && request->body_left > most) {
         request_problem(request, PROBLEM_TOO_LARGE,
                         "the body has %llu bytes; %zu are possible (NDJSON is streamed and has no limit)",
                         (unsigned long long)request->body_left, most);
@@ -257,8 +259,8 @@ static void begin(Request *request, const char *method, const char *version)
         if (request->route->begin) {
             request->route->begin(request);
         }
-        if (request->phase == PHASE_BODY) {
-            check_body_length(request);
+        if (request->phase == PHASE_BODY && !request->take_body) {
+            expect_body(request);
         }
         if (request->take_body) {
             /* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. */
@@ -283,11 +285,13 @@ static bool count_body(Request *request)
     HttpServer *server = request->server;
     size_t more = cap - request->body_counted;
     size_t sum = atomic_fetch_add_explicit(&server->bodies_bytes, more, memory_order_relaxed) + more;
-    request->body_counted = cap;
     if (sum > server->options.bodies_bytes_max) {
+        /* Taken back at once, so that one that is refused does not make others look too many. */
+        atomic_fetch_sub_explicit(&server->bodies_bytes, more, memory_order_relaxed);
         request_problem(request, PROBLEM_BUSY, "too many large requests at once; nothing of this one was taken in");
         return false;
     }
+    request->body_counted = cap;
     return true;
 }
 
