@@ -1,5 +1,7 @@
-// What a client does: calls over fetch, and bytes over a bare socket where fetch is too well-behaved.
+// What a client does: calls over HTTP, and bytes over a bare socket where a library is too well-behaved.
+import http from 'node:http';
 import net from 'node:net';
+import { Readable } from 'node:stream';
 import assert from 'node:assert/strict';
 
 export const JSON_TYPE = 'application/json';
@@ -7,13 +9,33 @@ export const NDJSON_TYPE = 'application/x-ndjson';
 export const CSV_TYPE = 'text/csv';
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** {status, type, headers, text, json}; json is undefined where the answer is none. */
-export async function call(server, path, options = {}) {
-  const response = await fetch(server.url + path, options);
-  const text = await response.text();
-  const type = (response.headers.get('content-type') ?? '').split(';')[0];
+const agent = new http.Agent({ keepAlive: true });
+const ANSWER_MS_MAX = 60_000;
+
+/**
+ * {status, type, headers, text, json}; json is undefined where the answer is none. Fails when the connection does. Over
+ * node:http, since fetch may wait for ever on a connection that was reset.
+ */
+export async function call(server, path, { method = 'GET', headers = {}, body } = {}) {
+  const { response, text } = await exchange(server.url + path, { method, headers, agent }, body);
+  const type = (response.headers['content-type'] ?? '').split(';')[0];
   const json = /\bjson$/.test(type) && type !== NDJSON_TYPE ? parse(text, path) : undefined;
-  return { status: response.status, type, headers: response.headers, text, json };
+  return { status: response.statusCode, type, headers: { get: (name) => response.headers[name] ?? null }, text, json };
+}
+
+function exchange(url, options, body) {
+  return new Promise((done, fail) => {
+    const request = http.request(url, options, (response) => {
+      const parts = [];
+      response.on('data', (part) => parts.push(part));
+      response.on('error', fail);
+      response.on('end', () => done({ response, text: Buffer.concat(parts).toString() }));
+    });
+    request.on('error', fail); // after an early answer this comes too late to matter
+    request.setTimeout(ANSWER_MS_MAX, () => request.destroy(new Error(`nothing moved for ${ANSWER_MS_MAX} ms`)));
+    if (body instanceof ReadableStream) Readable.fromWeb(body).on('error', fail).pipe(request);
+    else request.end(body);
+  });
 }
 
 function parse(text, path) {
@@ -40,7 +62,6 @@ export function send(server, path, body, { method = 'POST', type = JSON_TYPE, he
     method,
     headers: { ...(type ? { 'content-type': type } : {}), ...headers },
     body: raw ? body : JSON.stringify(body),
-    ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
   });
 }
 
