@@ -15,7 +15,8 @@ async function openRequest(t, server) {
   socket.on('error', () => {});
   await new Promise((done) => socket.on('connect', done));
   socket.write('POST /api/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"a":');
-  await eventually(async () => (await get(server, '/health')).status === 200, 'the server to turn to the request');
+  // Two: this one, and the one that asks.
+  await eventually(async () => /^weir_http_requests_in_flight [2-9]/m.test((await get(server, '/metrics')).text), 'the server to turn to the request');
   return socket;
 }
 
