@@ -146,6 +146,7 @@ run_full() {
   step tsan count_meson meson_tests build-check-tsan --no-suite tidy --timeout-multiplier 10
   step valgrind count_meson meson_tests build-check-gcc --suite unit --timeout-multiplier 30 \
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
+  step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
   step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
   step kills-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
 }
