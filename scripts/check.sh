@@ -103,7 +103,8 @@ build() {
 meson_tests() { # DIR ARGUMENTS…
   local dir=$1
   shift
-  meson test -C "$dir" --no-rebuild --print-errorlogs "$@"
+  # The machine may be busy with something else; what hangs is found a little later.
+  meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 "$@"
 }
 
 format_check() {
@@ -127,7 +128,7 @@ run_check() {
   step build-gcc once build build-check-gcc gcc -Dwerror=true
   step build-clang once build build-check-clang clang -Dwerror=true
   step build-asan once build build-check-asan gcc -Db_sanitize=address,undefined -Db_lundef=false
-  step asan-ubsan count_meson meson_tests build-check-asan --no-suite tidy --timeout-multiplier 5
+  step asan-ubsan count_meson meson_tests build-check-asan --no-suite tidy --timeout-multiplier 10
   step tidy count_meson meson_tests build-check-gcc --suite tidy
   step format once format_check
   step shell once shell_check
@@ -143,7 +144,7 @@ run_check() {
 
 run_full() {
   step build-tsan once build build-check-tsan clang -Db_sanitize=thread -Db_lundef=false
-  step tsan count_meson meson_tests build-check-tsan --no-suite tidy --timeout-multiplier 10
+  step tsan count_meson meson_tests build-check-tsan --no-suite tidy --timeout-multiplier 20
   step valgrind count_meson meson_tests build-check-gcc --suite unit --timeout-multiplier 30 \
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
   step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
