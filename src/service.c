@@ -33,7 +33,6 @@ static Status take_signals(Service *service, Error *reterr)
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
     if (pthread_sigmask(SIG_BLOCK, &stop, NULL) != 0 || (service->signals = signalfd(-1, &stop, SFD_CLOEXEC)) < 0 ||
         (service->breaking = eventfd(0, EFD_CLOEXEC)) < 0) {
         return error_set(reterr, STATUS_BUSY, "signals cannot be waited for: %s", strerror(errno));

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -223,11 +224,13 @@ static Status write_all(Str text)
 
 int command_print(const Args *args, Str text)
 {
-    if (write_all(text) == STATUS_BROKEN) {
+    switch (write_all(text)) {
+    case STATUS_OK: return EXIT_OK;
+    case STATUS_REFUSED: return EXIT_READER_GONE;
+    default:
         fprintf(stderr, "weir %s: standard output: %s\n", args->command->name, strerror(errno));
         return EXIT_FAILED;
     }
-    return EXIT_OK;
 }
 
 static int print_help(const Args *args)
@@ -284,6 +287,7 @@ static int refuse_command(const char *name)
 /* `weir`, `weir --help`, `weir help`, `weir help COMMAND`, `weir --version`, `weir COMMAND …` */
 int command_main(int argc, char **argv)
 {
+    signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of that write, not the end of us */
     if (argc < 2) {
         return print_overview(stderr, EXIT_USAGE);
     }

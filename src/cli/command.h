@@ -11,9 +11,10 @@
 /* What every command answers with. Commands may say more about what each means for them in `exits`. */
 typedef enum ExitCode {
     EXIT_OK = 0,
-    EXIT_PROBLEMS = 1, /* it ran, and found what somebody should look at */
-    EXIT_USAGE = 2,    /* it did not run: flags, operands or the configuration are wrong */
-    EXIT_FAILED = 3,   /* it could not do what was asked */
+    EXIT_PROBLEMS = 1,      /* it ran, and found what somebody should look at */
+    EXIT_USAGE = 2,         /* it did not run: flags, operands or the configuration are wrong */
+    EXIT_FAILED = 3,        /* it could not do what was asked */
+    EXIT_READER_GONE = 141, /* nobody reads what it writes any more (`| head`); the shell's number for SIGPIPE */
 } ExitCode;
 
 typedef struct Flag {
@@ -75,8 +76,8 @@ Status args_config(const Args *args, Config **ret_config, Error *reterr) MUST_CH
 int command_fail(const Args *args, ExitCode code, const Error *error);
 int command_usage(const Args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes everything to standard output; EXIT_FAILED with a message when that cannot be (a full disk), EXIT_OK silently when
- * the reader went away. */
+/* Writes everything to standard output. EXIT_FAILED with a message when that cannot be (a full disk), EXIT_READER_GONE without
+ * one; either way a command has nothing more to do. */
 int command_print(const Args *args, Str text);
 
 /* ---- What help.c makes of the table --------------------------------------------------------------------------------- */

@@ -112,7 +112,8 @@ void help_put_markdown(Buf *buf)
         "Every command exits with 0 when all is well, 1 when it ran and found something that somebody should look at, "
         "2 when "
         "it did not run because flags, arguments or the configuration are wrong, and 3 when it could not do what was "
-        "asked. With `--json` answers are for scripts. Messages and progress go to standard error.\n\n"
+        "asked. 141 means that nobody reads its output any more. With `--json` answers are for scripts. Messages and "
+        "progress go to standard error.\n\n"
         "| command | what it does |\n|---|---|\n");
     for (const Command *const *command = commands; *command; command++) {
         if (!(*command)->hidden) {

@@ -198,7 +198,7 @@ const Command command_tail = {
     .example = "weir tail --to http://127.0.0.1:8080\n"
                "weir tail alerts --to http://127.0.0.1:8080 --after 0 --format ndjson | jq .severity\n"
                "weir tail --data ./weir-data\n",
-    .exits = "0 all is printed (--once, a store), or the reader went away\n"
+    .exits = "0 all is printed (--once, or a store)\n"
              "2 a flag is wrong, or there is no store\n"
              "3 the server or the store could not answer\n",
     .flags = (const Flag *const[]){flags_server, flags_data, flags_tail, flags_config, NULL},
