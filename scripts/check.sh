@@ -108,11 +108,10 @@ meson_tests() { # DIR ARGUMENTS…
 }
 
 format_check() {
-  local file code=0
-  while read -r file; do
-    clang-format --dry-run --Werror "$file" >/dev/null 2>&1 || { echo "FAIL $file: run make fmt"; code=1; }
-  done < <(git ls-files -co --exclude-standard '*.c' '*.h')
-  return "$code"
+  local bad
+  bad=$(git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run --Werror 2>&1 |
+    sed -n 's/^\([^ :]*\):[0-9]*:[0-9]*: error.*/FAIL \1: run make fmt/p' | sort -u)
+  [ -z "$bad" ] || { echo "$bad"; return 1; }
 }
 
 shell_check() {
