@@ -39,6 +39,7 @@ static Status start_processor(Engine *engine, const Config *config, const Engine
         .clock = &clock_system,
         .queue_bytes_max = config_size(config, OPTION_PROCESS_QUEUE_BYTES_MAX),
         .batch_records_max = config_size(config, OPTION_PROCESS_BATCH_RECORDS_MAX),
+        .background = true,
         .committed = hooks->committed,
         .broken = hooks->broken,
         .self = hooks->self,

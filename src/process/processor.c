@@ -62,6 +62,11 @@ static void break_down(Processor *processor, const Error *error)
 static void run_batch(Processor *processor, Submission *first)
 {
     Error error = {0};
+    if (processor->broken) {
+        Status broken = error_set(&error, STATUS_BROKEN, "the store takes nothing more after an earlier failure");
+        tell_all(processor, first, broken, &error);
+        return;
+    }
     for (Submission *each = first; each; each = each->next) {
         each->work.next = each->next ? &each->next->work : NULL;
     }
@@ -121,35 +126,48 @@ static Submission *take_batch(Processor *processor)
     return first;
 }
 
-/* Waits for work. NULL: nothing came for a while, or the end has come (*ret_end). The lock is held. */
-static Submission *wait_batch(Processor *processor, bool may_wait, bool *ret_end)
+/* The lock is held. */
+static void wait_a_while(Processor *processor)
 {
-    if (!processor->first && !processor->stopping && may_wait) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += IDLE_WAIT_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000L;
-        }
-        pthread_cond_timedwait(&processor->not_empty, &processor->lock, &until);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += IDLE_WAIT_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
     }
-    *ret_end = !processor->first && processor->stopping;
-    return take_batch(processor);
+    pthread_cond_timedwait(&processor->not_empty, &processor->lock, &until);
+}
+
+/* Waits a while for something to be handed in, when there is nothing else to do. False: the end has come. */
+static bool wait_for_work(Processor *processor, bool idle)
+{
+    pthread_mutex_lock(&processor->lock);
+    if (idle && !processor->first && !processor->stopping) {
+        wait_a_while(processor);
+    }
+    bool go_on = processor->first || !processor->stopping;
+    pthread_mutex_unlock(&processor->lock);
+    return go_on;
+}
+
+void processor_step(Processor *processor, bool *ret_idle)
+{
+    pthread_mutex_lock(&processor->lock);
+    Submission *batch = take_batch(processor);
+    pthread_mutex_unlock(&processor->lock);
+    if (batch) {
+        run_batch(processor, batch);
+    }
+    *ret_idle = !maintain(processor, !batch);
 }
 
 static void *run(void *self)
 {
     Processor *processor = self;
-    bool end = false, more = false;
-    while (!end) {
-        pthread_mutex_lock(&processor->lock);
-        Submission *batch = wait_batch(processor, !more, &end);
-        pthread_mutex_unlock(&processor->lock);
-        if (batch) {
-            run_batch(processor, batch);
-        }
-        more = !end && maintain(processor, !batch);
+    bool idle = true;
+    while (wait_for_work(processor, idle)) {
+        processor_step(processor, &idle);
     }
     return NULL;
 }
@@ -195,7 +213,7 @@ Status processor_start(const ProcessorOptions *options, Processor **ret_processo
     pthread_mutex_init(&processor->lock, NULL);
     pthread_cond_init(&processor->not_empty, &attributes);
     pthread_condattr_destroy(&attributes);
-    if (pthread_create(&processor->thread, NULL, run, processor) != 0) {
+    if (options->background && pthread_create(&processor->thread, NULL, run, processor) != 0) {
         pthread_mutex_destroy(&processor->lock);
         pthread_cond_destroy(&processor->not_empty);
         free(processor);
@@ -214,7 +232,11 @@ void processor_stop(Processor *processor)
     processor->stopping = true;
     pthread_cond_signal(&processor->not_empty);
     pthread_mutex_unlock(&processor->lock);
-    pthread_join(processor->thread, NULL);
+    if (processor->options.background) {
+        pthread_join(processor->thread, NULL);
+    } else {
+        run(processor);
+    }
     pthread_mutex_destroy(&processor->lock);
     pthread_cond_destroy(&processor->not_empty);
     free(processor);

@@ -14,7 +14,9 @@
 typedef struct FakeStore {
     Store base;
     pthread_mutex_t gate; /* apply waits here */
-    Status answer;
+    Status answer, maintain_answer;
+    bool maintain_more;
+    atomic_int maintained;
     atomic_int batches, works, largest;
     atomic_bool maintained_idle;
 } FakeStore;
@@ -41,12 +43,14 @@ static Status fake_apply(Store *base, Work *first, Error *reterr)
 
 static Status fake_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
 {
-    (void)reterr;
-    *ret_more = false;
+    FakeStore *fake = (FakeStore *)base;
+    *ret_more = fake->maintain_more;
+    fake->maintained++;
     if (idle) {
-        ((FakeStore *)base)->maintained_idle = true;
+        fake->maintained_idle = true;
     }
-    return STATUS_OK;
+    return fake->maintain_answer == STATUS_OK ? STATUS_OK
+                                              : error_set(reterr, fake->maintain_answer, "the fake was told to fail");
 }
 
 static int64_t fake_last_seq(const Store *base)
@@ -94,7 +98,7 @@ typedef struct Fixture {
     Outcome outcomes[64];
 } Fixture;
 
-static int setup(void **state)
+static int setup_with(void **state, bool background)
 {
     Fixture *fixture = calloc(1, sizeof *fixture);
     Error error = {0};
@@ -105,12 +109,16 @@ static int setup(void **state)
                                 .clock = &clock_system,
                                 .queue_bytes_max = 1000,
                                 .batch_records_max = 8,
+                                .background = background,
                                 .committed = on_committed,
                                 .broken = on_broken};
     assert_int_equal(processor_start(&options, &fixture->processor, &error), STATUS_OK);
     *state = fixture;
     return 0;
 }
+
+static int setup(void **state) { return setup_with(state, true); }
+static int setup_stepped(void **state) { return setup_with(state, false); }
 
 static int teardown(void **state)
 {
@@ -204,6 +212,7 @@ static void test_busy_store_is_told_and_goes_on(void **state)
     assert_int_equal(told.broken, 0);
 }
 
+/* The first failure is told as it was; after it, the store is not asked again. */
 static void test_broken_store_is_reported_once(void **state)
 {
     Fixture *fixture = *state;
@@ -211,10 +220,91 @@ static void test_broken_store_is_reported_once(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(submit(fixture, i, 1), STATUS_OK);
         wait_for(&told.count, (int)i + 1);
-        assert_int_equal(told.last_status, STATUS_UNKNOWN);
+        assert_int_equal(told.last_status, i == 0 ? STATUS_UNKNOWN : STATUS_BROKEN);
     }
+    assert_int_equal(fixture->store.batches, 1);
     assert_int_equal(told.committed, 0);
     wait_for(&told.broken, 1);
+}
+
+/* Housekeeping that fails ends acknowledging, too, even where the store itself would go on. */
+static void test_failed_housekeeping_is_the_end(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->store.maintain_answer = STATUS_BROKEN;
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    wait_for(&told.count, 1);
+    assert_int_equal(told.last_status, STATUS_OK); /* it was on disk before */
+    wait_for(&told.broken, 1);
+    assert_int_equal(submit(fixture, 1, 1), STATUS_OK);
+    wait_for(&told.count, 2);
+    assert_int_equal(told.last_status, STATUS_BROKEN);
+    assert_int_equal(fixture->store.batches, 1);
+    assert_int_equal(told.broken, 1);
+}
+
+/* ---- Driven by its owner -------------------------------------------------------------------------------------------- */
+
+static void test_steps_take_batches(void **state)
+{
+    Fixture *fixture = *state;
+    bool idle = false;
+    for (size_t i = 0; i < 11; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+    }
+    assert_int_equal(told.count, 0); /* nobody works behind the owner's back */
+    processor_step(fixture->processor, &idle);
+    assert_int_equal(told.count, 8);
+    assert_int_equal(told.committed, 1);
+    processor_step(fixture->processor, &idle);
+    assert_int_equal(told.count, 11);
+    assert_false(fixture->store.maintained_idle);
+    assert_true(idle);
+}
+
+static void test_steps_do_the_housekeeping(void **state)
+{
+    Fixture *fixture = *state;
+    bool idle = true;
+    fixture->store.maintain_more = true;
+    processor_step(fixture->processor, &idle);
+    assert_false(idle); /* there is more of it */
+    assert_true(fixture->store.maintained_idle);
+    fixture->store.maintain_more = false;
+    processor_step(fixture->processor, &idle);
+    assert_true(idle);
+    assert_int_equal(fixture->store.maintained, 2);
+    assert_int_equal(fixture->store.batches, 0);
+}
+
+static void test_steps_end_after_a_failure(void **state)
+{
+    Fixture *fixture = *state;
+    bool idle = false;
+    fixture->store.answer = STATUS_BROKEN;
+    for (size_t i = 0; i < 12; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+    }
+    processor_step(fixture->processor, &idle);
+    assert_int_equal(told.count, 8);
+    assert_true(idle);
+    processor_step(fixture->processor, &idle);
+    assert_int_equal(told.count, 12);
+    assert_int_equal(fixture->store.batches, 1);
+    assert_int_equal(fixture->store.maintained, 0);
+    assert_int_equal(told.broken, 1);
+}
+
+static void test_stop_without_a_thread_finishes_what_waits(void **state)
+{
+    Fixture *fixture = *state;
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+    }
+    processor_stop(fixture->processor);
+    fixture->processor = NULL;
+    assert_int_equal(told.count, 20);
+    assert_int_equal(fixture->store.batches, 3);
 }
 
 static void test_quiet_is_used(void **state)
@@ -229,13 +319,19 @@ static void test_quiet_is_used(void **state)
 int main(void)
 {
 #define PROCESSOR_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define STEPPED_TEST(name)   cmocka_unit_test_setup_teardown(name, setup_stepped, teardown)
     const struct CMUnitTest tests[] = {
         PROCESSOR_TEST(test_groups_what_waits),
         PROCESSOR_TEST(test_full_queue_is_busy),
         PROCESSOR_TEST(test_stop_finishes_what_waits),
         PROCESSOR_TEST(test_busy_store_is_told_and_goes_on),
         PROCESSOR_TEST(test_broken_store_is_reported_once),
+        PROCESSOR_TEST(test_failed_housekeeping_is_the_end),
         PROCESSOR_TEST(test_quiet_is_used),
+        STEPPED_TEST(test_steps_take_batches),
+        STEPPED_TEST(test_steps_do_the_housekeeping),
+        STEPPED_TEST(test_steps_end_after_a_failure),
+        STEPPED_TEST(test_stop_without_a_thread_finishes_what_waits),
     };
     return cmocka_run_group_tests_name("processor", tests, NULL, NULL);
 }
