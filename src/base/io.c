@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -41,6 +42,17 @@ static Status io_fail(Error *reterr, const char *verb, const char *path)
     int number = errno;
     Status status = status_of_errno(number);
     errno = number; /* for %m */
+    return error_set(reterr, status, "cannot %s %s: %m", verb, path);
+}
+
+/* Where the caller chose the place, permissions and names are the caller's to put right, too. */
+static Status place_fail(Error *reterr, const char *verb, const char *path)
+{
+    int number = errno;
+    bool is_place = number == EACCES || number == EPERM || number == EROFS || number == EEXIST || number == ELOOP ||
+                    number == ENAMETOOLONG;
+    Status status = is_place ? STATUS_REFUSED : status_of_errno(number);
+    errno = number;
     return error_set(reterr, status, "cannot %s %s: %m", verb, path);
 }
 
@@ -228,6 +240,90 @@ static Status system_list(void *self, const char *path, void (*visit)(void *cont
     return status;
 }
 
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* fsync of what is in a new directory need not make the directory's own name durable. */
+static Status sync_parent(const char *path, Error *reterr)
+{
+    char parent[4096];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= sizeof parent) {
+        return error_set(reterr, STATUS_REFUSED, "the path %s is too long", path);
+    }
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    return system_sync_dir(NULL, len ? parent : slash ? "/" : ".", reterr);
+}
+
+static Status system_make_dir(void *self, const char *path, Error *reterr)
+{
+    (void)self;
+    if (mkdir(path, 0750) == 0) {
+        Status status = sync_parent(path, reterr);
+        if (status != STATUS_OK) {
+            rmdir(path); /* so that the next attempt does not take it for a durable one */
+        }
+        return status;
+    }
+    int number = errno;
+    if (number == EEXIST && is_there(path)) {
+        return STATUS_OK;
+    }
+    errno = number;
+    return place_fail(reterr, "make the directory", path);
+}
+
+/* Who holds the lock: the file's content is only for people. */
+static Status report_holder(int fd, Error *reterr)
+{
+    char holder[32] = "";
+    ssize_t len = pread(fd, holder, sizeof holder - 1, 0);
+    holder[len > 0 ? len : 0] = '\0';
+    holder[strspn(holder, "0123456789")] = '\0';
+    return error_set(reterr, STATUS_CONFLICT, "held by another process%s%s", *holder ? ", pid " : "", holder);
+}
+
+static void write_holder(int fd)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len) {
+        return; /* a full disk: the lock holds all the same */
+    }
+}
+
+static Status system_lock(void *self, const char *path, IoFile **ret_lock, Error *reterr)
+{
+    (void)self;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return place_fail(reterr, "open", path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        Status status = errno == EWOULDBLOCK ? report_holder(fd, reterr) : place_fail(reterr, "lock", path);
+        close(fd);
+        return status;
+    }
+    write_holder(fd);
+    return file_new(fd, path, ret_lock, reterr);
+}
+
+static Status system_file_bytes(void *self, const char *path, uint64_t *ret_bytes, Error *reterr)
+{
+    (void)self;
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        return io_fail(reterr, "look at", path);
+    }
+    *ret_bytes = (uint64_t)info.st_size;
+    return STATUS_OK;
+}
+
 static Status system_free_bytes(void *self, const char *path, uint64_t *ret_bytes, Error *reterr)
 {
     (void)self;
@@ -250,5 +346,8 @@ const Io io_system = {
     .remove = system_remove,
     .sync_dir = system_sync_dir,
     .list = system_list,
+    .make_dir = system_make_dir,
+    .lock = system_lock,
+    .file_bytes = system_file_bytes,
     .free_bytes = system_free_bytes,
 };

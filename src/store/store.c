@@ -6,6 +6,7 @@ StoreOptions store_options_default(const char *dir)
         .dir = dir,
         .clock = &clock_system,
         .io = &io_system,
+        .random = &random_system,
         .identity = IDENTITY_RECORD_ID,
         .scale = 2,
         .flow_cache_bytes = (size_t)160 << 20,

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/random.h"
 #include "process/outcome.h"
 #include "process/rules.h"
 
@@ -22,6 +23,7 @@ typedef struct StoreOptions {
     const char *dir;             /* made when missing; borrows until store_open returns */
     const Clock *clock;          /* borrows until store_close */
     const Io *io;                /* borrows until store_close */
+    const Random *random;        /* for a new store's id and hash seed; borrows until store_open returns */
     RecordIdentity identity;     /* written into a new store; another value for an old one is REFUSED */
     unsigned scale;              /* digits behind the decimal point of a value, 0–6; likewise */
     size_t flow_cache_bytes;     /* totals of hot flows kept in memory */

@@ -15,6 +15,7 @@ typedef struct Node {
 typedef struct Entry {
     char *path;
     Node *live, *durable; /* one reference each; NULL for none */
+    bool locked;
 } Entry;
 
 struct IoMemory {
@@ -33,6 +34,7 @@ struct IoFile {
     IoMemory *memory;
     Node *node;
     bool writable;
+    char *lock; /* the path of the lock that it is; NULL for an ordinary file */
 };
 
 static void *need(void *memory)
@@ -194,6 +196,10 @@ static void memory_close(IoFile *file)
 {
     if (file) {
         file->memory->open_files--;
+        if (file->lock) {
+            entry_find(file->memory, file->lock)->locked = false;
+            free(file->lock);
+        }
         node_drop(file->node);
         free(file);
     }
@@ -263,6 +269,47 @@ static Status memory_list(void *self, const char *path, void (*visit)(void *cont
     return status;
 }
 
+/* Directories are not kept: every one is there. */
+static Status memory_make_dir(void *self, const char *path, Error *reterr)
+{
+    (void)path;
+    return call_begin(self, IO_MEMORY_MAKE_DIR, "making a directory", reterr);
+}
+
+static Status memory_lock(void *self, const char *path, IoFile **ret_lock, Error *reterr)
+{
+    IoMemory *memory = self;
+    Status status = call_begin(memory, IO_MEMORY_LOCK, "lock", reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    Entry *entry = entry_make(memory, path);
+    if (entry->locked) {
+        return error_set(reterr, STATUS_CONFLICT, "held by another process");
+    }
+    if (!entry->live) {
+        Node *node = need(calloc(1, sizeof *node));
+        node_set(&entry->live, node);
+    }
+    entry->locked = true;
+    *ret_lock = file_new(memory, entry->live, false);
+    (*ret_lock)->lock = need(strdup(path));
+    return STATUS_OK;
+}
+
+static Status memory_file_bytes(void *self, const char *path, uint64_t *ret_bytes, Error *reterr)
+{
+    Status status = call_begin(self, IO_MEMORY_FILE_BYTES, "look at a file", reterr);
+    const Entry *entry = entry_find(self, path);
+    if (status == STATUS_OK && (!entry || !entry->live)) {
+        return error_set(reterr, STATUS_REFUSED, "cannot look at %s: no such file", path);
+    }
+    if (status == STATUS_OK) {
+        *ret_bytes = entry->live->count;
+    }
+    return status;
+}
+
 static Status memory_free_bytes(void *self, const char *path, uint64_t *ret_bytes, Error *reterr)
 {
     (void)path;
@@ -290,6 +337,9 @@ IoMemory *io_memory_new(void)
         .remove = memory_remove,
         .sync_dir = memory_sync_dir,
         .list = memory_list,
+        .make_dir = memory_make_dir,
+        .lock = memory_lock,
+        .file_bytes = memory_file_bytes,
         .free_bytes = memory_free_bytes,
         .self = memory,
     };

@@ -19,9 +19,12 @@ typedef enum IoMemoryCall {
     IO_MEMORY_SYNC_DIR = 1 << 7,
     IO_MEMORY_LIST = 1 << 8,
     IO_MEMORY_FREE_BYTES = 1 << 9,
-    IO_MEMORY_ANY = (1 << 10) - 1,
+    IO_MEMORY_MAKE_DIR = 1 << 10,
+    IO_MEMORY_LOCK = 1 << 11,
+    IO_MEMORY_FILE_BYTES = 1 << 12,
+    IO_MEMORY_ANY = (1 << 13) - 1,
 } IoMemoryCall;
-enum { IO_MEMORY_CALL_KINDS = 10 };
+enum { IO_MEMORY_CALL_KINDS = 13 };
 
 IoMemory *io_memory_new(void); /* aborts without memory, as everything here does */
 /* All files must be closed (assert): a file that is still open was leaked. Accepts NULL. */

@@ -161,6 +161,27 @@ static void check_directory(const Place *place)
     assert_string_equal(names.text, "");
 }
 
+static void check_lock(const Place *place)
+{
+    IoFile *lock = NULL, *second = NULL;
+    Error error = {0};
+    uint64_t bytes = 7;
+    assert_int_equal(place->io->lock(place->io->self, path_in(place, "lock"), &lock, NULL), STATUS_OK);
+    assert_int_equal(place->io->lock(place->io->self, path_in(place, "lock"), &second, &error), STATUS_CONFLICT);
+    assert_non_null(strstr(error.message, "held by another process"));
+    place->io->close(lock);
+    assert_int_equal(place->io->lock(place->io->self, path_in(place, "lock"), &second, NULL), STATUS_OK);
+    place->io->close(second);
+    place->io->close(NULL);
+    remove_file(place, "lock");
+    assert_int_equal(place->io->file_bytes(place->io->self, path_in(place, "lock"), &bytes, NULL), STATUS_REFUSED);
+    assert_int_equal(bytes, 7);
+    write_file(place, "long", STR("123"), STR("45"));
+    assert_int_equal(place->io->file_bytes(place->io->self, path_in(place, "long"), &bytes, NULL), STATUS_OK);
+    assert_int_equal(bytes, 5);
+    remove_file(place, "long");
+}
+
 static void both_keep_the_contract(void **state)
 {
     (void)state;
@@ -169,6 +190,7 @@ static void both_keep_the_contract(void **state)
         check_reading(&place);
         check_replacing(&place);
         check_directory(&place);
+        check_lock(&place);
         place_free(&place);
     }
 }
@@ -196,6 +218,27 @@ static void directories_are_not_listed(void **state)
     assert_int_equal(place.io->list(NULL, place.dir, add_name, &names, NULL), STATUS_OK);
     assert_string_equal(names.text, "");
     assert_int_equal(rmdir(path_in(&place, "sub")), 0);
+    place_free(&place);
+}
+
+static void directories_are_made(void **state)
+{
+    (void)state;
+    Place place = place_new(false);
+    const char *path = path_in(&place, "made");
+    Error error = {0};
+    assert_int_equal(place.io->make_dir(NULL, path, NULL), STATUS_OK);
+    assert_int_equal(place.io->make_dir(NULL, path, NULL), STATUS_OK);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_true(S_ISDIR(info.st_mode) && (info.st_mode & 07) == 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(place.io->make_dir(NULL, path_in(&place, "none/made"), &error), STATUS_REFUSED);
+    assert_non_null(strstr(error.message, "none/made"));
+    write_file(&place, "file", STR("1"), STR(""));
+    assert_int_equal(place.io->make_dir(NULL, path_in(&place, "file"), NULL), STATUS_REFUSED);
+    assert_int_equal(place.io->lock(NULL, path_in(&place, "none/lock"), NULL, NULL), STATUS_REFUSED);
+    remove_file(&place, "file");
     place_free(&place);
 }
 
@@ -325,6 +368,7 @@ int main(void)
         cmocka_unit_test(both_keep_the_contract),
         cmocka_unit_test(only_regular_files_are_opened),
         cmocka_unit_test(directories_are_not_listed),
+        cmocka_unit_test(directories_are_made),
         cmocka_unit_test(a_missing_directory_is_refused),
         cmocka_unit_test(a_process_without_file_handles_is_busy),
         cmocka_unit_test(a_long_file_arrives_whole),

@@ -1,7 +1,6 @@
 #include "store/sqlite/schema.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "base/buf.h"
 #include "store/sqlite/db.h"
@@ -150,11 +149,8 @@ static Status create(sqlite3 *db, const StoreOptions *options, Error *reterr)
         uint8_t id[16];
         int64_t hash_seed;
     } random;
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
-        return error_set(reterr, STATUS_BROKEN, "the system gave no random numbers");
-    }
-    Status status = db_exec(db, "BEGIN IMMEDIATE", reterr);
-    if (status != STATUS_OK) {
+    Status status = random_fill(options->random, &random, sizeof random, reterr);
+    if (status != STATUS_OK || (status = db_exec(db, "BEGIN IMMEDIATE", reterr)) != STATUS_OK) {
         return status;
     }
     if ((status = db_exec(db, tables_sql, reterr)) == STATUS_OK &&

@@ -1,10 +1,8 @@
 #include "store/sqlite/sqlite_store.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "store/sqlite/db.h"
 #include "store/sqlite/schema.h"
@@ -17,10 +15,11 @@ static int64_t sqlite_last_seq(const Store *base)
     return atomic_load_explicit(&store->counters.last_seq, memory_order_relaxed);
 }
 
-static uint64_t file_bytes(const char *path)
+static uint64_t file_bytes(const Io *io, const char *path)
 {
-    struct stat info;
-    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    uint64_t bytes = 0;
+    Error ignored; /* none yet */
+    return io->file_bytes(io->self, path, &bytes, &ignored) == STATUS_OK ? bytes : 0;
 }
 
 static void index_metrics(const SqliteStore *store, StoreMetrics *ret_metrics)
@@ -44,7 +43,7 @@ static void sqlite_metrics(const Store *base, StoreMetrics *ret_metrics)
     *ret_metrics = (StoreMetrics){.last_seq = counters->last_seq,
                                   .record_count = counters->records,
                                   .message_count = counters->messages,
-                                  .database_bytes = file_bytes(store->path),
+                                  .database_bytes = file_bytes(store->options.io, store->path),
                                   .wal_bytes = (uint64_t)counters->wal_bytes,
                                   .free_bytes = (uint64_t)counters->free_bytes,
                                   .flow_cache_hits = counters->cache_hits,
@@ -63,7 +62,7 @@ static void sqlite_close(Store *base)
 {
     SqliteStore *store = (SqliteStore *)base;
     sqlite_writer_close(store);
-    store_lock_release(store->lock);
+    store->options.io->close(store->lock);
     free(store);
 }
 
@@ -96,15 +95,26 @@ static void configure_library(void) { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0)
 
 static Status make_dirs(SqliteStore *store, Error *reterr)
 {
+    const Io *io = store->options.io;
     char index[INDEX_PATH_BYTES_MAX + 16];
     snprintf(index, sizeof index, "%s/index", store->dir);
-    const char *dirs[] = {store->dir, index};
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
-        if (mkdir(dirs[i], 0750) != 0 && errno != EEXIST) {
-            return error_set(reterr, STATUS_REFUSED, "the directory %s cannot be made: %s", dirs[i], strerror(errno));
-        }
+    Status status = io->make_dir(io->self, store->dir, reterr);
+    return status == STATUS_OK ? io->make_dir(io->self, index, reterr) : status;
+}
+
+/* On a file of its own, since closing any descriptor of the database file would drop SQLite's locks. */
+static Status take_lock(SqliteStore *store, Error *reterr)
+{
+    const Io *io = store->options.io;
+    char path[INDEX_PATH_BYTES_MAX + 16];
+    Error error = {0};
+    snprintf(path, sizeof path, "%s/lock", store->dir);
+    Status status = io->lock(io->self, path, &store->lock, &error);
+    if (status == STATUS_CONFLICT) {
+        return error_set(reterr, STATUS_BUSY, "the store in %s is %s; stop it or choose another directory", store->dir,
+                         error.message);
     }
-    return STATUS_OK;
+    return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "%s", error.message);
 }
 
 /* A store that is only read: the facts about it, no lock, no writer. */
@@ -126,7 +136,7 @@ static Status open_writable(SqliteStore *store, Error *reterr)
 {
     Status status = make_dirs(store, reterr);
     if (status == STATUS_OK) {
-        status = store_lock_take(store->dir, &store->lock, reterr);
+        status = take_lock(store, reterr);
     }
     return status == STATUS_OK ? sqlite_writer_open(store, reterr) : status;
 }
@@ -144,7 +154,6 @@ Status sqlite_store_open(const StoreOptions *options, Store **ret_store, Error *
     }
     store->base.ops = &sqlite_ops;
     store->options = *options;
-    store->lock = -1;
     snprintf(store->dir, sizeof store->dir, "%s", options->dir);
     snprintf(store->path, sizeof store->path, "%s/weir.db", options->dir);
     store->options.dir = store->dir;

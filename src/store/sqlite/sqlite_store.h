@@ -21,8 +21,8 @@ typedef struct SqliteStore {
     Store base;
     StoreOptions options;
     char dir[INDEX_PATH_BYTES_MAX], path[INDEX_PATH_BYTES_MAX + 16];
-    int lock;    /* a file descriptor, -1 for read-only */
-    sqlite3 *db; /* the writer's; NULL for read-only */
+    IoFile *lock; /* NULL for read-only */
+    sqlite3 *db;  /* the writer's; NULL for read-only */
     Derived *derived;
     FlowCache *flows;
     RuleSet *rules;
@@ -98,9 +98,5 @@ uint64_t sqlite_estimate_times(const StoreView *base, TimePosition from, TimePos
 Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const char *text), void *context,
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
                      VerifyReport *ret_report, Error *reterr) MUST_CHECK;
-
-/* lock.c: the store's lock, on a file of its own, since closing any descriptor of the database file would drop SQLite's. */
-Status store_lock_take(const char *dir, int *ret_lock, Error *reterr) MUST_CHECK;
-void store_lock_release(int lock); /* accepts -1 */
 
 #endif
