@@ -20,7 +20,10 @@ static void put_runs(Buf *buf, const StoreMetrics *metrics)
     const struct {
         const char *index;
         int64_t runs;
-    } rows[] = {{"ids", metrics->runs_ids}, {"flows", metrics->runs_flows}, {"times", metrics->runs_times}};
+    } rows[] = {{"ids", metrics->runs_ids},
+                {"flows", metrics->runs_flows},
+                {"times", metrics->runs_times},
+                {"rollups", metrics->runs_rollups}};
     prometheus_family(buf, "weir_store_index_runs", "gauge", "Sorted run files of an index.");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         prometheus_begin(buf, "weir_store_index_runs");

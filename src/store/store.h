@@ -109,7 +109,7 @@ int64_t store_last_seq(const Store *store);
 typedef struct StoreMetrics {
     int64_t last_seq, published_seq, record_count, message_count;
     uint64_t database_bytes, wal_bytes, index_bytes, free_bytes;
-    int64_t runs_ids, runs_flows, runs_times;
+    int64_t runs_ids, runs_flows, runs_times, runs_rollups;
     int64_t flow_cache_hits, flow_cache_misses;
     int64_t commits, checkpoints;
     int64_t commit_us_total, sync_failed;
@@ -127,7 +127,7 @@ void store_reader_close(StoreReader *reader); /* accepts NULL */
  * seen, none behind it. End it with reader_end within ~100 ms, since it keeps the WAL from being reused. */
 Status reader_begin(StoreReader *reader, StoreView **ret_view, Error *reterr) MUST_CHECK;
 /* Goes on with a view that was begun before, on this or another reader: the same entries, however many came since. Rows
- * never change, so that a long read is many short ones. The rollups cannot be resumed. */
+ * never change, so that a long read is many short ones. */
 Status reader_resume(StoreReader *reader, StoreView *view, Error *reterr) MUST_CHECK;
 void reader_end(StoreReader *reader);
 
@@ -175,8 +175,7 @@ typedef struct Rollup {
 } Rollup;
 typedef bool RollupVisitor(void *context, const Rollup *rollup);
 
-/* Rollups with from ≤ bucket < to in the order of bucket; they cover the entries up to view_rollup_seq(). Only inside the
- * transaction that reader_begin opened. */
+/* Rollups with from ≤ bucket < to in the order of bucket; they cover the entries up to view_rollup_seq(). */
 Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
                       void *context, Error *reterr) MUST_CHECK;
 int64_t view_rollup_seq(const StoreView *view);

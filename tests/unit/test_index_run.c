@@ -362,7 +362,7 @@ static void another_version_of_the_format_is_refused(void **state)
     Run *run = NULL;
     Error err = {0};
     assert_int_equal(run_open(io_memory_io(victim.memory), PATH, &stamp, &run, &err), STATUS_REFUSED);
-    assert_non_null(strstr(err.message, "version 2"));
+    assert_non_null(strstr(err.message, "version 3"));
     victim_free(&victim);
 }
 
@@ -384,7 +384,7 @@ static void sizes_that_lie_are_refused(void **state)
 {
     (void)state;
     Victim victim = victim_new();
-    static const size_t members[] = {offsetof(RunFooter, pairs), offsetof(RunFooter, blocks),
+    static const size_t members[] = {offsetof(RunFooter, entries), offsetof(RunFooter, blocks),
                                      offsetof(RunFooter, filter_lines), offsetof(RunFooter, filter_probes)};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         uint64_t truth;

@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "store/sqlite/rollup_map.h"
+#include "store/rollup/rollup_map.h"
 
 #define HOUR INT64_C(3600000000)
 
@@ -18,6 +18,33 @@ static void add(RollupMap *map, const char *destination, const char *unit, Recor
                      .value = value,
                      .time_us = time_us};
     assert_int_equal(rollup_map_add(map, &record, &error), STATUS_OK);
+}
+
+typedef struct Sorted {
+    Rollup *items;
+    size_t count;
+} Sorted;
+
+static bool collect(void *context, const Rollup *rollup)
+{
+    Sorted *sorted = context;
+    sorted->items[sorted->count++] = *rollup;
+    return true;
+}
+
+static size_t collect_sorted(RollupMap *map, RollupLevel level, Rollup *ret_sorted)
+{
+    Error error = {0};
+    Sorted sorted = {ret_sorted, 0};
+    assert_int_equal(rollup_map_visit(map, level, collect, &sorted, &error), STATUS_OK);
+    return sorted.count;
+}
+
+static bool stop_at_once(void *context, const Rollup *rollup)
+{
+    (void)rollup;
+    ++*(int *)context;
+    return false;
 }
 
 static void test_buckets_round_down(void **state)
@@ -45,8 +72,8 @@ static void test_levels_add_up(void **state)
     add(map, "a", "EUR", RECORD_NEGATIVE, 1, 2);
     add(map, "a", "EUR", RECORD_POSITIVE, 3, 23 * HOUR);
     add(map, "a", "EUR", RECORD_POSITIVE, 9, 24 * HOUR);
-    assert_int_equal(rollup_map_sorted(map, ROLLUP_HOUR, sorted), 5);
-    assert_int_equal(rollup_map_sorted(map, ROLLUP_DAY, sorted), 4);
+    assert_int_equal(collect_sorted(map, ROLLUP_HOUR, sorted), 5);
+    assert_int_equal(collect_sorted(map, ROLLUP_DAY, sorted), 4);
     assert_true(str_is(sorted[0].destination_id, "a"));
     assert_int_equal(sorted[0].type, RECORD_POSITIVE);
     assert_int_equal(sorted[0].count, 2);
@@ -56,11 +83,19 @@ static void test_levels_add_up(void **state)
     assert_int_equal(sorted[1].type, RECORD_NEGATIVE);
     assert_true(str_is(sorted[2].destination_id, "b"));
     assert_int_equal(sorted[3].bucket, 1);
-    assert_int_equal(rollup_map_sorted(map, ROLLUP_WEEK, sorted), 3);
+    assert_int_equal(collect_sorted(map, ROLLUP_WEEK, sorted), 3);
     assert_true(sorted[0].sum == 19);
+    int visits = 0;
+    Error error = {0};
+    assert_int_equal(rollup_map_visit(map, ROLLUP_HOUR, stop_at_once, &visits, &error), STATUS_OK);
+    assert_int_equal(visits, 1);
+    /* A series that comes after the order was asked for has its place in it, too. */
+    add(map, "0", "EUR", RECORD_POSITIVE, 1, 0);
+    assert_int_equal(collect_sorted(map, ROLLUP_HOUR, sorted), 6);
+    assert_true(str_is(sorted[0].destination_id, "0"));
     rollup_map_clear(map);
     assert_int_equal(rollup_map_count(map), 0);
-    assert_int_equal(rollup_map_sorted(map, ROLLUP_HOUR, sorted), 0);
+    assert_int_equal(collect_sorted(map, ROLLUP_HOUR, sorted), 0);
     rollup_map_free(map);
 }
 
@@ -80,7 +115,7 @@ static void test_many_keys(void **state)
         }
     }
     assert_int_equal(rollup_map_count(map), KEYS);
-    assert_int_equal(rollup_map_sorted(map, ROLLUP_HOUR, sorted), KEYS);
+    assert_int_equal(collect_sorted(map, ROLLUP_HOUR, sorted), KEYS);
     for (int i = 0; i < KEYS; i++) {
         assert_int_equal(sorted[i].count, 2);
         assert_true(sorted[i].sum == 2 * sorted[i].min && sorted[i].min == sorted[i].max);

@@ -3,6 +3,7 @@
 #include "store/index/run_filter.h"
 #include "store/index/run_format.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ struct Run {
 };
 
 const RunStamp *run_stamp(const Run *run) { return &run->stamp; }
-uint64_t run_count(const Run *run) { return run->footer.pairs; }
+uint64_t run_count(const Run *run) { return run->footer.entries; }
 uint64_t run_bytes(const Run *run) { return run->file_bytes; }
 uint64_t run_block_count(const Run *run) { return run->footer.blocks; }
 const char *run_path(const Run *run) { return run->path; }
@@ -68,6 +69,15 @@ static uint64_t filter_offset(const Run *run)
     return sparse_offset(run) + run->footer.blocks * 2 * sizeof *run->keys;
 }
 
+static bool block_count_fits(const Run *run)
+{
+    uint64_t entries = run->footer.entries, blocks = run->footer.blocks;
+    if (run->stamp.content == RUN_ROWS) {
+        return blocks <= entries && (blocks > 0) == (entries > 0);
+    }
+    return blocks == entries / RUN_BLOCK_PAIRS + (entries % RUN_BLOCK_PAIRS != 0);
+}
+
 /* The file's length bounds every count, so that no product here or in filter_offset() overflows. */
 static bool footer_fits(const Run *run)
 {
@@ -76,9 +86,7 @@ static bool footer_fits(const Run *run)
         footer->filter_lines > run->file_bytes / RUN_FILTER_LINE_BYTES) {
         return false;
     }
-    uint64_t full = footer->pairs / RUN_BLOCK_PAIRS;
-    return footer->blocks == full + (footer->pairs % RUN_BLOCK_PAIRS != 0) &&
-           footer->filter_probes <= RUN_FILTER_PROBES_MAX &&
+    return block_count_fits(run) && footer->filter_probes <= RUN_FILTER_PROBES_MAX &&
            filter_offset(run) + footer->filter_lines * RUN_FILTER_LINE_BYTES + sizeof *footer == run->file_bytes;
 }
 
@@ -202,9 +210,11 @@ Status run_open(const Io *io, const char *path, const RunStamp *stamp, Run **ret
 
 static bool block_is_sound(const Run *run, const RunBlock *block, uint64_t number)
 {
-    uint64_t behind = run->footer.pairs - number * RUN_BLOCK_PAIRS;
-    return block->count == (behind < RUN_BLOCK_PAIRS ? behind : RUN_BLOCK_PAIRS) &&
-           block->checksum == run_block_checksum(block, run->footer.header_checksum, number);
+    uint64_t behind = run->footer.entries - number * RUN_BLOCK_PAIRS;
+    bool fits = run->stamp.content == RUN_ROWS
+                    ? block->count > 0 && block->bytes > 0 && block->bytes <= RUN_BLOCK_ROW_BYTES
+                    : block->count == (behind < RUN_BLOCK_PAIRS ? behind : RUN_BLOCK_PAIRS);
+    return fits && block->checksum == run_block_checksum(block, run->footer.header_checksum, number);
 }
 
 Status run_read_blocks(const Run *run, uint64_t first, size_t count, RunBlock *ret_blocks, Error *reterr)
@@ -296,14 +306,14 @@ uint64_t run_blocks_to(const Run *run, IndexPair pair)
 
 uint64_t run_estimate(const Run *run, IndexPair from, IndexPair to)
 {
-    if (run->footer.pairs == 0 || !index_pair_before(from, to) || index_pair_before(run->footer.last, from)) {
+    if (run->footer.entries == 0 || !index_pair_before(from, to) || index_pair_before(run->footer.last, from)) {
         return 0;
     }
     uint64_t last = run_blocks_to(run, to); /* blocks before this one may hold a pair before `to` */
     uint64_t first = run_blocks_to(run, from);
     first = first > 0 ? first - 1 : 0;
     uint64_t end = last * RUN_BLOCK_PAIRS;
-    end = end < run->footer.pairs ? end : run->footer.pairs;
+    end = end < run->footer.entries ? end : run->footer.entries;
     return end > first * RUN_BLOCK_PAIRS ? end - first * RUN_BLOCK_PAIRS : 0;
 }
 
@@ -344,6 +354,7 @@ Status run_find(const Run *run, uint64_t key, uint64_t *ret_values, size_t max, 
                 Error *reterr)
 {
     Finding finding = {.key = key, .values = ret_values, .max = max};
+    assert(run->stamp.content == RUN_PAIRS);
     uint64_t blocks = run_filter_may_have(&run->filter, key) ? run_blocks_to(run, (IndexPair){key, UINT64_MAX}) : 0;
     bool going = key <= run->footer.last.key;
     while (going && blocks > 0) {

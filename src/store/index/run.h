@@ -1,11 +1,11 @@
-/* A run: an immutable sorted file of (key, value) pairs, written once.
+/* A run: an immutable sorted file of (key, value) pairs, or of rows under a key, written once.
  *
  * Derived data. A run says which store, epoch and log entry it was made from, every byte is under a checksum, and a run
  * that is torn, lost or from elsewhere is refused, whereupon the store makes it anew from the log. Pairs are ordered by
  * (key, value), both ascending; a key may occur many times (a hash collision, equal times). No two pairs of a run are
- * equal.
+ * equal. Rows are bytes that mean nothing here, in the order of their keys; rows of one key stand as they were added.
  *
- * Layout, format version 1 (run_format.h has the bytes): one header block; data blocks of RUN_BLOCK_BYTES, each holding
+ * Layout, format version 2 (run_format.h has the bytes): one header block; data blocks of RUN_BLOCK_BYTES, each holding
  * its count, up to RUN_BLOCK_PAIRS pairs and an XXH3-64 checksum that is seeded with the run and the block's number;
  * the sparse array (first pair of each block); the filter; a footer with the sizes and the checksums of header, sparse
  * array and filter. Sparse array and filter are read into memory and checked at open, a block each time it is read.
@@ -27,7 +27,14 @@ static inline bool index_pair_before(IndexPair a, IndexPair b)
     return ((unsigned __int128)a.key << 64 | a.value) < ((unsigned __int128)b.key << 64 | b.value);
 }
 
-enum { RUN_BLOCK_BYTES = 4096, RUN_BLOCK_PAIRS = 255 };
+enum {
+    RUN_BLOCK_BYTES = 4096,
+    RUN_BLOCK_PAIRS = 255,
+    RUN_BLOCK_ROW_BYTES = RUN_BLOCK_PAIRS * sizeof(IndexPair),
+    RUN_ROW_BYTES_MAX = RUN_BLOCK_ROW_BYTES - sizeof(uint16_t),
+};
+
+typedef enum RunContent { RUN_PAIRS, RUN_ROWS } RunContent;
 
 /* Where a run comes from. All of it is in the header and must be equal at open. */
 typedef struct RunStamp {
@@ -37,6 +44,7 @@ typedef struct RunStamp {
     int64_t first_seq; /* it covers the log entries first_seq … last_seq */
     int64_t last_seq;
     uint64_t row_hash; /* of the log entry at last_seq */
+    RunContent content;
 } RunStamp;
 
 typedef struct Run Run; /* immutable once open; any thread; counted */
@@ -53,6 +61,8 @@ Status run_writer_open(const Io *io, const char *path, const RunStamp *stamp, ui
                        RunWriter **ret_writer, Error *reterr) MUST_CHECK;
 /* Pairs in order, each one behind the last (assert). After a failure, abandon. */
 Status run_writer_add(RunWriter *writer, const IndexPair *pairs, size_t count, Error *reterr) MUST_CHECK;
+/* The same for a run of rows: `key` not before the last one, `row` at most RUN_ROW_BYTES_MAX long (assert); copied. */
+Status run_writer_add_row(RunWriter *writer, uint64_t key, Str row, Error *reterr) MUST_CHECK;
 /* Writes the rest and syncs the file (not its directory). The writer is gone after it, OK or not. */
 Status run_writer_finish(RunWriter *writer, Error *reterr) MUST_CHECK;
 void run_writer_abandon(RunWriter *writer); /* closes without a valid footer; accepts NULL */
@@ -64,7 +74,7 @@ Run *run_keep(Run *run);
 void run_drop(Run *run); /* accepts NULL; the last reference closes the file */
 
 const RunStamp *run_stamp(const Run *run);
-uint64_t run_count(const Run *run); /* pairs */
+uint64_t run_count(const Run *run); /* pairs or rows */
 uint64_t run_bytes(const Run *run); /* on disk */
 size_t run_memory_bytes(const Run *run);
 
@@ -96,5 +106,20 @@ Status run_cursor_init(RunCursor *cursor, Run *run, IndexPair from, bool backwar
 void run_cursor_release(RunCursor *cursor);
 /* Takes the next pair; *ret_found is false at the end. After BROKEN the cursor stands where it stood. */
 Status run_cursor_next(RunCursor *cursor, IndexPair *ret_pair, bool *ret_found, Error *reterr) MUST_CHECK;
+
+/* A place in a run of rows. As RunCursor, forwards only. */
+typedef struct RunRowCursor {
+    Run *run;
+    uint64_t next_block;
+    uint32_t at, end; /* in the block's rows */
+    _Alignas(64) unsigned char bytes[RUN_BLOCK_BYTES];
+} RunRowCursor;
+
+/* Stands at the beginning of the block that the first row of `key` or behind it is in, or would be: a few rows of lesser
+ * keys may come first. */
+Status run_row_cursor_init(RunRowCursor *cursor, Run *run, uint64_t key, Error *reterr) MUST_CHECK;
+void run_row_cursor_release(RunRowCursor *cursor); /* accepts one whose init failed, or all zeros */
+/* Takes the next row, which borrows until the next call; *ret_found is false at the end. */
+Status run_row_cursor_next(RunRowCursor *cursor, Str *ret_row, bool *ret_found, Error *reterr) MUST_CHECK;
 
 #endif

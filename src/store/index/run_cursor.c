@@ -1,5 +1,7 @@
 #include "store/index/run_format.h"
 
+#include <assert.h>
+
 /* The block's bytes as a block: the cursor's place for them is aligned for it. */
 static RunBlock *cursor_block(RunCursor *cursor) { return (RunBlock *)(void *)cursor->bytes; }
 
@@ -16,6 +18,7 @@ static Status load_block(RunCursor *cursor, uint64_t number, Error *reterr)
 /* `at` is the number of the block's pairs in front of the cursor, in both directions. */
 Status run_cursor_init(RunCursor *cursor, Run *run, IndexPair from, bool backwards, Error *reterr)
 {
+    assert(run_stamp(run)->content == RUN_PAIRS);
     cursor->run = run;
     cursor->block = 0;
     cursor->at = cursor->count = 0;

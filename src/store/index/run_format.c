@@ -27,6 +27,7 @@ RunHeader run_header_make(const RunStamp *stamp)
         .first_seq = stamp->first_seq,
         .last_seq = stamp->last_seq,
         .row_hash = stamp->row_hash,
+        .content = stamp->content,
     };
     memcpy(header.store_id, stamp->store_id, sizeof header.store_id);
     return header;
@@ -40,7 +41,7 @@ const char *run_stamp_difference(const RunHeader *header, const RunStamp *stamp)
     if (header->epoch != stamp->epoch) {
         return "epoch";
     }
-    if (header->index != stamp->index) {
+    if (header->index != stamp->index || header->content != (uint32_t)stamp->content) {
         return "index";
     }
     if (header->first_seq != stamp->first_seq || header->last_seq != stamp->last_seq) {

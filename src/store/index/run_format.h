@@ -2,8 +2,8 @@
  * purpose; everybody else uses run.h.
  *
  *     header   one block: RunHeader, then zeros
- *     blocks   RunBlock, each full but for the last
- *     sparse   the keys of the blocks' first pairs, then their values
+ *     blocks   RunBlock; of pairs, each full but for the last
+ *     sparse   the keys of the blocks' first pairs, then their values; of rows, the first row's key and its place among all
  *     filter   lines of 64 bytes
  *     footer   RunFooter, the last bytes of the file
  *
@@ -18,7 +18,7 @@
 
 #define RUN_HEADER_MAGIC UINT64_C(0x31305245444E5552) /* "RUNDER01" */
 #define RUN_FOOTER_MAGIC UINT64_C(0x31305445464E5552) /* "RUNFET01" */
-enum { RUN_VERSION = 1 };
+enum { RUN_VERSION = 2 };
 
 typedef struct RunHeader {
     uint64_t magic;
@@ -28,23 +28,28 @@ typedef struct RunHeader {
     int64_t epoch;
     int64_t first_seq, last_seq;
     uint64_t row_hash;
-    uint8_t zeros[RUN_BLOCK_BYTES - 64];
+    uint32_t content; /* RunContent */
+    uint8_t zeros[RUN_BLOCK_BYTES - 68];
 } RunHeader;
 
 typedef struct RunBlock {
-    uint32_t count;
-    uint32_t zero;
-    IndexPair pairs[RUN_BLOCK_PAIRS]; /* those behind `count` are zeros */
+    uint32_t count; /* of pairs or rows */
+    uint32_t bytes; /* that the rows take; 0 in a block of pairs */
+    union {
+        IndexPair pairs[RUN_BLOCK_PAIRS]; /* those behind `count` are zeros */
+        uint8_t
+            rows[RUN_BLOCK_ROW_BYTES]; /* each its length (16 bits) and its bytes; what is behind `bytes` is zeros */
+    };
     uint64_t checksum;
 } RunBlock;
 
 typedef struct RunFooter {
     uint64_t magic;
-    uint64_t pairs;  /* in all blocks */
-    uint64_t blocks; /* pairs / RUN_BLOCK_PAIRS, rounded up */
+    uint64_t entries; /* pairs or rows in all blocks */
+    uint64_t blocks;  /* of pairs: entries / RUN_BLOCK_PAIRS, rounded up; of rows: at most one for each */
     uint64_t filter_lines;
     uint64_t filter_probes;
-    IndexPair last; /* zeros in an empty run */
+    IndexPair last; /* of rows: its key and its place among all, from 0. Zeros in an empty run */
     uint64_t header_checksum, sparse_checksum, filter_checksum;
     uint64_t checksum; /* of the footer before it */
 } RunFooter;
@@ -56,6 +61,8 @@ uint64_t run_header_checksum(const RunHeader *header);
 uint64_t run_block_checksum(const RunBlock *block, uint64_t header_checksum, uint64_t number);
 uint64_t run_sparse_checksum(const uint64_t *keys, const uint64_t *values, uint64_t blocks);
 uint64_t run_footer_checksum(const RunFooter *footer);
+
+_Static_assert(sizeof(((RunBlock *)0)->pairs) == RUN_BLOCK_ROW_BYTES, "rows take the place of pairs");
 
 /* The name of the stamp's first member that differs, NULL when all are equal. */
 const char *run_stamp_difference(const RunHeader *header, const RunStamp *stamp);

@@ -1,4 +1,4 @@
-/* Writing a run: pairs fill blocks, blocks fill a buffer, the buffer goes to the file in one piece. What the reader
+/* Writing a run: pairs or rows fill blocks, blocks fill a buffer, the buffer goes to the file in one piece. What the reader
  * keeps in memory (sparse array, filter) grows beside it and follows at the end. */
 #include "store/index/run_filter.h"
 #include "store/index/run_format.h"
@@ -13,10 +13,12 @@ struct RunWriter {
     IoFile *file;
     RunBlock *buffer; /* WRITER_BLOCKS; those not begun yet are garbage */
     size_t complete;  /* blocks of the buffer that are full and sealed */
-    uint32_t fill;    /* pairs in the block behind them */
+    uint32_t fill;    /* pairs or rows in the block behind them */
+    uint32_t bytes;   /* of its rows */
     uint64_t blocks;  /* sealed so far */
-    uint64_t pairs;   /* taken so far */
+    uint64_t entries; /* taken so far */
     uint64_t expected;
+    IndexPair first; /* of the block at hand; of a row, its key and its place */
     IndexPair last;
     uint64_t *keys, *values; /* the sparse array: of the first pair of each block sealed */
     uint64_t sparse_room;
@@ -116,15 +118,16 @@ static Status seal_block(RunWriter *writer, Error *reterr)
         }
     }
     RunBlock *block = &writer->buffer[writer->complete];
-    memset(&block->pairs[writer->fill], 0, (RUN_BLOCK_PAIRS - writer->fill) * sizeof block->pairs[0]);
+    size_t used = writer->bytes ? writer->bytes : writer->fill * sizeof block->pairs[0];
+    memset(block->rows + used, 0, RUN_BLOCK_ROW_BYTES - used);
     block->count = writer->fill;
-    block->zero = 0;
+    block->bytes = writer->bytes;
     block->checksum = run_block_checksum(block, writer->header_checksum, writer->blocks);
-    writer->keys[writer->blocks] = block->pairs[0].key;
-    writer->values[writer->blocks] = block->pairs[0].value;
+    writer->keys[writer->blocks] = writer->first.key;
+    writer->values[writer->blocks] = writer->first.value;
     writer->blocks++;
     writer->complete++;
-    writer->fill = 0;
+    writer->fill = writer->bytes = 0;
     return writer->complete == WRITER_BLOCKS ? write_buffer(writer, reterr) : STATUS_OK;
 }
 
@@ -133,11 +136,12 @@ static size_t fill_block(RunWriter *writer, const IndexPair *pairs, size_t count
 {
     size_t room = RUN_BLOCK_PAIRS - writer->fill;
     count = count < room ? count : room;
+    writer->first = writer->fill == 0 ? pairs[0] : writer->first;
     memcpy(&writer->buffer[writer->complete].pairs[writer->fill], pairs, count * sizeof *pairs);
     for (size_t i = 0; i < count; i++) {
-        assert(writer->pairs == 0 || index_pair_before(writer->last, pairs[i]));
+        assert(writer->entries == 0 || index_pair_before(writer->last, pairs[i]));
         writer->last = pairs[i];
-        writer->pairs++;
+        writer->entries++;
     }
     if (writer->filter.count > 0) {
         for (size_t i = 0; i < count; i++) {
@@ -164,6 +168,33 @@ Status run_writer_add(RunWriter *writer, const IndexPair *pairs, size_t count, E
     return STATUS_OK;
 }
 
+static void put_row(RunWriter *writer, Str row)
+{
+    uint8_t *to = writer->buffer[writer->complete].rows + writer->bytes;
+    uint16_t len = (uint16_t)row.len;
+    memcpy(to, &len, sizeof len);
+    memcpy(to + sizeof len, row.ptr, row.len);
+    writer->bytes += (uint32_t)(sizeof len + row.len);
+    writer->fill++;
+}
+
+Status run_writer_add_row(RunWriter *writer, uint64_t key, Str row, Error *reterr)
+{
+    IndexPair place = {key, writer->entries};
+    assert(row.len <= RUN_ROW_BYTES_MAX && (writer->entries == 0 || index_pair_before(writer->last, place)));
+    if (writer->fill > 0 && writer->bytes + sizeof(uint16_t) + row.len > RUN_BLOCK_ROW_BYTES) {
+        Status status = seal_block(writer, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    writer->first = writer->fill == 0 ? place : writer->first;
+    put_row(writer, row);
+    writer->last = place;
+    writer->entries++;
+    return STATUS_OK;
+}
+
 static Status write_blocks(RunWriter *writer, Error *reterr)
 {
     Status status = writer->fill > 0 ? seal_block(writer, reterr) : STATUS_OK;
@@ -179,7 +210,7 @@ static Status write_sparse(RunWriter *writer, Error *reterr)
 
 static Status write_filter(RunWriter *writer, Error *reterr)
 {
-    run_filter_fold(&writer->filter, writer->expected, writer->pairs);
+    run_filter_fold(&writer->filter, writer->expected, writer->entries);
     return writer_append(writer, writer->filter.lines, run_filter_bytes(&writer->filter), reterr);
 }
 
@@ -187,7 +218,7 @@ static Status write_footer(RunWriter *writer, Error *reterr)
 {
     RunFooter footer = {
         .magic = RUN_FOOTER_MAGIC,
-        .pairs = writer->pairs,
+        .entries = writer->entries,
         .blocks = writer->blocks,
         .filter_lines = writer->filter.count,
         .filter_probes = writer->filter.probes,

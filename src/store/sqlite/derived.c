@@ -25,6 +25,7 @@ struct Derived {
     StoreInfo info;
     char dir[INDEX_PATH_BYTES_MAX];
     size_t publish_records;
+    uint64_t free_reserve_bytes;
     Tail *active, *frozen; /* frozen: being written out, or waiting for its transaction */
     Tail *spare;           /* an empty one */
     Worker *worker;
@@ -73,20 +74,26 @@ static void check_memtable(Candidates *candidates, const MemTable *table, uint64
     check_candidates(candidates, seqs, more ? FIND_CANDIDATES_MAX : count, more);
 }
 
-/* A block that fails its checksum after its run was opened: leaves word for the next start, which makes everything derived
- * anew. This process cannot go on: it no longer knows what the log holds. */
-static Status distrust(Derived *derived, Status status)
+void derived_distrust(Derived *derived)
 {
     const Io *io = derived->place.io;
     char path[INDEX_PATH_BYTES_MAX];
     IoFile *file = NULL;
     Error ignored; /* without the word, the next start fails here again, and `weir verify --rebuild` mends it */
     run_place_path(&derived->place, DISTRUST_NAME, path);
-    if (status == STATUS_BROKEN && io->create(io->self, path, &file, &ignored) == STATUS_OK) {
+    if (io->create(io->self, path, &file, &ignored) == STATUS_OK) {
         Status synced = io->sync(file, &ignored);
         io->close(file);
         synced = synced == STATUS_OK ? io->sync_dir(io->self, derived->dir, &ignored) : synced;
         (void)synced;
+    }
+}
+
+/* The writer cannot go on after that: it no longer knows what the log holds. */
+static Status distrust(Derived *derived, Status status)
+{
+    if (status == STATUS_BROKEN) {
+        derived_distrust(derived);
     }
     return status;
 }
@@ -153,9 +160,9 @@ Status derived_find_flow(Derived *derived, uint64_t hash, int64_t *ret_seq, Erro
 
 /* ---- The tail ------------------------------------------------------------------------------------------------------ */
 
-Status derived_add(Derived *derived, const StoredRecord *stored, uint64_t flow_hash, Error *reterr)
+void derived_add(Derived *derived, const StoredRecord *stored, uint64_t flow_hash)
 {
-    return tail_add(derived->active, stored, flow_hash, reterr);
+    tail_add(derived->active, stored, flow_hash);
 }
 
 void derived_committed(Derived *derived, int64_t last_seq) { derived->active->last_seq = last_seq; }
@@ -201,7 +208,19 @@ static bool is_put_off(const Derived *derived)
     return derived->retry_us && clock_monotonic_us(derived->place.clock) < derived->retry_us;
 }
 
-/* The frozen tail's files are there: one transaction makes them and the rollups visible. When it fails, the files are
+/* Merges keep the runs few. Should they fall behind that far, what comes in has to wait for them. */
+static Status check_run_counts(const IndexSet *set, Error *reterr)
+{
+    for (IndexNumber index = 0; index < INDEX_COUNT; index++) {
+        if (set->counts[index] == INDEX_RUNS_MAX) {
+            return error_set(reterr, STATUS_BUSY, "the index %s has %d files, and merging them takes its time",
+                             index_names[index], INDEX_RUNS_MAX);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* The frozen tail's files are there: one transaction makes them visible. When it fails, the files are
  * discarded and the build begins again at the next opportunity. */
 static Status adopt_build(Derived *derived, Error *reterr)
 {
@@ -210,6 +229,9 @@ static Status adopt_build(Derived *derived, Error *reterr)
     Status status = worker_take_build(derived->worker, made, reterr);
     if (status == STATUS_OK && !set) {
         status = error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    if (status == STATUS_OK) {
+        status = check_run_counts(set, reterr);
     }
     if (status == STATUS_OK) {
         status = publish_tail(derived->db, derived->frozen, made, reterr);
@@ -245,6 +267,19 @@ static Status retry_build(Derived *derived, Error *reterr)
 
 /* ---- Merges -------------------------------------------------------------------------------------------------------- */
 
+/* A merge needs room for its output beside its inputs. One that has not enough of it would be begun and given up again and again. */
+static bool has_room(const Derived *derived, Run *const *inputs, size_t count)
+{
+    uint64_t needed = 0, free_bytes = 0;
+    Error ignored; /* if it cannot be told, the merge itself finds out */
+    for (size_t i = 0; i < count; i++) {
+        needed += run_bytes(inputs[i]);
+    }
+    const Io *io = derived->place.io;
+    return io->free_bytes(io->self, derived->dir, &free_bytes, &ignored) != STATUS_OK ||
+           free_bytes >= needed + derived->free_reserve_bytes;
+}
+
 static Status start_merge(Derived *derived, Error *reterr)
 {
     const IndexSet *set = derived->published;
@@ -254,7 +289,8 @@ static Status start_merge(Derived *derived, Error *reterr)
         for (size_t i = 0; i < set->counts[index]; i++) {
             sizes[i] = run_count(set->runs[index][i]);
         }
-        if (!merge_choose(sizes, set->counts[index], MERGE_FANOUT, &first, &count)) {
+        if (!merge_choose(sizes, set->counts[index], MERGE_FANOUT, &first, &count) ||
+            !has_room(derived, &set->runs[index][first], count)) {
             continue;
         }
         Status status = worker_start_merge(derived->worker, index, &set->runs[index][first], count, reterr);
@@ -440,10 +476,9 @@ static Status replay(Derived *derived, Error *reterr)
             row_read(rows, FIELD_ALL & ~(uint32_t)FIELD_TOTALS, &stored);
             Record *record = &stored.record;
             record->identity_hash = record_identity_hash(record, derived->info.identity, derived->info.hash_seed);
-            status = tail_add(
+            tail_add(
                 derived->active, &stored,
-                record_flow_hash(record->destination_id, record->reference, record->unit, derived->info.hash_seed),
-                reterr);
+                record_flow_hash(record->destination_id, record->reference, record->unit, derived->info.hash_seed));
             derived->active->last_seq = stored.seq;
         }
         sqlite3_finalize(rows);
@@ -499,6 +534,7 @@ Status derived_open(sqlite3 *db, const StoreOptions *options, const StoreInfo *i
     derived->db = db;
     derived->info = *info;
     derived->publish_records = options->publish_records;
+    derived->free_reserve_bytes = options->free_reserve_bytes;
     snprintf(derived->dir, sizeof derived->dir, "%s/index", options->dir);
     derived->place =
         (RunPlace){.io = options->io, .dir = derived->dir, .info = &derived->info, .clock = options->clock};
@@ -508,7 +544,8 @@ Status derived_open(sqlite3 *db, const StoreOptions *options, const StoreInfo *i
     derived->spare = tail_new(records_max);
     Status status = derived->active && derived->spare ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
     if (status == STATUS_OK) {
-        status = worker_open(&derived->place, options->background, &derived->worker, reterr);
+        status = worker_open(&derived->place, sqlite3_db_filename(db, "main"), options->vfs, options->background,
+                             &derived->worker, reterr);
     }
     if (status == STATUS_OK) {
         status = load(derived, options, reterr);

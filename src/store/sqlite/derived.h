@@ -1,8 +1,9 @@
-/* Everything that is derived from the log, on the writer's side: the three indexes and the rollups.
+/* Everything that is derived from the log, on the writer's side: the three indexes and the rollups, all of them
+ * sorted runs.
  *
- * What came in since the last publish is the *tail*: memory tables and a rollup map. When it is large enough it is frozen, a
+ * What came in since the last publish is the *tail*: memory tables. When it is large enough it is frozen, a
  * new one begins, and the frozen one is written out as one run an index (on the worker's thread, or in steps). When
- * the files are synced, one transaction of the writer lists them, adds the rollups and moves `published_seq`: everything
+ * the files are synced, one transaction of the writer lists them and moves `published_seq`: everything
  * derived moves in step. Merges go the same way: a new file first, then one transaction that lists it in place of its inputs.
  *
  * A tail holds committed entries and, during an apply, those of its transaction; derived_reload() forgets the latter. */
@@ -36,7 +37,7 @@ Status derived_find_ids(Derived *derived, uint64_t hash, bool (*check)(void *con
 Status derived_find_flow(Derived *derived, uint64_t hash, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 
 /* Enters a record that was just inserted. derived_make_room came before. */
-Status derived_add(Derived *derived, const StoredRecord *stored, uint64_t flow_hash, Error *reterr) MUST_CHECK;
+void derived_add(Derived *derived, const StoredRecord *stored, uint64_t flow_hash);
 /* The entries up to `last_seq` are committed (also those that are not records). */
 void derived_committed(Derived *derived, int64_t last_seq);
 /* After a rollback: makes the tail anew from the log. */
@@ -49,5 +50,8 @@ Status derived_publish_all(Derived *derived, Error *reterr) MUST_CHECK;
 
 /* The published set, with a reference for the caller. Any thread. */
 IndexSet *derived_published(Derived *derived);
+
+/* A block of a run is not as it was written: leaves word for the next start, which makes everything derived anew. Any thread. */
+void derived_distrust(Derived *derived);
 
 #endif

@@ -1,5 +1,6 @@
 #include "store/sqlite/index_set.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -7,9 +8,10 @@
 #include "store/sqlite/row.h"
 #include "store/sqlite/schema.h"
 
-const char *const index_names[INDEX_COUNT] = {"ids", "flows", "times"};
-/* times is only walked, never probed. */
-const unsigned index_filter_bits[INDEX_COUNT] = {9, 9, 0};
+const char *const index_names[INDEX_COUNT] = {"ids", "flows", "times", "rollups"};
+/* times and rollups are only walked, never probed. */
+const unsigned index_filter_bits[INDEX_COUNT] = {9, 9, 0, 0};
+const RunContent index_contents[INDEX_COUNT] = {RUN_PAIRS, RUN_PAIRS, RUN_PAIRS, RUN_ROWS};
 
 IndexSet *index_set_new(const IndexSet *from)
 {
@@ -54,6 +56,7 @@ void index_set_drop(IndexSet *set)
 void index_set_replace(IndexSet *set, IndexNumber index, size_t first, size_t count, Run *run)
 {
     Run **runs = set->runs[index];
+    assert(set->counts[index] - count < INDEX_RUNS_MAX);
     for (size_t i = first; i < first + count; i++) {
         run_drop(runs[i]);
     }
@@ -145,8 +148,10 @@ static bool is_plain_name(Str name)
 static Status open_listed(sqlite3 *db, sqlite3_stmt *row, const Io *io, const char *dir, const StoreInfo *info,
                           int64_t first_seq, Run **ret_run, Error *reterr)
 {
+    IndexNumber index = (IndexNumber)sqlite3_column_int64(row, 0);
     RunStamp stamp = {.epoch = info->epoch,
-                      .index = (uint32_t)sqlite3_column_int64(row, 0),
+                      .index = (uint32_t)index,
+                      .content = index_contents[index],
                       .first_seq = sqlite3_column_int64(row, 1),
                       .last_seq = sqlite3_column_int64(row, 2),
                       .row_hash = (uint64_t)sqlite3_column_int64(row, 3)};

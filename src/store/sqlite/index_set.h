@@ -1,9 +1,10 @@
-/* The published runs of the three indexes: an immutable set that covers the log up to one seq, shared by the writer and any
+/* The published runs of everything that is derived: an immutable set that covers the log up to one seq, shared by the writer and any
  * number of readers.
  *
  * ids:   record_identity_hash() → seq of every record (equal keys are possible: two identities with one hash)
  * flows: record_flow_hash() → seq of the newest record of every flow
- * times: index_time_key() → seq of every record */
+ * times: index_time_key() → seq of every record
+ * rollups: rows, rollup_key() → what store/rollup/rollup_row.h says */
 #ifndef WEIR_STORE_SQLITE_INDEX_SET_H
 #define WEIR_STORE_SQLITE_INDEX_SET_H
 
@@ -13,12 +14,13 @@
 #include "store/index/run.h"
 #include "store/store.h"
 
-typedef enum IndexNumber { INDEX_IDS, INDEX_FLOWS, INDEX_TIMES } IndexNumber;
-#define INDEX_COUNT ((IndexNumber)3)
+typedef enum IndexNumber { INDEX_IDS, INDEX_FLOWS, INDEX_TIMES, INDEX_ROLLUPS } IndexNumber;
+#define INDEX_COUNT ((IndexNumber)4)
 enum { INDEX_RUNS_MAX = 256, INDEX_PATH_BYTES_MAX = 4096 };
 
 extern const char *const index_names[INDEX_COUNT];
 extern const unsigned index_filter_bits[INDEX_COUNT];
+extern const RunContent index_contents[INDEX_COUNT];
 
 typedef struct IndexSet {
     atomic_int references;
@@ -32,7 +34,8 @@ IndexSet *index_set_new(const IndexSet *from);
 IndexSet *index_set_keep(IndexSet *set);
 void index_set_drop(IndexSet *set); /* accepts NULL */
 
-/* Puts `run` (moves the reference) in place of `count` runs from `first` on; count 0 inserts, which at the end is appending. */
+/* Puts `run` (moves the reference) in place of `count` runs from `first` on; count 0 inserts, which at the end is appending, and
+ * only possible while there are fewer than INDEX_RUNS_MAX (assert). */
 void index_set_replace(IndexSet *set, IndexNumber index, size_t first, size_t count, Run *run);
 
 /* Reads the list of runs in the database and opens them. REFUSED when one is missing, torn or not of this log: *ret_bad gets

@@ -2,48 +2,11 @@
 
 #include <stdlib.h>
 
+#include "store/rollup/rollup_map.h"
+
 #include "store/sqlite/db.h"
 #include "store/sqlite/row.h"
 #include "store/sqlite/schema.h"
-
-/* Sums carry between lo and hi like the totals of rows do. */
-static const char upsert_sql[] = "INSERT INTO rollups VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT DO UPDATE SET"
-                                 " count = count + excluded.count,"
-                                 " sum_hi = sum_hi + excluded.sum_hi + (sum_lo + excluded.sum_lo) / 1000000000000000,"
-                                 " sum_lo = (sum_lo + excluded.sum_lo) % 1000000000000000,"
-                                 " min = min(min, excluded.min), max = max(max, excluded.max)";
-
-static Status upsert(sqlite3_stmt *stmt, RollupLevel level, const Rollup *rollup, Error *reterr)
-{
-    sqlite3_bind_int64(stmt, 1, level);
-    sqlite3_bind_int64(stmt, 2, rollup->bucket);
-    db_bind_text(stmt, 3, rollup->destination_id);
-    db_bind_text(stmt, 4, rollup->unit);
-    sqlite3_bind_int64(stmt, 5, rollup->type);
-    sqlite3_bind_int64(stmt, 6, rollup->count);
-    sqlite3_bind_int64(stmt, 7, row_total_hi(rollup->sum));
-    sqlite3_bind_int64(stmt, 8, row_total_lo(rollup->sum));
-    sqlite3_bind_int64(stmt, 9, rollup->min);
-    sqlite3_bind_int64(stmt, 10, rollup->max);
-    return db_run(stmt, "write a rollup", reterr);
-}
-
-static Status add_rollups(sqlite3 *db, const RollupMap *map, Error *reterr)
-{
-    sqlite3_stmt *stmt = NULL;
-    Rollup *sorted = malloc((rollup_map_count(map) + 1) * sizeof *sorted);
-    Status status =
-        sorted ? db_prepare(db, upsert_sql, &stmt, reterr) : error_set(reterr, STATUS_BUSY, "out of memory");
-    for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
-        size_t count = rollup_map_sorted(map, (RollupLevel)level, sorted);
-        for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-            status = upsert(stmt, (RollupLevel)level, &sorted[i], reterr);
-        }
-    }
-    sqlite3_finalize(stmt);
-    free(sorted);
-    return status;
-}
 
 /* Commits when all went well, else rolls back; the status of the whole. */
 static Status end_transaction(sqlite3 *db, Status status, Error *reterr)
@@ -57,6 +20,12 @@ static Status end_transaction(sqlite3 *db, Status status, Error *reterr)
     return status;
 }
 
+static Status put_published(sqlite3 *db, int64_t seq, int64_t records, Error *reterr)
+{
+    Status status = meta_put_int(db, META_PUBLISHED_SEQ, seq, reterr);
+    return status == STATUS_OK ? meta_put_int(db, META_PUBLISHED_RECORDS, records, reterr) : status;
+}
+
 Status publish_tail(sqlite3 *db, const Tail *tail, const NewRun made[INDEX_COUNT], Error *reterr)
 {
     Status status = db_exec(db, "BEGIN IMMEDIATE", reterr);
@@ -66,11 +35,12 @@ Status publish_tail(sqlite3 *db, const Tail *tail, const NewRun made[INDEX_COUNT
     for (size_t i = 0; i < INDEX_COUNT && status == STATUS_OK; i++) {
         status = index_list_add(db, made[i].run, made[i].name, reterr);
     }
+    int64_t records = 0;
     if (status == STATUS_OK) {
-        status = add_rollups(db, tail->rollups, reterr);
+        status = meta_get_int(db, META_PUBLISHED_RECORDS, 0, &records, reterr);
     }
     if (status == STATUS_OK) {
-        status = meta_put_int(db, META_PUBLISHED_SEQ, tail->last_seq, reterr);
+        status = put_published(db, tail->last_seq, records + (int64_t)tail_records(tail), reterr);
     }
     return end_transaction(db, status, reterr);
 }
@@ -100,7 +70,13 @@ Status publish_last_seq(sqlite3 *db, int64_t *ret_seq, Error *reterr)
 
 /* ---- Rebuild ------------------------------------------------------------------------------------------------------ */
 
-enum { CHUNK_RECORDS = 1 << 20, PROGRESS_RECORDS = 100000 };
+enum { CHUNK_RECORDS_MIN = 1 << 20, REBUILD_RUNS_MAX = INDEX_RUNS_MAX / 2, PROGRESS_RECORDS = 100000 };
+
+size_t publish_chunk_records(int64_t entries)
+{
+    size_t chunk = (size_t)(entries / REBUILD_RUNS_MAX) + 1;
+    return chunk > CHUNK_RECORDS_MIN ? chunk : CHUNK_RECORDS_MIN;
+}
 
 typedef struct Rebuild {
     sqlite3 *db;
@@ -109,20 +85,26 @@ typedef struct Rebuild {
     int64_t through;     /* the last entry to cover */
     int64_t chunk_first; /* the first entry of the chunk at hand */
     size_t count;        /* records in it */
-    IndexPair *pairs[INDEX_COUNT], *scratch;
-    RollupMap *rollups; /* NULL when they stay */
+    int64_t records;     /* read so far */
+    size_t chunk_records;
+    IndexPair *pairs[INDEX_COUNT], *scratch; /* NULL for an index that stays, and for rollups */
+    RollupMap *rollups;                      /* NULL when they stay */
 } Rebuild;
+
+static bool rebuilds(const Rebuild *rebuild, IndexNumber index) { return (rebuild->indexes & 1u << index) != 0; }
 
 static Status rebuild_init(Rebuild *rebuild, Error *reterr)
 {
     bool complete = true;
-    for (size_t i = 0; i < INDEX_COUNT; i++) {
-        rebuild->pairs[i] = malloc(CHUNK_RECORDS * sizeof(IndexPair));
-        complete = complete && rebuild->pairs[i];
+    for (IndexNumber index = 0; index < INDEX_COUNT; index++) {
+        if (rebuilds(rebuild, index) && index_contents[index] == RUN_PAIRS) {
+            rebuild->pairs[index] = malloc(rebuild->chunk_records * sizeof(IndexPair));
+            complete = complete && rebuild->pairs[index];
+        }
     }
-    rebuild->scratch = malloc(CHUNK_RECORDS * sizeof(IndexPair));
+    rebuild->scratch = malloc(rebuild->chunk_records * sizeof(IndexPair));
     complete = complete && rebuild->scratch;
-    if (rebuild->indexes == PUBLISH_REBUILD_ALL) {
+    if (rebuilds(rebuild, INDEX_ROLLUPS)) {
         rebuild->rollups = rollup_map_new();
         complete = complete && rebuild->rollups;
     }
@@ -151,28 +133,36 @@ static size_t keep_newest(IndexPair *sorted, size_t count)
     return kept;
 }
 
+static Status write_run(Rebuild *rebuild, IndexNumber index, int64_t last_seq, uint64_t row_hash, NewRun *made,
+                        Error *reterr)
+{
+    char name[RUN_NAME_BYTES_MAX];
+    RunStamp stamp = run_place_stamp(rebuild->place, index, rebuild->chunk_first, last_seq, row_hash, name);
+    if (index == INDEX_ROLLUPS) {
+        return run_place_write_rollups(rebuild->place, &stamp, name, rebuild->rollups, made, reterr);
+    }
+    index_pairs_sort(rebuild->pairs[index], rebuild->scratch, rebuild->count);
+    size_t count = index == INDEX_FLOWS ? keep_newest(rebuild->pairs[index], rebuild->count) : rebuild->count;
+    return run_place_write(rebuild->place, &stamp, name, rebuild->pairs[index], count, made, reterr);
+}
+
 /* Writes the chunk's runs and lists them. They become visible with the transaction. */
 static Status rebuild_flush(Rebuild *rebuild, int64_t last_seq, Error *reterr)
 {
     uint64_t row_hash = 0;
     Status status = index_entry_hash(rebuild->db, last_seq, &row_hash, reterr);
     for (IndexNumber index = 0; index < INDEX_COUNT && status == STATUS_OK; index++) {
-        if (!(rebuild->indexes & 1u << index)) {
+        NewRun made = {0};
+        if (!rebuilds(rebuild, index)) {
             continue;
         }
-        char name[RUN_NAME_BYTES_MAX];
-        NewRun made = {0};
-        RunStamp stamp = run_place_stamp(rebuild->place, index, rebuild->chunk_first, last_seq, row_hash, name);
-        index_pairs_sort(rebuild->pairs[index], rebuild->scratch, rebuild->count);
-        size_t count = index == INDEX_FLOWS ? keep_newest(rebuild->pairs[index], rebuild->count) : rebuild->count;
-        status = run_place_write(rebuild->place, &stamp, name, rebuild->pairs[index], count, &made, reterr);
+        status = write_run(rebuild, index, last_seq, row_hash, &made, reterr);
         if (status == STATUS_OK) {
             status = index_list_add(rebuild->db, made.run, made.name, reterr);
         }
         run_drop(made.run);
     }
-    if (status == STATUS_OK && rebuild->rollups) {
-        status = add_rollups(rebuild->db, rebuild->rollups, reterr);
+    if (rebuild->rollups) {
         rollup_map_clear(rebuild->rollups);
     }
     rebuild->chunk_first = last_seq + 1;
@@ -186,10 +176,16 @@ static Status rebuild_add(Rebuild *rebuild, StoredRecord *stored, Error *reterr)
     Record *record = &stored->record;
     uint64_t seq = (uint64_t)stored->seq;
     size_t at = rebuild->count++;
-    rebuild->pairs[INDEX_IDS][at] = (IndexPair){record_identity_hash(record, info->identity, info->hash_seed), seq};
-    rebuild->pairs[INDEX_FLOWS][at] =
-        (IndexPair){record_flow_hash(record->destination_id, record->reference, record->unit, info->hash_seed), seq};
-    rebuild->pairs[INDEX_TIMES][at] = (IndexPair){index_time_key(record->time_us), seq};
+    if (rebuilds(rebuild, INDEX_IDS)) {
+        rebuild->pairs[INDEX_IDS][at] = (IndexPair){record_identity_hash(record, info->identity, info->hash_seed), seq};
+    }
+    if (rebuilds(rebuild, INDEX_FLOWS)) {
+        rebuild->pairs[INDEX_FLOWS][at] = (IndexPair){
+            record_flow_hash(record->destination_id, record->reference, record->unit, info->hash_seed), seq};
+    }
+    if (rebuilds(rebuild, INDEX_TIMES)) {
+        rebuild->pairs[INDEX_TIMES][at] = (IndexPair){index_time_key(record->time_us), seq};
+    }
     return rebuild->rollups ? rollup_map_add(rebuild->rollups, record, reterr) : STATUS_OK;
 }
 
@@ -198,19 +194,18 @@ static Status rebuild_scan(Rebuild *rebuild, sqlite3_stmt *rows,
                            void *progress_self, Error *reterr)
 {
     StoredRecord stored = {0};
-    uint64_t done = 0;
     bool row = true;
     Status status = STATUS_OK;
     while ((status = db_step(rows, "read the log", &row, reterr)) == STATUS_OK && row) {
         row_read(rows, FIELD_ALL & ~(uint32_t)FIELD_TOTALS, &stored);
         status = rebuild_add(rebuild, &stored, reterr);
-        if (status == STATUS_OK && rebuild->count == CHUNK_RECORDS) {
+        if (status == STATUS_OK && rebuild->count == rebuild->chunk_records) {
             status = rebuild_flush(rebuild, stored.seq, reterr);
         }
         if (status != STATUS_OK) {
             return status;
         }
-        if (++done % PROGRESS_RECORDS == 0 && progress) {
+        if (++rebuild->records % PROGRESS_RECORDS == 0 && progress) {
             progress(progress_self, "rebuilding the indexes", (uint64_t)stored.seq, (uint64_t)rebuild->through);
         }
     }
@@ -220,18 +215,18 @@ static Status rebuild_scan(Rebuild *rebuild, sqlite3_stmt *rows,
     return status;
 }
 
-static Status rebuild_clear(Rebuild *rebuild, Error *reterr)
+static Status rebuild_clear(const Rebuild *rebuild, Error *reterr)
 {
-    Status status = STATUS_OK;
+    sqlite3_stmt *stmt = NULL;
+    Status status = db_prepare(rebuild->db, "DELETE FROM index_runs WHERE index_number = ?", &stmt, reterr);
     for (IndexNumber index = 0; index < INDEX_COUNT && status == STATUS_OK; index++) {
-        static const char *const sql[] = {"DELETE FROM index_runs WHERE index_number = 0",
-                                          "DELETE FROM index_runs WHERE index_number = 1",
-                                          "DELETE FROM index_runs WHERE index_number = 2"};
-        if (rebuild->indexes & 1u << index) {
-            status = db_exec(rebuild->db, sql[index], reterr);
+        if (rebuilds(rebuild, index)) {
+            sqlite3_bind_int64(stmt, 1, index);
+            status = db_run(stmt, "unlist the runs of an index", reterr);
         }
     }
-    return status == STATUS_OK && rebuild->rollups ? db_exec(rebuild->db, "DELETE FROM rollups", reterr) : status;
+    sqlite3_finalize(stmt);
+    return status;
 }
 
 static Status rebuild_transaction(Rebuild *rebuild,
@@ -251,7 +246,7 @@ static Status rebuild_transaction(Rebuild *rebuild,
     }
     sqlite3_finalize(rows);
     if (status == STATUS_OK) {
-        status = meta_put_int(rebuild->db, META_PUBLISHED_SEQ, rebuild->through, reterr);
+        status = put_published(rebuild->db, rebuild->through, rebuild->records, reterr);
     }
     return end_transaction(rebuild->db, status, reterr);
 }
@@ -261,10 +256,11 @@ Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
                        void *progress_self, Error *reterr)
 {
     Rebuild rebuild = {.db = db, .place = place, .indexes = indexes, .chunk_first = 1};
-    Status status = rebuild_init(&rebuild, reterr);
+    Status status = indexes == PUBLISH_REBUILD_ALL ? publish_last_seq(db, &rebuild.through, reterr)
+                                                   : meta_get_int(db, META_PUBLISHED_SEQ, 0, &rebuild.through, reterr);
+    rebuild.chunk_records = publish_chunk_records(rebuild.through);
     if (status == STATUS_OK) {
-        status = indexes == PUBLISH_REBUILD_ALL ? publish_last_seq(db, &rebuild.through, reterr)
-                                                : meta_get_int(db, META_PUBLISHED_SEQ, 0, &rebuild.through, reterr);
+        status = rebuild_init(&rebuild, reterr);
     }
     if (status == STATUS_OK) {
         status = rebuild_transaction(&rebuild, progress, progress_self, reterr);

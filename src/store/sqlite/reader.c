@@ -1,32 +1,32 @@
 /* Readers: read-only connections, and views with a fixed upper bound. */
-#include <sched.h>
 #include <stdlib.h>
 
+#include "store/rollup/rollup_walk.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/row.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
 
-enum { BEGIN_ATTEMPTS_MAX = 10000, BUSY_WAIT_MS = 1000 };
+enum { BUSY_WAIT_MS = 1000 };
 
-static const char bounds_sql[] =
-    "SELECT (SELECT value FROM meta WHERE name = '" META_PUBLISHED_SEQ "'),"
-    " max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(seq) FROM messages), 0))";
+static const char last_seq_sql[] =
+    "SELECT max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(seq) FROM messages), 0))";
 
-static Status open_connection(SqliteReader *reader, Error *reterr)
+Status sqlite_open_to_read(const char *path, const char *vfs, sqlite3 **ret_db, Error *reterr)
 {
-    SqliteStore *store = reader->store;
-    int code =
-        sqlite3_open_v2(store->path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, store->options.vfs);
+    sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, vfs);
     if (code != SQLITE_OK) {
-        return db_error(reader->db, code, store->path, reterr);
+        Status status = db_error(db, code, path, reterr);
+        sqlite3_close(db);
+        return status;
     }
-    sqlite3_extended_result_codes(reader->db, 1);
-    sqlite3_busy_timeout(reader->db, BUSY_WAIT_MS);
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, BUSY_WAIT_MS);
     /* Only the writer checkpoints: two connections that do it at one moment can damage the WAL in SQLite before 3.51.3. */
-    sqlite3_db_config(reader->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return db_exec(reader->db,
-                   "PRAGMA cache_size = -8192; PRAGMA mmap_size = 1099511627776; PRAGMA temp_store = MEMORY", reterr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    *ret_db = db;
+    return db_exec(db, "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY", reterr);
 }
 
 Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
@@ -37,9 +37,9 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
     }
     reader->base.ops = base->ops;
     reader->store = (SqliteStore *)base;
-    Status status = open_connection(reader, reterr);
+    Status status = sqlite_open_to_read(reader->store->path, reader->store->options.vfs, &reader->db, reterr);
     if (status == STATUS_OK) {
-        status = db_prepare(reader->db, bounds_sql, &reader->select_bounds, reterr);
+        status = db_prepare(reader->db, last_seq_sql, &reader->select_last, reterr);
     }
     if (status == STATUS_OK) {
         status =
@@ -56,7 +56,7 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
 void sqlite_reader_close(StoreReader *base)
 {
     SqliteReader *reader = (SqliteReader *)base;
-    sqlite3_finalize(reader->select_bounds);
+    sqlite3_finalize(reader->select_last);
     sqlite3_finalize(reader->select_record);
     sqlite3_close(reader->db);
     index_set_drop(reader->own_set);
@@ -65,50 +65,56 @@ void sqlite_reader_close(StoreReader *base)
 
 /* ---- Views --------------------------------------------------------------------------------------------------------- */
 
-static Status read_bounds(SqliteReader *reader, int64_t *ret_published, int64_t *ret_last, Error *reterr)
+static Status read_last_seq(SqliteReader *reader, int64_t *ret_last, Error *reterr)
 {
     bool row = false;
-    Status status = db_step(reader->select_bounds, "read the log's end", &row, reterr);
+    Status status = db_step(reader->select_last, "read the log's end", &row, reterr);
     if (status == STATUS_OK) {
-        *ret_published = sqlite3_column_int64(reader->select_bounds, 0);
-        *ret_last = sqlite3_column_int64(reader->select_bounds, 1);
+        *ret_last = sqlite3_column_int64(reader->select_last, 0);
     }
-    sqlite3_reset(reader->select_bounds);
+    sqlite3_reset(reader->select_last);
     return status;
 }
 
-/* The index set that belongs to what the transaction sees, or NULL: the writer has committed a publish and is about to share
- * its set, so look again. A store that is only read has its set from the files. */
-static Status matching_set(SqliteReader *reader, int64_t published, IndexSet **ret_set, Error *reterr)
+/* A store that is only read has its set from the files, and reads it again when another program has published since. */
+static Status load_own_set(SqliteReader *reader, Error *reterr)
 {
     SqliteStore *store = reader->store;
-    *ret_set = NULL;
-    if (store->derived) {
-        IndexSet *set = derived_published(store->derived);
-        if (set->published_seq == published) {
-            *ret_set = set;
-        } else {
-            index_set_drop(set);
-        }
-        return STATUS_OK;
+    int64_t published = 0;
+    Status status = meta_get_int(reader->db, META_PUBLISHED_SEQ, 0, &published, reterr);
+    if (status != STATUS_OK || (reader->own_set && reader->own_set->published_seq == published)) {
+        return status;
     }
-    if (!reader->own_set || reader->own_set->published_seq != published) {
-        char dir[INDEX_PATH_BYTES_MAX + 16];
-        unsigned bad = 0;
+    char dir[INDEX_PATH_BYTES_MAX + 16];
+    unsigned bad = 0;
+    index_set_drop(reader->own_set);
+    reader->own_set = NULL;
+    snprintf(dir, sizeof dir, "%s/index", store->dir);
+    status = index_set_load(reader->db, store->options.io, dir, &store->base.info, &reader->own_set, &bad, reterr);
+    if (status != STATUS_OK) {
         index_set_drop(reader->own_set);
         reader->own_set = NULL;
-        snprintf(dir, sizeof dir, "%s/index", store->dir);
-        Status status =
-            index_set_load(reader->db, store->options.io, dir, &store->base.info, &reader->own_set, &bad, reterr);
-        if (status != STATUS_OK) {
-            index_set_drop(reader->own_set);
-            reader->own_set = NULL;
-            return error_set(reterr, status,
-                             "the indexes do not fit the log; run `weir verify --rebuild` or start the service");
-        }
+        return error_set(reterr, status,
+                         "the indexes do not fit the log; run `weir verify --rebuild` or start the service");
     }
-    *ret_set = index_set_keep(reader->own_set);
     return STATUS_OK;
+}
+
+/* The set is taken before the transaction begins, so that it never covers an entry which the transaction does not see. */
+static Status begin_look(SqliteReader *reader, SqliteView *view, Error *reterr)
+{
+    if (reader->store->derived) {
+        view->set = derived_published(reader->store->derived);
+    }
+    Status status = db_exec(reader->db, "BEGIN", reterr);
+    if (status == STATUS_OK && !view->set && (status = load_own_set(reader, reterr)) == STATUS_OK) {
+        view->set = index_set_keep(reader->own_set);
+    }
+    if (status == STATUS_OK) {
+        view->base.rollup_seq = view->set->published_seq;
+        status = read_last_seq(reader, &view->base.bound, reterr);
+    }
+    return status;
 }
 
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
@@ -118,25 +124,13 @@ Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
     if (!view) {
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
-    Status status = STATUS_OK;
-    for (int attempt = 0; attempt < BEGIN_ATTEMPTS_MAX && status == STATUS_OK && !view->set; attempt++) {
-        if ((status = db_exec(reader->db, "BEGIN", reterr)) == STATUS_OK &&
-            (status = read_bounds(reader, &view->base.rollup_seq, &view->base.bound, reterr)) == STATUS_OK) {
-            status = matching_set(reader, view->base.rollup_seq, &view->set, reterr);
-        }
-        if (!view->set && !sqlite3_get_autocommit(reader->db)) {
-            sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
-            sched_yield();
-        }
-    }
-    if (status == STATUS_OK && !view->set) {
-        status = error_set(reterr, STATUS_BUSY, "the indexes are being published; try again");
-    }
+    view->base.ops = base->ops;
+    Status status = begin_look(reader, view, reterr);
     if (status != STATUS_OK) {
-        free(view);
+        sqlite_end(base);
+        sqlite_view_free(&view->base);
         return status;
     }
-    view->base.ops = base->ops;
     reader->view = view;
     *ret_view = &view->base;
     return STATUS_OK;
@@ -167,6 +161,14 @@ void sqlite_view_free(StoreView *base)
     index_set_drop(view->set);
     free(view->tail);
     free(view);
+}
+
+Status sqlite_distrust(SqliteReader *reader, Status status)
+{
+    if (status == STATUS_BROKEN && reader->store->derived) {
+        derived_distrust(reader->store->derived);
+    }
+    return status;
 }
 
 /* ---- Records ------------------------------------------------------------------------------------------------------- */
@@ -239,9 +241,8 @@ Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
     return status;
 }
 
-/* The entries behind the published ones, and the whole log when the index cannot help. */
-static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t after, RecordVisitor *visit,
-                           void *context, bool *ret_go_on, Error *reterr)
+static Status find_between(SqliteReader *reader, const Record *wanted, int64_t after, int64_t through,
+                           RecordVisitor *visit, void *context, bool *ret_go_on, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     Status status = row_prepare_select(reader->db, FIELD_ALL,
@@ -250,7 +251,7 @@ static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t a
                                        &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, after);
-        sqlite3_bind_int64(stmt, 2, reader->view->base.bound);
+        sqlite3_bind_int64(stmt, 2, through);
         db_bind_text(stmt, 3, wanted->record_id);
         db_bind_text(stmt, 4, wanted->source_id);
         db_bind_text(stmt, 5, wanted->source_id);
@@ -260,30 +261,60 @@ static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t a
     return status;
 }
 
-Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
+/* The entries behind the published ones, and the whole log when the index cannot help: in pieces, each a look of its own, so that the
+ * WAL can be reused meanwhile. */
+static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t after, RecordVisitor *visit,
+                           void *context, bool *ret_go_on, Error *reterr)
+{
+    enum { PIECE_ENTRIES = 100000 };
+    StoreView *view = &reader->view->base;
+    Status status = STATUS_OK;
+    while (after < view->bound && *ret_go_on && status == STATUS_OK) {
+        int64_t through = view->bound - after > PIECE_ENTRIES ? after + PIECE_ENTRIES : view->bound;
+        status = find_between(reader, wanted, after, through, visit, context, ret_go_on, reterr);
+        after = through;
+        if (status == STATUS_OK && after < view->bound && *ret_go_on) {
+            sqlite_end(&reader->base);
+            status = sqlite_resume(&reader->base, view, reterr);
+        }
+    }
+    return status;
+}
+
+/* The candidates of one run, oldest first. *ret_more: it has more equal hashes than are asked for, and none was visited. */
+static Status find_in_run(SqliteReader *reader, const Run *run, uint64_t hash, const Record *wanted,
+                          RecordVisitor *visit, void *context, bool *ret_go_on, bool *ret_more, Error *reterr)
 {
     enum { CANDIDATES_MAX = 256 };
+    uint64_t seqs[CANDIDATES_MAX];
+    size_t count = 0;
+    bool found = false;
+    Status status = sqlite_distrust(reader, run_find(run, hash, seqs, CANDIDATES_MAX, &count, ret_more, reterr));
+    while (status == STATUS_OK && !*ret_more && count > 0 && *ret_go_on) {
+        status = visit_seq(reader, (int64_t)seqs[--count], wanted, visit, context, &found, ret_go_on, reterr);
+    }
+    return status;
+}
+
+Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
+{
     SqliteReader *reader = (SqliteReader *)base;
     const IndexSet *set = reader->view->set;
     const StoreInfo *info = &reader->store->base.info;
     Record wanted = {.record_id = record_id, .source_id = source_id};
-    uint64_t seqs[CANDIDATES_MAX];
-    size_t count = 0;
-    bool go_on = true, more = false, found = false;
+    bool go_on = true, more = false;
     if (info->identity == IDENTITY_CONTENT || (info->identity == IDENTITY_SOURCE_AND_RECORD_ID && !source_id.len)) {
         return find_by_scan(reader, &wanted, 0, visit, context, &go_on, reterr);
     }
     uint64_t hash = record_identity_hash(&wanted, info->identity, info->hash_seed);
     for (size_t i = 0; i < set->counts[INDEX_IDS] && go_on; i++) {
-        Status status = run_find(set->runs[INDEX_IDS][i], hash, seqs, CANDIDATES_MAX, &count, &more, reterr);
-        if (status != STATUS_OK || more) {
-            return status != STATUS_OK ? status : find_by_scan(reader, &wanted, 0, visit, context, &go_on, reterr);
+        const Run *run = set->runs[INDEX_IDS][i];
+        Status status = find_in_run(reader, run, hash, &wanted, visit, context, &go_on, &more, reterr);
+        if (status != STATUS_OK) {
+            return status;
         }
-        while (count > 0 && go_on) {
-            status = visit_seq(reader, (int64_t)seqs[--count], &wanted, visit, context, &found, &go_on, reterr);
-            if (status != STATUS_OK) {
-                return status;
-            }
+        if (more) { /* what older runs cover has been visited */
+            return find_by_scan(reader, &wanted, run_stamp(run)->first_seq - 1, visit, context, &go_on, reterr);
         }
     }
     return go_on ? find_by_scan(reader, &wanted, set->published_seq, visit, context, &go_on, reterr) : STATUS_OK;
@@ -295,31 +326,18 @@ Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_
                       void *context, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
-    sqlite3_stmt *stmt = NULL;
-    bool row = true, go_on = true;
-    Status status = db_prepare(reader->db,
-                               "SELECT bucket, destination_id, unit, type, count, sum_hi, sum_lo, min, max FROM rollups"
-                               " WHERE level = ? AND bucket >= ? AND bucket < ? ORDER BY level, bucket",
-                               &stmt, reterr);
-    if (status == STATUS_OK) {
-        sqlite3_bind_int64(stmt, 1, level);
-        sqlite3_bind_int64(stmt, 2, from);
-        sqlite3_bind_int64(stmt, 3, to);
-    }
-    while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the rollups", &row, reterr)) == STATUS_OK &&
-           row) {
-        Rollup rollup = {.bucket = sqlite3_column_int64(stmt, 0),
-                         .destination_id = db_text(stmt, 1),
-                         .unit = db_text(stmt, 2),
-                         .type = sqlite3_column_int(stmt, 3) ? RECORD_NEGATIVE : RECORD_POSITIVE,
-                         .count = sqlite3_column_int64(stmt, 4),
-                         .sum = row_total(sqlite3_column_int64(stmt, 5), sqlite3_column_int64(stmt, 6)),
-                         .min = sqlite3_column_int64(stmt, 7),
-                         .max = sqlite3_column_int64(stmt, 8)};
+    const IndexSet *set = reader->view->set;
+    RollupWalk *walk = NULL;
+    Rollup rollup;
+    bool found = true, go_on = true;
+    Status status = rollup_walk_open(set->runs[INDEX_ROLLUPS], set->counts[INDEX_ROLLUPS], rollup_key(level, from),
+                                     rollup_key(level, to), &walk, reterr);
+    while (status == STATUS_OK && go_on &&
+           (status = rollup_walk_next(walk, &level, &rollup, &found, reterr)) == STATUS_OK && found) {
         go_on = visit(context, &rollup);
     }
-    sqlite3_finalize(stmt);
-    return status;
+    rollup_walk_close(walk);
+    return sqlite_distrust(reader, status);
 }
 
 Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr)

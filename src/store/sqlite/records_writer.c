@@ -231,12 +231,10 @@ static Status append_record(SqliteStore *store, const Record *record, uint64_t f
         return STATUS_OK;
     }
     status = row_insert(store->insert_record, &stored, reterr);
-    if (status == STATUS_OK) {
-        status = derived_add(store->derived, &stored, flow_hash, reterr);
-    }
     if (status != STATUS_OK) {
         return status;
     }
+    derived_add(store->derived, &stored, flow_hash);
     store->next_seq++;
     store->tally.records++;
     flow->seq = stored.seq;

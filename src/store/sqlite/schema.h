@@ -23,6 +23,8 @@ Status meta_get_int(sqlite3 *db, const char *name, int64_t otherwise, int64_t *r
 Status meta_put_int(sqlite3 *db, const char *name, int64_t value, Error *reterr) MUST_CHECK;
 
 /* The seq up to which everything derived has been published. */
-#define META_PUBLISHED_SEQ "published_seq"
+#define META_PUBLISHED_SEQ     "published_seq"
+/* How many of these entries are records, so that nobody has to count them. */
+#define META_PUBLISHED_RECORDS "published_records"
 
 #endif

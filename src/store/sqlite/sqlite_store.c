@@ -24,7 +24,8 @@ static uint64_t file_bytes(const Io *io, const char *path)
 
 static void index_metrics(const SqliteStore *store, StoreMetrics *ret_metrics)
 {
-    int64_t *runs[INDEX_COUNT] = {&ret_metrics->runs_ids, &ret_metrics->runs_flows, &ret_metrics->runs_times};
+    int64_t *runs[INDEX_COUNT] = {&ret_metrics->runs_ids, &ret_metrics->runs_flows, &ret_metrics->runs_times,
+                                  &ret_metrics->runs_rollups};
     IndexSet *set = derived_published(store->derived);
     ret_metrics->published_seq = set->published_seq;
     for (size_t index = 0; index < INDEX_COUNT; index++) {

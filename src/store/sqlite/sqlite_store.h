@@ -17,6 +17,11 @@ typedef struct Counters {
     atomic_bool disk_low;
 } Counters;
 
+/* The writer's own counts, made public with each commit. */
+typedef struct Tally {
+    int64_t records, messages, cache_hits, cache_misses;
+} Tally;
+
 typedef struct SqliteStore {
     Store base;
     StoreOptions options;
@@ -34,9 +39,7 @@ typedef struct SqliteStore {
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
     int64_t checked_free_us;
     bool broken; /* a sync or the file failed: nothing more is acknowledged */
-    struct {     /* the writer's own counts, made public with each commit */
-        int64_t records, messages, cache_hits, cache_misses;
-    } tally;
+    Tally tally;
     Counters counters;
 } SqliteStore;
 
@@ -61,9 +64,16 @@ typedef struct SqliteReader {
     SqliteStore *store;
     sqlite3 *db;
     struct SqliteView *view; /* the one that is looked at, between begin or resume and end; borrows */
-    sqlite3_stmt *select_record, *select_bounds;
+    sqlite3_stmt *select_record, *select_last;
     IndexSet *own_set; /* of a read-only store, which has no writer to ask */
 } SqliteReader;
+
+/* Passes the status of a look into the runs on. When a block was not as it was written, the next start makes everything derived anew. */
+Status sqlite_distrust(SqliteReader *reader, Status status);
+
+/* A connection that never writes and never checkpoints. When the status is not OK, *ret_db may be set all the same and is to be
+ * closed. */
+Status sqlite_open_to_read(const char *path, const char *vfs, sqlite3 **ret_db, Error *reterr) MUST_CHECK;
 
 typedef struct SqliteView {
     StoreView base;

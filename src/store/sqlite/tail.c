@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "store/rollup/rollup_merge.h"
+
 Tail *tail_new(size_t records_max)
 {
     Tail *tail = calloc(1, sizeof *tail);
@@ -14,8 +16,7 @@ Tail *tail_new(size_t records_max)
     tail->ids = memtable_new(records_max, false);
     tail->flows = memtable_new(records_max, true);
     tail->times = calloc(records_max, sizeof *tail->times);
-    tail->rollups = rollup_map_new();
-    if (!tail->ids || !tail->flows || !tail->times || !tail->rollups) {
+    if (!tail->ids || !tail->flows || !tail->times) {
         tail_free(tail);
         return NULL;
     }
@@ -29,7 +30,6 @@ void tail_free(Tail *tail)
         memtable_free(tail->ids);
         memtable_free(tail->flows);
         free(tail->times);
-        rollup_map_free(tail->rollups);
         free(tail);
     }
 }
@@ -38,18 +38,16 @@ void tail_clear(Tail *tail, int64_t first_seq)
 {
     memtable_clear(tail->ids);
     memtable_clear(tail->flows);
-    rollup_map_clear(tail->rollups);
     tail->times_count = 0;
     tail->first_seq = first_seq;
     tail->last_seq = first_seq - 1;
 }
 
-Status tail_add(Tail *tail, const StoredRecord *stored, uint64_t flow_hash, Error *reterr)
+void tail_add(Tail *tail, const StoredRecord *stored, uint64_t flow_hash)
 {
     memtable_put(tail->ids, stored->record.identity_hash, (uint64_t)stored->seq);
     memtable_put(tail->flows, flow_hash, (uint64_t)stored->seq);
     tail->times[tail->times_count++] = (IndexPair){index_time_key(stored->record.time_us), (uint64_t)stored->seq};
-    return rollup_map_add(tail->rollups, &stored->record, reterr);
 }
 
 void run_place_path(const RunPlace *place, const char *name, char ret_path[INDEX_PATH_BYTES_MAX])
@@ -62,6 +60,7 @@ RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first
 {
     RunStamp stamp = {.epoch = place->info->epoch,
                       .index = (uint32_t)index,
+                      .content = index_contents[index],
                       .first_seq = first_seq,
                       .last_seq = last_seq,
                       .row_hash = row_hash};
@@ -92,18 +91,17 @@ void new_run_discard(NewRun *made, const RunPlace *place)
     }
 }
 
-Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted,
-                       size_t count, NewRun *ret_made, Error *reterr)
+/* The file is complete and synced, if the status is OK: makes its name durable and opens it. Otherwise removes it. */
+static Status take_written(const RunPlace *place, const RunStamp *stamp, const char *name, Status status,
+                           NewRun *ret_made, Error *reterr)
 {
     char path[INDEX_PATH_BYTES_MAX];
-    RunWriter *writer = NULL;
     Run *run = NULL;
     run_place_path(place, name, path);
-    Status status = run_writer_open(place->io, path, stamp, count, index_filter_bits[stamp->index], &writer, reterr);
-    if (status == STATUS_OK && (status = run_writer_add(writer, sorted, count, reterr)) != STATUS_OK) {
-        run_writer_abandon(writer);
-    } else if (status == STATUS_OK && (status = run_writer_finish(writer, reterr)) == STATUS_OK &&
-               (status = place->io->sync_dir(place->io->self, place->dir, reterr)) == STATUS_OK) {
+    if (status == STATUS_OK) {
+        status = place->io->sync_dir(place->io->self, place->dir, reterr);
+    }
+    if (status == STATUS_OK) {
         status = run_open(place->io, path, stamp, &run, reterr);
     }
     if (status == STATUS_OK) {
@@ -113,6 +111,30 @@ Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char 
         run_place_remove(place, name);
     }
     return status;
+}
+
+Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted,
+                       size_t count, NewRun *ret_made, Error *reterr)
+{
+    char path[INDEX_PATH_BYTES_MAX];
+    RunWriter *writer = NULL;
+    run_place_path(place, name, path);
+    Status status = run_writer_open(place->io, path, stamp, count, index_filter_bits[stamp->index], &writer, reterr);
+    if (status == STATUS_OK && (status = run_writer_add(writer, sorted, count, reterr)) == STATUS_OK) {
+        status = run_writer_finish(writer, reterr);
+    } else if (status != STATUS_OK) {
+        run_writer_abandon(writer);
+    }
+    return take_written(place, stamp, name, status, ret_made, reterr);
+}
+
+Status run_place_write_rollups(const RunPlace *place, const RunStamp *stamp, const char *name, RollupMap *rollups,
+                               NewRun *ret_made, Error *reterr)
+{
+    char path[INDEX_PATH_BYTES_MAX];
+    run_place_path(place, name, path);
+    Status status = rollup_map_write(rollups, place->io, path, stamp, reterr);
+    return take_written(place, stamp, name, status, ret_made, reterr);
 }
 
 /* The pairs of one index in order; `ret_pairs` and `scratch` have room for the tail's records. */
@@ -128,8 +150,8 @@ static size_t sorted_pairs(const Tail *tail, IndexNumber index, IndexPair *ret_p
     return memtable_count(table);
 }
 
-Status tail_write(const Tail *tail, uint64_t row_hash, const RunPlace *place, NewRun ret_made[INDEX_COUNT],
-                  Error *reterr)
+Status tail_write(const Tail *tail, RollupMap *rollups, uint64_t row_hash, const RunPlace *place,
+                  NewRun ret_made[INDEX_COUNT], Error *reterr)
 {
     size_t room = tail->times_count + 1;
     IndexPair *pairs = malloc(room * sizeof *pairs), *scratch = malloc(room * sizeof *scratch);
@@ -137,6 +159,10 @@ Status tail_write(const Tail *tail, uint64_t row_hash, const RunPlace *place, Ne
     for (IndexNumber index = 0; index < INDEX_COUNT && status == STATUS_OK; index++) {
         char name[RUN_NAME_BYTES_MAX];
         RunStamp stamp = run_place_stamp(place, index, tail->first_seq, tail->last_seq, row_hash, name);
+        if (index == INDEX_ROLLUPS) {
+            status = run_place_write_rollups(place, &stamp, name, rollups, &ret_made[index], reterr);
+            continue;
+        }
         size_t count = sorted_pairs(tail, index, pairs, scratch);
         status = run_place_write(place, &stamp, name, pairs, count, &ret_made[index], reterr);
     }

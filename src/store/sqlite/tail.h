@@ -3,15 +3,14 @@
 #define WEIR_STORE_SQLITE_TAIL_H
 
 #include "store/index/memtable.h"
+#include "store/rollup/rollup_map.h"
 #include "store/sqlite/index_set.h"
-#include "store/sqlite/rollup_map.h"
 
 /* Written by the processor's thread until it is frozen; after that nobody changes it. */
 typedef struct Tail {
     MemTable *ids, *flows;
     IndexPair *times;
     size_t times_count, records_max;
-    RollupMap *rollups;
     int64_t first_seq, last_seq; /* last_seq: committed entries, records or not; first_seq - 1 when there are none */
 } Tail;
 
@@ -22,7 +21,7 @@ void tail_free(Tail *tail); /* accepts NULL */
 void tail_clear(Tail *tail, int64_t first_seq);
 static inline size_t tail_records(const Tail *tail) { return tail->times_count; }
 
-Status tail_add(Tail *tail, const StoredRecord *stored, uint64_t flow_hash, Error *reterr) MUST_CHECK;
+void tail_add(Tail *tail, const StoredRecord *stored, uint64_t flow_hash);
 
 /* What is needed to write runs: where to, and in whose name. Borrows everything. */
 typedef struct RunPlace {
@@ -48,12 +47,14 @@ RunStamp run_place_stamp(const RunPlace *place, IndexNumber index, int64_t first
                          uint64_t row_hash, char ret_name[RUN_NAME_BYTES_MAX]);
 void run_place_path(const RunPlace *place, const char *name, char ret_path[INDEX_PATH_BYTES_MAX]);
 
-/* Writes sorted pairs as a run and syncs the file and its directory. On failure nothing is left. */
+/* Writes sorted pairs, or the rollups, as a run and syncs the file and its directory. On failure nothing is left. */
 Status run_place_write(const RunPlace *place, const RunStamp *stamp, const char *name, const IndexPair *sorted,
                        size_t count, NewRun *ret_made, Error *reterr) MUST_CHECK;
+Status run_place_write_rollups(const RunPlace *place, const RunStamp *stamp, const char *name, RollupMap *rollups,
+                               NewRun *ret_made, Error *reterr) MUST_CHECK;
 
-/* Writes a frozen tail as one run an index. On failure nothing is left. */
-Status tail_write(const Tail *tail, uint64_t row_hash, const RunPlace *place, NewRun ret_made[INDEX_COUNT],
-                  Error *reterr) MUST_CHECK;
+/* Writes a frozen tail, and the rollups of its records, as one run an index. On failure nothing is left. */
+Status tail_write(const Tail *tail, RollupMap *rollups, uint64_t row_hash, const RunPlace *place,
+                  NewRun ret_made[INDEX_COUNT], Error *reterr) MUST_CHECK;
 
 #endif

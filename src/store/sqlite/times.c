@@ -191,7 +191,7 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
         status = row_prepare_select(reader->db, fields, "FROM records WHERE seq = ?", &stmt, reterr);
     }
     if (status == STATUS_OK) {
-        status = walk_open(&walk, reader->view, start_pair(from, backwards), reterr);
+        status = sqlite_distrust(reader, walk_open(&walk, reader->view, start_pair(from, backwards), reterr));
     }
     while (status == STATUS_OK && go_on) {
         Input *first = walk_first(&walk);
@@ -200,7 +200,7 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
         }
         status = visit_row(stmt, first->next.value, fields, visit, context, &go_on, reterr);
         if (status == STATUS_OK && go_on) {
-            status = advance(&walk, first, reterr);
+            status = sqlite_distrust(reader, advance(&walk, first, reterr));
         }
     }
     walk_close(&walk);

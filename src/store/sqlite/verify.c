@@ -6,8 +6,9 @@
 #include <xxhash.h>
 
 #include "base/decimal.h"
+#include "store/rollup/rollup_map.h"
+#include "store/rollup/rollup_walk.h"
 #include "store/sqlite/db.h"
-#include "store/sqlite/rollup_map.h"
 #include "store/sqlite/row.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -413,70 +414,70 @@ static bool check_tail_record(void *context, const StoredRecord *stored)
 
 typedef struct RollupCheck {
     Verify *verify;
-    const Rollup *right;
-    size_t count, at;
+    RollupWalk *walk;
     const char *level;
+    bool ended; /* the runs have no more, or were told to be wrong altogether */
 } RollupCheck;
 
-static bool check_rollup(void *context, const Rollup *is)
+static void tell_other_keys(RollupCheck *check, const Rollup *rollup)
+{
+    tell(check->verify, "the rollups by %s have other keys than the log, first at %s %" PRId64 " of %.*s", check->level,
+         check->level, rollup->bucket, STR_ARGS(rollup->destination_id));
+    check->ended = true;
+}
+
+static bool check_rollup(void *context, const Rollup *right)
 {
     RollupCheck *check = context;
-    const Rollup *right = check->at < check->count ? &check->right[check->at] : NULL;
-    check->at++;
-    if (!right || is->bucket != right->bucket || is->type != right->type ||
-        !str_equal(is->destination_id, right->destination_id) || !str_equal(is->unit, right->unit)) {
-        tell(check->verify, "the rollups by %s have other keys than the log, first at %s %" PRId64 " of %.*s",
-             check->level, check->level, is->bucket, STR_ARGS(is->destination_id));
+    RollupLevel level = ROLLUP_HOUR;
+    Rollup is;
+    bool found = false;
+    check->verify->status = rollup_walk_next(check->walk, &level, &is, &found, check->verify->reterr);
+    if (check->verify->status != STATUS_OK) {
         return false;
     }
-    if (is->count != right->count || is->sum != right->sum || is->min != right->min || is->max != right->max) {
+    if (!found || rollup_compare(&is, right) != 0) {
+        tell_other_keys(check, right);
+        return false;
+    }
+    if (is.count != right->count || is.sum != right->sum || is.min != right->min || is.max != right->max) {
         tell(check->verify, "the rollup of %s %" PRId64 ", %.*s, %.*s, differs from its records", check->level,
-             is->bucket, STR_ARGS(is->destination_id), STR_ARGS(is->unit));
+             is.bucket, STR_ARGS(is.destination_id), STR_ARGS(is.unit));
     }
     return true;
 }
 
-static bool add_to_rollups(void *context, const StoredRecord *stored)
-{
-    Verify *verify = context;
-    verify->status = rollup_map_add(verify->rollups, &stored->record, verify->reterr);
-    return verify->status == STATUS_OK;
-}
-
-/* A store in use may have published more since the view was taken, and its rollups say so. In one transaction, brings ours to
- * the same entry and compares. */
-static Status compare_rollups(Verify *verify)
+static Status check_level(Verify *verify, RollupLevel level)
 {
     static const char *const names[] = {"hour", "day", "week"};
-    StoreReader *reader = &verify->reader->base;
-    Status status = sqlite_scan(reader, verify->view->base.rollup_seq, verify->reader->view->base.rollup_seq, FIELD_ALL,
-                                add_to_rollups, verify, verify->reterr);
-    Rollup *right = malloc((rollup_map_count(verify->rollups) + 1) * sizeof *right);
+    const IndexSet *set = verify->view->set;
+    RollupCheck check = {.verify = verify, .level = names[level]};
+    Status status = rollup_walk_open(set->runs[INDEX_ROLLUPS], set->counts[INDEX_ROLLUPS], rollup_key(level, INT64_MIN),
+                                     rollup_key(level, INT64_MAX), &check.walk, verify->reterr);
     if (status == STATUS_OK) {
-        status = right ? verify->status : error_set(verify->reterr, STATUS_BUSY, "out of memory");
+        status = rollup_map_visit(verify->rollups, level, check_rollup, &check, verify->reterr);
     }
-    for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
-        RollupCheck check = {.verify = verify, .right = right, .level = names[level]};
-        check.count = rollup_map_sorted(verify->rollups, (RollupLevel)level, right);
-        status = sqlite_rollups(reader, (RollupLevel)level, INT64_MIN, INT64_MAX, check_rollup, &check, verify->reterr);
-        if (status == STATUS_OK && check.at < check.count) {
-            tell(verify, "the rollups by %s lack %zu of %zu", check.level, check.count - check.at, check.count);
+    if (status == STATUS_OK) {
+        status = verify->status;
+    }
+    if (status == STATUS_OK && !check.ended) {
+        Rollup more;
+        bool found = false;
+        status = rollup_walk_next(check.walk, &level, &more, &found, verify->reterr);
+        if (status == STATUS_OK && found) {
+            tell_other_keys(&check, &more);
         }
     }
-    free(right);
+    rollup_walk_close(check.walk);
     return status;
 }
 
 static Status check_rollups(Verify *verify)
 {
-    StoreView *view = NULL;
-    sqlite_end(&verify->reader->base);
-    Status status = sqlite_begin(&verify->reader->base, &view, verify->reterr);
-    if (status == STATUS_OK) {
-        status = compare_rollups(verify);
-        sqlite_end(&verify->reader->base);
+    Status status = STATUS_OK;
+    for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
+        status = check_level(verify, (RollupLevel)level);
     }
-    view_free(view);
     return status;
 }
 

@@ -4,7 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MERGE_STEP_PAIRS = 65536 };
+#include "store/rollup/rollup_merge.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/row.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum { ROLLUP_FIELDS = FIELD_TIME | FIELD_VALUE | FIELD_TYPE | FIELD_DESTINATION_ID | FIELD_UNIT };
+enum { MERGE_STEP_PAIRS = 65536, MERGE_STEP_ROWS = 8192 };
 
 typedef struct Build {
     WorkerState state;
@@ -17,7 +23,8 @@ typedef struct Build {
 
 typedef struct MergeTask {
     WorkerState state;
-    Merge *merge;
+    Merge *merge;         /* of pairs, or */
+    RollupMerge *rollups; /* of rows */
     RunStamp stamp;
     NewRun made;
     Status status;
@@ -26,6 +33,9 @@ typedef struct MergeTask {
 
 struct Worker {
     RunPlace place;
+    const char *database, *vfs;
+    sqlite3 *db;        /* read-only; opened when first needed */
+    RollupMap *rollups; /* of the tail that is being written out */
     bool threaded, stopping;
     pthread_t thread;
     pthread_mutex_t lock; /* guards the states; the rest of a task belongs to the worker while it is busy */
@@ -34,11 +44,50 @@ struct Worker {
     MergeTask merge;
 };
 
+/* ---- Builds -------------------------------------------------------------------------------------------------------- */
+
+/* The records of a frozen tail are committed: they are read from the log here, so that the writer need not count them. */
+static Status add_up_rows(Worker *worker, const Tail *tail, sqlite3_stmt *rows, Error *reterr)
+{
+    StoredRecord stored = {0};
+    bool row = true;
+    Status status = STATUS_OK;
+    sqlite3_bind_int64(rows, 1, tail->first_seq);
+    sqlite3_bind_int64(rows, 2, tail->last_seq);
+    while (status == STATUS_OK && (status = db_step(rows, "read the log", &row, reterr)) == STATUS_OK && row) {
+        row_read(rows, ROLLUP_FIELDS, &stored);
+        status = rollup_map_add(worker->rollups, &stored.record, reterr);
+    }
+    return status;
+}
+
+static Status add_up_tail(Worker *worker, const Tail *tail, Error *reterr)
+{
+    sqlite3_stmt *rows = NULL;
+    Status status = worker->db ? STATUS_OK : sqlite_open_to_read(worker->database, worker->vfs, &worker->db, reterr);
+    rollup_map_clear(worker->rollups);
+    if (status == STATUS_OK) {
+        status = row_prepare_select(worker->db, ROLLUP_FIELDS, "FROM records WHERE seq >= ? AND seq <= ? ORDER BY seq",
+                                    &rows, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = add_up_rows(worker, tail, rows, reterr);
+    }
+    sqlite3_finalize(rows);
+    return status;
+}
+
 static void run_build(Worker *worker)
 {
     Build *build = &worker->build;
-    build->status = tail_write(build->tail, build->row_hash, &worker->place, build->made, &build->error);
+    build->status = add_up_tail(worker, build->tail, &build->error);
+    if (build->status == STATUS_OK) {
+        build->status =
+            tail_write(build->tail, worker->rollups, build->row_hash, &worker->place, build->made, &build->error);
+    }
 }
+
+/* ---- Merges -------------------------------------------------------------------------------------------------------- */
 
 /* The file is complete and synced: make its name durable and open it. */
 static Status finish_merge(Worker *worker)
@@ -51,25 +100,35 @@ static Status finish_merge(Worker *worker)
     return status == STATUS_OK ? run_open(place->io, path, &task->stamp, &task->made.run, &task->error) : status;
 }
 
+static void free_merge(MergeTask *task)
+{
+    merge_free(task->merge);
+    rollup_merge_free(task->rollups);
+    task->merge = NULL;
+    task->rollups = NULL;
+}
+
 /* Returns whether the merge has come to its end, well or not. */
 static bool run_merge_step(Worker *worker)
 {
     MergeTask *task = &worker->merge;
     bool done = false;
-    task->status = merge_step(task->merge, MERGE_STEP_PAIRS, &done, &task->error);
+    task->status = task->rollups ? rollup_merge_step(task->rollups, MERGE_STEP_ROWS, &done, &task->error)
+                                 : merge_step(task->merge, MERGE_STEP_PAIRS, &done, &task->error);
     if (task->status == STATUS_OK && done) {
         task->status = finish_merge(worker);
     }
     if (task->status == STATUS_OK && !done) {
         return false;
     }
-    merge_free(task->merge);
-    task->merge = NULL;
+    free_merge(task);
     if (task->status != STATUS_OK) {
         run_place_remove(&worker->place, task->made.name);
     }
     return true;
 }
+
+/* ---- The thread ---------------------------------------------------------------------------------------------------- */
 
 static void *work(void *self)
 {
@@ -95,17 +154,26 @@ static void *work(void *self)
     return NULL;
 }
 
-Status worker_open(const RunPlace *place, bool threaded, Worker **ret_worker, Error *reterr)
+Status worker_open(const RunPlace *place, const char *database, const char *vfs, bool threaded, Worker **ret_worker,
+                   Error *reterr)
 {
     Worker *worker = calloc(1, sizeof *worker);
     if (!worker) {
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
     worker->place = *place;
+    worker->database = database;
+    worker->vfs = vfs;
     worker->threaded = threaded;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
-    if (threaded && pthread_create(&worker->thread, NULL, work, worker) != 0) {
+    worker->rollups = rollup_map_new();
+    if (!worker->rollups) {
+        worker->threaded = false;
+        worker_close(worker);
+        return error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    if (worker->threaded && pthread_create(&worker->thread, NULL, work, worker) != 0) {
         worker->threaded = false;
         worker_close(worker);
         return error_set(reterr, STATUS_BUSY, "the system gave no thread for the indexes");
@@ -129,7 +197,9 @@ void worker_close(Worker *worker)
     for (size_t i = 0; i < INDEX_COUNT; i++) {
         new_run_discard(&worker->build.made[i], &worker->place);
     }
-    merge_free(worker->merge.merge);
+    free_merge(&worker->merge);
+    sqlite3_close(worker->db);
+    rollup_map_free(worker->rollups);
     new_run_discard(&worker->merge.made, &worker->place);
     pthread_mutex_destroy(&worker->lock);
     pthread_cond_destroy(&worker->changed);
@@ -171,8 +241,10 @@ Status worker_start_merge(Worker *worker, IndexNumber index, Run *const *runs, s
         run_place_stamp(&worker->place, index, oldest->first_seq, newest->last_seq, newest->row_hash, task->made.name);
     run_place_path(&worker->place, task->made.name, path);
     MergeKeep keep = index == INDEX_FLOWS ? MERGE_KEEP_NEWEST : MERGE_KEEP_ALL;
-    Status status = merge_open(worker->place.io, runs, count, keep, path, &task->stamp, index_filter_bits[index],
-                               &task->merge, reterr);
+    Status status = index == INDEX_ROLLUPS
+                        ? rollup_merge_open(worker->place.io, runs, count, path, &task->stamp, &task->rollups, reterr)
+                        : merge_open(worker->place.io, runs, count, keep, path, &task->stamp, index_filter_bits[index],
+                                     &task->merge, reterr);
     if (status == STATUS_OK) {
         set_busy(worker, &task->state);
     } else {

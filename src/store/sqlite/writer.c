@@ -100,44 +100,57 @@ static void publish_counters(SqliteStore *store)
 
 static Status load_counters(SqliteStore *store, Error *reterr)
 {
-    int64_t last_seq = 0, messages = 0;
+    int64_t last_seq = 0, published = 0, behind = 0;
     Status status = publish_last_seq(store->db, &last_seq, reterr);
     if (status == STATUS_OK) {
-        status = db_get_int(store->db, "SELECT count(*) FROM messages", 0, &messages, reterr);
+        status = meta_get_int(store->db, META_PUBLISHED_RECORDS, 0, &published, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = db_get_int(store->db,
+                            "SELECT count(*) FROM records WHERE seq >"
+                            " coalesce((SELECT value FROM meta WHERE name = '" META_PUBLISHED_SEQ "'), 0)",
+                            0, &behind, reterr);
     }
     store->next_seq = last_seq + 1;
-    store->tally.messages = messages;
-    store->tally.records = last_seq - messages;
+    store->tally.records = published + behind;
+    store->tally.messages = last_seq - store->tally.records;
     publish_counters(store);
     return status;
 }
 
 /* After a failure SQLite may or may not have rolled back by itself; then everything in memory is made to fit the log again. */
-static Status roll_back(SqliteStore *store, Error *reterr)
+static Status roll_back(SqliteStore *store, Tally before, Error *reterr)
 {
     if (!sqlite3_get_autocommit(store->db)) {
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     }
+    store->next_seq = store->counters.last_seq + 1;
+    store->tally = before;
     flow_cache_clear(store->flows);
-    Status status = load_counters(store, reterr);
-    if (status == STATUS_OK) {
-        status = derived_reload(store->derived, reterr);
-    }
+    Status status = derived_reload(store->derived, reterr);
     return status == STATUS_OK ? sqlite_load_rules(store, reterr) : status;
 }
 
-static Status fail_batch(SqliteStore *store, Status status, bool in_commit, Error *reterr)
+/* Nothing happened, if the disk is full; memory that gives out in the middle of a commit can leave it done or not. */
+static bool can_roll_back(const SqliteStore *store, Status status, bool in_commit)
 {
-    if (status == STATUS_BUSY) {
-        Error ignored; /* the first reason is the one to tell */
-        if (roll_back(store, &ignored) == STATUS_OK) {
-            return STATUS_BUSY;
-        }
-    }
+    return status == STATUS_BUSY && (!in_commit || sqlite3_errcode(store->db) == SQLITE_FULL);
+}
+
+static Status break_down(SqliteStore *store, Status status)
+{
     store->broken = true;
-    store->counters.sync_failed++;
-    reterr->status = in_commit ? STATUS_UNKNOWN : STATUS_BROKEN;
-    return reterr->status;
+    return status;
+}
+
+static Status fail_batch(SqliteStore *store, Tally before, Status status, bool in_commit)
+{
+    Error ignored; /* the first reason is the one to tell */
+    if (can_roll_back(store, status, in_commit) && roll_back(store, before, &ignored) == STATUS_OK) {
+        return STATUS_BUSY;
+    }
+    store->counters.sync_failed += in_commit;
+    return break_down(store, in_commit ? STATUS_UNKNOWN : STATUS_BROKEN);
 }
 
 static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
@@ -161,8 +174,37 @@ static Status check_batch(SqliteStore *store, const Work *first, Error *reterr)
     if (records > STORE_BATCH_RECORDS_MAX) {
         return error_set(reterr, STATUS_REFUSED, "a batch holds at most %d records", STORE_BATCH_RECORDS_MAX);
     }
-    Status status = check_space(store, reterr);
-    return status == STATUS_OK ? derived_make_room(store->derived, records, reterr) : status;
+    return check_space(store, reterr);
+}
+
+/* Room in the tail may take a publish, whose commit can fail like any other: then nothing may be acknowledged any more. */
+static Status make_room(SqliteStore *store, const Work *first, Error *reterr)
+{
+    Status status = derived_make_room(store->derived, count_records(first), reterr);
+    return status == STATUS_OK || status == STATUS_BUSY ? status : break_down(store, STATUS_BROKEN);
+}
+
+static Status commit_all(SqliteStore *store, Work *first, Error *reterr)
+{
+    Tally before = store->tally;
+    int64_t start_us = clock_monotonic_us(store->options.clock);
+    bool in_commit = false;
+    Status status = db_exec(store->db, "BEGIN IMMEDIATE", reterr);
+    if (status == STATUS_OK) {
+        status = apply_all(store, first, reterr);
+    }
+    if (status == STATUS_OK) {
+        in_commit = true;
+        status = db_exec(store->db, "COMMIT", reterr);
+    }
+    if (status != STATUS_OK) {
+        return fail_batch(store, before, status, in_commit);
+    }
+    derived_committed(store->derived, store->next_seq - 1);
+    publish_counters(store);
+    store->counters.commits++;
+    store->counters.commit_us += clock_monotonic_us(store->options.clock) - start_us;
+    return STATUS_OK;
 }
 
 Status sqlite_apply(Store *base, Work *first, Error *reterr)
@@ -170,25 +212,11 @@ Status sqlite_apply(Store *base, Work *first, Error *reterr)
     SqliteStore *store = (SqliteStore *)base;
     Error error = {0};
     Status status = check_batch(store, first, &error);
-    bool in_commit = false;
     if (status == STATUS_OK) {
-        int64_t start = clock_monotonic_us(store->options.clock);
-        status = db_exec(store->db, "BEGIN IMMEDIATE", &error);
-        if (status == STATUS_OK) {
-            status = apply_all(store, first, &error);
-        }
-        if (status == STATUS_OK) {
-            in_commit = true;
-            status = db_exec(store->db, "COMMIT", &error);
-        }
-        if (status != STATUS_OK) {
-            status = fail_batch(store, status, in_commit, &error);
-        } else {
-            derived_committed(store->derived, store->next_seq - 1);
-            publish_counters(store);
-            store->counters.commits++;
-            store->counters.commit_us += clock_monotonic_us(store->options.clock) - start;
-        }
+        status = make_room(store, first, &error);
+    }
+    if (status == STATUS_OK) {
+        status = commit_all(store, first, &error);
     }
     return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "%s", error.message);
 }
