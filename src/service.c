@@ -26,13 +26,28 @@ typedef struct Service {
 
 /* ---- Signals ------------------------------------------------------------------------------------------------------- */
 
+/* Queries read the database through a mapping, where an I/O error is not a return code. Nothing that was acknowledged depends on this
+ * process going on. */
+static void on_unreadable(int signal)
+{
+    static const char text[] =
+        "weir: the database could not be read: the disk has failed, or the file was cut off while the service "
+        "ran; nothing more is done with it\n";
+    (void)signal;
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    _exit(SERVICE_EXIT_UNREADABLE);
+}
+
 /* Blocked before the first thread, so that all threads inherit it and only the main one takes them, from a descriptor. */
 static Status take_signals(Service *service, Error *reterr)
 {
+    struct sigaction unreadable = {.sa_handler = on_unreadable};
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
+    sigaction(SIGBUS, &unreadable, NULL);
     if (pthread_sigmask(SIG_BLOCK, &stop, NULL) != 0 || (service->signals = signalfd(-1, &stop, SFD_CLOEXEC)) < 0 ||
         (service->breaking = eventfd(0, EFD_CLOEXEC)) < 0) {
         return error_set(reterr, STATUS_BUSY, "signals cannot be waited for: %s", strerror(errno));
