@@ -91,6 +91,7 @@ const Command command_serve = {
     .exits = "0 it was asked to stop, and everything is on disk\n"
              "2 the configuration, the address or the store's directory cannot be used\n"
              "3 another process holds the store, or the store failed: the message says how\n"
+             "74 the database could not be read: the disk failed, or the file was cut off\n"
              "130 ended by a second signal\n",
     .flags = (const Flag *const[]){flags_data, flags_serve, flags_config, NULL},
     .run = run,

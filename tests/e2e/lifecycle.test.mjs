@@ -579,3 +579,14 @@ test('a full queue answers 503 and loses nothing', async (t) => {
     send(server, '/api/records?results=none', text.replaceAll('nd-', `nd${n}-`), { type: NDJSON_TYPE })));
   for (const answer of streams) assert.equal(answer.status, 200, 'a stream is held back, never refused midway');
 });
+
+test('a page that the disk does not give back ends the service with a message', async (t) => {
+  const server = await startWeir(t);
+  await load(server, randomRecords(random(74), 2000));
+  server.child.kill('SIGBUS'); // what the system sends for it
+  const { code } = await server.exited;
+  assert.equal(code, 74, server.stderr);
+  assert.match(server.stderr, /could not be read/);
+  const again = await startWeir(t, { data: server.data });
+  assert.equal(await countRecords(again), 2000);
+});
