@@ -1,7 +1,9 @@
 # Verbs only; the build itself is meson.build. Each verb installs what it lacks by `make deps`.
 .PHONY: help deps deps-check build run test check check-full bench fuzz fmt fmt-check docs docs-check clean
+# What is installed comes before what is built with it.
+.NOTPARALLEL:
 
-MESON_FLAGS ?=
+export MESON_FLAGS ?=
 
 help:
 	@echo "make run         build and start the service on 127.0.0.1:8080 with its data in ./weir-data"
@@ -19,15 +21,13 @@ deps:
 deps-check:
 	@scripts/deps.sh check
 
-build/build.ninja:
-	@meson setup build $(MESON_FLAGS) >build-setup.log 2>&1 || { cat build-setup.log; exit 1; }
-	@rm -f build-setup.log
+build: deps
+	@scripts/build.sh
 
-build: deps build/build.ninja
-	@ninja -C build --quiet
-
-run: build
-	@build/weir serve --data ./weir-data --listen 127.0.0.1:8080
+# The program alone, since its tests take longer to build than it does; with its defaults, so that WEIR_… variables count.
+run: deps
+	@scripts/build.sh weir
+	@build/weir serve
 
 test: deps-check build
 	@scripts/check.sh test

@@ -6,6 +6,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/deps.sh check
-[ -f build/build.ninja ] || meson setup build >/dev/null
-ninja -C build --quiet
+scripts/build.sh
 exec node bench/run.mjs "$@"

@@ -97,6 +97,8 @@ build() {
   local dir=$1 compiler=$2
   shift 2
   [ -f "$dir/build.ninja" ] || CC=$compiler meson setup "$dir" -Dtests=enabled "$@" || return
+  # `make run` sets build/ up without tests where cmocka is not there yet.
+  grep -q tests/unit/ "$dir/build.ninja" || meson configure "$dir" -Dtests=enabled || return
   ninja -C "$dir"
 }
 
