@@ -33,12 +33,13 @@ static void on_listening(void *self, const char *url)
     progress_end(&serving->progress);
     printf("listening on %s\n", url);
     if (isatty(STDOUT_FILENO)) {
-        printf("\ntry:\n  curl -s %s/api/records -H 'Content-Type: application/json' -d '{\"recordId\":\"rec-001\",\n"
-               "    \"time\":\"2025-01-01 "
-               "10:00:00\",\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\",\"type\":\"positive\",\n"
-               "    \"value\":\"100.50\",\"unit\":\"EUR\",\"reference\":\"ref-001\"}'\n  curl -s "
-               "%s/api/records/aggregate\n\n",
-               url, url);
+        printf("\ntry:\n"
+               "  curl %s/api/records -H 'Content-Type: application/json' -d '{\"recordId\":\"try-001\",\n"
+               "    \"time\":\"2025-01-01 10:00:00\",\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\",\n"
+               "    \"type\":\"positive\",\"value\":\"100.50\",\"unit\":\"EUR\",\"reference\":\"ref-001\"}'\n"
+               "  curl %s/api/records/aggregate\n"
+               "or open %s/ in a browser; Ctrl-C stops the service\n\n",
+               url, url, url);
     }
     fflush(stdout);
 }
