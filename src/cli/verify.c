@@ -28,14 +28,27 @@ static void on_progress(void *context, const char *what, uint64_t done, uint64_t
     progress_show(&verifying->progress, what, done, total, done);
 }
 
+/* Opening a store for writing makes one where none is, and a misspelt directory would be found to be in order. */
+static Status check_store(StoreOptions options, Error *reterr)
+{
+    Store *store = NULL;
+    options.read_only = true;
+    Status status = store_open(&options, &store, reterr);
+    store_close(store);
+    return status == STATUS_REFUSED ? STATUS_REFUSED : STATUS_OK;
+}
+
 /* Opens the store for writing, with everything derived made anew, and closes it again. */
 static Status rebuild(Verifying *verifying, StoreOptions options, Error *reterr)
 {
     Store *store = NULL;
-    options.rebuild = true;
-    options.progress = progress_of_records;
-    options.progress_self = &verifying->progress;
-    Status status = store_open(&options, &store, reterr);
+    Status status = check_store(options, reterr);
+    if (status == STATUS_OK) {
+        options.rebuild = true;
+        options.progress = progress_of_records;
+        options.progress_self = &verifying->progress;
+        status = store_open(&options, &store, reterr);
+    }
     store_close(store);
     return status;
 }
@@ -81,8 +94,9 @@ static void put_text(Buf *text, const VerifyReport *report, Str problems)
 {
     char records[COUNT_BYTES_MAX], messages[COUNT_BYTES_MAX], flows[COUNT_BYTES_MAX], count[COUNT_BYTES_MAX];
     buf_put(text, problems);
-    buf_printf(text, "%s records, %s flows, %s other messages: ", count_format((uint64_t)report->records, records),
-               count_format((uint64_t)report->flows, flows), count_format((uint64_t)report->messages, messages));
+    buf_printf(text, "%s records, %s flows, %s other message%s: ", count_format((uint64_t)report->records, records),
+               count_format((uint64_t)report->flows, flows), count_format((uint64_t)report->messages, messages),
+               report->messages == 1 ? "" : "s");
     if (report->problems == 0) {
         BUF_PUT(text, "everything is right\n");
         return;

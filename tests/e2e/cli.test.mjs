@@ -261,7 +261,10 @@ test('verify in JSON', async (t) => {
   assert.equal(rebuild.code, 3, 'not while a server holds it');
   await server.stop();
   assert.equal(runWeir(['verify', '--data', data, '--rebuild', '--json']).code, 0);
-  assert.equal(runWeir(['verify', '--data', join(data, 'none')]).code, 2);
+  for (const more of [[], ['--rebuild']]) {
+    assert.equal(runWeir(['verify', '--data', join(data, 'none'), ...more]).code, 2);
+    assert.ok(!fs.existsSync(join(data, 'none')), 'it makes no store of its own to find in order');
+  }
 });
 
 test('doctor', (t) => {
