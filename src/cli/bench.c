@@ -165,7 +165,8 @@ static Status read_shape(const Args *args, LoadOptions *options, Error *reterr)
     return status;
 }
 
-/* Without a bound the run would never end; records of a fixed rate are as far apart as their requests. */
+/* Without a bound the run would never end; records of a fixed rate are as far apart as their requests. Old ids at new times would
+ * contradict what an earlier run has left, so that a run is new unless it is asked to be an earlier one again. */
 static void settle_defaults(const Args *args, LoadOptions *options)
 {
     bool sends = !args_has(args, "print") && !args_has(args, "dry");
@@ -175,6 +176,9 @@ static void settle_defaults(const Args *args, LoadOptions *options)
     }
     if (sends && options->mode == LOAD_RATE && options->rate > 0) {
         options->workload.step_us = (int64_t)(1e6 / options->rate);
+    }
+    if (!args_has(args, "seed") && !args_has(args, "start")) {
+        options->workload.seed = (uint64_t)options->workload.start_us;
     }
 }
 
@@ -315,7 +319,7 @@ static const Flag flags_bench[] = {
     {"per-request", "NUMBER", "records a stream (default 1000000; 0: all of a connection's in one)", NULL, NULL},
     {"timeout", "SECONDS", "give up a request on which nothing moves for so long (default 30)", NULL, NULL},
     {"retry", NULL, "send again, under the same ids, what got no answer or a 503", NULL, NULL},
-    {"seed", "NUMBER", "which stream of records (default 1)", NULL, NULL},
+    {"seed", "NUMBER", "which stream of records (default another one in each run; 1 with --start)", NULL, NULL},
     {"first", "NUMBER", "begin with this record of the stream (default 0)", NULL, NULL},
     {"times", "now|spread:30d", "records' times: forward from the start, or at random in so long before it", NULL,
      NULL},

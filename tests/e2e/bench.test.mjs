@@ -91,6 +91,15 @@ test('print writes the records that would be sent', async (t) => {
   assert.equal((await answer.json()).data.duplicates, 20);
 });
 
+test('a run without seed and start is a new one each time', async (t) => {
+  const server = await startWeir(t);
+  for (let run = 0; run < 2; run += 1) {
+    const { code, stdout, stderr } = await runWeirAsync(t, ['bench', '--json', '--url', server.url, '--mode', 'single', '--records', '50']);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).records.created, 50);
+  }
+});
+
 test('without --retry what fails is counted and the exit code says so', async (t) => {
   const url = await stub(t, (body, number) => (number % 3 === 0 ? null : number % 3 === 1 ? 'HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n' : created));
   const report = await bench(t, url, '--mode', 'single', '--records', '9', '--connections', '1');
