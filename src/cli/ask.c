@@ -22,6 +22,16 @@ static Status open_store(Asker *asker, const Config *config, Error *reterr)
     return status == STATUS_OK ? store_reader_open(asker->store, &asker->reader, reterr) : status;
 }
 
+/* Who named no place may not know that there is a choice. */
+static Status open_default_store(Asker *asker, const Config *config, Error *reterr)
+{
+    Error error;
+    Status status = open_store(asker, config, &error);
+    return status == STATUS_OK
+               ? status
+               : error_set(reterr, status, "%s; --data names another directory, --to a running server", error.message);
+}
+
 static Status open_place(Asker *asker, const Args *args, Error *reterr)
 {
     if (args_has(args, "to")) {
@@ -31,7 +41,7 @@ static Status open_place(Asker *asker, const Args *args, Error *reterr)
     Config *config = NULL;
     Status status = args_config(args, &config, reterr);
     if (status == STATUS_OK) {
-        status = open_store(asker, config, reterr);
+        status = args_has(args, "data") ? open_store(asker, config, reterr) : open_default_store(asker, config, reterr);
     }
     config_free(config);
     return status;

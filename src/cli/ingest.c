@@ -443,7 +443,7 @@ static const Flag flags_ingest[] = {
      NULL, NULL},
     {"rejects", "FILE", "write what was not taken in there, as NDJSON: file, line, errors, raw", NULL, NULL},
     {"wait", "SECONDS", "how long to wait for a server that is away, or for room on a full disk (60)", NULL, NULL},
-    {"dry-run", NULL, "say what would become of each record, and change nothing", NULL, NULL},
+    {"dry-run", NULL, "say what would become of each record, and take none of them in", NULL, NULL},
     {0},
 };
 

@@ -329,12 +329,22 @@ static Status next_json(IngestReader *reader, IngestItem *ret_item, bool *ret_en
 
 /* ---- Either -------------------------------------------------------------------------------------------------------- */
 
+/* gzip (RFC 1952) and Zstandard (RFC 8878), which would be taken for CSV. */
+static bool is_compressed(Str text)
+{
+    return str_starts_with(text, STR("\x1F\x8B")) || str_starts_with(text, STR("\x28\xB5\x2F\xFD"));
+}
+
 /* A byte order mark is no content; the first byte of what follows tells the format where the name did not. */
 static Status begin(IngestReader *reader, Error *reterr)
 {
     Status status = STATUS_OK;
-    while (status == STATUS_OK && !reader->ended && reader->end < 3) {
+    while (status == STATUS_OK && !reader->ended && reader->end < 4) {
         status = fill(reader, reterr);
+    }
+    if (status == STATUS_OK && is_compressed((Str){reader->text, reader->end})) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "%s is compressed: unpack it on the way, gunzip -c FILE | weir ingest -", reader->name);
     }
     if (status == STATUS_OK && str_starts_with((Str){reader->text, reader->end}, STR("\xEF\xBB\xBF"))) {
         reader->at = 3;

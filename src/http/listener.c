@@ -74,8 +74,8 @@ Status listener_open(Listener *listener, const char *address, uint16_t port, Err
     int fd = socket(where.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0 || stop_fd < 0 || !bind_and_listen(fd, &where, bytes)) {
-        Status status =
-            error_set(reterr, STATUS_REFUSED, "cannot listen on %s port %u: %s", address, port, strerror(errno));
+        Status status = error_set(reterr, STATUS_REFUSED, "cannot listen on %s port %u: %s%s", address, port,
+                                  strerror(errno), errno == EADDRINUSE ? "; http.listen chooses another port" : "");
         close(fd);
         close(stop_fd);
         return status;

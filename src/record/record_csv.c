@@ -36,7 +36,8 @@ static Status check_missing(const CsvHeader *header, Error *reterr)
 {
     for (size_t bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
         if (header->column_of[bit] < 0) {
-            return error_set(reterr, STATUS_REFUSED, "the CSV header has no column %s", record_field_names[bit]);
+            return error_set(reterr, STATUS_REFUSED, "the CSV header has no column %s%s", record_field_names[bit],
+                             header->columns == 1 ? "; columns are separated by commas" : "");
         }
     }
     return STATUS_OK;

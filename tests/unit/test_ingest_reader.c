@@ -80,6 +80,14 @@ static void test_csv(void **state)
     check("a,b\n\"never closed", INGEST_CSV, "1:a,b|2:\"never closed|"); /* whoever reads the line finds out */
 }
 
+static void test_compressed(void **state)
+{
+    (void)state;
+    check_refused("\x1F\x8B\x08 and so on", INGEST_AUTO, "", "is compressed");
+    check_refused("\x28\xB5\x2F\xFD and so on", INGEST_CSV, "", "is compressed");
+    check("\x28\xB5\n", INGEST_CSV, "1:\x28\xB5|");
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -207,7 +215,7 @@ int main(void)
         cmocka_unit_test(test_ndjson),       cmocka_unit_test(test_csv),
         cmocka_unit_test(test_json),         cmocka_unit_test(test_json_that_is_broken),
         cmocka_unit_test(test_across_reads), cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_missing_file), cmocka_unit_test(test_compressed),
     };
     return cmocka_run_group_tests_name("ingest_reader", tests, make_file, remove_file);
 }

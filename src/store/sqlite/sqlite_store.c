@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,20 @@ static Status take_lock(SqliteStore *store, Error *reterr)
     return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "%s", error.message);
 }
 
+/* What SQLite says of files that this user may not touch does not tell a person what to do. */
+static Status explain_unreadable(const SqliteStore *store, sqlite3 *db, Status status, Error *reterr)
+{
+    if (db && sqlite3_errcode(db) == SQLITE_CANTOPEN && sqlite3_system_errno(db) == EACCES) {
+        return error_set(reterr, STATUS_REFUSED, "the store in %s may not be read by this user", store->dir);
+    }
+    if (db && sqlite3_errcode(db) == SQLITE_READONLY) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "the store in %s can be read while a server runs on it, or by a user who may write there",
+                         store->dir);
+    }
+    return status;
+}
+
 /* A store that is only read: the facts about it, no lock, no writer. */
 static Status open_read_only(SqliteStore *store, Error *reterr)
 {
@@ -128,6 +143,9 @@ static Status open_read_only(SqliteStore *store, Error *reterr)
     if (status == STATUS_OK) {
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         status = schema_open(db, &store->options, &store->base.info, reterr);
+    }
+    if (status != STATUS_OK) {
+        status = explain_unreadable(store, db, status, reterr);
     }
     sqlite3_close(db);
     return status;
