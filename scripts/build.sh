@@ -5,11 +5,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly() { "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }; }
+
 if [ ! -f build/build.ninja ]; then
   echo "building, for the first time"
-  log=$(mktemp)
-  trap 'rm -f "$log"' EXIT
   # shellcheck disable=SC2086 # flags are words
-  meson setup build ${MESON_FLAGS:-} >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  quietly meson setup build ${MESON_FLAGS:-}
 fi
+quietly ninja -C build build.ninja # what meson has to say when one of its own files has changed
 ninja -C build --quiet "$@" | { grep -vx 'ninja: no work to do.' || true; }
