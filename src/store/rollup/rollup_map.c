@@ -15,9 +15,18 @@ typedef struct Series {
 
 typedef struct Cell {
     Total sum;
-    int64_t hour, count, min, max;
+    int64_t min, max, count;
+    int32_t hour; /* those of the years 1 to 9999 need 28 bits */
     uint32_t series;
 } Cell;
+_Static_assert(sizeof(Cell) == 48, "a cell is small, since there may be millions");
+
+/* A record on its way into its cell. */
+typedef struct Pending {
+    int64_t value;
+    int32_t hour;
+    uint32_t series, hash;
+} Pending;
 
 /* Open addressing, at most half full. `number` is an index + 1 into the items; 0: empty. */
 typedef struct Slot {
@@ -31,13 +40,17 @@ typedef struct Table {
     size_t item_bytes;
 } Table;
 
+enum { SERIES_FIRST = 1024, CELLS_FIRST = 4096, PENDING_MAX = 16, HALFWAY = PENDING_MAX / 2 };
+
 struct RollupMap {
     Arena texts;
     Table series, cells;
     bool ranked;
+    /* With a million cells each add would wait for memory twice. So an add only begins to fetch the slot, the one half a ring later what
+     * the slot points to, and the one a ring later counts. */
+    Pending ring[PENDING_MAX];
+    uint64_t entered, counted;
 };
-
-enum { SERIES_FIRST = 1024, CELLS_FIRST = 4096 };
 #define TEXTS_BYTES_MAX ((size_t)8 << 30)
 
 /* ---- Tables -------------------------------------------------------------------------------------------------------- */
@@ -136,9 +149,10 @@ void rollup_map_clear(RollupMap *map)
     table_clear(&map->series);
     table_clear(&map->cells);
     map->ranked = false;
+    map->entered = map->counted = 0;
 }
 
-size_t rollup_map_count(const RollupMap *map) { return map->cells.count; }
+size_t rollup_map_count(const RollupMap *map) { return map->cells.count + (size_t)(map->entered - map->counted); }
 
 static Series *series_at(const RollupMap *map, size_t number) { return (Series *)map->series.items + number; }
 static Cell *cell_at(const RollupMap *map, size_t number) { return (Cell *)map->cells.items + number; }
@@ -174,22 +188,67 @@ static bool find_series(RollupMap *map, const Record *record, uint32_t *ret_numb
     return true;
 }
 
-static Cell *find_cell(RollupMap *map, uint32_t series, int64_t hour)
+static Cell *find_cell(RollupMap *map, const Pending *pending)
 {
     Table *table = &map->cells;
-    uint64_t key[] = {(uint64_t)hour, series};
-    uint32_t hash = (uint32_t)XXH3_64bits(key, sizeof key);
-    for (size_t at = hash & (table->capacity - 1); table->slots[at].number; at = (at + 1) & (table->capacity - 1)) {
+    size_t mask = table->capacity - 1;
+    for (size_t at = pending->hash & mask; table->slots[at].number; at = (at + 1) & mask) {
         Cell *cell = cell_at(map, table->slots[at].number - 1);
-        if (table->slots[at].hash == hash && cell->hour == hour && cell->series == series) {
+        if (table->slots[at].hash == pending->hash && cell->hour == pending->hour && cell->series == pending->series) {
             return cell;
         }
     }
-    Cell *cell = table_add(table, hash);
+    Cell *cell = table_add(table, pending->hash);
     if (cell) {
-        *cell = (Cell){.hour = hour, .series = series, .min = INT64_MAX, .max = INT64_MIN};
+        *cell = (Cell){.hour = pending->hour, .series = pending->series, .min = INT64_MAX, .max = INT64_MIN};
     }
     return cell;
+}
+
+static const Slot *first_slot(const RollupMap *map, uint32_t hash)
+{
+    return &map->cells.slots[hash & (map->cells.capacity - 1)];
+}
+
+/* Counts the oldest in the ring. */
+static bool count_oldest(RollupMap *map)
+{
+    const Pending *pending = &map->ring[map->counted % PENDING_MAX];
+    Cell *cell = find_cell(map, pending);
+    if (!cell) {
+        return false;
+    }
+    cell->count++;
+    cell->sum += pending->value;
+    cell->min = pending->value < cell->min ? pending->value : cell->min;
+    cell->max = pending->value > cell->max ? pending->value : cell->max;
+    map->counted++;
+    return true;
+}
+
+static bool count_all(RollupMap *map)
+{
+    while (map->counted < map->entered) {
+        if (!count_oldest(map)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void enter(RollupMap *map, uint32_t series, int64_t hour, int64_t value)
+{
+    uint64_t key[] = {(uint64_t)hour, series};
+    uint32_t hash = (uint32_t)XXH3_64bits(key, sizeof key);
+    map->ring[map->entered++ % PENDING_MAX] =
+        (Pending){.value = value, .hour = (int32_t)hour, .series = series, .hash = hash};
+    __builtin_prefetch(first_slot(map, hash), 1);
+    if (map->entered > HALFWAY) {
+        const Slot *slot = first_slot(map, map->ring[(map->entered - HALFWAY) % PENDING_MAX].hash);
+        if (slot->number) {
+            __builtin_prefetch(cell_at(map, slot->number - 1), 1);
+        }
+    }
 }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
@@ -213,15 +272,11 @@ int64_t rollup_bucket(RollupLevel level, int64_t time_us)
 Status rollup_map_add(RollupMap *map, const Record *record, Error *reterr)
 {
     uint32_t series = 0;
-    Cell *cell =
-        find_series(map, record, &series) ? find_cell(map, series, rollup_bucket(ROLLUP_HOUR, record->time_us)) : NULL;
-    if (!cell) {
+    bool has_room = map->entered - map->counted < PENDING_MAX || count_oldest(map);
+    if (!has_room || !find_series(map, record, &series)) {
         return error_set(reterr, STATUS_BUSY, "out of memory for rollups");
     }
-    cell->count++;
-    cell->sum += record->value;
-    cell->min = record->value < cell->min ? record->value : cell->min;
-    cell->max = record->value > cell->max ? record->value : cell->max;
+    enter(map, series, rollup_bucket(ROLLUP_HOUR, record->time_us), record->value);
     return STATUS_OK;
 }
 
@@ -310,9 +365,10 @@ static void visit_sorted(const RollupMap *map, RollupLevel level, const IndexPai
 
 Status rollup_map_visit(RollupMap *map, RollupLevel level, RollupVisitor *visit, void *context, Error *reterr)
 {
+    bool complete = count_all(map);
     size_t count = map->cells.count;
     IndexPair *pairs = malloc((count + 1) * sizeof *pairs), *scratch = malloc((count + 1) * sizeof *scratch);
-    bool complete = pairs && scratch && (map->ranked || rank_series(map));
+    complete = complete && pairs && scratch && (map->ranked || rank_series(map));
     for (size_t i = 0; i < count && complete; i++) {
         const Cell *cell = cell_at(map, i);
         pairs[i] = (IndexPair){sort_key(bucket_of_hour(level, cell->hour), series_at(map, cell->series)->rank), i};

@@ -15,7 +15,7 @@ void rollup_map_clear(RollupMap *map);
 /* Adds one record to its hour. BUSY without memory. */
 Status rollup_map_add(RollupMap *map, const Record *record, Error *reterr) MUST_CHECK;
 
-/* Of hours: no other level has more. */
+/* Of hours: no other level has more. Up to 16 too many, until the next visit. */
 size_t rollup_map_count(const RollupMap *map);
 
 /* Visits the rollups of a level in the order of rollup_compare(); for days and weeks their hours are added up. Texts borrow until
