@@ -278,6 +278,38 @@ static Status prepare(SqliteStore *store, Error *reterr)
     return status;
 }
 
+/* Writes the WAL's own bytes back and syncs them. */
+static Status rewrite_file(sqlite3_file *file, sqlite3_int64 bytes, Error *reterr)
+{
+    enum { PIECE_BYTES = 256 << 10 };
+    char *piece = malloc(PIECE_BYTES);
+    int code = piece ? SQLITE_OK : SQLITE_NOMEM;
+    for (sqlite3_int64 at = 0; at < bytes && code == SQLITE_OK; at += PIECE_BYTES) {
+        int count = bytes - at < PIECE_BYTES ? (int)(bytes - at) : PIECE_BYTES;
+        code = file->pMethods->xRead(file, piece, count, at);
+        code = code == SQLITE_OK ? file->pMethods->xWrite(file, piece, count, at) : code;
+    }
+    free(piece);
+    code = code == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : code;
+    return code == SQLITE_OK ? STATUS_OK : db_error(NULL, code, "make the write-ahead log durable", reterr);
+}
+
+/* What an earlier process left in the WAL may be in the system's cache only: it was killed before its sync, or its sync failed and the
+ * system took the pages for written all the same. Readers and repeated records would see it, and a power loss would take it away. So
+ * its pages are made dirty and synced, and its name with them, before anything is told to anybody. */
+static Status make_durable(SqliteStore *store, Error *reterr)
+{
+    sqlite3_file *wal = NULL;
+    sqlite3_int64 bytes = 0;
+    Status status = STATUS_OK;
+    int code = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (code == SQLITE_OK && wal && wal->pMethods && wal->pMethods->xFileSize(wal, &bytes) == SQLITE_OK) {
+        status = rewrite_file(wal, bytes, reterr);
+    }
+    const Io *io = store->options.io;
+    return status == STATUS_OK ? io->sync_dir(io->self, store->dir, reterr) : status;
+}
+
 Status sqlite_writer_open(SqliteStore *store, Error *reterr)
 {
     int code = sqlite3_open_v2(store->path, &store->db,
@@ -302,6 +334,9 @@ Status sqlite_writer_open(SqliteStore *store, Error *reterr)
     }
     if (status == STATUS_OK) {
         status = schema_open(store->db, &store->options, &store->base.info, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = make_durable(store, reterr);
     }
     if (status == STATUS_OK) {
         status = prepare(store, reterr);
