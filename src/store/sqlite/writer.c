@@ -281,7 +281,7 @@ static Status prepare(SqliteStore *store, Error *reterr)
 /* Writes the WAL's own bytes back and syncs them. */
 static Status rewrite_file(sqlite3_file *file, sqlite3_int64 bytes, Error *reterr)
 {
-    enum { PIECE_BYTES = 256 << 10 };
+    enum { PIECE_BYTES = 64 << 10 }; /* SQLite writes less than 128 KiB at once */
     char *piece = malloc(PIECE_BYTES);
     int code = piece ? SQLITE_OK : SQLITE_NOMEM;
     for (sqlite3_int64 at = 0; at < bytes && code == SQLITE_OK; at += PIECE_BYTES) {
