@@ -37,7 +37,7 @@ static void on_listening(void *self, const char *url)
                "  curl %s/api/records -H 'Content-Type: application/json' -d '{\"recordId\":\"try-001\",\n"
                "    \"time\":\"2025-01-01 10:00:00\",\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\",\n"
                "    \"type\":\"positive\",\"value\":\"100.50\",\"unit\":\"EUR\",\"reference\":\"ref-001\"}'\n"
-               "  curl %s/api/records/aggregate\n"
+               "  curl %s/api/records/aggregate\n\n"
                "or open %s/ in a browser; Ctrl-C stops the service\n\n",
                url, url, url);
     }
