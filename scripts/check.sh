@@ -137,9 +137,10 @@ run_check() {
   if command -v node >/dev/null; then
     step end-to-end count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/e2e/run.sh
     step kills count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh --quick
+    step kill-points count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 60
   else
     echo "end-to-end              node is missing: skipped"
-    skipped=$((skipped + 2))
+    skipped=$((skipped + 3))
   fi
 }
 
@@ -151,6 +152,7 @@ run_full() {
   step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
   step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
   step kills-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
+  step kill-points-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 1000 --seed "$RANDOM"
 }
 
 case "$level" in
