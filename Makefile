@@ -1,5 +1,5 @@
 # Verbs only; the build itself is meson.build. Each verb installs what it lacks by `make deps`.
-.PHONY: help deps deps-check build run test check check-full bench fuzz fmt fmt-check docs docs-check clean
+.PHONY: help deps deps-check build run test check check-full bench sim fuzz fmt fmt-check docs docs-check clean
 # What is installed comes before what is built with it.
 .NOTPARALLEL:
 
@@ -11,6 +11,7 @@ help:
 	@echo "make test        units, contract, tidy (seconds)"
 	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs"
 	@echo "make bench       the measurements, results in bench/results/"
+	@echo "make sim         runs of the core on a faulty disk, SEEDS=1000; SEED=17 tells one of them"
 	@echo "make fuzz        a minute of libFuzzer for each parser; T=record for one"
 	@echo "make fmt         format the code     make docs  write the generated references anew"
 	@echo "make deps        install what is needed from the system's packages"
@@ -40,6 +41,9 @@ check-full: deps-check
 
 bench: build
 	@scripts/bench.sh $(BENCH)
+
+sim: build
+	@build/tests/sim/weir-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),200) --jobs $(or $(JOBS),2))
 
 fuzz: deps-check
 	@scripts/fuzz.sh $(T)

@@ -276,8 +276,12 @@ SimResult sim_file_write(SimFile *file, uint64_t offset, const void *data, size_
     bool goes = call_begin(&call);
     size_t done = fitting(file, offset, count);
     SimResult result = done == count ? SIM_OK : SIM_FULL;
-    if (!goes) {
-        done = call.verdict == FROZEN ? 0 : (size_t)random_below(&file->disk->random, done + 1);
+    if (call.verdict == FROZEN) {
+        done = 0;
+    } else if (
+        !goes) { /* who is told that there is no room has not had all of it written; after an error, that may be */
+        size_t most = call.verdict == STRUCK_FULL && done == count && count > 0 ? count - 1 : done;
+        done = (size_t)random_below(&file->disk->random, most + 1);
     }
     sim_node_write(file->node, offset, data, done);
     return call_end(&call, result);

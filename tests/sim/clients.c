@@ -1,0 +1,360 @@
+#include "sim/clients.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "sim/need.h"
+#include "sim/walk.h"
+#include "sim/world.h"
+#include "support/random.h"
+
+struct Call {
+    Submission submission;
+    World *world;
+    Call *next;
+    int64_t number;
+    size_t intake;
+    ModelWork work;
+    Outcome *outcomes; /* the store's */
+    Outcome *expected; /* the model's */
+    Arena stored;
+};
+
+/* ---- Lists ------------------------------------------------------------------------------------------------------------------ */
+
+static void list_add(CallList *list, Call *call)
+{
+    call->next = NULL;
+    *(list->first ? list->last : &list->first) = call;
+    list->last = &call->next;
+    list->count++;
+}
+
+static Call *list_take(CallList *list)
+{
+    Call *call = list->first;
+    if (call) {
+        list->first = call->next;
+        list->count--;
+    }
+    return call;
+}
+
+static void call_free(Call *call)
+{
+    free((Record *)(uintptr_t)call->work.items);
+    free(call->outcomes);
+    free(call->expected);
+    arena_release(&call->stored);
+    free(call);
+}
+
+void clients_init(World *world, uint64_t seed)
+{
+    Clients *clients = &world->clients;
+    *clients = (Clients){.random = seed};
+    clients->intakes = 1 + random_below(&clients->random, CLIENTS_INTAKES_MAX);
+    clients->calls_max = 1 + random_below(&clients->random, 8);
+}
+
+void clients_release(World *world)
+{
+    for (Call *call; (call = list_take(&world->clients.repeat));) {
+        call_free(call);
+    }
+    for (Call *call; (call = list_take(&world->clients.unsure));) {
+        call_free(call);
+    }
+}
+
+/* ---- What a call was told ---------------------------------------------------------------------------------------------------- */
+
+static const char *kind_name(OutcomeKind kind)
+{
+    static const char *const names[] = {"nothing", "created", "duplicate", "conflict", "rejected"};
+    return names[kind];
+}
+
+static void put_outcome(const Outcome *outcome, char *ret_text, size_t room)
+{
+    int len = snprintf(ret_text, room, "%s, seq %" PRId64, kind_name(outcome->kind), outcome->seq);
+    for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
+        if (outcome->differs & 1u << i) {
+            len += snprintf(ret_text + len, room - (size_t)len, ", other %s", record_field_names[i]);
+        }
+    }
+}
+
+static void check_stored(Call *call, const Outcome *outcome, const char *what)
+{
+    World *world = call->world;
+    if (outcome->kind != OUTCOME_CONFLICT || outcome->seq == 0 || !call->submission.work.records.stored) {
+        return;
+    }
+    if (!outcome->stored) {
+        story_fail(&world->story, what, "the record that is there", "none");
+    }
+    walk_check_record(world, outcome->stored, outcome->seq, what);
+}
+
+static void check_outcome(Call *call, size_t at)
+{
+    World *world = call->world;
+    const Outcome *is = &call->outcomes[at], *right = &call->expected[at];
+    char what[128], expected[256], found[256];
+    snprintf(what, sizeof what, "call %" PRId64 " was told about its record %zu", call->number, at);
+    if (is->kind != right->kind || is->seq != right->seq || is->differs != right->differs) {
+        put_outcome(right, expected, sizeof expected);
+        put_outcome(is, found, sizeof found);
+        walk_tell_record(world, &call->work.items[at]);
+        story_fail(&world->story, what, expected, found);
+    }
+    check_stored(call, is, what);
+}
+
+static void count_told(Clients *clients, const Call *call)
+{
+    ProcessorMetrics *told = &clients->told;
+    for (size_t i = 0; i < call->work.count && !call->work.dry_run; i++) {
+        OutcomeKind kind = call->outcomes[i].kind;
+        told->created += kind == OUTCOME_CREATED && call->submission.work.status == STATUS_OK;
+        told->duplicates += kind == OUTCOME_DUPLICATE;
+        told->conflicts += kind == OUTCOME_CONFLICT;
+    }
+}
+
+static void check_rule(Call *call, const ModelAnswer *answer)
+{
+    const AlertRule *is = &call->submission.work.rule;
+    if (answer->status == STATUS_OK && call->work.kind == WORK_RULE_PUT &&
+        (is->id != answer->rule.id || is->version != answer->rule.version)) {
+        story_failf(&call->world->story,
+                    "call %" PRId64 " put rule %" PRId64 " version %" PRId64 ", but was told rule %" PRId64
+                    " version %" PRId64,
+                    call->number, answer->rule.id, answer->rule.version, is->id, is->version);
+    }
+}
+
+static void tell_done(Call *call)
+{
+    unsigned counts[OUTCOME_REJECTED + 1] = {0};
+    for (size_t i = 0; i < call->work.count; i++) {
+        counts[call->outcomes[i].kind]++;
+    }
+    story_tell(&call->world->story,
+               "call %" PRId64 " is done (%s): %u created, %u duplicates, %u conflicts; the log ends at %" PRId64,
+               call->number, status_name(call->submission.work.status), counts[OUTCOME_CREATED],
+               counts[OUTCOME_DUPLICATE], counts[OUTCOME_CONFLICT], model_last_seq(&call->world->model));
+}
+
+/* After the power was cut or a sync failed, only that may still be told which needs no disk: that something was there before. */
+static void check_may_tell(Call *call, const ModelMark *before)
+{
+    World *world = call->world;
+    bool changed = before->count != world->model.count || !model_same_rules(&world->model, before);
+    if (changed && sim_disk_is_frozen(world->machine.disk)) {
+        story_failf(&world->story, "call %" PRId64 " was acknowledged after the power was cut", call->number);
+    }
+    if (world->faults.log_sync_failed) {
+        story_failf(&world->story, "call %" PRId64 " was acknowledged after a failed sync", call->number);
+    }
+}
+
+/* It was committed: the model does the same, and must come to the same. */
+static void check_answer(Call *call)
+{
+    World *world = call->world;
+    ModelAnswer answer = {.outcomes = call->expected};
+    ModelMark before = model_mark(&world->model);
+    model_apply(&world->model, &call->work, &answer);
+    tell_done(call);
+    check_may_tell(call, &before);
+    if (call->submission.work.status != answer.status) {
+        story_fail(&world->story, "the status of a call", status_name(answer.status),
+                   status_name(call->submission.work.status));
+    }
+    for (size_t i = 0; i < call->work.count; i++) {
+        check_outcome(call, i);
+    }
+    check_rule(call, &answer);
+    count_told(&world->clients, call);
+}
+
+static void again_or_never(Call *call)
+{
+    Clients *clients = &call->world->clients;
+    if (random_below(&clients->random, 100) < 80) {
+        list_add(&clients->repeat, call);
+    } else {
+        call_free(call);
+    }
+}
+
+static void on_done(Submission *submission, Status status, const Error *error)
+{
+    Call *call = submission->owner;
+    World *world = call->world;
+    world->clients.under_way[call->intake]--;
+    world->clients.queue_bytes -= submission->bytes;
+    if (status == STATUS_OK) {
+        check_answer(call);
+        call_free(call);
+        return;
+    }
+    story_tell(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
+    faults_check_failure(world, status, error->message);
+    /* The first batch that fails was under way in the store; to what comes after it, nothing can have happened. */
+    if (status != STATUS_BUSY && !world->machine.broken) {
+        list_add(&world->clients.unsure, call);
+    } else {
+        again_or_never(call);
+    }
+}
+
+/* ---- Making calls --------------------------------------------------------------------------------------------------------------- */
+
+static Call *new_call(World *world)
+{
+    Call *call = need(calloc(1, sizeof *call));
+    call->world = world;
+    workload_draw(&world->workload, &world->model, world->machine.clock.wall_us, &call->work);
+    call->outcomes = need(calloc(call->work.count + 1, sizeof *call->outcomes));
+    call->expected = need(calloc(call->work.count + 1, sizeof *call->expected));
+    arena_init(&call->stored, 4096, (size_t)64 << 20);
+    return call;
+}
+
+static void tell_call(Call *call)
+{
+    enum { RECORDS_TOLD_MAX = 20 };
+    Story *story = &call->world->story;
+    const ModelWork *work = &call->work;
+    if (work->kind != WORK_RECORDS) {
+        story_tell(story, "call %" PRId64 " (intake %zu): %s rule %" PRId64 " version %" PRId64 " \"%.*s\"",
+                   call->number, call->intake, work->kind == WORK_RULE_PUT ? "put" : "delete", work->rule.id,
+                   work->rule.version, STR_ARGS(work->rule.name));
+        return;
+    }
+    story_tell(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
+               work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
+    for (size_t i = 0; story->out && i < work->count && i < RECORDS_TOLD_MAX; i++) {
+        walk_tell_record(call->world, &work->items[i]);
+    }
+}
+
+static void prepare(Call *call)
+{
+    const StoreInfo *info = store_info(call->world->machine.store);
+    call->submission = (Submission){.work = {.kind = call->work.kind}, .done = on_done, .owner = call};
+    call->submission.bytes = 1 + 200 * call->work.count;
+    if (call->work.kind != WORK_RECORDS) {
+        call->submission.work.rule = call->work.rule;
+        return;
+    }
+    Record *items = (Record *)(uintptr_t)call->work.items;
+    for (size_t i = 0; i < call->work.count; i++) {
+        items[i].identity_hash = record_identity_hash(&items[i], info->identity, info->hash_seed);
+    }
+    arena_reset(&call->stored);
+    call->submission.work.records.items = items;
+    call->submission.work.records.outcomes = call->outcomes;
+    call->submission.work.records.count = call->work.count;
+    call->submission.work.records.atomic = call->work.atomic;
+    call->submission.work.records.dry_run = call->work.dry_run;
+    call->submission.work.records.stored = call->number % 2 ? &call->stored : NULL;
+}
+
+static void hand_in(Call *call)
+{
+    World *world = call->world;
+    Clients *clients = &world->clients;
+    Error error = {0};
+    prepare(call);
+    tell_call(call);
+    size_t bytes = call->submission.bytes;
+    bool fits =
+        clients->queue_bytes == 0 || clients->queue_bytes + bytes <= world->machine.processor_options.queue_bytes_max;
+    Status status = processor_submit(world->machine.processor, &call->submission, &error);
+    if (status != (fits ? STATUS_OK : STATUS_BUSY)) {
+        story_fail(&world->story, "a call is handed in", fits ? "room in the queue" : "BUSY, since the queue is full",
+                   status_name(status));
+    }
+    if (status == STATUS_OK) {
+        clients->under_way[call->intake]++;
+        clients->queue_bytes += bytes;
+        clients->told.submissions++;
+    } else {
+        story_tell(&world->story, "call %" PRId64 ": the queue is full", call->number);
+        clients->told.refused_busy++;
+        list_add(&clients->repeat, call);
+    }
+}
+
+void clients_call(World *world)
+{
+    Clients *clients = &world->clients;
+    size_t intake = random_below(&clients->random, clients->intakes);
+    if (clients->under_way[intake] >= clients->calls_max) {
+        return;
+    }
+    bool again = clients->repeat.count > 0 && random_below(&clients->random, 100) < 50;
+    Call *call = again ? list_take(&clients->repeat) : new_call(world);
+    call->intake = intake;
+    call->number = ++clients->number;
+    hand_in(call);
+}
+
+bool clients_wait(const World *world) { return world->clients.queue_bytes > 0; }
+
+void clients_begin_life(World *world) { world->clients.told = (ProcessorMetrics){0}; }
+
+/* ---- What is unsure ------------------------------------------------------------------------------------------------------------- */
+
+static void apply_unsure(World *world)
+{
+    for (Call *call = world->clients.unsure.first; call; call = call->next) {
+        ModelAnswer answer = {.outcomes = call->expected};
+        model_apply(&world->model, &call->work, &answer);
+    }
+}
+
+void clients_settle(World *world, int64_t last_seq, bool (*same_rules)(World *world))
+{
+    ModelMark mark = model_mark(&world->model);
+    size_t unsure = world->clients.unsure.count;
+    bool absent = last_seq == model_last_seq(&world->model) && same_rules(world);
+    if (!absent) {
+        int64_t without = model_last_seq(&world->model);
+        apply_unsure(world);
+        if (last_seq != model_last_seq(&world->model) || !same_rules(world)) {
+            char expected[128], found[128];
+            snprintf(expected, sizeof expected,
+                     "%zu unsure calls wholly absent (seq %" PRId64 ") or wholly there (seq %" PRId64 ")", unsure,
+                     without, model_last_seq(&world->model));
+            snprintf(found, sizeof found, "seq %" PRId64 "%s", last_seq,
+                     same_rules(world) ? "" : ", and other rules than these");
+            model_rewind(&world->model, &mark);
+            story_fail(&world->story, "what the store has after its start", expected, found);
+        }
+    }
+    if (unsure > 0) {
+        story_tell(&world->story, "%zu unsure calls turn out to be %s", unsure, absent ? "absent" : "there");
+    }
+    clients_forget_unsure(world);
+}
+
+void clients_forget_unsure(World *world)
+{
+    for (Call *call; (call = list_take(&world->clients.unsure));) {
+        again_or_never(call);
+    }
+}
+
+void clients_committed(void *self, int64_t last_seq)
+{
+    World *world = self;
+    if (last_seq != model_last_seq(&world->model)) {
+        story_failf(&world->story, "a commit is told with last_seq %" PRId64 ", but the log ends at %" PRId64, last_seq,
+                    model_last_seq(&world->model));
+    }
+}

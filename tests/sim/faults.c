@@ -1,0 +1,348 @@
+#include "sim/faults.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "sim/store_damage.h"
+#include "sim/world.h"
+#include "support/random.h"
+
+/* How old the store's idea of the free space may be (see FREE_CHECK_US in writer.c), and how long it waits before it writes
+ * files again (RETRY_US in derived.c); and some. */
+enum { ROOMY_AFTER_US = 1500000 };
+
+static uint64_t below(World *world, uint64_t limit) { return random_below(&world->faults.random, limit); }
+
+static bool percent(World *world, unsigned chance) { return below(world, 100) < chance; }
+
+/* ---- The plan ----------------------------------------------------------------------------------------------------------- */
+
+static int by_step(const void *a, const void *b)
+{
+    const int64_t *left = a, *right = b; /* the step is the first member */
+    return (*left > *right) - (*left < *right);
+}
+
+void faults_init(World *world, uint64_t seed, int64_t steps)
+{
+    static const FaultKind drawn[] = {FAULT_RESTART, FAULT_RESTART,   FAULT_CRASH, FAULT_CRASH,
+                                      FAULT_CRASH,   FAULT_ERROR,     FAULT_ERROR, FAULT_ERROR,
+                                      FAULT_FULL,    FAULT_FULL_ONCE, FAULT_CLOCK, FAULT_LIVE_FLIP};
+    Faults *faults = &world->faults;
+    *faults = (Faults){.random = seed};
+    faults->count = percent(world, 20) ? 0 : 1 + below(world, percent(world, 50) ? 4 : FAULTS_MAX);
+    for (size_t i = 0; i < faults->count; i++) {
+        faults->plan[i].step = (int64_t)below(world, (uint64_t)steps);
+        faults->plan[i].kind = drawn[below(world, sizeof drawn / sizeof *drawn)];
+    }
+    qsort(faults->plan, faults->count, sizeof faults->plan[0], by_step);
+}
+
+void faults_release(World *world) { damage_forget_kept(world); }
+
+/* ---- What the disk did ---------------------------------------------------------------------------------------------------- */
+
+/* "sync store/weir.db-wal: I/O error": whatever has a reason behind it did not go as it was asked. */
+void faults_on_operation(void *context, uint64_t number, const char *text)
+{
+    World *world = context;
+    Faults *faults = &world->faults;
+    (void)number;
+    bool io_error = strstr(text, ": I/O error"), full = strstr(text, ": no space"),
+         frozen = strstr(text, ": frozen") || strstr(text, ": the disk freezes");
+    if (!io_error && !full && !frozen) {
+        story_operation(&world->story, text);
+        return;
+    }
+    if (io_error && strncmp(text, "sync ", 5) == 0) {
+        faults->log_sync_failed = faults->log_sync_failed || strstr(text, ".db");
+    }
+    faults->hard_struck = faults->hard_struck || io_error || frozen;
+    if (full) {
+        faults->roomy_us = faults->full_until_step ? INT64_MAX : world->machine.clock.monotonic_us + ROOMY_AFTER_US;
+    }
+    enum { TOLD_MAX = 5 };
+    if (faults->told++ < TOLD_MAX) {
+        story_tell(&world->story, "the disk: %s", text);
+    } else {
+        story_operation(&world->story, text);
+    }
+}
+
+/* ---- Faults of the disk --------------------------------------------------------------------------------------------------- */
+
+static const char *draw_suffix(World *world)
+{
+    static const char *const suffixes[] = {NULL, NULL, "-wal", ".db", ".run"};
+    return suffixes[below(world, sizeof suffixes / sizeof *suffixes)];
+}
+
+static void arm(World *world, SimFault fault)
+{
+    if (++world->faults.armed > SIM_FAULTS_MAX) { /* most of them never strike */
+        sim_disk_disarm(world->machine.disk);
+        world->faults.armed = 1;
+    }
+    static const char *const names[] = {"an I/O error", "no room", "the end"};
+    story_tell(&world->story, "armed: %s at operation %" PRIu64 " out of 0x%x on *%s%s", names[fault.failure],
+               fault.nth, fault.ops, fault.suffix ? fault.suffix : "", fault.for_good ? ", for good" : "");
+    sim_disk_arm(world->machine.disk, &fault);
+    world->faults.happened++;
+}
+
+static void arm_crash(World *world, uint64_t within)
+{
+    bool changes = percent(world, 80);
+    arm(world, (SimFault){.ops = changes ? SIM_CHANGES : SIM_ANY,
+                          .suffix = draw_suffix(world),
+                          .nth = 1 + below(world, within),
+                          .failure = SIM_FAIL_FREEZE});
+}
+
+static void arm_error(World *world, uint64_t within)
+{
+    static const unsigned ops[] = {SIM_ANY,  SIM_CHANGES, SIM_SYNC,   SIM_SYNC,   SIM_WRITE,    SIM_READ,
+                                   SIM_READ, SIM_OPEN,    SIM_CREATE, SIM_REMOVE, SIM_SYNC_DIR, SIM_TRUNCATE};
+    unsigned drawn = ops[below(world, sizeof ops / sizeof *ops)];
+    const char *suffix = drawn == SIM_SYNC_DIR ? NULL : draw_suffix(world);
+    arm(world, (SimFault){.ops = drawn,
+                          .suffix = suffix,
+                          .nth = 1 + below(world, drawn == SIM_ANY || drawn == SIM_CHANGES ? within : within / 8 + 1),
+                          .failure = SIM_FAIL_ERROR,
+                          .for_good = percent(world, 25)});
+}
+
+static void arm_no_room(World *world)
+{
+    arm(world, (SimFault){.ops = SIM_WRITE | SIM_CREATE,
+                          .suffix = draw_suffix(world),
+                          .nth = 1 + below(world, 40),
+                          .failure = SIM_FAIL_FULL});
+}
+
+static void fill_disk(World *world)
+{
+    Faults *faults = &world->faults;
+    uint64_t room = percent(world, 30) ? 0 : below(world, 200000);
+    faults->full_until_step = world->story.step + 2 + (int64_t)below(world, 30);
+    faults->roomy_us = INT64_MAX;
+    faults->happened++;
+    sim_disk_limit(world->machine.disk, sim_disk_used(world->machine.disk) + room);
+    story_tell(&world->story, "the disk has %" PRIu64 " bytes left until step %" PRId64, room, faults->full_until_step);
+}
+
+static void make_room(World *world)
+{
+    sim_disk_limit(world->machine.disk, UINT64_MAX);
+    world->faults.full_until_step = 0;
+    world->faults.roomy_us = world->machine.clock.monotonic_us + ROOMY_AFTER_US;
+    story_tell(&world->story, "the disk has room again");
+}
+
+/* ---- Faults of the rest of the computer ------------------------------------------------------------------------------------- */
+
+static void jump_clock(World *world)
+{
+    SimClock *clock = &world->machine.clock;
+    static const int64_t spans[] = {2000000, INT64_C(7200000000), INT64_C(90000000000000)};
+    int64_t span = spans[below(world, sizeof spans / sizeof *spans)];
+    int64_t jump = (int64_t)below(world, (uint64_t)span) - span / 2;
+    clock->wall_us += jump;
+    clock->monotonic_us += percent(world, 30) ? (int64_t)below(world, (uint64_t)span) : 0;
+    world->faults.happened++;
+    story_tell(&world->story, "the clock jumps by %" PRId64 " s", jump / 1000000);
+}
+
+static void restart(World *world)
+{
+    Faults *faults = &world->faults;
+    faults->restart_due = true;
+    faults->ending = (Ending)below(world, 3);
+    faults->happened++;
+}
+
+static void begin(World *world, FaultKind kind)
+{
+    enum { OPERATIONS = 300 };
+    switch (kind) {
+    case FAULT_RESTART: restart(world); break;
+    case FAULT_CRASH: arm_crash(world, OPERATIONS); break;
+    case FAULT_ERROR: arm_error(world, OPERATIONS); break;
+    case FAULT_FULL_ONCE: arm_no_room(world); break;
+    case FAULT_FULL: fill_disk(world); break;
+    case FAULT_CLOCK: jump_clock(world); break;
+    default: damage_flip_live(world); break;
+    }
+}
+
+void faults_step(World *world)
+{
+    Faults *faults = &world->faults;
+    if (faults->full_until_step && world->story.step >= faults->full_until_step) {
+        make_room(world);
+    }
+    while (faults->next < faults->count && faults->plan[faults->next].step <= world->story.step) {
+        begin(world, faults->plan[faults->next++].kind);
+    }
+}
+
+void faults_stop(World *world)
+{
+    Faults *faults = &world->faults;
+    faults->next = faults->count;
+    sim_disk_disarm(world->machine.disk);
+    if (faults->full_until_step) {
+        make_room(world);
+    }
+    machine_pass_time(&world->machine, 2 * ROOMY_AFTER_US);
+    faults->roomy_us = 0;
+}
+
+/* ---- The end of a life -------------------------------------------------------------------------------------------------------- */
+
+bool faults_end_is_due(const World *world)
+{
+    return world->faults.restart_due || world->machine.broken || sim_disk_is_frozen(world->machine.disk);
+}
+
+/* Whoever comes back after a power loss must not have relied on what was only in memory: so the power is lost most often. */
+static SimLoss draw_loss(World *world)
+{
+    static const SimLoss losses[] = {SIM_LOSS_DRAWN, SIM_LOSS_DRAWN, SIM_LOSS_ALL, SIM_LOSS_SOME, SIM_LOSS_PROCESS};
+    return losses[below(world, sizeof losses / sizeof *losses)];
+}
+
+SimLoss faults_ending(World *world)
+{
+    Faults *faults = &world->faults;
+    SimDisk *disk = world->machine.disk;
+    if (sim_disk_is_frozen(disk)) {
+        return draw_loss(world);
+    }
+    /* A program that broke ends by itself, most often in order. */
+    Ending ending = faults->restart_due ? faults->ending : percent(world, 60) ? ENDING_ORDER : ENDING_KILL;
+    faults->restart_due = false;
+    if (ending == ENDING_ORDER) {
+        story_tell(&world->story, "the program ends in order");
+        return SIM_LOSS_PROCESS;
+    }
+    story_tell(&world->story, ending == ENDING_KILL ? "the program is killed" : "the power fails");
+    sim_disk_freeze(disk);
+    return ending == ENDING_KILL ? SIM_LOSS_PROCESS : draw_loss(world);
+}
+
+void faults_between_lives(World *world)
+{
+    world->faults.restart_due = false;
+    if (world->faults.next == world->faults.count) {
+        return; /* nothing goes wrong any more */
+    }
+    if (percent(world, 30)) {
+        damage_keep(world);
+    } else if (percent(world, 30)) {
+        damage_go_back(world);
+    }
+    if (percent(world, 35)) {
+        damage_runs(world);
+    }
+}
+
+void faults_before_boot(World *world, int attempt)
+{
+    Faults *faults = &world->faults;
+    faults->struck = sim_disk_struck(world->machine.disk);
+    faults->log_sync_failed = faults->hard_struck = faults->damaged_live = false;
+    faults->told = 0;
+    faults->armed = 0;
+    if (attempt == 0 && faults->next < faults->count && percent(world, 25)) {
+        enum { OPERATIONS = 60 };
+        if (percent(world, 60)) {
+            arm_crash(world, OPERATIONS);
+        } else {
+            arm_error(world, OPERATIONS);
+        }
+    }
+}
+
+void faults_check_boot(World *world, Status status, const char *message)
+{
+    Faults *faults = &world->faults;
+    story_tell(&world->story, "the start fails: %s, %s", status_name(status), message);
+    if (faults->hard_struck || faults_struck(world) > faults->struck) {
+        return;
+    }
+    /* A full disk must not keep a store from being opened, unless something has to be written for it. */
+    bool needs_room =
+        world->lives == 0 || faults->damaged_before_boot || faults_is_damaged(world) || store_is_distrusted(world);
+    if (faults->full_until_step && needs_room) {
+        make_room(world);
+        return;
+    }
+    story_fail(&world->story, "the store cannot be opened, though nothing went wrong with the disk", "OK", message);
+}
+
+void faults_after_boot(World *world)
+{
+    Faults *faults = &world->faults;
+    faults->damaged_before_boot = false;
+    faults->damaged_live = faults_is_damaged(world);
+    if (faults->full_until_step == 0) {
+        sim_disk_disarm(world->machine.disk);
+        faults->roomy_us = 0;
+    }
+    /* A second crash soon after the first finds what the first left in memory only. */
+    if (faults->next < faults->count && percent(world, 25)) {
+        restart(world);
+        faults->ending = ENDING_POWER;
+        faults->restart_due = percent(world, 30);
+        if (!faults->restart_due) {
+            arm_crash(world, 40);
+        }
+    }
+}
+
+/* ---- Excuses -------------------------------------------------------------------------------------------------------------------- */
+
+uint64_t faults_struck(const World *world) { return sim_disk_struck(world->machine.disk); }
+
+bool faults_had_effect(const World *world)
+{
+    return world->faults.hard_struck || faults_is_damaged(world) || faults_end_is_due(world);
+}
+
+bool faults_is_damaged(const World *world)
+{
+    if (world->faults.damaged_live) {
+        return true;
+    }
+    for (size_t i = 0; i < world->faults.damaged_count; i++) {
+        const uint8_t *bytes;
+        size_t count;
+        if (sim_disk_peek(world->machine.disk, world->faults.damaged[i], &bytes, &count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void faults_check_failure(World *world, Status status, const char *message)
+{
+    const Faults *faults = &world->faults;
+    bool no_room = world->machine.clock.monotonic_us < faults->roomy_us;
+    bool excused = status == STATUS_BUSY      ? no_room
+                   : status == STATUS_UNKNOWN ? faults->hard_struck
+                   : status == STATUS_BROKEN  ? faults->hard_struck || faults_is_damaged(world)
+                                              : false;
+    if (!excused) {
+        story_fail(&world->story, "a call fails without an excuse",
+                   no_room ? "BUSY, since the disk is full, or OK" : "OK", message);
+    }
+}
+
+void faults_check_reading(World *world, uint64_t struck, const char *what, Status status, const char *message)
+{
+    story_tell(&world->story, "%s fails: %s, %s", what, status_name(status), message);
+    if (faults_struck(world) == struck && !sim_disk_is_frozen(world->machine.disk) && !faults_is_damaged(world)) {
+        story_fail(&world->story, what, "an answer, since nothing is wrong with the disk", message);
+    }
+}

@@ -1,0 +1,317 @@
+#include "sim/model.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "sim/need.h"
+
+void model_init(Model *model, RecordIdentity identity)
+{
+    *model = (Model){.identity = identity, .capacity = 1024, .next_rule_id = 1};
+    model->entries = need(calloc(model->capacity, sizeof *model->entries));
+    plain_map_init(&model->by_identity);
+    plain_map_init(&model->by_flow);
+}
+
+void model_release(Model *model)
+{
+    free(model->entries);
+    plain_map_release(&model->by_identity);
+    plain_map_release(&model->by_flow);
+}
+
+const ModelEntry *model_at(const Model *model, int64_t seq)
+{
+    assert(seq >= 1 && seq <= model_last_seq(model));
+    return &model->entries[seq - 1];
+}
+
+/* ---- Which record is which --------------------------------------------------------------------------------------------- */
+
+static void identity_key(const Model *model, const Record *record, PlainKey *ret_key)
+{
+    ret_key->len = 0;
+    if (model->identity != IDENTITY_CONTENT) {
+        plain_key_add(ret_key, record->record_id);
+        if (model->identity == IDENTITY_SOURCE_AND_RECORD_ID) {
+            plain_key_add(ret_key, record->source_id);
+        }
+        return;
+    }
+    plain_key_add_number(ret_key, record->time_us);
+    plain_key_add_number(ret_key, record->value);
+    plain_key_add_number(ret_key, record->type);
+    plain_key_add(ret_key, record->source_id);
+    plain_key_add(ret_key, record->destination_id);
+    plain_key_add(ret_key, record->unit);
+    plain_key_add(ret_key, record->reference);
+}
+
+static void flow_key(const Record *record, PlainKey *ret_key)
+{
+    ret_key->len = 0;
+    plain_key_add(ret_key, record->destination_id);
+    plain_key_add(ret_key, record->reference);
+    plain_key_add(ret_key, record->unit);
+}
+
+int64_t model_find(const Model *model, const Record *record)
+{
+    PlainKey key;
+    identity_key(model, record, &key);
+    return plain_map_get(&model->by_identity, plain_key_str(&key));
+}
+
+uint32_t model_differs(const Model *model, const Record *a, const Record *b)
+{
+    uint32_t differs = 0;
+    differs |= str_equal(a->record_id, b->record_id) ? 0u : FIELD_RECORD_ID;
+    differs |= a->time_us == b->time_us ? 0u : FIELD_TIME;
+    differs |= str_equal(a->source_id, b->source_id) ? 0u : FIELD_SOURCE_ID;
+    differs |= str_equal(a->destination_id, b->destination_id) ? 0u : FIELD_DESTINATION_ID;
+    differs |= a->type == b->type ? 0u : FIELD_TYPE;
+    differs |= a->value == b->value ? 0u : FIELD_VALUE;
+    differs |= str_equal(a->unit, b->unit) ? 0u : FIELD_UNIT;
+    differs |= str_equal(a->reference, b->reference) ? 0u : FIELD_REFERENCE;
+    return model->identity == IDENTITY_CONTENT ? differs & ~(uint32_t)FIELD_RECORD_ID : differs;
+}
+
+/* ---- Records and alerts ------------------------------------------------------------------------------------------------- */
+
+static ModelEntry *append(Model *model)
+{
+    if (model->count == model->capacity) {
+        model->capacity *= 2;
+        model->entries = need(realloc(model->entries, model->capacity * sizeof *model->entries));
+    }
+    ModelEntry *entry = &model->entries[model->count++];
+    memset(entry, 0, sizeof *entry);
+    return entry;
+}
+
+static void enter(Model *model, int64_t seq)
+{
+    const Record *record = &model->entries[seq - 1].record;
+    PlainKey key;
+    identity_key(model, record, &key);
+    plain_map_put(&model->by_identity, plain_key_str(&key), seq);
+    flow_key(record, &key);
+    plain_map_put(&model->by_flow, plain_key_str(&key), seq);
+}
+
+static ModelTotals totals_with(ModelTotals totals, const Record *record)
+{
+    bool positive = record->type == RECORD_POSITIVE;
+    *(positive ? &totals.positive_count : &totals.negative_count) += 1;
+    *(positive ? &totals.positive : &totals.negative) += record->value;
+    return totals;
+}
+
+static bool text_allows(Str filter, Str text) { return filter.len == 0 || str_equal(filter, text); }
+
+static bool rule_watches(const AlertRule *rule, const Record *record)
+{
+    return rule->enabled && (rule->type < 0 || rule->type == (int)record->type) &&
+           text_allows(rule->source_id, record->source_id) &&
+           text_allows(rule->destination_id, record->destination_id) && text_allows(rule->unit, record->unit) &&
+           text_allows(rule->reference, record->reference);
+}
+
+static Exact measured(const AlertRule *rule, const ModelTotals *totals)
+{
+    return rule->measure == RULE_TOTAL_VALUE ? totals->positive + totals->negative
+                                             : totals->positive - totals->negative;
+}
+
+/* By how much a rule's threshold is exceeded; 0 when no alert is due. A total alerts when it crosses the threshold, not while it
+ * stays above. */
+static Exact exceeded(const AlertRule *rule, const Record *record, const ModelTotals *before, const ModelTotals *after)
+{
+    Exact threshold = rule->threshold;
+    Exact was = rule->measure == RULE_VALUE ? 0 : measured(rule, before);
+    Exact is = rule->measure == RULE_VALUE ? record->value : measured(rule, after);
+    return rule_watches(rule, record) && is > threshold && was <= threshold ? is - threshold : 0;
+}
+
+static const char *severity_of(Exact exceeded_by, Exact threshold)
+{
+    if (4 * exceeded_by <= threshold) { /* up to 25 % */
+        return "medium";
+    }
+    return 2 * exceeded_by <= threshold ? "high" : "critical";
+}
+
+static int64_t append_record(Model *model, const Record *record)
+{
+    PlainKey key;
+    flow_key(record, &key);
+    int64_t prev_seq = plain_map_get(&model->by_flow, plain_key_str(&key));
+    ModelTotals before = {0};
+    if (prev_seq) {
+        const ModelEntry *prev = model_at(model, prev_seq);
+        before = totals_with(prev->before, &prev->record);
+    }
+    ModelTotals after = totals_with(before, record);
+    ModelEntry *entry = append(model);
+    entry->record = *record;
+    entry->prev_seq = prev_seq;
+    entry->before = before;
+    int64_t seq = model_last_seq(model);
+    enter(model, seq);
+    for (size_t i = 0; i < model->rule_count; i++) {
+        Exact exceeded_by = exceeded(&model->rules[i], record, &before, &after);
+        if (exceeded_by > 0) {
+            ModelEntry *alert = append(model);
+            alert->is_alert = true;
+            alert->about = seq;
+            alert->rule = model->rules[i];
+            alert->exceeded_by = exceeded_by;
+            alert->severity = severity_of(exceeded_by, model->rules[i].threshold);
+        }
+    }
+    return seq;
+}
+
+static void take_record(Model *model, const Record *record, Outcome *outcome)
+{
+    *outcome = (Outcome){.kind = OUTCOME_CREATED};
+    int64_t seq = model_find(model, record);
+    if (seq) {
+        outcome->differs = model_differs(model, &model_at(model, seq)->record, record);
+        outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+    } else {
+        seq = append_record(model, record);
+    }
+    outcome->seq = seq;
+}
+
+/* ---- Work --------------------------------------------------------------------------------------------------------------- */
+
+static bool take_records(Model *model, const ModelWork *work, Outcome *outcomes)
+{
+    bool clean = true;
+    for (size_t i = 0; i < work->count; i++) {
+        take_record(model, &work->items[i], &outcomes[i]);
+        clean = clean && outcomes[i].kind != OUTCOME_CONFLICT;
+    }
+    return clean;
+}
+
+static void apply_records(Model *model, const ModelWork *work, ModelAnswer *answer)
+{
+    ModelMark mark = model_mark(model);
+    bool clean = take_records(model, work, answer->outcomes);
+    answer->status = work->atomic && !clean ? STATUS_CONFLICT : STATUS_OK;
+    if (!work->dry_run && answer->status == STATUS_OK) {
+        return;
+    }
+    model_rewind(model, &mark);
+    /* What would have come into the log has no place in it. */
+    for (size_t i = 0; i < work->count; i++) {
+        if (answer->outcomes[i].seq > model_last_seq(model)) {
+            answer->outcomes[i].seq = 0;
+        }
+    }
+}
+
+static size_t rule_with_id(const Model *model, int64_t id)
+{
+    size_t at = 0;
+    while (at < model->rule_count && model->rules[at].id != id) {
+        at++;
+    }
+    return at;
+}
+
+static bool is_name_taken(const Model *model, const AlertRule *rule)
+{
+    for (size_t i = 0; i < model->rule_count; i++) {
+        if (model->rules[i].id != rule->id && str_equal(model->rules[i].name, rule->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static Status put_rule(Model *model, AlertRule *rule)
+{
+    size_t at = rule_with_id(model, rule->id);
+    bool is_new = rule->id == 0;
+    if (!is_new && (at == model->rule_count || model->rules[at].version != rule->version)) {
+        return STATUS_REFUSED;
+    }
+    if (is_name_taken(model, rule)) {
+        return STATUS_CONFLICT;
+    }
+    if (is_new) {
+        assert(model->rule_count < MODEL_RULES_MAX);
+        rule->id = model->next_rule_id++;
+        rule->version = 0;
+        at = model->rule_count++;
+    }
+    rule->version++;
+    model->rules[at] = *rule;
+    return STATUS_OK;
+}
+
+static Status delete_rule(Model *model, int64_t id)
+{
+    size_t at = rule_with_id(model, id);
+    if (at == model->rule_count) {
+        return STATUS_REFUSED;
+    }
+    model->rule_count--;
+    memmove(&model->rules[at], &model->rules[at + 1], (model->rule_count - at) * sizeof model->rules[0]);
+    return STATUS_OK;
+}
+
+void model_apply(Model *model, const ModelWork *work, ModelAnswer *ret_answer)
+{
+    ret_answer->rule = work->rule;
+    switch (work->kind) {
+    case WORK_RECORDS: apply_records(model, work, ret_answer); break;
+    case WORK_RULE_PUT: ret_answer->status = put_rule(model, &ret_answer->rule); break;
+    case WORK_RULE_DELETE: ret_answer->status = delete_rule(model, work->rule.id); break;
+    }
+}
+
+/* ---- Going back ----------------------------------------------------------------------------------------------------------- */
+
+ModelMark model_mark(const Model *model)
+{
+    ModelMark mark = {.count = model->count, .rule_count = model->rule_count, .next_rule_id = model->next_rule_id};
+    memcpy(mark.rules, model->rules, sizeof mark.rules);
+    return mark;
+}
+
+void model_rewind(Model *model, const ModelMark *mark)
+{
+    assert(mark->count <= model->count);
+    bool shorter = mark->count < model->count;
+    model->count = mark->count;
+    memcpy(model->rules, mark->rules, sizeof mark->rules);
+    model->rule_count = mark->rule_count;
+    model->next_rule_id = mark->next_rule_id;
+    if (shorter) {
+        plain_map_clear(&model->by_identity);
+        plain_map_clear(&model->by_flow);
+        for (int64_t seq = 1; seq <= model_last_seq(model); seq++) {
+            if (!model_at(model, seq)->is_alert) {
+                enter(model, seq);
+            }
+        }
+    }
+}
+
+bool model_same_rules(const Model *model, const ModelMark *mark)
+{
+    if (model->rule_count != mark->rule_count) {
+        return false;
+    }
+    for (size_t i = 0; i < mark->rule_count; i++) {
+        if (model->rules[i].id != mark->rules[i].id || model->rules[i].version != mark->rules[i].version) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,81 @@
+/* The oracle: what Weir promises, as a list, two maps and a few rules. No cleverness, and nothing of src/ but its types.
+ *
+ * The list is the log: entry n has the sequence n. A record's entry holds its flow's totals as the model adds them up, an
+ * alert's entry what the alert must say. Texts of records and rules are borrowed for as long as the model lives. */
+#ifndef WEIR_TESTS_SIM_MODEL_H
+#define WEIR_TESTS_SIM_MODEL_H
+
+#include "sim/plain.h"
+#include "store/store.h"
+
+typedef struct ModelTotals {
+    int64_t positive_count, negative_count;
+    Exact positive, negative; /* sums, both ≥ 0 */
+} ModelTotals;
+
+typedef struct ModelEntry {
+    bool is_alert;
+    Record record;        /* a record: what was handed in */
+    int64_t prev_seq;     /* the flow's record before it, 0 for none */
+    ModelTotals before;   /* the flow's, without it */
+    int64_t about;        /* an alert: its record's sequence */
+    AlertRule rule;       /* as it was then */
+    Exact exceeded_by;    /* > 0 */
+    const char *severity; /* "medium", "high", "critical" */
+} ModelEntry;
+
+typedef struct Model {
+    RecordIdentity identity;
+    ModelEntry *entries; /* entries[seq - 1]; owns */
+    size_t count, capacity;
+    PlainMap by_identity; /* → seq */
+    PlainMap by_flow;     /* → seq of the newest */
+    AlertRule rules[64];  /* by id */
+    size_t rule_count;
+    int64_t next_rule_id;
+} Model;
+
+enum { MODEL_RULES_MAX = 64 };
+
+void model_init(Model *model, RecordIdentity identity);
+void model_release(Model *model);
+
+static inline int64_t model_last_seq(const Model *model) { return (int64_t)model->count; }
+const ModelEntry *model_at(const Model *model, int64_t seq);
+/* The sequence of the record that is the same as this one; 0 when there is none. */
+int64_t model_find(const Model *model, const Record *record);
+
+/* What is handed in. */
+typedef struct ModelWork {
+    WorkKind kind;
+    const Record *items;
+    size_t count;
+    bool atomic, dry_run;
+    AlertRule rule;
+} ModelWork;
+
+/* What has to come of it. */
+typedef struct ModelAnswer {
+    Status status;     /* the work's own */
+    Outcome *outcomes; /* room for work->count, filled; `stored` is not used */
+    AlertRule rule;    /* put: with its id and version */
+} ModelAnswer;
+
+void model_apply(Model *model, const ModelWork *work, ModelAnswer *ret_answer);
+
+/* A moment to go back to: all that came later never was. */
+typedef struct ModelMark {
+    size_t count;
+    AlertRule rules[MODEL_RULES_MAX];
+    size_t rule_count;
+    int64_t next_rule_id;
+} ModelMark;
+ModelMark model_mark(const Model *model);
+void model_rewind(Model *model, const ModelMark *mark);
+/* Whether the rules are the same now as then. */
+bool model_same_rules(const Model *model, const ModelMark *mark);
+
+/* The fields in which two records differ, as RecordField bits, but for those that the identity leaves out. */
+uint32_t model_differs(const Model *model, const Record *a, const Record *b);
+
+#endif

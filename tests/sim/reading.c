@@ -1,0 +1,289 @@
+#include "sim/reading.h"
+
+#include <inttypes.h>
+
+#include "sim/walk.h"
+#include "sim/world.h"
+#include "support/random.h"
+
+/* ---- Views that are held -------------------------------------------------------------------------------------------------------- */
+
+static void drop_view(World *world)
+{
+    HeldView *held = &world->reading.held;
+    if (held->looking) {
+        reader_end(world->machine.readers[MACHINE_READER_HELD]);
+    }
+    view_free(held->view);
+    *held = (HeldView){0};
+}
+
+static void begin_view(World *world)
+{
+    StoreReader *reader = NULL;
+    HeldView *held = &world->reading.held;
+    Error error = {0};
+    uint64_t struck = faults_struck(world);
+    Status status = machine_reader(&world->machine, MACHINE_READER_HELD, &reader, &error);
+    if (status == STATUS_OK) {
+        status = reader_begin(reader, &held->view, &error);
+    }
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "a look at the store", status, error.message);
+        return;
+    }
+    held->looking = true;
+    held->bound = model_last_seq(&world->model);
+    story_tell(&world->story, "a view is held, up to seq %" PRId64, held->bound);
+    if (view_bound(held->view) != held->bound) {
+        story_failf(&world->story, "a view ends at %" PRId64 ", but the log at %" PRId64, view_bound(held->view),
+                    held->bound);
+    }
+}
+
+static bool resume_view(World *world)
+{
+    HeldView *held = &world->reading.held;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    uint64_t struck = faults_struck(world);
+    Status status = machine_reader(&world->machine, MACHINE_READER_HELD, &reader, &error);
+    if (status == STATUS_OK && !held->looking) {
+        status = reader_resume(reader, held->view, &error);
+        held->looking = status == STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "a view that is resumed", status, error.message);
+    }
+    return status == STATUS_OK;
+}
+
+static void use_view(World *world)
+{
+    HeldView *held = &world->reading.held;
+    uint64_t *random = &world->reading.random;
+    if (!resume_view(world)) {
+        return;
+    }
+    StoreReader *reader = world->machine.readers[MACHINE_READER_HELD];
+    story_tell(&world->story, "the view up to seq %" PRId64 " is used", held->bound);
+    switch (random_below(random, 4)) {
+    case 0: walk_scan(world, reader, 0, held->bound, "a held view, scanned"); break;
+    case 1: walk_times(world, reader, held->bound, false, "a held view, by time"); break;
+    case 2: walk_times(world, reader, held->bound, true, "a held view, by time, backwards"); break;
+    default: {
+        Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
+        walk_find(world, reader, held->bound, id, source);
+    }
+    }
+    if (random_below(random, 2)) {
+        reader_end(reader);
+        held->looking = false;
+    }
+}
+
+static void step_view(World *world)
+{
+    if (!world->reading.held.view) {
+        begin_view(world);
+    } else if (random_below(&world->reading.random, 100) < 75) {
+        use_view(world);
+    } else {
+        drop_view(world);
+    }
+}
+
+/* ---- Verify --------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct Verifying {
+    World *world;
+    uint64_t struck; /* before it began */
+} Verifying;
+
+/* A run that cannot be read is a finding of verify, not a failure. */
+static void on_problem(void *context, const char *text)
+{
+    const Verifying *verifying = context;
+    World *world = verifying->world;
+    if (!faults_is_damaged(world) && faults_struck(world) == verifying->struck &&
+        !sim_disk_is_frozen(world->machine.disk)) {
+        story_fail(&world->story, "verify", "no problems", text);
+    }
+    story_tell(&world->story, "verify: %s", text);
+}
+
+static void check_verify(World *world)
+{
+    StoreReader *reader = NULL;
+    Error error = {0};
+    VerifyReport report = {0};
+    Verifying verifying = {world, faults_struck(world)};
+    Status status = machine_reader(&world->machine, MACHINE_READER_QUICK, &reader, &error);
+    if (status == STATUS_OK) {
+        status = store_verify(reader, on_problem, &verifying, NULL, &report, &error);
+    }
+    if (status != STATUS_OK) {
+        faults_check_reading(world, verifying.struck, "verify", status, error.message);
+    } else if (report.records + report.messages != model_last_seq(&world->model)) {
+        story_failf(&world->story,
+                    "verify looked at %" PRId64 " records and %" PRId64 " messages of %" PRId64 " entries",
+                    report.records, report.messages, model_last_seq(&world->model));
+    } else {
+        story_tell(&world->story, "verify: %" PRId64 " records, %" PRId64 " messages, %" PRId64 " flows are sound",
+                   report.records, report.messages, report.flows);
+    }
+}
+
+/* ---- All of it ------------------------------------------------------------------------------------------------------------------ */
+
+/* Begins a look of its own; NULL when it was struck. */
+static StoreReader *begin_look(World *world, StoreView **ret_view)
+{
+    StoreReader *reader = NULL;
+    Error error = {0};
+    uint64_t struck = faults_struck(world);
+    Status status = machine_reader(&world->machine, MACHINE_READER_QUICK, &reader, &error);
+    if (status == STATUS_OK) {
+        status = reader_begin(reader, ret_view, &error);
+    }
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "a look at the store", status, error.message);
+        return NULL;
+    }
+    return reader;
+}
+
+static void end_look(StoreReader *reader, StoreView *view)
+{
+    reader_end(reader);
+    view_free(view);
+}
+
+bool reading_last_seq(World *world, int64_t *ret_last_seq)
+{
+    StoreView *view = NULL;
+    StoreReader *reader = begin_look(world, &view);
+    if (reader) {
+        *ret_last_seq = view_bound(view);
+        end_look(reader, view);
+    }
+    return reader != NULL;
+}
+
+bool reading_same_rules(World *world)
+{
+    StoreView *view = NULL;
+    StoreReader *reader = begin_look(world, &view);
+    bool same = !reader || walk_rules(world, reader);
+    if (reader) {
+        end_look(reader, view);
+    }
+    return same;
+}
+
+static void check_metrics(World *world)
+{
+    StoreMetrics metrics;
+    store_metrics(world->machine.store, &metrics);
+    int64_t alerts = 0;
+    for (int64_t seq = 1; seq <= model_last_seq(&world->model); seq++) {
+        alerts += model_at(&world->model, seq)->is_alert;
+    }
+    if (metrics.last_seq != model_last_seq(&world->model) || metrics.message_count != alerts ||
+        metrics.record_count != metrics.last_seq - alerts) {
+        story_failf(&world->story,
+                    "the metrics say %" PRId64 " records and %" PRId64 " messages up to %" PRId64 "; right are %" PRId64
+                    " messages up to %" PRId64,
+                    metrics.record_count, metrics.message_count, metrics.last_seq, alerts,
+                    model_last_seq(&world->model));
+    }
+}
+
+static void check_log(World *world)
+{
+    StoreView *view = NULL;
+    StoreReader *reader = begin_look(world, &view);
+    if (!reader) {
+        return;
+    }
+    int64_t bound = model_last_seq(&world->model);
+    if (view_bound(view) != bound) {
+        story_failf(&world->story, "the log ends at %" PRId64 ", and should at %" PRId64, view_bound(view), bound);
+    }
+    walk_scan(world, reader, 0, bound, "the log");
+    walk_messages(world, reader, bound);
+    walk_times(world, reader, bound, false, "by time");
+    walk_times(world, reader, bound, true, "by time, backwards");
+    if (!walk_rules(world, reader)) {
+        story_failf(&world->story, "the rules are not those that were put");
+    }
+    enum { FINDS = 20 };
+    for (size_t i = 0; i < FINDS; i++) {
+        Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
+        walk_find(world, reader, bound, id, source);
+    }
+    end_look(reader, view);
+}
+
+void reading_all(World *world)
+{
+    story_tell(&world->story, "everything is looked at, up to seq %" PRId64, model_last_seq(&world->model));
+    check_log(world);
+    check_metrics(world);
+    feeds_all(world);
+    tasks_all(world);
+    check_verify(world);
+}
+
+/* ---- A look --------------------------------------------------------------------------------------------------------------------- */
+
+static void look_by_hand(World *world)
+{
+    StoreView *view = NULL;
+    StoreReader *reader = begin_look(world, &view);
+    if (!reader) {
+        return;
+    }
+    int64_t bound = model_last_seq(&world->model);
+    Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
+    switch (random_below(&world->reading.random, 4)) {
+    case 0:
+        walk_scan(world, reader, (int64_t)random_below(&world->reading.random, (uint64_t)bound + 1), bound, "a scan");
+        break;
+    case 1: walk_times(world, reader, bound, random_below(&world->reading.random, 2), "by time"); break;
+    default: walk_find(world, reader, bound, id, source);
+    }
+    end_look(reader, view);
+}
+
+void reading_step(World *world)
+{
+    uint64_t drawn = random_below(&world->reading.random, 100);
+    if (drawn < 35) {
+        feeds_step(world);
+    } else if (drawn < 60) {
+        tasks_step(world);
+    } else if (drawn < 78) {
+        step_view(world);
+    } else if (drawn < 97) {
+        look_by_hand(world);
+    } else {
+        check_verify(world);
+    }
+}
+
+void reading_init(World *world, uint64_t seed)
+{
+    world->reading = (Reading){.random = seed};
+    feeds_init(&world->reading.feeds);
+}
+
+void reading_release(World *world) { feeds_release(&world->reading.feeds); }
+
+void reading_end_life(World *world)
+{
+    drop_view(world);
+    tasks_end(world);
+}
+
+void reading_rewound(World *world) { feeds_rewound(world); }

@@ -1,0 +1,227 @@
+#include "sim/runner.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/world.h"
+
+typedef struct Job {
+    pid_t pid; /* 0: free */
+    uint64_t seed;
+    bool second;         /* the seed was run before */
+    uint64_t first_hash; /* and had this hash */
+    int report;          /* the reading end of a pipe */
+    FILE *output;
+} Job;
+
+typedef struct Runner {
+    const RunnerOptions *options;
+    Job jobs[RUNNER_JOBS_MAX];
+    size_t running;
+    uint64_t next, done, failed;
+    WorldReport sum; /* hash: of all hashes, whatever their order */
+} Runner;
+
+static _Noreturn void give_up(const char *what)
+{
+    fprintf(stderr, "weir-sim: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+/* ---- One seed, in a process of its own ---------------------------------------------------------------------------------------------- */
+
+static _Noreturn void run_child(const WorldOptions *world, FILE *output, int report)
+{
+    WorldReport done;
+    dup2(fileno(output), STDOUT_FILENO);
+    dup2(fileno(output), STDERR_FILENO);
+    alarm(RUNNER_SECONDS_MAX);
+    world_run(world, &done);
+    fflush(stdout);
+    /* Not exit(), but the leak checker has its say: it is run at exit. */
+    if (write(report, &done, sizeof done) != (ssize_t)sizeof done) {
+        _exit(2);
+    }
+    exit(0);
+}
+
+static void start(Runner *runner, Job *job, uint64_t seed, FILE *trace)
+{
+    WorldOptions world = {.seed = seed, .steps = runner->options->steps, .trace = trace};
+    int ends[2];
+    job->output = trace ? trace : tmpfile();
+    if (!job->output || pipe(ends) != 0) {
+        give_up("a seed cannot be started");
+    }
+    fflush(stdout);
+    job->pid = fork();
+    if (job->pid < 0) {
+        give_up("fork");
+    }
+    if (job->pid == 0) {
+        close(ends[0]);
+        run_child(&world, job->output, ends[1]);
+    }
+    close(ends[1]);
+    job->seed = seed;
+    job->report = ends[0];
+    runner->running++;
+}
+
+/* ---- What came of it ------------------------------------------------------------------------------------------------------------------ */
+
+static void print_tail(FILE *output)
+{
+    enum { TAIL_BYTES = 12000 };
+    static char text[TAIL_BYTES + 1];
+    fseek(output, 0, SEEK_END);
+    long bytes = ftell(output), from = bytes > TAIL_BYTES ? bytes - TAIL_BYTES : 0;
+    fseek(output, from, SEEK_SET);
+    size_t count = fread(text, 1, TAIL_BYTES, output);
+    char *begin = from > 0 ? memchr(text, '\n', count) : NULL;
+    begin = begin ? begin + 1 : text;
+    fwrite(begin, 1, count - (size_t)(begin - text), stdout);
+}
+
+static const char *how_it_ended(int status, char *text, size_t room)
+{
+    if (WIFSIGNALED(status)) {
+        bool late = WTERMSIG(status) == SIGALRM;
+        snprintf(text, room, late ? "took longer than %d s" : "was killed by signal %d",
+                 late ? RUNNER_SECONDS_MAX : WTERMSIG(status));
+    } else {
+        snprintf(text, room, "ended with %d", WEXITSTATUS(status));
+    }
+    return text;
+}
+
+/* The same again, with the story. It is waited for: one failure is told at a time. */
+static void tell_failure(Runner *runner, uint64_t seed, int status)
+{
+    char text[64];
+    Job again = {.pid = 0};
+    FILE *trace = tmpfile();
+    if (!trace) {
+        give_up("no room for a story");
+    }
+    printf("---- seed %" PRIu64 " %s; the end of its story:\n", seed, how_it_ended(status, text, sizeof text));
+    start(runner, &again, seed, trace);
+    int second = 0;
+    waitpid(again.pid, &second, 0);
+    runner->running--;
+    print_tail(trace);
+    close(again.report);
+    fclose(trace);
+    if (second != status) {
+        printf("     the second time it %s: the run is not deterministic\n", how_it_ended(second, text, sizeof text));
+    }
+    printf("     again: %s --seed %" PRIu64 " --trace    (make sim SEED=%" PRIu64 ")\n", runner->options->program, seed,
+           seed);
+    fflush(stdout);
+}
+
+static void add_report(Runner *runner, const WorldReport *report)
+{
+    runner->sum.hash += report->hash;
+    runner->sum.steps += report->steps;
+    runner->sum.entries += report->entries;
+    runner->sum.lives += report->lives;
+    runner->sum.faults += report->faults;
+}
+
+static void run_second(Runner *runner, Job *job, uint64_t first_hash)
+{
+    FILE *trace = tmpfile();
+    if (!trace) {
+        give_up("no room for a story");
+    }
+    job->second = true;
+    job->first_hash = first_hash;
+    start(runner, job, job->seed, trace);
+}
+
+static void collect(Runner *runner, Job *job, int status)
+{
+    WorldReport report;
+    bool complete = read(job->report, &report, sizeof report) == (ssize_t)sizeof report;
+    bool failed = status != 0 || !complete;
+    close(job->report);
+    fclose(job->output);
+    runner->running--;
+    if (!failed && runner->options->twice && !job->second) {
+        run_second(runner, job, report.hash);
+        return;
+    }
+    Job done = *job;
+    *job = (Job){.pid = 0};
+    runner->done++;
+    if (failed) {
+        runner->failed++;
+        tell_failure(runner, done.seed, status);
+    } else if (done.second && done.first_hash != report.hash) {
+        runner->failed++;
+        printf("---- seed %" PRIu64 " has the hash %016" PRIx64 ", and %016" PRIx64
+               " when its story is told: it is not deterministic\n",
+               done.seed, done.first_hash, report.hash);
+    } else {
+        add_report(runner, &report);
+    }
+}
+
+static void wait_for_one(Runner *runner)
+{
+    int status = 0;
+    pid_t pid = waitpid(-1, &status, 0);
+    if (pid < 0 && errno != EINTR) {
+        give_up("waitpid");
+    }
+    for (size_t i = 0; i < runner->options->jobs; i++) {
+        if (pid > 0 && runner->jobs[i].pid == pid) {
+            collect(runner, &runner->jobs[i], status);
+            return;
+        }
+    }
+}
+
+static bool wants_more(const Runner *runner)
+{
+    return runner->next <= runner->options->last && !(runner->options->stop_at_first && runner->failed);
+}
+
+static void start_one(Runner *runner)
+{
+    for (size_t i = 0; i < runner->options->jobs; i++) {
+        if (runner->jobs[i].pid == 0) {
+            start(runner, &runner->jobs[i], runner->next++, NULL);
+            return;
+        }
+    }
+}
+
+uint64_t runner_run(const RunnerOptions *options)
+{
+    static Runner runner;
+    runner = (Runner){.options = options, .next = options->first};
+    time_t begun = time(NULL);
+    while (runner.running > 0 || wants_more(&runner)) {
+        if (runner.running < options->jobs && wants_more(&runner)) {
+            start_one(&runner);
+        } else {
+            wait_for_one(&runner);
+        }
+    }
+    printf("%" PRIu64 " seeds (%" PRIu64 "-%" PRIu64 "), %" PRIu64
+           " failed; %lld steps, %lld entries, %lld lives, %lld faults in %lld s; "
+           "hash %016" PRIx64 "\n",
+           runner.done, options->first, options->first + runner.done - 1, runner.failed, (long long)runner.sum.steps,
+           (long long)runner.sum.entries, (long long)runner.sum.lives, (long long)runner.sum.faults,
+           (long long)(time(NULL) - begun), runner.sum.hash);
+    return runner.failed;
+}

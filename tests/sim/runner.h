@@ -1,0 +1,24 @@
+/* Runs many seeds, each in a process of its own: what kills a run (an assert, a sanitizer, a signal, a time-out) is that seed's
+ * failure and nobody else's. A seed that failed is run again with its story, of which the end is shown. */
+#ifndef WEIR_TESTS_SIM_RUNNER_H
+#define WEIR_TESTS_SIM_RUNNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RUNNER_JOBS_MAX = 64, RUNNER_SECONDS_MAX = 60 };
+
+typedef struct RunnerOptions {
+    const char *program; /* argv[0]: the command that runs a seed again; borrows */
+    uint64_t first, last;
+    int64_t steps; /* 0: as each seed draws them */
+    size_t jobs;
+    bool stop_at_first; /* failure */
+    bool twice;         /* each seed again, with its story: the hash has to be the same */
+} RunnerOptions;
+
+/* Returns how many seeds failed. Prints each failure, and a summary at the end. */
+uint64_t runner_run(const RunnerOptions *options);
+
+#endif

@@ -1,0 +1,120 @@
+/* weir-sim: the simulator's command line. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/runner.h"
+#include "sim/world.h"
+
+static const char help[] =
+    "usage: weir-sim --seed N [--trace | --disk] [--steps N]\n"
+    "       weir-sim --seeds A-B [--jobs N] [--steps N] [--twice | --caught]\n"
+    "\n"
+    "  --seed N     runs one seed in this process and prints its hash; the same seed and build give the same hash\n"
+    "  --trace      tells its story: each step, each fault, and where a promise was broken what was expected\n"
+    "  --disk       with every operation of the disk\n"
+    "  --seeds A-B  runs many, each in a process of its own; --seeds N is 1-N\n"
+    "  --jobs N     so many at a time (2)\n"
+    "  --steps N    instead of as many as each seed draws\n"
+    "  --twice      each seed again, with its story, and compares the hashes\n"
+    "  --caught     succeeds when a seed fails, and stops there: for builds with a defect in them\n"
+    "\n"
+    "Exit code 0 when every promise was kept, 1 when one was broken, 2 for wrong usage.\n";
+
+typedef struct Arguments {
+    bool one, trace, disk, twice, caught;
+    uint64_t first, last;
+    int64_t steps;
+    size_t jobs;
+} Arguments;
+
+static _Noreturn void refuse(void)
+{
+    fputs(help, stderr);
+    exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t value = strtoull(text, &end, 10);
+    if (end == text || *end) {
+        refuse();
+    }
+    return value;
+}
+
+static void read_range(Arguments *arguments, char *text)
+{
+    char *dash = strchr(text, '-');
+    arguments->first = 1;
+    if (dash) {
+        *dash = '\0';
+        arguments->first = number(text);
+        text = dash + 1;
+    }
+    arguments->last = number(text);
+}
+
+static Arguments read_arguments(int argc, char **argv)
+{
+    enum { SEED = 1, SEEDS, TRACE, DISK, STEPS, JOBS, TWICE, CAUGHT, HELP };
+    static const struct option known[] = {
+        {"seed", 1, NULL, SEED},   {"seeds", 1, NULL, SEEDS}, {"trace", 0, NULL, TRACE}, {"disk", 0, NULL, DISK},
+        {"steps", 1, NULL, STEPS}, {"jobs", 1, NULL, JOBS},   {"twice", 0, NULL, TWICE}, {"caught", 0, NULL, CAUGHT},
+        {"help", 0, NULL, HELP},   {NULL, 0, NULL, 0}};
+    Arguments arguments = {.jobs = 2, .first = 1};
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (option) {
+        case SEED:
+            arguments.one = true;
+            arguments.first = arguments.last = number(optarg);
+            break;
+        case SEEDS: read_range(&arguments, optarg); break;
+        case TRACE: arguments.trace = true; break;
+        case DISK: arguments.trace = arguments.disk = true; break;
+        case STEPS: arguments.steps = (int64_t)number(optarg); break;
+        case JOBS: arguments.jobs = number(optarg); break;
+        case TWICE: arguments.twice = true; break;
+        case CAUGHT: arguments.caught = true; break;
+        case HELP: fputs(help, stdout); exit(0);
+        default: refuse();
+        }
+    }
+    if (optind != argc || arguments.last < arguments.first || arguments.jobs < 1 || arguments.jobs > RUNNER_JOBS_MAX) {
+        refuse();
+    }
+    return arguments;
+}
+
+static void run_one(const Arguments *arguments)
+{
+    WorldOptions options = {.seed = arguments->first,
+                            .steps = arguments->steps,
+                            .trace = arguments->trace ? stdout : NULL,
+                            .trace_disk = arguments->disk};
+    WorldReport report;
+    world_run(&options, &report);
+    printf("seed %" PRIu64 " kept every promise: %" PRId64 " steps, %" PRId64 " entries, %" PRId64 " lives, %" PRId64
+           " faults; hash %016" PRIx64 "\n",
+           arguments->first, report.steps, report.entries, report.lives, report.faults, report.hash);
+}
+
+int main(int argc, char **argv)
+{
+    Arguments arguments = read_arguments(argc, argv);
+    if (arguments.one) {
+        run_one(&arguments);
+        return 0;
+    }
+    RunnerOptions options = {.program = argv[0],
+                             .first = arguments.first,
+                             .last = arguments.last,
+                             .steps = arguments.steps,
+                             .jobs = arguments.jobs,
+                             .stop_at_first = arguments.caught,
+                             .twice = arguments.twice};
+    uint64_t failed = runner_run(&options);
+    return (failed > 0) != arguments.caught;
+}

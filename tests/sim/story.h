@@ -1,0 +1,37 @@
+/* What happens in a simulated run, told line by line for a person, and as one hash for a machine.
+ *
+ * A line is what was done, what the disk did to it, or what was found. The hash covers every line, whether it is printed or
+ * not, so that two runs of one seed that differ anywhere have different hashes. Nothing of the real world may get into a
+ * line: no address, no real time, no path outside the simulated disk. */
+#ifndef WEIR_TESTS_SIM_STORY_H
+#define WEIR_TESTS_SIM_STORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct Story {
+    uint64_t seed;
+    uint64_t hash;
+    int64_t step;
+    FILE *out; /* NULL: nothing is printed; borrows */
+    bool tell_operations;
+} Story;
+
+void story_begin(Story *story, uint64_t seed, FILE *out);
+
+/* "step 12  …" */
+void story_tell(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* More about it, for the hash only when `tell_operations` is not set: what the disk is asked to do. */
+void story_operation(Story *story, const char *text);
+
+/* More about the line before, for people only. */
+void story_detail(Story *story, const char *text);
+
+/* A promise is broken: says what was looked at, what was expected and what was found, how to see it again, and ends the process
+ * with 1. `expected` and `found` may be NULL. */
+_Noreturn void story_fail(Story *story, const char *what, const char *expected, const char *found);
+_Noreturn void story_failf(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

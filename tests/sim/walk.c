@@ -1,0 +1,281 @@
+#include "sim/walk.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "sim/need.h"
+#include "sim/world.h"
+
+/* ---- One record ------------------------------------------------------------------------------------------------------------- */
+
+static void put_record(const Record *record, char *ret_text, size_t room)
+{
+    char time[PLAIN_TEXT_BYTES_MAX];
+    snprintf(ret_text, room, "%.*s at %s: %s %" PRId64 " %.*s, %.*s to %.*s, reference %.*s",
+             STR_ARGS(record->record_id), plain_time(record->time_us, time),
+             record->type == RECORD_POSITIVE ? "positive" : "negative", record->value, STR_ARGS(record->unit),
+             STR_ARGS(record->source_id), STR_ARGS(record->destination_id), STR_ARGS(record->reference));
+}
+
+void walk_tell_record(World *world, const Record *record)
+{
+    char text[1600];
+    if (world->story.out) {
+        put_record(record, text, sizeof text);
+        story_detail(&world->story, text);
+    }
+}
+
+static void put_totals(const ModelTotals *totals, int64_t prev_seq, char *ret_text, size_t room)
+{
+    char positive[PLAIN_TEXT_BYTES_MAX], negative[PLAIN_TEXT_BYTES_MAX];
+    snprintf(ret_text, room, "%" PRId64 " positive with %s, %" PRId64 " negative with %s, after seq %" PRId64,
+             totals->positive_count, plain_decimal(totals->positive, 0, positive), totals->negative_count,
+             plain_decimal(totals->negative, 0, negative), prev_seq);
+}
+
+static void check_content(World *world, const StoredRecord *stored, const ModelEntry *entry, const char *what)
+{
+    const Record *is = &stored->record, *right = &entry->record;
+    bool same = str_equal(is->record_id, right->record_id) && is->time_us == right->time_us &&
+                str_equal(is->source_id, right->source_id) && str_equal(is->destination_id, right->destination_id) &&
+                is->type == right->type && is->value == right->value && str_equal(is->unit, right->unit) &&
+                str_equal(is->reference, right->reference) && str_equal(is->traceparent, right->traceparent);
+    if (!same) {
+        char expected[1600], found[1600];
+        put_record(right, expected, sizeof expected);
+        put_record(is, found, sizeof found);
+        story_fail(&world->story, what, expected, found);
+    }
+}
+
+static void check_totals(World *world, const StoredRecord *stored, const ModelEntry *entry, const char *what)
+{
+    ModelTotals right = entry->before;
+    bool positive = entry->record.type == RECORD_POSITIVE;
+    *(positive ? &right.positive_count : &right.negative_count) += 1;
+    *(positive ? &right.positive : &right.negative) += entry->record.value;
+    const FlowTotals *is = &stored->totals;
+    if (is->positive_count != right.positive_count || is->negative_count != right.negative_count ||
+        is->positive_total != right.positive || is->negative_total != right.negative ||
+        stored->prev_seq != entry->prev_seq) {
+        char expected[300], found[300];
+        ModelTotals shown = {is->positive_count, is->negative_count, is->positive_total, is->negative_total};
+        put_totals(&right, entry->prev_seq, expected, sizeof expected);
+        put_totals(&shown, stored->prev_seq, found, sizeof found);
+        walk_tell_record(world, &entry->record);
+        story_fail(&world->story, what, expected, found);
+    }
+}
+
+void walk_check_record(World *world, const StoredRecord *stored, int64_t seq, const char *what)
+{
+    char place[256];
+    snprintf(place, sizeof place, "%s: record %" PRId64, what, stored->seq);
+    if (stored->seq != seq || seq > model_last_seq(&world->model) || model_at(&world->model, seq)->is_alert) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "seq %" PRId64 ", of a record", seq);
+        story_fail(&world->story, what, expected, place);
+    }
+    const ModelEntry *entry = model_at(&world->model, seq);
+    check_content(world, stored, entry, place);
+    check_totals(world, stored, entry, place);
+}
+
+/* ---- Walks ------------------------------------------------------------------------------------------------------------------ */
+
+/* A walk that has to come by these sequences, one after another. */
+typedef struct Walk {
+    World *world;
+    const char *what;
+    const int64_t *seqs;
+    size_t count, next;
+    size_t enough; /* the visitor wants no more */
+} Walk;
+
+static bool visit_next(void *context, const StoredRecord *stored)
+{
+    Walk *walk = context;
+    if (walk->next == walk->count) {
+        char found[64];
+        snprintf(found, sizeof found, "record %" PRId64 " as well", stored->seq);
+        story_fail(&walk->world->story, walk->what, "no more records", found);
+    }
+    walk_check_record(walk->world, stored, walk->seqs[walk->next++], walk->what);
+    return walk->next < walk->enough;
+}
+
+static void check_walk_end(const Walk *walk)
+{
+    size_t right = walk->count < walk->enough ? walk->count : walk->enough;
+    if (walk->next != right) {
+        char expected[64], found[64];
+        snprintf(expected, sizeof expected, "%zu records", right);
+        snprintf(found, sizeof found, "%zu", walk->next);
+        story_fail(&walk->world->story, walk->what, expected, found);
+    }
+}
+
+/* The sequences of the records that a question is about, in its order. To be freed. */
+static int64_t *seqs_by_commit(const Model *model, int64_t after, int64_t through, size_t *ret_count)
+{
+    int64_t *seqs = need(calloc((size_t)through + 1, sizeof *seqs));
+    *ret_count = 0;
+    for (int64_t seq = after + 1; seq <= through; seq++) {
+        if (!model_at(model, seq)->is_alert) {
+            seqs[(*ret_count)++] = seq;
+        }
+    }
+    return seqs;
+}
+
+bool walk_scan(World *world, StoreReader *reader, int64_t after, int64_t bound, const char *what)
+{
+    Error error = {0};
+    Walk walk = {.world = world, .what = what, .enough = SIZE_MAX};
+    int64_t *seqs = seqs_by_commit(&world->model, after, bound, &walk.count);
+    uint64_t struck = faults_struck(world);
+    walk.seqs = seqs;
+    Status status = reader_scan(reader, after, INT64_MAX, FIELD_ALL, visit_next, &walk, &error);
+    if (status == STATUS_OK) {
+        check_walk_end(&walk);
+    } else {
+        faults_check_reading(world, struck, what, status, error.message);
+    }
+    free(seqs);
+    return status == STATUS_OK;
+}
+
+bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descending, const char *what)
+{
+    Question question = {.descending = descending};
+    question_everything(&question);
+    Error error = {0};
+    Walk walk = {.world = world, .what = what, .enough = SIZE_MAX};
+    int64_t *seqs = question_seqs(&question, &world->model, bound, &walk.count);
+    uint64_t struck = faults_struck(world);
+    walk.seqs = seqs;
+    Status status =
+        reader_walk_times(reader, descending ? TIME_POSITION_LAST : TIME_POSITION_FIRST,
+                          descending ? TIME_POSITION_FIRST : TIME_POSITION_LAST, FIELD_ALL, visit_next, &walk, &error);
+    if (status == STATUS_OK) {
+        check_walk_end(&walk);
+    } else {
+        faults_check_reading(world, struck, what, status, error.message);
+    }
+    free(seqs);
+    return status == STATUS_OK;
+}
+
+/* By commit order: those with the id, from this source when one is named. */
+static int64_t *seqs_with_id(const Model *model, Str id, Str source, int64_t bound, size_t *ret_count)
+{
+    int64_t *seqs = seqs_by_commit(model, 0, bound, ret_count);
+    size_t kept = 0;
+    for (size_t i = 0; i < *ret_count; i++) {
+        const Record *record = &model_at(model, seqs[i])->record;
+        if (str_equal(record->record_id, id) && (source.len == 0 || str_equal(record->source_id, source))) {
+            seqs[kept++] = seqs[i];
+        }
+    }
+    *ret_count = kept;
+    return seqs;
+}
+
+void walk_find(World *world, StoreReader *reader, int64_t bound, Str id, Str source)
+{
+    Error error = {0};
+    char what[300];
+    snprintf(what, sizeof what, "finding %.*s of source %.*s", STR_ARGS(id), STR_ARGS(source));
+    Walk walk = {.world = world, .what = what, .enough = SIZE_MAX};
+    int64_t *seqs = seqs_with_id(&world->model, id, source, bound, &walk.count);
+    uint64_t struck = faults_struck(world);
+    walk.seqs = seqs;
+    Status status = reader_find(reader, id, source, visit_next, &walk, &error);
+    if (status == STATUS_OK) {
+        check_walk_end(&walk);
+    } else {
+        faults_check_reading(world, struck, what, status, error.message);
+    }
+    free(seqs);
+}
+
+/* ---- Messages and rules ------------------------------------------------------------------------------------------------------- */
+
+typedef struct MessageWalk {
+    World *world;
+    int64_t after, bound;
+} MessageWalk;
+
+static int64_t next_alert(const Model *model, int64_t after, int64_t bound)
+{
+    int64_t seq = after + 1;
+    while (seq <= bound && !model_at(model, seq)->is_alert) {
+        seq++;
+    }
+    return seq <= bound ? seq : 0;
+}
+
+static bool visit_message(void *context, const StoredMessage *message)
+{
+    MessageWalk *walk = context;
+    int64_t right = next_alert(&walk->world->model, walk->after, walk->bound);
+    if (message->seq != right || message->record_seq != model_at(&walk->world->model, right)->about) {
+        story_failf(&walk->world->story,
+                    "the messages: the next alert is %" PRId64 ", but found is %" PRId64 " about record %" PRId64,
+                    right, message->seq, message->record_seq);
+    }
+    walk->after = right;
+    return true;
+}
+
+bool walk_messages(World *world, StoreReader *reader, int64_t bound)
+{
+    Error error = {0};
+    MessageWalk walk = {.world = world, .bound = bound};
+    uint64_t struck = faults_struck(world);
+    Status status = reader_messages(reader, STR("alert"), 0, visit_message, &walk, &error);
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "the messages", status, error.message);
+    } else if (next_alert(&world->model, walk.after, bound)) {
+        story_failf(&world->story, "the messages: alert %" PRId64 " is missing",
+                    next_alert(&world->model, walk.after, bound));
+    }
+    return status == STATUS_OK;
+}
+
+typedef struct RuleWalk {
+    const Model *model;
+    size_t next;
+    bool same;
+} RuleWalk;
+
+static bool visit_rule(void *context, const AlertRule *rule)
+{
+    RuleWalk *walk = context;
+    if (walk->next == walk->model->rule_count) {
+        walk->same = false;
+        return false;
+    }
+    const AlertRule *right = &walk->model->rules[walk->next++];
+    walk->same = rule->id == right->id && rule->version == right->version && str_equal(rule->name, right->name) &&
+                 str_equal(rule->source_id, right->source_id) &&
+                 str_equal(rule->destination_id, right->destination_id) && str_equal(rule->unit, right->unit) &&
+                 str_equal(rule->reference, right->reference) && rule->type == right->type &&
+                 rule->measure == right->measure && rule->threshold == right->threshold &&
+                 rule->enabled == right->enabled;
+    return walk->same;
+}
+
+bool walk_rules(World *world, StoreReader *reader)
+{
+    Error error = {0};
+    RuleWalk walk = {.model = &world->model, .same = true};
+    uint64_t struck = faults_struck(world);
+    Status status = reader_rules(reader, visit_rule, &walk, &error);
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "the rules", status, error.message);
+        return true;
+    }
+    return walk.same && walk.next == world->model.rule_count;
+}

@@ -1,0 +1,240 @@
+#include "sim/world.h"
+
+#include <inttypes.h>
+
+#include "support/random.h"
+
+/* ---- What the seed draws ------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t below(World *world, uint64_t limit) { return random_below(&world->random, limit); }
+
+/* Small bounds everywhere, so that what happens once in a million records happens in each run. */
+static void draw_options(World *world)
+{
+    static const size_t publish_records[] = {1, 5, 16, 64, 200, 1024, 1024};
+    static const size_t cache_bytes[] = {0, 4096, 65536, 4 << 20};
+    static const uint64_t wal_bytes[] = {65536, 262144, 4 << 20};
+    static const uint64_t reserve_bytes[] = {0, 20000, 100000};
+    static const size_t batch_records[] = {1, 10, 100, 5000};
+    static const size_t queue_bytes[] = {500, 20000, 4 << 20};
+    static const int64_t tick_us[] = {0, 1, 7, 200};
+    Machine *machine = &world->machine;
+    machine->options.identity = world->workload.identity;
+    machine->options.scale = world->workload.scale;
+    machine->options.publish_records = publish_records[below(world, sizeof publish_records / sizeof *publish_records)];
+    machine->options.flow_cache_bytes = cache_bytes[below(world, sizeof cache_bytes / sizeof *cache_bytes)];
+    machine->options.wal_bytes_max = wal_bytes[below(world, sizeof wal_bytes / sizeof *wal_bytes)];
+    machine->options.free_reserve_bytes = reserve_bytes[below(world, sizeof reserve_bytes / sizeof *reserve_bytes)];
+    machine->processor_options.batch_records_max =
+        batch_records[below(world, sizeof batch_records / sizeof *batch_records)];
+    machine->processor_options.queue_bytes_max = queue_bytes[below(world, sizeof queue_bytes / sizeof *queue_bytes)];
+    machine->clock.tick_us = tick_us[below(world, sizeof tick_us / sizeof *tick_us)];
+}
+
+static int64_t world_init(World *world, const WorldOptions *options)
+{
+    uint64_t seeds = options->seed;
+    *world = (World){.random = random_next(&seeds)};
+    story_begin(&world->story, options->seed, options->trace);
+    world->story.tell_operations = options->trace_disk;
+    machine_init(&world->machine, random_next(&seeds));
+    workload_init(&world->workload, random_next(&seeds));
+    model_init(&world->model, world->workload.identity);
+    clients_init(world, random_next(&seeds));
+    reading_init(world, random_next(&seeds));
+    draw_options(world);
+    int64_t steps = 40 + (int64_t)below(world, 260);
+    steps = options->steps ? options->steps : steps;
+    faults_init(world, random_next(&seeds), steps);
+    world->machine.committed = clients_committed;
+    world->machine.committed_self = world;
+    sim_disk_trace(world->machine.disk, faults_on_operation, world);
+    const StoreOptions *store = &world->machine.options;
+    story_tell(&world->story,
+               "seed %" PRIu64 ": %" PRId64
+               " steps, identity %d, scale %u, publish every %zu records, batches of %zu, %zu faults",
+               options->seed, steps, (int)store->identity, store->scale, store->publish_records,
+               world->machine.processor_options.batch_records_max, world->faults.count);
+    return steps;
+}
+
+static void world_release(World *world)
+{
+    faults_release(world);
+    reading_release(world);
+    clients_release(world);
+    machine_release(&world->machine);
+    model_release(&world->model);
+    workload_release(&world->workload);
+}
+
+/* ---- Lives -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Tries to start until it works; each attempt may be struck. */
+static void boot(World *world, bool rebuild)
+{
+    for (int attempt = 0;; attempt++) {
+        Error error = {0};
+        faults_before_boot(world, attempt);
+        Status status = machine_boot(&world->machine, rebuild, &error);
+        bool frozen = sim_disk_is_frozen(world->machine.disk);
+        if (status == STATUS_OK && !frozen) {
+            break;
+        }
+        SimLoss loss = frozen ? SIM_LOSS_DRAWN : SIM_LOSS_PROCESS;
+        if (status == STATUS_OK) {
+            machine_end(&world->machine, loss, &world->faults.random);
+        } else {
+            faults_check_boot(world, status, error.message);
+            sim_disk_crash(world->machine.disk, loss, &world->faults.random);
+        }
+    }
+    world->lives++;
+    story_tell(&world->story, "life %" PRId64 " begins", world->lives);
+}
+
+static void begin_life(World *world, bool rebuild)
+{
+    int64_t last_seq = 0;
+    boot(world, rebuild);
+    sim_disk_disarm(world->machine.disk);
+    clients_begin_life(world);
+    if (!reading_last_seq(world, &last_seq)) {
+        story_failf(&world->story, "the store was opened, but cannot be read");
+    }
+    clients_settle(world, last_seq, reading_same_rules);
+    reading_all(world);
+    faults_after_boot(world);
+}
+
+static void end_life(World *world)
+{
+    static const char *const losses[] = {"", "nothing was lost", "all was lost that was not synced",
+                                         "some was lost of what was not synced", "what was written is there"};
+    /* A service that broke still answers readers while it ends: what is unsure must not be seen. */
+    for (int i = 0; i < 3 && !sim_disk_is_frozen(world->machine.disk); i++) {
+        reading_step(world);
+    }
+    SimLoss loss = faults_ending(world);
+    reading_end_life(world);
+    loss = machine_end(&world->machine, loss, &world->faults.random);
+    story_tell(&world->story, "life %" PRId64 " has ended: %s", world->lives, losses[loss]);
+}
+
+/* What the processor counted in this life is what clients were told. */
+static void check_processor(World *world)
+{
+    ProcessorMetrics is;
+    const ProcessorMetrics *right = &world->clients.told;
+    processor_metrics(world->machine.processor, &is);
+    if (is.created != right->created || is.duplicates != right->duplicates || is.conflicts != right->conflicts ||
+        is.submissions != right->submissions || is.refused_busy != right->refused_busy) {
+        story_failf(&world->story,
+                    "the processor counted %" PRId64 " created, %" PRId64 " duplicates, %" PRId64
+                    " conflicts, but told %" PRId64 ", %" PRId64 ", %" PRId64,
+                    is.created, is.duplicates, is.conflicts, right->created, right->duplicates, right->conflicts);
+    }
+}
+
+/* ---- Steps -------------------------------------------------------------------------------------------------------------------------- */
+
+static void process(World *world)
+{
+    bool idle = false;
+    processor_step(world->machine.processor, &idle);
+}
+
+/* Housekeeping until there is no more of it, or for a while. */
+static void tidy(World *world)
+{
+    enum { ROUNDS_MAX = 40 };
+    bool idle = false;
+    size_t rounds = 1 + below(world, ROUNDS_MAX);
+    for (size_t i = 0; i < rounds && !idle && !faults_end_is_due(world); i++) {
+        processor_step(world->machine.processor, &idle);
+    }
+}
+
+static void act(World *world)
+{
+    uint64_t drawn = below(world, 100);
+    if (drawn < 40) {
+        clients_call(world);
+    } else if (drawn < 65) {
+        process(world);
+    } else if (drawn < 73) {
+        tidy(world);
+    } else {
+        reading_step(world);
+    }
+}
+
+static void step(World *world)
+{
+    world->story.step++;
+    machine_pass_time(&world->machine, (int64_t)below(world, 100000));
+    faults_step(world);
+    if (!faults_end_is_due(world)) {
+        act(world);
+    }
+    if (faults_end_is_due(world)) {
+        end_life(world);
+        faults_between_lives(world);
+        begin_life(world, false);
+    }
+}
+
+/* ---- The end ------------------------------------------------------------------------------------------------------------------------ */
+
+static void work_off(World *world)
+{
+    bool idle = false;
+    while (clients_wait(world) || !idle) {
+        processor_step(world->machine.processor, &idle);
+        if (world->machine.broken) {
+            story_fail(&world->story, "the processor broke, though nothing goes wrong any more", NULL,
+                       world->machine.broken_why);
+        }
+    }
+}
+
+static void restart_in_peace(World *world, bool rebuild)
+{
+    world->faults.restart_due = true;
+    world->faults.ending = (Ending)below(world, ENDING_POWER + 1);
+    end_life(world);
+    begin_life(world, rebuild);
+}
+
+/* All is told, and nothing goes wrong any more: what is there now has to be there after any start, and whatever is derived from it
+ * when it is made anew. */
+static void finish(World *world)
+{
+    faults_stop(world);
+    if (faults_had_effect(world)) {
+        restart_in_peace(world, true);
+    }
+    work_off(world);
+    check_processor(world);
+    reading_all(world);
+    restart_in_peace(world, false);
+    restart_in_peace(world, true);
+    end_life(world);
+}
+
+void world_run(const WorldOptions *options, WorldReport *ret_report)
+{
+    static World world; /* large */
+    int64_t steps = world_init(&world, options);
+    begin_life(&world, false);
+    while (world.story.step < steps) {
+        step(&world);
+    }
+    finish(&world);
+    *ret_report = (WorldReport){.hash = world.story.hash,
+                                .steps = steps,
+                                .entries = model_last_seq(&world.model),
+                                .lives = world.lives,
+                                .faults = world.faults.happened};
+    world_release(&world);
+}
