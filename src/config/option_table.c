@@ -54,7 +54,7 @@ const Option option_table[OPTION_COUNT] = {
         "What makes two records the same record. Fixed when the store is made."},
     [OPTION_STORE_SCALE] = {"store.scale", OPTION_INTEGER, "2", 0, 6, NO_CHOICES,
         "Digits behind the decimal point of a value. Fixed when the store is made."},
-    [OPTION_STORE_FLOW_CACHE_BYTES] = {"store.flow_cache_bytes", OPTION_BYTES, "160MiB", MIB, 64 * GIB, NO_CHOICES,
+    [OPTION_STORE_FLOW_CACHE_BYTES] = {"store.flow_cache_bytes", OPTION_BYTES, "224MiB", MIB, 64 * GIB, NO_CHOICES,
         "Memory for the running totals of the flows that were in use last."},
     [OPTION_STORE_FREE_RESERVE_BYTES] = {"store.free_reserve_bytes", OPTION_BYTES, "256MiB", 0, 1024 * GIB, NO_CHOICES,
         "When the disk has less room than this, nothing more is taken in (503) until there is room again."},

@@ -9,7 +9,7 @@ StoreOptions store_options_default(const char *dir)
         .random = &random_system,
         .identity = IDENTITY_RECORD_ID,
         .scale = 2,
-        .flow_cache_bytes = (size_t)160 << 20,
+        .flow_cache_bytes = (size_t)224 << 20,
         .free_reserve_bytes = (uint64_t)256 << 20,
         .wal_bytes_max = (uint64_t)256 << 20,
         .publish_records = 65536,
