@@ -151,6 +151,7 @@ run_full() {
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
   step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
   step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
+  step every-bit once build-check-gcc/tests/sim/test_every_bit 17
   step kills-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
   step kill-points-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 1000 --seed "$RANDOM"
 }

@@ -1,0 +1,313 @@
+/* Every single bit of a small store's derived files, flipped in turn: the answers stay what the log says, at once or after the next
+ * start, and nothing is ever counted from a file that is not as it was written.
+ *
+ *     test_every_bit [STRIDE]      only each so-many-th bit (default 997, seconds; 1 takes half an hour) */
+#include "disk_tools.h"
+
+#include <xxhash.h>
+
+#include "sim_io.h"
+#include "store/store.h"
+#include "vfs.h"
+
+enum { RECORDS = 90, PUBLISH_RECORDS = 40, FILES_MAX = 32 };
+
+static uint64_t stride = 997;
+
+/* ---- A store that can be put on a new disk as often as wanted --------------------------------------------------------- */
+
+typedef struct Kept {
+    char path[300];
+    uint8_t *bytes;
+    size_t count;
+} Kept;
+
+typedef struct Image {
+    Kept files[FILES_MAX];
+    size_t count;
+} Image;
+
+typedef struct Machine {
+    SimDisk *disk;
+    SimVfs *vfs;
+    Io io;
+    Store *store;
+} Machine;
+
+static StoreOptions options_of(Machine *machine)
+{
+    StoreOptions options = store_options_default("store");
+    options.io = &machine->io;
+    options.vfs = "sim";
+    options.background = false;
+    options.free_reserve_bytes = 0;
+    options.flow_cache_bytes = 1 << 16;
+    options.publish_records = PUBLISH_RECORDS;
+    return options;
+}
+
+static Machine *machine_new(void)
+{
+    Machine *machine = calloc(1, sizeof *machine);
+    machine->disk = sim_disk_new(1);
+    machine->vfs = sim_vfs_new(machine->disk, "sim", 1);
+    machine->io = sim_io(machine->disk);
+    return machine;
+}
+
+static void machine_free(Machine *machine)
+{
+    sim_vfs_free(machine->vfs);
+    sim_disk_free(machine->disk);
+    free(machine);
+}
+
+static void open_store(Machine *machine)
+{
+    StoreOptions options = options_of(machine);
+    Error error = {0};
+    Status status = store_open(&options, &machine->store, &error);
+    if (status != STATUS_OK) {
+        print_error("%s\n", error.message);
+    }
+    assert_int_equal(status, STATUS_OK);
+}
+
+static void close_store(Machine *machine)
+{
+    store_close(machine->store);
+    machine->store = NULL;
+}
+
+static void keep(Image *image, SimDisk *disk, const char *path)
+{
+    const uint8_t *bytes = NULL;
+    Kept *kept = &image->files[image->count];
+    if (sim_disk_peek(disk, path, &bytes, &kept->count)) {
+        assert_true(image->count++ < FILES_MAX - 1);
+        snprintf(kept->path, sizeof kept->path, "%s", path);
+        kept->bytes = malloc(kept->count + 1);
+        memcpy(kept->bytes, bytes, kept->count);
+    }
+}
+
+typedef struct Keeping {
+    Image *image;
+    SimDisk *disk;
+} Keeping;
+
+static void keep_run(void *context, const char *name)
+{
+    Keeping *keeping = context;
+    char path[300];
+    snprintf(path, sizeof path, "store/index/%s", name);
+    keep(keeping->image, keeping->disk, path);
+}
+
+static Image keep_all(Machine *machine)
+{
+    Image image = {.count = 0};
+    Keeping keeping = {&image, machine->disk};
+    Error error;
+    keep(&image, machine->disk, "store/weir.db");
+    keep(&image, machine->disk, "store/weir.db-wal");
+    assert_int_equal(machine->io.list(machine->io.self, "store/index", keep_run, &keeping, &error), STATUS_OK);
+    return image;
+}
+
+static void forget(Image *image)
+{
+    for (size_t i = 0; i < image->count; i++) {
+        free(image->files[i].bytes);
+    }
+}
+
+static Machine *machine_from(const Image *image)
+{
+    Machine *machine = machine_new();
+    Error error;
+    assert_int_equal(machine->io.make_dir(machine->io.self, "store", &error), STATUS_OK);
+    assert_int_equal(machine->io.make_dir(machine->io.self, "store/index", &error), STATUS_OK);
+    for (size_t i = 0; i < image->count; i++) {
+        sim_disk_put(machine->disk, image->files[i].path, image->files[i].bytes, image->files[i].count);
+    }
+    return machine;
+}
+
+/* ---- What goes in ----------------------------------------------------------------------------------------------------- */
+
+static Record record_of(Machine *machine, int number, char id[16], char destination[16])
+{
+    snprintf(id, 16, "rec-%d", number);
+    snprintf(destination, 16, "dest-%d", number % 7);
+    Record record = {.record_id = str_from(id),
+                     .source_id = STR("source"),
+                     .destination_id = str_from(destination),
+                     .unit = STR("EUR"),
+                     .reference = STR("ref"),
+                     .type = number % 3 ? RECORD_POSITIVE : RECORD_NEGATIVE,
+                     .time_us = number * INT64_C(1000000000),
+                     .value = number};
+    const StoreInfo *info = store_info(machine->store);
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    return record;
+}
+
+static Status apply(Machine *machine, int number, Outcome *ret_outcome)
+{
+    char id[16], destination[16];
+    Error error = {0};
+    Record record = record_of(machine, number, id, destination);
+    Work work = {.kind = WORK_RECORDS, .records = {.items = &record, .outcomes = ret_outcome, .count = 1}};
+    return store_apply(machine->store, &work, &error);
+}
+
+static Image make_image(void)
+{
+    Machine *machine = machine_new();
+    open_store(machine);
+    for (int i = 0; i < RECORDS; i++) {
+        Outcome outcome = {0};
+        bool more = true;
+        Error error;
+        assert_int_equal(apply(machine, i, &outcome), STATUS_OK);
+        assert_int_equal(outcome.kind, OUTCOME_CREATED);
+        while (more) {
+            assert_int_equal(store_maintain(machine->store, false, &more, &error), STATUS_OK);
+        }
+    }
+    close_store(machine);
+    Image image = keep_all(machine);
+    machine_free(machine);
+    return image;
+}
+
+/* ---- What comes out --------------------------------------------------------------------------------------------------- */
+
+typedef struct Answers {
+    uint64_t hash;
+    size_t count;
+} Answers;
+
+static bool add_record(void *context, const StoredRecord *stored)
+{
+    Answers *answers = context;
+    int64_t numbers[] = {stored->seq, stored->record.time_us, stored->record.value,
+                         stored->totals.positive_count + stored->totals.negative_count};
+    answers->hash = XXH3_64bits_withSeed(numbers, sizeof numbers, answers->hash);
+    answers->hash = XXH3_64bits_withSeed(stored->record.record_id.ptr, stored->record.record_id.len, answers->hash);
+    answers->count++;
+    return true;
+}
+
+static bool add_rollup(void *context, const Rollup *rollup)
+{
+    Answers *answers = context;
+    int64_t numbers[] = {rollup->bucket, rollup->count, (int64_t)rollup->sum, rollup->min, rollup->max};
+    answers->hash = XXH3_64bits_withSeed(numbers, sizeof numbers, answers->hash);
+    answers->hash = XXH3_64bits_withSeed(rollup->destination_id.ptr, rollup->destination_id.len, answers->hash);
+    answers->count++;
+    return true;
+}
+
+static Status ask_reader(StoreReader *reader, Answers *answers)
+{
+    Error error = {0};
+    Status status =
+        reader_walk_times(reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, UINT32_MAX, add_record, answers, &error);
+    for (int i = 0; i < RECORDS && status == STATUS_OK; i += 11) {
+        char id[16];
+        snprintf(id, sizeof id, "rec-%d", i);
+        status = reader_find(reader, str_from(id), STR(""), add_record, answers, &error);
+    }
+    for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
+        status = reader_rollups(reader, (RollupLevel)level, INT64_MIN, INT64_MAX, add_rollup, answers, &error);
+    }
+    return status;
+}
+
+/* Each record again, which must be a duplicate; then questions of each kind. */
+static Status ask(Machine *machine, Answers *ret_answers)
+{
+    StoreReader *reader = NULL;
+    StoreView *view = NULL;
+    Error error = {0};
+    *ret_answers = (Answers){0};
+    for (int i = 0; i < RECORDS; i += 7) {
+        Outcome outcome = {0};
+        Status status = apply(machine, i, &outcome);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        assert_int_equal(outcome.kind, OUTCOME_DUPLICATE);
+        assert_int_equal(outcome.seq, i + 1);
+    }
+    assert_int_equal(store_reader_open(machine->store, &reader, &error), STATUS_OK);
+    assert_int_equal(reader_begin(reader, &view, &error), STATUS_OK);
+    Status status = ask_reader(reader, ret_answers);
+    reader_end(reader);
+    view_free(view);
+    store_reader_close(reader);
+    return status;
+}
+
+/* ---- The bits --------------------------------------------------------------------------------------------------------- */
+
+/* A bit that is only found in use breaks the store or fails the question; the next start then makes the files anew. */
+static void check_flip(const Image *image, const Kept *file, uint64_t bit, Answers right)
+{
+    Machine *machine = machine_from(image);
+    Answers answers;
+    assert_true(sim_disk_flip(machine->disk, file->path, bit));
+    open_store(machine);
+    Status status = ask(machine, &answers);
+    if (status != STATUS_OK) {
+        assert_int_equal(status, STATUS_BROKEN);
+        close_store(machine);
+        open_store(machine);
+        assert_int_equal(ask(machine, &answers), STATUS_OK);
+    }
+    if (answers.hash != right.hash || answers.count != right.count) {
+        fail_msg("bit %llu of %s: another answer", (unsigned long long)bit, file->path);
+    }
+    close_store(machine);
+    machine_free(machine);
+}
+
+static bool is_run(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 4 && strcmp(path + len - 4, ".run") == 0;
+}
+
+static void test_every_bit(void **state)
+{
+    (void)state;
+    Image image = make_image();
+    Machine *machine = machine_from(&image);
+    Answers right;
+    size_t runs = 0;
+    open_store(machine);
+    assert_int_equal(ask(machine, &right), STATUS_OK);
+    assert_true(right.count > RECORDS);
+    close_store(machine);
+    machine_free(machine);
+    for (size_t i = 0; i < image.count; i++) {
+        if (is_run(image.files[i].path)) {
+            runs++;
+            for (uint64_t bit = i; bit < image.files[i].count * 8; bit += stride) {
+                check_flip(&image, &image.files[i], bit, right);
+            }
+        }
+    }
+    assert_true(runs >= 4); /* one of each kind at least */
+    forget(&image);
+}
+
+int main(int count, char **arguments)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_bit)};
+    char *end = NULL;
+    stride = count > 1 ? strtoull(arguments[1], &end, 10) : stride;
+    return stride && (!end || !*end) ? cmocka_run_group_tests_name("every bit", tests, NULL, NULL) : 2;
+}
