@@ -92,8 +92,17 @@ static void arm(World *world, SimFault fault)
 
 static void arm_crash(World *world, uint64_t within)
 {
-    bool changes = percent(world, 80);
-    arm(world, (SimFault){.ops = changes ? SIM_CHANGES : SIM_ANY,
+    world->faults.kill_percent = 25;
+    if (percent(world,
+                30)) { /* where a commit ends: what is written and not synced is there for the next program only */
+        world->faults.kill_percent = 60;
+        arm(world, (SimFault){.ops = SIM_SYNC,
+                              .suffix = "-wal",
+                              .nth = 1 + below(world, within / 20 + 1),
+                              .failure = SIM_FAIL_FREEZE});
+        return;
+    }
+    arm(world, (SimFault){.ops = percent(world, 80) ? SIM_CHANGES : SIM_ANY,
                           .suffix = draw_suffix(world),
                           .nth = 1 + below(world, within),
                           .failure = SIM_FAIL_FREEZE});
@@ -205,10 +214,9 @@ bool faults_end_is_due(const World *world)
     return world->faults.restart_due || world->machine.broken || sim_disk_is_frozen(world->machine.disk);
 }
 
-/* Whoever comes back after a power loss must not have relied on what was only in memory: so the power is lost most often. */
 static SimLoss draw_loss(World *world)
 {
-    static const SimLoss losses[] = {SIM_LOSS_DRAWN, SIM_LOSS_DRAWN, SIM_LOSS_ALL, SIM_LOSS_SOME, SIM_LOSS_PROCESS};
+    static const SimLoss losses[] = {SIM_LOSS_DRAWN, SIM_LOSS_ALL, SIM_LOSS_SOME};
     return losses[below(world, sizeof losses / sizeof *losses)];
 }
 
@@ -217,11 +225,13 @@ SimLoss faults_ending(World *world)
     Faults *faults = &world->faults;
     SimDisk *disk = world->machine.disk;
     if (sim_disk_is_frozen(disk)) {
-        return draw_loss(world);
+        faults->was_killed = percent(world, faults->kill_percent);
+        return faults->was_killed ? SIM_LOSS_PROCESS : draw_loss(world);
     }
     /* A program that broke ends by itself, most often in order. */
     Ending ending = faults->restart_due ? faults->ending : percent(world, 60) ? ENDING_ORDER : ENDING_KILL;
     faults->restart_due = false;
+    faults->was_killed = ending == ENDING_KILL;
     if (ending == ENDING_ORDER) {
         story_tell(&world->story, "the program ends in order");
         return SIM_LOSS_PROCESS;
@@ -290,11 +300,11 @@ void faults_after_boot(World *world)
         sim_disk_disarm(world->machine.disk);
         faults->roomy_us = 0;
     }
-    /* A second crash soon after the first finds what the first left in memory only. */
-    if (faults->next < faults->count && percent(world, 25)) {
+    /* A power loss soon after a kill finds what the killed one left in memory only. */
+    if (faults->next < faults->count && percent(world, faults->was_killed ? 60 : 20)) {
         restart(world);
         faults->ending = ENDING_POWER;
-        faults->restart_due = percent(world, 30);
+        faults->restart_due = percent(world, faults->was_killed ? 70 : 30);
         if (!faults->restart_due) {
             arm_crash(world, 40);
         }

@@ -34,6 +34,8 @@ typedef struct Faults {
     size_t count, next;
     bool restart_due;
     Ending ending;           /* of the restart that is due */
+    bool was_killed;         /* the life before */
+    unsigned kill_percent;   /* of crashes at an operation: only the program dies */
     uint64_t struck;         /* when this life began */
     bool log_sync_failed;    /* in this life: the database's or its WAL's */
     bool hard_struck;        /* in this life: something worse than no room */

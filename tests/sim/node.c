@@ -201,6 +201,13 @@ static void release_stuck(SimNode *node)
     if (node->length_count) {
         node->stuck_length = LENGTH_DURABLE;
     }
+    /* A write behind the length that is on the disk makes it longer, as far as it reaches. */
+    for (size_t i = 0; i < node->change_count && node->stuck_length != LENGTH_DURABLE; i++) {
+        uint64_t end = ((uint64_t)node->changes[i].sector + 1) * SIM_SECTOR_BYTES;
+        if (node->newest[node->changes[i].sector] && end > node->stuck_length) {
+            node->stuck_length = end < node->bytes ? end : LENGTH_DURABLE;
+        }
+    }
 }
 
 void sim_node_sync(SimNode *node)

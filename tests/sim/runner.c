@@ -25,7 +25,8 @@ typedef struct Runner {
     const RunnerOptions *options;
     Job jobs[RUNNER_JOBS_MAX];
     size_t running;
-    uint64_t next, done, failed;
+    uint64_t next, done;
+    RunnerResult result;
     WorldReport sum; /* hash: of all hashes, whatever their order */
 } Runner;
 
@@ -163,10 +164,11 @@ static void collect(Runner *runner, Job *job, int status)
     *job = (Job){.pid = 0};
     runner->done++;
     if (failed) {
-        runner->failed++;
+        runner->result.failed++;
+        runner->result.broken += WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT;
         tell_failure(runner, done.seed, status);
     } else if (done.second && done.first_hash != report.hash) {
-        runner->failed++;
+        runner->result.failed++;
         printf("---- seed %" PRIu64 " has the hash %016" PRIx64 ", and %016" PRIx64
                " when its story is told: it is not deterministic\n",
                done.seed, done.first_hash, report.hash);
@@ -192,7 +194,7 @@ static void wait_for_one(Runner *runner)
 
 static bool wants_more(const Runner *runner)
 {
-    return runner->next <= runner->options->last && !(runner->options->stop_at_first && runner->failed);
+    return runner->next <= runner->options->last && !(runner->options->stop_at_first && runner->result.failed);
 }
 
 static void start_one(Runner *runner)
@@ -205,7 +207,7 @@ static void start_one(Runner *runner)
     }
 }
 
-uint64_t runner_run(const RunnerOptions *options)
+RunnerResult runner_run(const RunnerOptions *options)
 {
     static Runner runner;
     runner = (Runner){.options = options, .next = options->first};
@@ -220,8 +222,8 @@ uint64_t runner_run(const RunnerOptions *options)
     printf("%" PRIu64 " seeds (%" PRIu64 "-%" PRIu64 "), %" PRIu64
            " failed; %lld steps, %lld entries, %lld lives, %lld faults in %lld s; "
            "hash %016" PRIx64 "\n",
-           runner.done, options->first, options->first + runner.done - 1, runner.failed, (long long)runner.sum.steps,
-           (long long)runner.sum.entries, (long long)runner.sum.lives, (long long)runner.sum.faults,
-           (long long)(time(NULL) - begun), runner.sum.hash);
-    return runner.failed;
+           runner.done, options->first, options->first + runner.done - 1, runner.result.failed,
+           (long long)runner.sum.steps, (long long)runner.sum.entries, (long long)runner.sum.lives,
+           (long long)runner.sum.faults, (long long)(time(NULL) - begun), runner.sum.hash);
+    return runner.result;
 }

@@ -18,7 +18,11 @@ typedef struct RunnerOptions {
     bool twice;         /* each seed again, with its story: the hash has to be the same */
 } RunnerOptions;
 
-/* Returns how many seeds failed. Prints each failure, and a summary at the end. */
-uint64_t runner_run(const RunnerOptions *options);
+typedef struct RunnerResult {
+    uint64_t failed, broken; /* seeds; those that broke a promise, and did not end in another way */
+} RunnerResult;
+
+/* Prints each failure, and a summary at the end. */
+RunnerResult runner_run(const RunnerOptions *options);
 
 #endif

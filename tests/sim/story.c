@@ -74,7 +74,7 @@ _Noreturn void story_fail(Story *story, const char *what, const char *expected, 
     }
     fflush(out);
     /* Not exit(): what is still open belongs to a run that is over, and must not be reported as leaked. */
-    _exit(1);
+    _exit(STORY_BROKEN_EXIT);
 }
 
 _Noreturn void story_failf(Story *story, const char *format, ...)

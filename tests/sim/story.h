@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* How a process ends whose run broke a promise: no sanitizer and no assert ends one so. */
+enum { STORY_BROKEN_EXIT = 3 };
+
 typedef struct Story {
     uint64_t seed;
     uint64_t hash;
@@ -30,7 +33,7 @@ void story_operation(Story *story, const char *text);
 void story_detail(Story *story, const char *text);
 
 /* A promise is broken: says what was looked at, what was expected and what was found, how to see it again, and ends the process
- * with 1. `expected` and `found` may be NULL. */
+ * with STORY_BROKEN_EXIT. `expected` and `found` may be NULL. */
 _Noreturn void story_fail(Story *story, const char *what, const char *expected, const char *found);
 _Noreturn void story_failf(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -144,11 +144,12 @@ static void test_what_is_written_again_after_a_failed_sync_is_durable(void **sta
         write_text(file, 0, "newer and longer");
         sim_disk_arm(disk, &(SimFault){.ops = SIM_SYNC, .nth = 1, .failure = SIM_FAIL_ERROR});
         assert_int_equal(sim_file_sync(file), SIM_ERROR);
-        write_text(file, 0, "newer and longer still");
+        const char *again = seed % 2 ? "newer and longer" : "newer and longer still"; /* the same bytes do it, too */
+        write_text(file, 0, again);
         assert_int_equal(sim_file_sync(file), SIM_OK);
         sim_file_close(file);
         sim_disk_crash(disk, SIM_LOSS_ALL, &random);
-        assert_true(holds(disk, "file", "newer and longer still"));
+        assert_true(holds(disk, "file", again));
         sim_disk_free(disk);
     }
 }
