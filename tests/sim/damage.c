@@ -15,7 +15,7 @@ bool sim_disk_peek(const SimDisk *disk, const char *path, const uint8_t **ret_by
 {
     const SimNode *node = sim_names_node(sim_disk_names((SimDisk *)disk), path);
     if (node) {
-        *ret_bytes = sim_node_data(node);
+        *ret_bytes = sim_node_bytes(node) ? sim_node_data(node) : (const uint8_t *)"";
         *ret_count = sim_node_bytes(node);
     }
     return node;

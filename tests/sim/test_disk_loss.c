@@ -19,7 +19,7 @@ static void remember(History *history, SimDisk *disk, bool synced)
     assert_true(sim_disk_peek(disk, "file", &bytes, &count));
     history->count = synced ? 0 : history->count;
     memset(history->bytes[history->count], 0, FILE_BYTES_MAX);
-    memcpy(history->bytes[history->count], bytes ? bytes : (const uint8_t *)"", count);
+    memcpy(history->bytes[history->count], bytes, count);
     history->lengths[history->count++] = count;
 }
 

@@ -11,6 +11,9 @@
 
 enum { SHM_REGIONS_MAX = 1024, PATH_BYTES_MAX = 512, VFS_SECTOR_BYTES = 4096 };
 
+/* The unix VFS takes no more at once, and without assertions writes only the rest of a division by 128 KiB. */
+enum { WRITE_BYTES_MAX = 0x1ffff };
+
 typedef struct VfsFile VfsFile;
 
 /* What the connections to one database share: its locks, and the memory that on a real system is the -shm file. */
@@ -65,6 +68,7 @@ static int vfs_read(sqlite3_file *base, void *data, int count, sqlite3_int64 off
 static int vfs_write(sqlite3_file *base, const void *data, int count, sqlite3_int64 offset)
 {
     VfsFile *file = (VfsFile *)base;
+    assert(count <= WRITE_BYTES_MAX);
     SimResult result = sim_file_write(file->file, (uint64_t)offset, data, (size_t)count);
     return result == SIM_OK ? SQLITE_OK : result == SIM_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }

@@ -1,0 +1,316 @@
+/* The store on the simulated disk, through the life of a small one: a power loss, an error, a full disk at each operation in
+ * turn. What was acknowledged is there afterwards, once, under its number, and everything that is derived fits the log. */
+#include <stdio.h>
+
+#include "disk_tools.h"
+#include "sim_io.h"
+#include "store/store.h"
+#include "support/random.h"
+#include "vfs.h"
+
+enum { BATCHES = 9, BATCH_RECORDS = 9, FLOWS = 3 };
+
+typedef struct Life {
+    SimDisk *disk;
+    SimVfs *vfs;
+    Io io;
+    Clock clock;
+    Random random;
+    uint64_t seed;
+    int64_t now_us;
+    StoreOptions options;
+    Store *store;
+    int acknowledged, attempted; /* batches */
+} Life;
+
+static int64_t now_us(void *self) { return ((Life *)self)->now_us += 1000; }
+
+static Status fill(void *self, void *bytes, size_t count, Error *reterr)
+{
+    (void)reterr;
+    for (size_t i = 0; i < count; i++) {
+        ((uint8_t *)bytes)[i] = (uint8_t)random_next(&((Life *)self)->seed);
+    }
+    return STATUS_OK;
+}
+
+static Life *life_new(uint64_t seed)
+{
+    Life *life = calloc(1, sizeof *life);
+    assert_non_null(life);
+    *life = (Life){.disk = sim_disk_new(seed), .seed = seed, .now_us = INT64_C(1735689600000000)};
+    life->vfs = sim_vfs_new(life->disk, "sim", seed);
+    life->io = sim_io(life->disk);
+    life->clock = (Clock){.wall_us = now_us, .monotonic_us = now_us, .self = life};
+    life->random = (Random){.fill = fill, .self = life};
+    life->options = store_options_default("store");
+    life->options.clock = &life->clock;
+    life->options.io = &life->io;
+    life->options.random = &life->random;
+    life->options.vfs = "sim";
+    life->options.background = false;
+    life->options.publish_records = 8;
+    life->options.flow_cache_bytes = 64 << 10;
+    life->options.free_reserve_bytes = 0;
+    return life;
+}
+
+static void life_free(Life *life)
+{
+    store_close(life->store);
+    sim_vfs_free(life->vfs);
+    sim_disk_free(life->disk);
+    free(life);
+}
+
+static bool open_store(Life *life)
+{
+    Error error = {0};
+    return store_open(&life->options, &life->store, &error) == STATUS_OK;
+}
+
+static void close_store(Life *life)
+{
+    store_close(life->store);
+    life->store = NULL;
+}
+
+/* Each batch has the same records whenever it is made, and one that the batch before it had. */
+static Status apply_batch(Life *life, int batch, Outcome *ret_outcomes)
+{
+    Record records[BATCH_RECORDS];
+    char ids[BATCH_RECORDS][32], destinations[BATCH_RECORDS][32];
+    const StoreInfo *info = store_info(life->store);
+    Error error = {0};
+    for (int i = 0; i < BATCH_RECORDS; i++) {
+        int number = batch * (BATCH_RECORDS - 1) + i;
+        snprintf(ids[i], sizeof ids[i], "rec-%d", number);
+        snprintf(destinations[i], sizeof destinations[i], "dest-%d", number % FLOWS);
+        records[i] = (Record){.record_id = str_from(ids[i]),
+                              .source_id = STR("source"),
+                              .destination_id = str_from(destinations[i]),
+                              .unit = STR("EUR"),
+                              .reference = STR("ref"),
+                              .time_us = number * INT64_C(7000000000),
+                              .value = number};
+        records[i].identity_hash = record_identity_hash(&records[i], info->identity, info->hash_seed);
+    }
+    Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = ret_outcomes, .count = BATCH_RECORDS}};
+    Status status = store_apply(life->store, &work, &error);
+    return status == STATUS_OK ? work.status : status;
+}
+
+/* The seq of a batch's record: all of a batch but the first one, which the batch before had, are new. */
+static int64_t seq_of(int batch, int i) { return batch * (BATCH_RECORDS - 1) + i + 1; }
+
+/* Goes on until something is not OK; a full disk is cleared. Half way the store is closed and opened again. */
+static void live(Life *life)
+{
+    Error error = {0};
+    bool goes = open_store(life);
+    for (int batch = 0; goes && batch < BATCHES; batch++) {
+        Outcome outcomes[BATCH_RECORDS];
+        if (batch == BATCHES / 2) {
+            close_store(life);
+            if (!open_store(life)) {
+                break;
+            }
+        }
+        life->attempted = batch + 1;
+        Status status = apply_batch(life, batch, outcomes);
+        if (status == STATUS_BUSY) {
+            sim_disk_limit(life->disk, UINT64_MAX);
+            status = apply_batch(life, batch, outcomes);
+        }
+        goes = status == STATUS_OK;
+        life->acknowledged = goes ? batch + 1 : life->acknowledged;
+        for (bool more = true; goes && more;) {
+            goes = store_maintain(life->store, batch % 3 == 2, &more, &error) == STATUS_OK;
+        }
+    }
+    close_store(life);
+}
+
+static void print_problem(void *context, const char *text)
+{
+    (void)context;
+    print_error("%s\n", text);
+}
+
+static void check_derived(Life *life)
+{
+    StoreReader *reader = NULL;
+    VerifyReport report = {0};
+    Error error = {0};
+    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
+    assert_int_equal(store_verify(reader, print_problem, NULL, NULL, &report, &error), STATUS_OK);
+    assert_int_equal(report.problems, 0);
+    store_reader_close(reader);
+}
+
+/* After whatever happened: opened again, with a whole disk, and everything sent again. */
+static void check_afterwards(Life *life)
+{
+    assert_true(open_store(life));
+    int64_t last = store_last_seq(life->store);
+    assert_true(last == 0 || last % (BATCH_RECORDS - 1) == 1);
+    int batches = last == 0 ? 0 : (int)(last / (BATCH_RECORDS - 1));
+    assert_true(batches == life->acknowledged || batches == life->attempted);
+    check_derived(life);
+    for (int batch = 0; batch < BATCHES; batch++) {
+        Outcome outcomes[BATCH_RECORDS];
+        assert_int_equal(apply_batch(life, batch, outcomes), STATUS_OK);
+        for (int i = 0; i < BATCH_RECORDS; i++) {
+            bool is_old = batch < batches || (i == 0 && batch > 0);
+            assert_int_equal(outcomes[i].kind, is_old ? OUTCOME_DUPLICATE : OUTCOME_CREATED);
+            assert_int_equal(outcomes[i].seq, seq_of(batch, i));
+        }
+    }
+    check_derived(life);
+    close_store(life);
+}
+
+/* What a second process tells is as durable as what the first one told: it answers to records that are there already, which may
+ * have come from a commit that was never synced, without writing anything itself; or it writes more. Then the power fails. */
+static void check_told_again(Life *life, bool writes, SimLoss loss, uint64_t *random)
+{
+    Outcome outcomes[BATCH_RECORDS];
+    assert_true(open_store(life));
+    int64_t told = store_last_seq(life->store);
+    int batches = told == 0 ? 0 : (int)(told / (BATCH_RECORDS - 1));
+    for (int batch = 0; batch < batches; batch++) {
+        assert_int_equal(apply_batch(life, batch, outcomes), STATUS_OK);
+        assert_int_equal(outcomes[BATCH_RECORDS - 1].kind, OUTCOME_DUPLICATE);
+    }
+    if (writes && batches < BATCHES) {
+        assert_int_equal(apply_batch(life, batches++, outcomes), STATUS_OK);
+    }
+    life->acknowledged = life->attempted = batches;
+    sim_disk_freeze(life->disk);
+    close_store(life);
+    sim_disk_crash(life->disk, loss, random);
+}
+
+/* Returns whether the fault struck. */
+static bool run_with_fault(SimFault fault, SimLoss loss)
+{
+    uint64_t random = fault.nth;
+    Life *life = life_new(fault.nth);
+    sim_disk_arm(life->disk, &fault);
+    live(life);
+    bool struck = sim_disk_struck(life->disk) > 0;
+    sim_disk_limit(life->disk, UINT64_MAX);
+    sim_disk_crash(life->disk, loss, &random);
+    if (loss == SIM_LOSS_PROCESS) {
+        check_told_again(life, fault.nth & 2, fault.nth & 1 ? SIM_LOSS_ALL : SIM_LOSS_SOME, &random);
+    }
+    check_afterwards(life);
+    life_free(life);
+    return struck;
+}
+
+/* From the first operation on, `step` apart, until the life ends before it. */
+static void run_all(SimFault fault, SimLoss loss, uint64_t step)
+{
+    fault.nth = 1;
+    while (run_with_fault(fault, loss)) {
+        fault.nth += step;
+    }
+    assert_true(fault.nth > 30);
+}
+
+static void test_power_fails_at_each_operation(void **state)
+{
+    (void)state;
+    SimFault fault = {.ops = SIM_CHANGES, .failure = SIM_FAIL_FREEZE};
+    run_all(fault, SIM_LOSS_ALL, 5);
+    run_all(fault, SIM_LOSS_NOTHING, 11);
+    run_all(fault, SIM_LOSS_SOME, 2);
+}
+
+static void test_a_process_dies_and_then_the_power_fails(void **state)
+{
+    (void)state;
+    run_all((SimFault){.ops = SIM_CHANGES, .failure = SIM_FAIL_FREEZE}, SIM_LOSS_PROCESS, 3);
+    run_all((SimFault){.ops = SIM_SYNC | SIM_SYNC_DIR, .failure = SIM_FAIL_ERROR}, SIM_LOSS_PROCESS, 1);
+}
+
+static void test_each_operation_fails(void **state)
+{
+    (void)state;
+    run_all((SimFault){.ops = SIM_ANY, .failure = SIM_FAIL_ERROR}, SIM_LOSS_SOME, 4);
+    run_all((SimFault){.ops = SIM_CHANGES, .failure = SIM_FAIL_ERROR, .for_good = true}, SIM_LOSS_SOME, 7);
+}
+
+static void test_the_disk_fills_up_at_each_operation(void **state)
+{
+    (void)state;
+    run_all((SimFault){.ops = SIM_WRITE | SIM_CREATE | SIM_MAKE_DIR, .failure = SIM_FAIL_FULL}, SIM_LOSS_SOME, 5);
+}
+
+/* So little room that not all batches fit, then room again. */
+static void test_a_full_disk_clears(void **state)
+{
+    (void)state;
+    for (uint64_t room = 50000; room < 400000; room += 11000) {
+        Life *life = life_new(room);
+        uint64_t random = room;
+        assert_true(open_store(life));
+        close_store(life);
+        sim_disk_limit(life->disk, room);
+        live(life);
+        sim_disk_limit(life->disk, UINT64_MAX);
+        sim_disk_crash(life->disk, SIM_LOSS_SOME, &random);
+        check_afterwards(life);
+        life_free(life);
+    }
+}
+
+static void hash_text(void *context, uint64_t number, const char *text)
+{
+    uint64_t *hash = context;
+    *hash ^= number;
+    for (; *text; text++) {
+        *hash = (*hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+    }
+}
+
+static uint64_t hash_of_life(uint64_t seed)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    Life *life = life_new(seed);
+    sim_disk_trace(life->disk, hash_text, &hash);
+    live(life);
+    assert_int_equal(life->acknowledged, BATCHES);
+    const uint8_t *bytes = NULL;
+    size_t count = 0;
+    assert_true(sim_disk_peek(life->disk, "store/weir.db", &bytes, &count));
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    life_free(life);
+    return hash;
+}
+
+/* Nothing of the real system is in a store: neither time nor randomness nor addresses. */
+static void test_a_seed_gives_the_same_store(void **state)
+{
+    (void)state;
+    uint64_t first = hash_of_life(1), second = hash_of_life(2);
+    assert_true(first == hash_of_life(1));
+    assert_true(second == hash_of_life(2));
+    assert_true(first != second);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power_fails_at_each_operation),
+        cmocka_unit_test(test_a_process_dies_and_then_the_power_fails),
+        cmocka_unit_test(test_each_operation_fails),
+        cmocka_unit_test(test_the_disk_fills_up_at_each_operation),
+        cmocka_unit_test(test_a_full_disk_clears),
+        cmocka_unit_test(test_a_seed_gives_the_same_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
