@@ -35,7 +35,8 @@ static inline bool holds(const SimDisk *disk, const char *path, const char *text
 {
     const uint8_t *bytes = NULL;
     size_t count = 0;
-    return sim_disk_peek(disk, path, &bytes, &count) && count == strlen(text) && memcmp(bytes, text, count) == 0;
+    return sim_disk_peek(disk, path, &bytes, &count) && count == strlen(text) &&
+           (count == 0 || memcmp(bytes, text, count) == 0);
 }
 
 static inline void put_text(SimDisk *disk, const char *path, const char *text)
