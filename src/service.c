@@ -1,6 +1,7 @@
 #include "service.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -196,11 +197,29 @@ static void announce(Service *service)
     service->options->listening(service->options->self, url);
 }
 
+/* What was freed between what is still in use stays with us until it is asked for. That takes some milliseconds in which nobody gets
+ * memory, so it waits for a moment in which nothing comes in, and is done once after each spell of work. */
+static void trim_memory(const Service *service, int64_t *seen_seq, int64_t *trimmed_seq)
+{
+    int64_t last_seq = store_last_seq(service->engine.store);
+    if (last_seq == *seen_seq && last_seq != *trimmed_seq) {
+        malloc_trim(0);
+        *trimmed_seq = last_seq;
+    }
+    *seen_seq = last_seq;
+}
+
 /* Until somebody asks us to stop (OK) or the store breaks. */
 static Status wait(Service *service, Error *reterr)
 {
+    enum { QUIET_MS = 3000 };
+    int64_t seen_seq = 0, trimmed_seq = 0;
     struct pollfd events[] = {{.fd = service->signals, .events = POLLIN}, {.fd = service->breaking, .events = POLLIN}};
-    while (poll(events, 2, -1) < 0 && errno == EINTR) {
+    for (int ready = 0; ready <= 0;) {
+        ready = poll(events, 2, QUIET_MS);
+        if (ready == 0) {
+            trim_memory(service, &seen_seq, &trimmed_seq);
+        }
     }
     if (events[1].revents) {
         return error_set(reterr, STATUS_BROKEN, "the store takes nothing more: %s", service->broken.message);
