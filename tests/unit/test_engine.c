@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "config/options.h"
 #include "engine.h"
 
 static char dir[64];
@@ -171,12 +172,20 @@ static int remove_dir(void **state)
     return rmdir(dir);
 }
 
+/* What may be configured is what a store takes. */
+static void test_options_fit_the_store(void **state)
+{
+    (void)state;
+    assert_int_equal(option_table[OPTION_PROCESS_BATCH_RECORDS_MAX].max, STORE_BATCH_RECORDS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_rule_of_a_new_store),
         cmocka_unit_test(test_default_rule_of_an_older_store),
         cmocka_unit_test(test_default_rule_that_is_there),
+        cmocka_unit_test(test_options_fit_the_store),
         cmocka_unit_test_setup_teardown(test_threshold_is_kept_unless_it_is_set, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_submissions_are_waited_for, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_store_that_is_held, make_dir, remove_dir),
