@@ -140,10 +140,10 @@ void *conn_on_line(void *self, const char *target, struct MHD_Connection *mhd)
     HttpServer *server = self;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     Conn *conn = info ? info->socket_context : NULL;
-    if (!conn) {
-        return NULL;
+    Request *request = conn ? conn->request : NULL;
+    if (!request) {
+        return NULL; /* there was no memory for it: the library closes the connection on our word in conn_on_request */
     }
-    Request *request = conn->request;
     atomic_fetch_add(&server->requests, 1);
     request->started_us = now_of(server);
     limit_receiving(conn, request->started_us, server->options.request_ms_max);
@@ -262,7 +262,8 @@ static void begin(Request *request, const char *method, const char *version)
         if (request->phase == PHASE_BODY && !request->take_body) {
             expect_body(request);
         }
-        if (request->take_body) {
+        request->is_streamed = request->take_body != NULL;
+        if (request->is_streamed) {
             /* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. */
             limit_receiving(request->conn, 0, 0);
         }
@@ -346,39 +347,51 @@ static Request *make_successor(const Request *left)
         request->started_us = left->started_us;
         request->uri.path = request->instance = arena_copy(&request->arena, left->instance);
         request->phase = left->phase;
+        request->is_streamed = left->is_streamed;
+        request->committed_through = left->committed_through;
+        request->answer.code = left->answer.code; /* of a stream whose headers are said */
     }
     return request;
 }
 
-static void replace_request(Conn *conn, Request *request)
+/* The sweeper looks at a connection's request under the lock, so that one is given away and forgotten in one step: whoever it is
+ * left to may free it at once. */
+static bool give_away(Conn *conn, bool (*give)(Request *request), Request *successor)
 {
     pthread_mutex_lock(&conn->server->conns_lock);
-    conn->request = request;
+    bool given = give(conn->request);
+    if (given) {
+        conn->request = successor;
+    }
     pthread_mutex_unlock(&conn->server->conns_lock);
+    return given;
 }
 
 static void say_expired(Request *request)
 {
     bool is_read = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    char members[48] = "";
     atomic_fetch_add_explicit(&request->server->metrics.waits_expired, 1, memory_order_relaxed);
     request->answer.close = true;
     if (is_read) {
         request_problem(request, PROBLEM_BUSY, "this took too long; try again later");
-    } else {
-        request_problem(request, PROBLEM_UNKNOWN,
-                        "this took too long and may still happen; sending the same request again is safe");
+        return;
     }
+    if (request->is_streamed) {
+        snprintf(members, sizeof members, "\"committedThrough\":%llu", (unsigned long long)request->committed_through);
+    }
+    request_problem_with(request, PROBLEM_UNKNOWN, str_from(members),
+                         "this took too long and may still happen; sending the same request again is safe");
 }
 
 /* The time limit of a wait came first. False when the result is there after all. */
 bool conn_leave_behind(Conn *conn)
 {
-    Request *left = conn->request, *request = make_successor(left);
-    if (!turn_leave(left)) {
-        request_free(request);
+    Request *successor = make_successor(conn->request);
+    if (!give_away(conn, turn_leave, successor)) {
+        request_free(successor);
         return false;
     }
-    replace_request(conn, request);
     return true;
 }
 
@@ -412,10 +425,11 @@ enum MHD_Result conn_on_request(void *self, struct MHD_Connection *mhd, const ch
         return MHD_YES;
     }
     if (back == TURN_BACK_EXPIRED && conn_leave_behind(conn)) {
-        if (conn->request) {
-            say_expired(conn->request);
+        if (!conn->request) {
+            return MHD_NO;
         }
-        return conn->request ? MHD_YES : MHD_NO;
+        /* In the middle of a body the answer has to wait for its end, as that of any other refusal. */
+        say_expired(conn->request);
     }
     Request *request = conn->request;
     if (request->phase == PHASE_LINE) {
@@ -451,7 +465,11 @@ void conn_on_completed(void *self, struct MHD_Connection *mhd, void **context, e
     atomic_store_explicit(&conn->expects_body, false, memory_order_relaxed);
     if (request) {
         count_request(request, now_us);
-        request_reset(request);
+        /* It may end while others have the request: the client reset it, and the library found that first when it was resumed. There
+         * is no further request on such a connection. */
+        if (!request->waits || !give_away(conn, turn_abandon, NULL)) {
+            request_reset(request);
+        }
     }
     limit_receiving(conn, now_us, server->options.idle_ms_max + server->options.request_ms_max);
     atomic_fetch_sub(&server->requests, 1);

@@ -78,6 +78,8 @@ struct Request {
     /* Takes a piece of the body and says how many bytes it took; when that is not all it has called turn_wait. Set by the
      * route's `begin`; NULL: the body is read whole. */
     size_t (*take_body)(Request *request, Str piece);
+    bool is_streamed;                  /* take_body has it, or had it before the request was left behind */
+    uint64_t committed_through;        /* of a body that is streamed: the line up to which all is decided */
     void *state;                       /* the handler's own */
     void (*release)(Request *request); /* of that; may be NULL. On any thread, when nothing else has the request */
 

@@ -1,6 +1,7 @@
 #include "http/turn.h"
 
 #include <microhttpd.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "http/parts.h"
@@ -24,11 +25,11 @@ bool turn_wait(Request *request, int64_t limit_us)
 void request_wake(Request *request)
 {
     int64_t turn = atomic_load_explicit(&request->turn, memory_order_acquire);
-    struct MHD_Connection *mhd = request->mhd; /* once the turn has changed, the request may be gone */
     while (turn > 0) {
-        if (atomic_compare_exchange_weak_explicit(&request->turn, &turn, TURN_OURS, memory_order_acq_rel,
+        if (atomic_compare_exchange_weak_explicit(&request->turn, &turn, TURN_WAKING, memory_order_acq_rel,
                                                   memory_order_acquire)) {
-            MHD_resume_connection(mhd);
+            MHD_resume_connection(request->mhd);
+            atomic_store_explicit(&request->turn, TURN_OURS, memory_order_release);
             return;
         }
     }
@@ -36,6 +37,16 @@ void request_wake(Request *request)
         return;
     }
     request_free(request);
+}
+
+/* The state, once nobody is at work on it. */
+static int64_t settle(const Request *request)
+{
+    int64_t turn;
+    while ((turn = atomic_load_explicit(&request->turn, memory_order_acquire)) == TURN_WAKING) {
+        sched_yield();
+    }
+    return turn;
 }
 
 bool turn_is_lost(const Request *request) { return atomic_load_explicit(&request->turn, memory_order_relaxed) < 0; }
@@ -54,7 +65,7 @@ TurnBack turn_take_back(Request *request)
     if (!request->waits) {
         return TURN_BACK_OURS;
     }
-    int64_t turn = atomic_load_explicit(&request->turn, memory_order_acquire);
+    int64_t turn = settle(request);
     if (turn > 0) {
         return TURN_BACK_NOT_YET;
     }
@@ -75,4 +86,24 @@ bool turn_leave(Request *request)
     }
     atomic_store_explicit(&request->turn, TURN_OURS, memory_order_relaxed);
     return false;
+}
+
+bool turn_abandon(Request *request)
+{
+    HttpServer *server = request->server;
+    bool left = false;
+    if (!request->waits) {
+        return false;
+    }
+    request->waits = false;
+    for (int64_t turn = settle(request); !left && (turn > 0 || turn == TURN_EXPIRED);) {
+        left = atomic_compare_exchange_strong(&request->turn, &turn, TURN_LEFT);
+        turn = left || turn != TURN_WAKING ? turn : settle(request);
+    }
+    /* One that was left may be gone by now. */
+    if (!left) {
+        atomic_store_explicit(&request->turn, TURN_OURS, memory_order_relaxed);
+    }
+    atomic_fetch_sub(&server->waits, 1);
+    return left;
 }

@@ -36,7 +36,6 @@ struct Upload {
     char long_line_problem[80];
     Results results;
     Arena texts; /* of the results' warnings */
-    uint64_t committed_through;
     Status status;
     Error error;
 
@@ -220,7 +219,7 @@ static void gather(Upload *upload)
         if (slice->status != STATUS_OK) {
             fail(upload, slice->status, &slice->error);
         } else if (upload->status == STATUS_OK) {
-            upload->committed_through = slice->last_line;
+            upload->request->committed_through = slice->last_line;
         }
         keep_idle(upload, slice);
     }
@@ -474,5 +473,5 @@ bool upload_finish(Upload *upload, RequestThen *then)
 
 UploadEnd upload_end(Upload *upload)
 {
-    return (UploadEnd){upload->status, upload->error, upload->committed_through, &upload->results};
+    return (UploadEnd){upload->status, upload->error, upload->request->committed_through, &upload->results};
 }
