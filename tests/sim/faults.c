@@ -58,6 +58,7 @@ void faults_on_operation(void *context, uint64_t number, const char *text)
         faults->log_sync_failed = faults->log_sync_failed || strstr(text, ".db");
     }
     faults->hard_struck = faults->hard_struck || io_error || frozen;
+    faults->writer_struck = faults->writer_struck || frozen || (io_error && world->machine.writing);
     if (full) {
         faults->roomy_us = faults->full_until_step ? INT64_MAX : world->machine.clock.monotonic_us + ROOMY_AFTER_US;
     }
@@ -261,7 +262,7 @@ void faults_before_boot(World *world, int attempt)
 {
     Faults *faults = &world->faults;
     faults->struck = sim_disk_struck(world->machine.disk);
-    faults->log_sync_failed = faults->hard_struck = faults->damaged_live = false;
+    faults->log_sync_failed = faults->hard_struck = faults->writer_struck = faults->damaged_live = false;
     faults->told = 0;
     faults->armed = 0;
     if (attempt == 0 && faults->next < faults->count && percent(world, 25)) {
@@ -340,8 +341,8 @@ void faults_check_failure(World *world, Status status, const char *message)
     const Faults *faults = &world->faults;
     bool no_room = world->machine.clock.monotonic_us < faults->roomy_us;
     bool excused = status == STATUS_BUSY      ? no_room
-                   : status == STATUS_UNKNOWN ? faults->hard_struck
-                   : status == STATUS_BROKEN  ? faults->hard_struck || faults_is_damaged(world)
+                   : status == STATUS_UNKNOWN ? faults->writer_struck
+                   : status == STATUS_BROKEN  ? faults->writer_struck || faults_is_damaged(world)
                                               : false;
     if (!excused) {
         story_fail(&world->story, "a call fails without an excuse",

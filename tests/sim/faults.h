@@ -38,6 +38,7 @@ typedef struct Faults {
     unsigned kill_percent;   /* of crashes at an operation: only the program dies */
     uint64_t struck;         /* when this life began */
     bool log_sync_failed;    /* in this life: the database's or its WAL's */
+    bool writer_struck;      /* in this life: something worse than no room, on the writing side */
     bool hard_struck;        /* in this life: something worse than no room */
     bool damaged_live;       /* in this life: a view may still have a run open that is gone */
     size_t armed;            /* since the last start, at most */

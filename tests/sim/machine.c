@@ -68,16 +68,26 @@ Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
 {
     machine->broken = false;
     machine->options.rebuild = rebuild;
+    machine->writing = true;
     Status status = store_open(&machine->options, &machine->store, reterr);
     if (status == STATUS_OK) {
         machine->processor_options.store = machine->store;
         status = processor_start(&machine->processor_options, &machine->processor, reterr);
     }
+    machine->writing = false;
     return status;
+}
+
+void machine_step(Machine *machine, bool *ret_idle)
+{
+    machine->writing = true;
+    processor_step(machine->processor, ret_idle);
+    machine->writing = false;
 }
 
 SimLoss machine_end(Machine *machine, SimLoss loss, uint64_t *random)
 {
+    machine->writing = true;
     processor_stop(machine->processor);
     machine->processor = NULL;
     for (size_t i = 0; i < MACHINE_READERS; i++) {
@@ -85,6 +95,7 @@ SimLoss machine_end(Machine *machine, SimLoss loss, uint64_t *random)
     }
     store_close(machine->store);
     machine->store = NULL;
+    machine->writing = false;
     return sim_disk_crash(machine->disk, loss, random);
 }
 

@@ -38,7 +38,8 @@ typedef struct Machine {
     StoreReader *readers[MACHINE_READERS];           /* opened when first needed */
     void (*committed)(void *self, int64_t last_seq); /* for ProcessorOptions; the caller's */
     void *committed_self;
-    bool broken; /* the processor said that the end has come */
+    bool writing; /* the store's writing side is at work at this moment, or what is behind it */
+    bool broken;  /* the processor said that the end has come */
     char broken_why[ERROR_MESSAGE_BYTES_MAX];
 } Machine;
 
@@ -50,6 +51,9 @@ void machine_release(Machine *machine); /* no life under way */
 
 /* Opens the store and starts the processor; nothing is left open when it fails. */
 Status machine_boot(Machine *machine, bool rebuild, Error *reterr) MUST_CHECK;
+
+/* processor_step. */
+void machine_step(Machine *machine, bool *ret_idle);
 
 /* Ends a life as well as the disk allows: tells what waits, closes readers and store. Then the disk loses what a crash of this
  * kind loses; SIM_LOSS_PROCESS for an end in order. */

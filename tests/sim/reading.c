@@ -134,6 +134,41 @@ static void check_verify(World *world)
     }
 }
 
+/* ---- Another program ---------------------------------------------------------------------------------------------------------- */
+
+/* What `weir query --data` does beside a service: the store once more, only to be read. */
+static void look_from_outside(World *world)
+{
+    StoreOptions options = world->machine.options;
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    StoreView *view = NULL;
+    Error error = {0};
+    uint64_t struck = faults_struck(world);
+    options.read_only = true;
+    Status status = store_open(&options, &store, &error);
+    if (status == STATUS_OK) {
+        status = store_reader_open(store, &reader, &error);
+    }
+    if (status == STATUS_OK) {
+        status = reader_begin(reader, &view, &error);
+    }
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "a look from outside", status, error.message);
+    } else {
+        Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
+        story_tell(&world->story, "a look from outside, up to seq %" PRId64, view_bound(view));
+        walk_scan(world, reader, 0, model_last_seq(&world->model), "a scan from outside");
+        walk_times(world, reader, model_last_seq(&world->model), random_below(&world->reading.random, 2),
+                   "by time, from outside");
+        walk_find(world, reader, model_last_seq(&world->model), id, source);
+        reader_end(reader);
+    }
+    view_free(view);
+    store_reader_close(reader);
+    store_close(store);
+}
+
 /* ---- All of it ------------------------------------------------------------------------------------------------------------------ */
 
 /* Begins a look of its own; NULL when it was struck. */
@@ -265,8 +300,10 @@ void reading_step(World *world)
         tasks_step(world);
     } else if (drawn < 78) {
         step_view(world);
-    } else if (drawn < 97) {
+    } else if (drawn < 92) {
         look_by_hand(world);
+    } else if (drawn < 97) {
+        look_from_outside(world);
     } else {
         check_verify(world);
     }

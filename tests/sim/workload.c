@@ -89,8 +89,10 @@ void workload_init(Workload *workload, uint64_t seed)
     workload->atomic_percent = (unsigned)below(workload, 20);
     workload->dry_run_percent = (unsigned)below(workload, 15);
     workload->rule_percent = (unsigned)below(workload, 20);
-    workload->records_left = totals[below(workload, sizeof totals / sizeof *totals)];
-    workload->records_max = 1 + below(workload, percent(workload, 30) ? 200 : 20);
+    workload->hashes = percent(workload, 85) ? 0 : 1 + below(workload, 300);
+    workload->is_large = workload->hashes == 0 && below(workload, 60) == 0;
+    workload->records_left = workload->is_large ? 40000 : totals[below(workload, sizeof totals / sizeof *totals)];
+    workload->records_max = workload->is_large ? 600 : 1 + below(workload, percent(workload, 30) ? 200 : 20);
     workload->burst_records_max = percent(workload, 30) ? 3000 : 300;
     workload->value_typical = values[below(workload, sizeof values / sizeof *values)];
     workload->spread_us = percent(workload, 50) ? HOUR_US : 60 * 24 * HOUR_US;

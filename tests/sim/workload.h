@@ -29,6 +29,8 @@ typedef struct Workload {
     int64_t value_typical;
     int64_t spread_us; /* of times around now */
     bool odd_texts;
+    uint64_t hashes; /* 0, or so few that they collide; see bounds.h */
+    bool is_large;   /* so many records that indexes have more than one tier */
     Arena texts;
     Record *seen; /* all that was ever handed in; owns */
     size_t seen_count, seen_capacity;

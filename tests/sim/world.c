@@ -2,33 +2,41 @@
 
 #include <inttypes.h>
 
+#include "sim/bounds.h"
 #include "support/random.h"
 
 /* ---- What the seed draws ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->random, limit); }
 
-/* Small bounds everywhere, so that what happens once in a million records happens in each run. */
-static void draw_options(World *world)
+static uint64_t one_of(World *world, const uint64_t *values, size_t count) { return values[below(world, count)]; }
+#define ONE_OF(world, ...)                                                                                             \
+    one_of(world, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* What a configuration may change from one start to the next. Small bounds, so that what happens once in a million records happens in
+ * each run. */
+static void draw_settings(World *world)
 {
-    static const size_t publish_records[] = {1, 5, 16, 64, 200, 1024, 1024};
-    static const size_t cache_bytes[] = {0, 4096, 65536, 4 << 20};
-    static const uint64_t wal_bytes[] = {65536, 262144, 4 << 20};
-    static const uint64_t reserve_bytes[] = {0, 20000, 100000};
-    static const size_t batch_records[] = {1, 10, 100, 5000};
-    static const size_t queue_bytes[] = {500, 20000, 4 << 20};
-    static const int64_t tick_us[] = {0, 1, 7, 200};
-    Machine *machine = &world->machine;
-    machine->options.identity = world->workload.identity;
-    machine->options.scale = world->workload.scale;
-    machine->options.publish_records = publish_records[below(world, sizeof publish_records / sizeof *publish_records)];
-    machine->options.flow_cache_bytes = cache_bytes[below(world, sizeof cache_bytes / sizeof *cache_bytes)];
-    machine->options.wal_bytes_max = wal_bytes[below(world, sizeof wal_bytes / sizeof *wal_bytes)];
-    machine->options.free_reserve_bytes = reserve_bytes[below(world, sizeof reserve_bytes / sizeof *reserve_bytes)];
-    machine->processor_options.batch_records_max =
-        batch_records[below(world, sizeof batch_records / sizeof *batch_records)];
-    machine->processor_options.queue_bytes_max = queue_bytes[below(world, sizeof queue_bytes / sizeof *queue_bytes)];
-    machine->clock.tick_us = tick_us[below(world, sizeof tick_us / sizeof *tick_us)];
+    StoreOptions *store = &world->machine.options;
+    ProcessorOptions *processor = &world->machine.processor_options;
+    store->publish_records =
+        world->workload.is_large ? ONE_OF(world, 3000, 9000) : ONE_OF(world, 1, 5, 16, 64, 200, 1024, 1024);
+    store->flow_cache_bytes = ONE_OF(world, 0, 4096, 65536, 4 << 20);
+    store->wal_bytes_max = ONE_OF(world, 65536, 262144, 4 << 20);
+    store->free_reserve_bytes = ONE_OF(world, 0, 20000, 100000);
+    processor->batch_records_max = ONE_OF(world, 1, 10, 100, 5000);
+    processor->queue_bytes_max = ONE_OF(world, 500, 20000, 4 << 20);
+    world->machine.clock.tick_us = (int64_t)ONE_OF(world, 0, 1, 7, 200);
+    size_t batch =
+        larger(processor->batch_records_max, larger(world->workload.records_max, world->workload.burst_records_max));
+    bounds_set((Bounds){.merge_step = ONE_OF(world, 1, 10, 100, 1 << 20),
+                        .tail_records = batch + store->publish_records,
+                        .hashes = world->workload.hashes});
+    story_tell(&world->story,
+               "settings: publish every %zu records, batches of %zu, cache of %zu bytes, WAL of %" PRIu64,
+               store->publish_records, processor->batch_records_max, store->flow_cache_bytes, store->wal_bytes_max);
 }
 
 static int64_t world_init(World *world, const WorldOptions *options)
@@ -42,19 +50,16 @@ static int64_t world_init(World *world, const WorldOptions *options)
     model_init(&world->model, world->workload.identity);
     clients_init(world, random_next(&seeds));
     reading_init(world, random_next(&seeds));
-    draw_options(world);
-    int64_t steps = 40 + (int64_t)below(world, 260);
-    steps = options->steps ? options->steps : steps;
+    int64_t steps = options->steps ? options->steps : 40 + (int64_t)below(world, 260);
     faults_init(world, random_next(&seeds), steps);
+    world->machine.options.identity = world->workload.identity;
+    world->machine.options.scale = world->workload.scale;
     world->machine.committed = clients_committed;
     world->machine.committed_self = world;
     sim_disk_trace(world->machine.disk, faults_on_operation, world);
-    const StoreOptions *store = &world->machine.options;
-    story_tell(&world->story,
-               "seed %" PRIu64 ": %" PRId64
-               " steps, identity %d, scale %u, publish every %zu records, batches of %zu, %zu faults",
-               options->seed, steps, (int)store->identity, store->scale, store->publish_records,
-               world->machine.processor_options.batch_records_max, world->faults.count);
+    story_tell(&world->story, "seed %" PRIu64 ": %" PRId64 " steps, %zu faults, identity %d, scale %u", options->seed,
+               steps, world->faults.count, (int)world->workload.identity, world->workload.scale);
+    draw_settings(world);
     return steps;
 }
 
@@ -141,7 +146,7 @@ static void check_processor(World *world)
 static void process(World *world)
 {
     bool idle = false;
-    processor_step(world->machine.processor, &idle);
+    machine_step(&world->machine, &idle);
 }
 
 /* Housekeeping until there is no more of it, or for a while. */
@@ -151,7 +156,7 @@ static void tidy(World *world)
     bool idle = false;
     size_t rounds = 1 + below(world, ROUNDS_MAX);
     for (size_t i = 0; i < rounds && !idle && !faults_end_is_due(world); i++) {
-        processor_step(world->machine.processor, &idle);
+        machine_step(&world->machine, &idle);
     }
 }
 
@@ -180,6 +185,9 @@ static void step(World *world)
     if (faults_end_is_due(world)) {
         end_life(world);
         faults_between_lives(world);
+        if (below(world, 3) == 0) {
+            draw_settings(world);
+        }
         begin_life(world, false);
     }
 }
@@ -190,7 +198,7 @@ static void work_off(World *world)
 {
     bool idle = false;
     while (clients_wait(world) || !idle) {
-        processor_step(world->machine.processor, &idle);
+        machine_step(&world->machine, &idle);
         if (world->machine.broken) {
             story_fail(&world->story, "the processor broke, though nothing goes wrong any more", NULL,
                        world->machine.broken_why);
