@@ -122,7 +122,7 @@ shell_check() {
 
 run_test() {
   step build once build build cc
-  step tests count_meson meson_tests build
+  step tests count_meson meson_tests build --no-suite defects
 }
 
 run_check() {
@@ -145,8 +145,9 @@ run_check() {
 }
 
 run_full() {
+  step simulation once build-check-gcc/tests/sim/weir-sim --seeds 2000
   step build-tsan once build build-check-tsan clang -Db_sanitize=thread -Db_lundef=false
-  step tsan count_meson meson_tests build-check-tsan --no-suite tidy --timeout-multiplier 20
+  step tsan count_meson meson_tests build-check-tsan --no-suite tidy --no-suite sim --no-suite defects --timeout-multiplier 20
   step valgrind count_meson meson_tests build-check-gcc --suite unit --timeout-multiplier 30 \
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
   step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
