@@ -81,6 +81,7 @@ static bool add_chunk(Arena *arena, size_t bytes)
     }
     ArenaChunk *chunk = malloc(whole);
     if (!chunk) {
+        arena->starved = true;
         return false;
     }
     chunk->bytes = whole;

@@ -16,6 +16,7 @@ typedef struct Arena {
     size_t taken;       /* bytes of all chunks */
     size_t bytes_max;
     size_t chunk_bytes;
+    bool starved; /* the system had no memory for a chunk; until its owner clears it */
 } Arena;
 
 /* `chunk_bytes` is the size of a usual chunk (a larger allocation gets one of its own), `bytes_max` the ceiling over all

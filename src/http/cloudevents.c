@@ -43,10 +43,10 @@ Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, 
         add(problems, (Str){NULL, 0}, "must be a JSON object: a CloudEvent");
         return STATUS_REFUSED;
     }
-    const char *twice = json_check_keys(event, seed);
-    if (twice) {
-        add(problems, (Str){NULL, 0}, twice);
-        return STATUS_REFUSED;
+    const char *problem = json_check_keys(event, seed);
+    if (problem) {
+        add(problems, (Str){NULL, 0}, problem);
+        return problem == json_keys_no_memory ? STATUS_BUSY : STATUS_REFUSED;
     }
     check_attributes(event, problems);
     *ret_data = yyjson_obj_get(event, "data");

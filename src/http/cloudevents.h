@@ -8,8 +8,8 @@
 #include "base/str.h"
 #include "record/record_json.h"
 
-/* The data of a structured event and its traceparent, if it has one. REFUSED with `problems` filled (which is reset first). The
- * seed is a secret, see json_check_keys(). */
+/* The data of a structured event and its traceparent, if it has one. REFUSED with `problems` filled (which is reset first), BUSY
+ * without memory to check it. The seed is a secret, see key_set_init(). */
 Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, Str *ret_traceparent,
                        RecordProblems *problems) MUST_CHECK;
 

@@ -133,28 +133,34 @@ static void say_invalid_record(Request *request, const RecordProblems *problems)
     buf_release(&detail);
 }
 
+static Status read_single(const Request *request, RecordsCall *call, yyjson_val *value, Single *single)
+{
+    const RecordPolicy *policy = policy_of(request);
+    if (call->media == MEDIA_CLOUDEVENT) {
+        Str traceparent = {NULL, 0};
+        Status status = cloudevent_open(value, policy->hash_seed, &value, &traceparent, &single->problems);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
+    }
+    return record_from_json(value, policy, &single->record, &single->problems);
+}
+
 static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
 {
     Single *single = arena_alloc(&request->arena, sizeof *single);
-    if (!single) {
+    Status status = single ? read_single(request, call, value, single) : STATUS_BUSY;
+    if (status == STATUS_BUSY) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return;
+    }
+    if (status != STATUS_OK) {
+        say_invalid_record(request, &single->problems);
         return;
     }
     single->call = call;
     single->outcome = (Outcome){.kind = OUTCOME_NONE};
-    if (call->media == MEDIA_CLOUDEVENT) {
-        Str traceparent = {NULL, 0};
-        if (cloudevent_open(value, policy_of(request)->hash_seed, &value, &traceparent, &single->problems) !=
-            STATUS_OK) {
-            say_invalid_record(request, &single->problems);
-            return;
-        }
-        call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
-    }
-    if (record_from_json(value, policy_of(request), &single->record, &single->problems) != STATUS_OK) {
-        say_invalid_record(request, &single->problems);
-        return;
-    }
     single->record.traceparent = call->traceparent;
     bool first_wins = request_options(request)->on_conflict == ON_CONFLICT_FIRST;
     request->state = single;

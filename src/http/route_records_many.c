@@ -145,18 +145,23 @@ static bool refuse_item(Request *request, Many *many, size_t index, const Record
     return many->items[index].entry.ptr != NULL;
 }
 
-/* False without memory. */
+/* False without memory, which is no fault of the item. */
 static bool read_item(Request *request, Many *many, size_t index, yyjson_val *value, RecordProblems *problems)
 {
     Record *record = &many->records[many->record_count];
     Str traceparent = {NULL, 0};
     uint64_t seed = request_options(request)->policy->hash_seed;
-    if (many->call->media == MEDIA_CLOUDEVENTS &&
-        cloudevent_open(value, seed, &value, &traceparent, problems) != STATUS_OK) {
-        return refuse_item(request, many, index, problems);
+    Status status = STATUS_OK;
+    if (many->call->media == MEDIA_CLOUDEVENTS) {
+        status = cloudevent_open(value, seed, &value, &traceparent, problems);
     }
-    Status status = record_from_json(value, request_options(request)->policy, record, problems);
-    results_add_warnings(&many->results, problems, &request->arena);
+    if (status == STATUS_OK) {
+        status = record_from_json(value, request_options(request)->policy, record, problems);
+        results_add_warnings(&many->results, problems, &request->arena);
+    }
+    if (status == STATUS_BUSY) {
+        return false;
+    }
     if (status != STATUS_OK) {
         return refuse_item(request, many, index, problems);
     }

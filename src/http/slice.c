@@ -46,7 +46,7 @@ void slice_reset(Slice *slice)
     buf_reset(&slice->entries);
 }
 
-void slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems)
+bool slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems)
 {
     size_t at = slice->entries.len;
     results_put_refused(&slice->entries, (ResultPlace){slice->first_index + slice->line_count, line}, problems);
@@ -56,8 +56,12 @@ void slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *proble
         slice->entries.failed = false;
         RecordProblems shorter = {.count = 1, .items = {{STR("record"), "is not valid; there is no room to say why"}}};
         results_put_refused(&slice->entries, (ResultPlace){slice->first_index + slice->line_count, line}, &shorter);
+        if (slice->entries.failed) {
+            return false;
+        }
     }
     slice->lines[slice->line_count++] = (SliceLine){line, 0, (uint32_t)at, (uint32_t)(slice->entries.len - at)};
+    return true;
 }
 
 void slice_put_results(const Slice *slice, Results *results)

@@ -36,8 +36,8 @@ void slice_free(Slice *slice); /* accepts NULL */
 /* For another use. */
 void slice_reset(Slice *slice);
 
-/* A line that was refused. */
-void slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems);
+/* A line that was refused. False without memory for its entry: then nothing was added. */
+bool slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems) MUST_CHECK;
 
 static inline bool slice_is_full(const Slice *slice)
 {

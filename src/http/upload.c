@@ -30,6 +30,7 @@ struct Upload {
     Slice *idle;          /* for another use */
     bool skipping;        /* the rest of a line that is too long */
     bool complete;        /* the last line was read */
+    bool has_gap;         /* a slice came back undone: what comes after it is not committed through */
     uint64_t line, index;
     Arena scratch;
     RecordProblems problems;
@@ -110,6 +111,23 @@ static void fail(Upload *upload, Status status, const Error *error)
 
 /* ---- Lines into records ------------------------------------------------------------------------------------------ */
 
+/* A lack of memory is no fault of the line: the client is asked to send all of it again, from the last line that is decided. */
+static void fail_at_line(Upload *upload)
+{
+    Error error = {0};
+    fail(upload,
+         error_set(&error, STATUS_BUSY, "there is no memory to read line %llu", (unsigned long long)upload->line),
+         &error);
+}
+
+static void refuse_line(Upload *upload, Slice *slice)
+{
+    if (!slice_add_refused(slice, upload->line, &upload->problems)) {
+        fail_at_line(upload);
+    }
+    arena_reset(&upload->scratch);
+}
+
 static void refuse_long_line(Upload *upload, Slice *slice)
 {
     char *problem = upload->long_line_problem;
@@ -118,7 +136,7 @@ static void refuse_long_line(Upload *upload, Slice *slice)
     upload->problems.count = 1;
     upload->problems.items[0] = (FieldProblem){STR("line"), problem};
     upload->problems.record_id = (Str){NULL, 0};
-    slice_add_refused(slice, upload->line, &upload->problems);
+    refuse_line(upload, slice);
     upload->index++;
 }
 
@@ -126,6 +144,10 @@ static void read_line(Upload *upload, Slice *slice, char *text, size_t len)
 {
     Record *record = &slice->records[slice->record_count];
     Status status = record_parse_line(text, len, upload->policy, &upload->scratch, record, &upload->problems);
+    if (status == STATUS_BUSY) {
+        fail_at_line(upload);
+        return;
+    }
     if (upload->problems.unknown_count) {
         results_add_warnings(&upload->results, &upload->problems, &upload->texts);
     }
@@ -133,8 +155,7 @@ static void read_line(Upload *upload, Slice *slice, char *text, size_t len)
         record->traceparent = (Str){upload->traceparent, upload->traceparent_len};
         slice->lines[slice->line_count++] = (SliceLine){upload->line, (uint32_t)slice->record_count++, 0, 0};
     } else {
-        slice_add_refused(slice, upload->line, &upload->problems);
-        arena_reset(&upload->scratch);
+        refuse_line(upload, slice);
     }
     upload->index++;
 }
@@ -156,7 +177,7 @@ static void take_line(Upload *upload, Slice *slice, char *text, size_t len)
 
 static void take_lines(Upload *upload, Slice *slice)
 {
-    while (slice->line_count < slice->lines_max) {
+    while (slice->line_count < slice->lines_max && upload->status == STATUS_OK) {
         char *from = slice->text + slice->parsed, *scan = slice->text + slice->scanned;
         char *end = memchr(scan, '\n', slice->text_len - slice->scanned);
         if (!end) {
@@ -218,7 +239,8 @@ static void gather(Upload *upload)
         slice_put_results(slice, &upload->results);
         if (slice->status != STATUS_OK) {
             fail(upload, slice->status, &slice->error);
-        } else if (upload->status == STATUS_OK) {
+            upload->has_gap = true;
+        } else if (!upload->has_gap) {
             upload->request->committed_through = slice->last_line;
         }
         keep_idle(upload, slice);

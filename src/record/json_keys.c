@@ -45,6 +45,8 @@ bool key_set_add(KeySet *set, yyjson_val *key)
     return true;
 }
 
+const char json_keys_no_memory[] = "is too large to be checked at the moment";
+
 static const char *check_object(yyjson_val *object, uint64_t seed)
 {
     KeySet set;
@@ -53,7 +55,7 @@ static const char *check_object(yyjson_val *object, uint64_t seed)
         return NULL;
     }
     if (!key_set_init(&set, yyjson_obj_size(object), seed)) {
-        return "is too large to be checked at the moment";
+        return json_keys_no_memory;
     }
     yyjson_obj_iter keys = yyjson_obj_iter_with(object);
     for (yyjson_val *key; !problem && (key = yyjson_obj_iter_next(&keys));) {

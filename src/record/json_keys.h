@@ -25,7 +25,8 @@ void key_set_release(KeySet *set);
 bool key_set_add(KeySet *set, yyjson_val *key);
 
 /* Looks at every object in `value`, itself included, however deep. NULL when no key is given twice, else what is wrong, as a
- * phrase. */
+ * phrase: that there are two, or (json_keys_no_memory itself) that there was no memory to look. */
+extern const char json_keys_no_memory[];
 const char *json_check_keys(yyjson_val *value, uint64_t seed);
 
 #endif

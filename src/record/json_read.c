@@ -88,6 +88,7 @@ Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Er
     JsonMemory memory = {.arena = arena};
     yyjson_read_err err;
     bool half_free = arena->taken <= arena->bytes_max / 2;
+    arena->starved = false;
     size_t newlines = count_newlines(text, len);
     if (len == 0) {
         return error_set(reterr, STATUS_REFUSED, "the text is empty where JSON was expected");
@@ -100,7 +101,8 @@ Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Er
     if (err.code != YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         return refuse_at(text, len, newlines, &err, reterr);
     }
-    return half_free ? error_set(reterr, STATUS_REFUSED,
-                                 "the JSON has too many values, or is nested too deep, for one request")
-                     : error_set(reterr, STATUS_BUSY, "there is no memory left to read the JSON in");
+    return half_free && !arena->starved
+               ? error_set(reterr, STATUS_REFUSED,
+                           "the JSON has too many values, or is nested too deep, for one request")
+               : error_set(reterr, STATUS_BUSY, "there is no memory left to read the JSON in");
 }

@@ -80,28 +80,31 @@ static void take_fields(const FieldValues *fields, unsigned scale, Record *recor
 }
 
 /* A second walk, because most records have no such fields. */
-static void take_unknown_fields(yyjson_val *object, const RecordPolicy *policy, RecordProblems *problems,
-                                size_t unknown)
+static Status take_unknown_fields(yyjson_val *object, const RecordPolicy *policy, RecordProblems *problems,
+                                  size_t unknown)
 {
     KeySet set;
     yyjson_obj_iter keys = yyjson_obj_iter_with(object);
     if (!key_set_init(&set, unknown, policy->hash_seed)) {
-        record_problems_add_whole(problems, "is too large to be checked at the moment");
-        return;
+        return STATUS_BUSY;
     }
+    Status status = STATUS_OK;
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&keys));) {
         if (record_field_find(text_of(key)) >= 0) {
             continue;
         }
         const char *problem =
             key_set_add(&set, key) ? json_check_keys(yyjson_obj_iter_get_val(key), policy->hash_seed) : PROBLEM_TWICE;
-        if (problem) {
+        if (problem == json_keys_no_memory) {
+            status = STATUS_BUSY;
+        } else if (problem) {
             record_problems_add(problems, text_of(key), problem);
         } else {
             record_problems_add_unknown(problems, text_of(key), policy);
         }
     }
     key_set_release(&set);
+    return status;
 }
 
 Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *ret_record, RecordProblems *problems)
@@ -115,8 +118,8 @@ Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *r
     memset(ret_record, 0, sizeof *ret_record);
     find_fields(value, &fields);
     take_fields(&fields, policy->scale, ret_record, problems);
-    if (fields.unknown > 0) {
-        take_unknown_fields(value, policy, problems, fields.unknown);
+    if (fields.unknown > 0 && take_unknown_fields(value, policy, problems, fields.unknown) != STATUS_OK) {
+        return STATUS_BUSY;
     }
     return record_finish(ret_record, policy, problems);
 }
@@ -128,10 +131,10 @@ static Status refuse_line(const yyjson_read_err *err, Arena *arena, RecordProble
     return STATUS_REFUSED;
 }
 
-static Status lack_memory(bool half_free, RecordProblems *problems)
+static Status lack_memory(bool half_free, const Arena *arena, RecordProblems *problems)
 {
     record_problems_add_whole(problems, "has too many values, or is nested too deep");
-    return half_free ? STATUS_REFUSED : STATUS_BUSY;
+    return half_free && !arena->starved ? STATUS_REFUSED : STATUS_BUSY;
 }
 
 Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
@@ -142,6 +145,7 @@ Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Are
     JsonMemory memory = {local, local + sizeof local, arena};
     ArenaMark mark = arena_mark(arena);
     bool half_free = arena->taken <= arena->bytes_max / 2;
+    arena->starved = false;
     yyjson_read_err err;
     record_problems_reset(problems);
     if (len == 0) {
@@ -154,6 +158,6 @@ Status record_parse_line(char *line, size_t len, const RecordPolicy *policy, Are
     if (root) {
         return status;
     }
-    return err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? lack_memory(half_free, problems)
+    return err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION ? lack_memory(half_free, arena, problems)
                                                            : refuse_line(&err, arena, problems);
 }

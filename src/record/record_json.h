@@ -35,12 +35,12 @@ typedef struct RecordProblems {
 /* Reads JSON with numbers as raw text, strict RFC 8259, no allocation beyond the arena. `text` is changed (strings are
  * decoded in place) and must have YYJSON_PADDING_SIZE writable bytes behind it, which are restored. The result borrows from
  * both. REFUSED with the position ("line 3, column 7: unexpected character"; columns count bytes) when it is malformed;
- * BUSY when the arena is at its ceiling, but REFUSED when more than half of the ceiling was free at the call: then it is this text that has
- * too many values (records need about 3 bytes a byte of text, the densest JSON 20). */
+ * BUSY when the system or the arena has no memory, but REFUSED when the arena reached its ceiling with more than half of it free at the
+ * call: then it is this text that has too many values (records need about 3 bytes a byte of text, the densest JSON 20). */
 Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr) MUST_CHECK;
 
-/* A record from a JSON value. REFUSED with `problems` filled (which is reset first), never anything else. A duplicate key, in
- * the record or in anything inside it, is a problem. The record borrows from the value's text. */
+/* A record from a JSON value. REFUSED with `problems` filled (which is reset first); BUSY when there is no memory to look for keys
+ * that are given twice: in the record or in anything inside it that is a problem. The record borrows from the value's text. */
 Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *ret_record,
                         RecordProblems *problems) MUST_CHECK;
 

@@ -1,4 +1,5 @@
 #include "reading.h"
+#include "starve.h"
 
 static void check_malformed(const char *text, const char *problem)
 {
@@ -143,6 +144,60 @@ static void test_full_arena_is_busy(void **state)
     reading_release(&reading);
 }
 
+/* A lack of memory says nothing about the text: it is BUSY, whatever was free in the arena. */
+static void test_lack_of_memory_is_busy(void **state)
+{
+    (void)state;
+    static char long_line[6000 + YYJSON_PADDING_SIZE];
+    Reading reading = {.status = STATUS_OK};
+    RecordProblems problems;
+    Record record;
+    yyjson_val *root;
+    arena_init(&reading.arena, 256, 1 << 20);
+    reading.text = with_padding(STR(GOOD));
+    memset(long_line, ' ', sizeof long_line);
+    memcpy(long_line, GOOD, sizeof GOOD - 1);
+    starving = true;
+    Status text_status = json_read(reading.text, sizeof GOOD - 1, &reading.arena, &root, &reading.error);
+    Status line_status = record_parse_line(long_line, 6000, &policy, &reading.arena, &record, &problems);
+    starving = false;
+    assert_int_equal(text_status, STATUS_BUSY);
+    assert_int_equal(line_status, STATUS_BUSY);
+    memcpy(long_line, GOOD, sizeof GOOD - 1);
+    assert_int_equal(record_parse_line(long_line, 6000, &policy, &reading.arena, &record, &problems), STATUS_OK);
+    reading_release(&reading);
+}
+
+/* The same for the search for keys that are given twice, which takes memory for large objects. */
+static void test_lack_of_memory_for_keys(void **state)
+{
+    (void)state;
+    enum { KEYS = 1000 };
+    static const char *const where[] = {"", ",\"note\":{\"x\":0"};
+    for (size_t nested = 0; nested < 2; nested++) {
+        Reading reading = {.status = STATUS_OK};
+        yyjson_val *root;
+        Buf buf;
+        buf_init(&buf, 1 << 20);
+        buf_put(&buf, (Str){GOOD, sizeof GOOD - 2});
+        buf_put(&buf, str_from(where[nested]));
+        for (int i = 0; i < KEYS; i++) {
+            buf_printf(&buf, ",\"k%d\":0", i);
+        }
+        buf_put(&buf, nested ? STR("}}") : STR("}"));
+        arena_init(&reading.arena, 4096, 1 << 20);
+        reading.text = with_padding(buf_str(&buf));
+        assert_int_equal(json_read(reading.text, buf.len, &reading.arena, &root, &reading.error), STATUS_OK);
+        starving = true;
+        Status status = record_from_json(root, &policy, &reading.record, &reading.problems);
+        starving = false;
+        assert_int_equal(status, STATUS_BUSY);
+        assert_int_equal(record_from_json(root, &policy, &reading.record, &reading.problems), STATUS_OK);
+        buf_release(&buf);
+        reading_release(&reading);
+    }
+}
+
 /* Line after line through one arena: what a line needed is given back. */
 static void test_lines_leave_nothing_behind(void **state)
 {
@@ -193,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_nesting_bombs),
         cmocka_unit_test(test_full_arena_is_busy),
+        cmocka_unit_test(test_lack_of_memory_is_busy),
+        cmocka_unit_test(test_lack_of_memory_for_keys),
         cmocka_unit_test(test_lines_leave_nothing_behind),
         cmocka_unit_test(test_lines_in_a_row),
     };

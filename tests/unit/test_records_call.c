@@ -156,7 +156,7 @@ static void test_slice(void **state)
     slice->first_index = 10;
     slice->lines[slice->line_count++] = (SliceLine){21, 0, 0, 0};
     slice->records[slice->record_count++] = record_of("a");
-    slice_add_refused(slice, 23, &problems);
+    assert_true(slice_add_refused(slice, 23, &problems));
     slice->lines[slice->line_count++] = (SliceLine){24, 1, 0, 0};
     slice->records[slice->record_count++] = record_of("c");
     assert_false(slice_is_full(slice));

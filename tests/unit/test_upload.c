@@ -1,0 +1,203 @@
+/* A streamed body on its way to the processor, with the processor, the library and the system's memory in the test's hands: what is
+ * answered when one of them has no room or fails. */
+#include "unit.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+
+#include "http/parts.h"
+#include "http/turn.h"
+#include "http/upload.h"
+#include "starve.h"
+
+enum { FIRST_SLICE_LINES = 96, HANDED_MAX = 8 };
+
+/* ---- What is replaced (by the linker's --wrap) --------------------------------------------------------------------------- */
+
+static Submission *handed[HANDED_MAX];
+static size_t handed_count;
+
+Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr);
+Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr)
+{
+    (void)processor, (void)reterr;
+    assert_true(handed_count < HANDED_MAX);
+    handed[handed_count++] = submission;
+    return STATUS_OK;
+}
+
+void MHD_suspend_connection(struct MHD_Connection *mhd) { (void)mhd; }
+void MHD_resume_connection(struct MHD_Connection *mhd) { (void)mhd; }
+
+/* The processor gives back what it was handed as number `index`. */
+static void give_back(size_t index, Status status)
+{
+    const Error error = {status, "the test said so"};
+    const Work *work = &handed[index]->work;
+    for (size_t i = 0; i < work->records.count; i++) {
+        work->records.outcomes[i] = (Outcome){.kind = OUTCOME_CREATED, .seq = (int64_t)i + 1};
+    }
+    handed[index]->done(handed[index], status, &error);
+}
+
+/* ---- Uploads ------------------------------------------------------------------------------------------------------------- */
+
+static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
+
+typedef struct Fixture {
+    HttpServer server;
+    Conn conn;
+    Request *request;
+    RecordsCall call;
+    Upload *upload;
+} Fixture;
+
+static int setup(void **state)
+{
+    Fixture *fixture = calloc(1, sizeof *fixture);
+    handed_count = 0;
+    fixture->server.options = http_server_options_default();
+    fixture->server.options.policy = &policy;
+    fixture->conn.server = &fixture->server;
+    fixture->request = request_new(&fixture->conn);
+    fixture->upload = upload_new(fixture->request, &fixture->call);
+    assert_non_null(fixture->upload);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fixture = *state;
+    starving = false;
+    upload_drop(fixture->upload);
+    request_free(fixture->request);
+    free(fixture);
+    return 0;
+}
+
+static void take(Fixture *fixture, Str text) { assert_int_equal(upload_take(fixture->upload, text), text.len); }
+
+#define RECORD(id)                                                                                                     \
+    "{\"recordId\":\"" id "\",\"time\":\"2025-01-01 10:00:00\",\"sourceId\":\"s\",\"destinationId\":\"d\","            \
+    "\"type\":\"positive\",\"value\":\"1\",\"unit\":\"EUR\",\"reference\":\"r\"}"
+
+static void take_lines(Fixture *fixture, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        take(fixture, STR(RECORD("r") "\n"));
+    }
+}
+
+/* A line so long that reading it takes memory. */
+static void take_long_line(Fixture *fixture)
+{
+    static char spaces[6000];
+    memset(spaces, ' ', sizeof spaces);
+    take(fixture, STR(RECORD("long")));
+    take(fixture, (Str){spaces, sizeof spaces});
+    take(fixture, STR("\n"));
+}
+
+static void no_more(Request *request) { (void)request; }
+
+static UploadEnd finish(Fixture *fixture)
+{
+    assert_true(upload_finish(fixture->upload, no_more));
+    return upload_end(fixture->upload);
+}
+
+/* A lack of memory is told as such: the line is not rejected, the upload fails and may be sent again. */
+static void test_no_memory_to_read_a_line(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, 2);
+    starving = true;
+    take_long_line(fixture);
+    take(fixture, STR("this is read no more\n"));
+    starving = false;
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_string_equal(end.error.message, "there is no memory to read line 3");
+    assert_int_equal(end.committed_through, 0);
+    assert_int_equal(end.results->rejected, 0);
+    assert_int_equal(handed_count, 0);
+}
+
+/* With memory the same line is a record. */
+static void test_long_line(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, 2);
+    take_long_line(fixture);
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed_count, 1);
+    assert_int_equal(handed[0]->work.records.count, 3);
+    give_back(0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_OK);
+    assert_int_equal(end.committed_through, 3);
+    assert_int_equal(end.results->created, 3);
+}
+
+static void test_no_memory_to_say_what_is_wrong(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, 1);
+    starving = true;
+    take(fixture, STR("{}\n"));
+    starving = false;
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_string_equal(end.error.message, "there is no memory to read line 2");
+    assert_int_equal(end.results->received, 0);
+}
+
+/* What was handed in before is still told when it is committed. */
+static void test_no_memory_midway(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, FIRST_SLICE_LINES + 1);
+    assert_int_equal(handed_count, 1);
+    starving = true;
+    take_long_line(fixture);
+    starving = false;
+    assert_false(upload_finish(fixture->upload, no_more));
+    give_back(0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_string_equal(end.error.message, "there is no memory to read line 98");
+    assert_int_equal(end.committed_through, FIRST_SLICE_LINES);
+    assert_int_equal(end.results->created, FIRST_SLICE_LINES);
+    assert_int_equal(handed_count, 1);
+}
+
+/* What comes after lines that were not committed is not committed through. */
+static void test_gap(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, FIRST_SLICE_LINES + 1);
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed_count, 2);
+    give_back(0, STATUS_UNKNOWN);
+    give_back(1, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_UNKNOWN);
+    assert_int_equal(end.committed_through, 0);
+    assert_int_equal(end.results->created, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_no_memory_to_read_a_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_to_say_what_is_wrong, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_midway, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("upload", tests, NULL, NULL);
+}
