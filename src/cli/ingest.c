@@ -375,7 +375,12 @@ static int run_into_store(Ingest *ingest, const Config *config, int64_t wait_us)
     Error error;
     Status status = engine_open(config, &hooks, &engine, &error);
     if (status == STATUS_OK) {
-        status = ingest_store_open(&engine, args_has(ingest->args, "dry-run"), wait_us, &ingest->target, &error);
+        const IngestStoreOptions options = {
+            .dry_run = args_has(ingest->args, "dry-run"),
+            .first_wins = config_int(config, OPTION_RECORDS_ON_CONFLICT) == ON_CONFLICT_FIRST,
+            .wait_us = wait_us,
+        };
+        status = ingest_store_open(&engine, &options, &ingest->target, &error);
     }
     progress_end(&ingest->progress);
     int code = status == STATUS_OK

@@ -46,8 +46,14 @@ typedef struct IngestTarget {
     void (*close)(struct IngestTarget *target);
 } IngestTarget;
 
+typedef struct IngestStoreOptions {
+    bool dry_run;
+    bool first_wins; /* records.on_conflict: first; a conflict is a duplicate */
+    int64_t wait_us; /* for a full disk to get room */
+} IngestStoreOptions;
+
 /* A store that no other process holds. `engine` borrows until close, which leaves it open. */
-Status ingest_store_open(Engine *engine, bool dry_run, int64_t wait_us, IngestTarget **ret_target,
+Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, IngestTarget **ret_target,
                          Error *reterr) MUST_CHECK;
 /* A server. It is waited for up to `wait_us` when it is away or overloaded: ids make it safe to send again. */
 Status ingest_server_open(const char *url, bool dry_run, int64_t wait_us, IngestTarget **ret_target,

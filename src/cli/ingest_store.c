@@ -9,8 +9,7 @@ typedef struct StoreTarget {
     IngestTarget base;
     Engine *engine;
     CsvHeader header;
-    int64_t wait_us;
-    bool dry_run;
+    IngestStoreOptions options;
 } StoreTarget;
 
 static Status take_header(IngestTarget *base, const Str *names, size_t count, Error *reterr)
@@ -74,14 +73,15 @@ static Status add(IngestTarget *base, IngestBatch *batch, const IngestItem *item
 }
 
 /* What became of each, in the words of the report. */
-static Status fill_entries(IngestBatch *batch, Error *reterr)
+static Status fill_entries(const StoreTarget *target, IngestBatch *batch, Error *reterr)
 {
     Buf errors;
     buf_init(&errors, ERRORS_BYTES_MAX);
     Status status = STATUS_OK;
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         IngestEntry *entry = &batch->entries[i];
-        entry->kind = batch->outcomes[i].kind;
+        bool is_first = batch->outcomes[i].kind == OUTCOME_CONFLICT && target->options.first_wins;
+        entry->kind = is_first ? OUTCOME_DUPLICATE : batch->outcomes[i].kind;
         if (entry->kind != OUTCOME_CONFLICT && entry->kind != OUTCOME_REJECTED) {
             continue;
         }
@@ -105,7 +105,7 @@ static Status submit(StoreTarget *target, IngestBatch *batch, Error *reterr)
     submission.work.records.items = batch->records;
     submission.work.records.outcomes = batch->outcomes;
     submission.work.records.count = batch->count;
-    submission.work.records.dry_run = target->dry_run;
+    submission.work.records.dry_run = target->options.dry_run;
     Status status = engine_submit_wait(target->engine, &submission, reterr);
     return status == STATUS_OK && submission.work.status != STATUS_OK
                ? error_set(reterr, submission.work.status, "%s", submission.work.error.message)
@@ -119,15 +119,15 @@ static Status commit(IngestTarget *base, IngestBatch *batch, Error *reterr)
     int64_t since = clock_monotonic_us(&clock_system);
     Status status;
     while ((status = submit(target, batch, reterr)) == STATUS_BUSY &&
-           clock_monotonic_us(&clock_system) - since < target->wait_us) {
+           clock_monotonic_us(&clock_system) - since < target->options.wait_us) {
         usleep(RETRY_US);
     }
-    return status == STATUS_OK ? fill_entries(batch, reterr) : status;
+    return status == STATUS_OK ? fill_entries(target, batch, reterr) : status;
 }
 
 static void close_target(IngestTarget *base) { free(base); }
 
-Status ingest_store_open(Engine *engine, bool dry_run, int64_t wait_us, IngestTarget **ret_target, Error *reterr)
+Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, IngestTarget **ret_target, Error *reterr)
 {
     StoreTarget *target = calloc(1, sizeof *target);
     if (!target) {
@@ -136,8 +136,7 @@ Status ingest_store_open(Engine *engine, bool dry_run, int64_t wait_us, IngestTa
     *target = (StoreTarget){
         .base = {.add = add, .commit = commit, .header = take_header, .close = close_target},
         .engine = engine,
-        .wait_us = wait_us,
-        .dry_run = dry_run,
+        .options = *options,
     };
     *ret_target = &target->base;
     return STATUS_OK;

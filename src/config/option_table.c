@@ -72,7 +72,8 @@ const Option option_table[OPTION_COUNT] = {
         "A record with fields that are not a record's: taken in with a warning in the answer, or refused (422)."},
 
     [OPTION_RECORDS_ON_CONFLICT] = {"records.on_conflict", OPTION_CHOICE, "refuse", NO_LIMITS, CHOICES("refuse", "first"),
-        "The same record with other content: refused with the fields that differ (409), or answered with the first one (200)."},
+        "The same record with other content: refused with the fields that differ (409), or answered as a duplicate of the first one, with "
+        "those fields (200). `mode=atomic` refuses it in any case."},
 
     [OPTION_ALERTS_THRESHOLD] = {"alerts.threshold", OPTION_DECIMAL, "1000", 1, INT64_C(999999999999999), NO_CHOICES,
         "The threshold of the rule named `default`: a record whose value is above it raises an alert. A new store gets the rule. "

@@ -83,6 +83,7 @@ RecordsCall *records_call_read(Request *request)
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return NULL;
     }
+    call->first_wins = request_options(request)->on_conflict == ON_CONFLICT_FIRST;
     call->traceparent = traceparent_check(request_header(request, "traceparent"));
     if (!read_media(request, call) ||
         !request_check_params(request, parameters, sizeof parameters / sizeof *parameters) ||
@@ -98,9 +99,9 @@ RecordsCall *records_call_read(Request *request)
 
 /* ---- The answer to many ------------------------------------------------------------------------------------------ */
 
-void results_init(Results *results, ResultsWanted wanted)
+void results_init(Results *results, const RecordsCall *call)
 {
-    *results = (Results){.wanted = wanted};
+    *results = (Results){.wanted = call->results, .first_wins = call->first_wins && !call->atomic};
     buf_init(&results->list, 32 << 20);
 }
 
@@ -171,15 +172,17 @@ void differs_put(Buf *buf, uint32_t differs)
 
 void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome)
 {
-    count_outcome(results, outcome->kind);
-    bool is_problem = outcome->kind != OUTCOME_CREATED;
+    bool is_first = outcome->kind == OUTCOME_CONFLICT && results->first_wins;
+    OutcomeKind kind = is_first ? OUTCOME_DUPLICATE : outcome->kind;
+    bool is_problem = kind != OUTCOME_CREATED;
+    count_outcome(results, kind);
     if ((results->wanted == RESULTS_PROBLEMS && !is_problem) || !begin_entry(results)) {
         return;
     }
     Buf *buf = &results->list;
     put_place(buf, place, record->record_id);
     BUF_PUT(buf, ",\"status\":\"");
-    buf_put(buf, str_from(outcome_name(outcome->kind)));
+    buf_put(buf, str_from(outcome_name(kind)));
     buf_put_char(buf, '"');
     if (outcome->seq) {
         BUF_PUT(buf, ",\"id\":");

@@ -9,6 +9,7 @@ typedef enum ResultsWanted { RESULTS_PROBLEMS, RESULTS_ALL, RESULTS_NONE } Resul
 typedef struct RecordsCall {
     ResultsWanted results;
     bool atomic, dry_run;
+    bool first_wins;   /* on_conflict: first */
     bool accepts_only; /* POST /records, which answers 202 */
     MediaType media;
     Str traceparent; /* kept with each record; empty when there is none */
@@ -31,6 +32,7 @@ enum { RESULTS_LISTED_MAX = 10000 };
 /* The answer to many records, as it grows: counts that are exact, and the results that are listed, in order. */
 typedef struct Results {
     ResultsWanted wanted;
+    bool first_wins; /* a conflict is told as a duplicate of the first one, with what differs */
     uint64_t received, created, duplicates, conflicts, rejected;
     Buf list; /* owns */
     size_t listed;
@@ -44,7 +46,8 @@ typedef struct ResultPlace {
     uint64_t index, line;
 } ResultPlace;
 
-void results_init(Results *results, ResultsWanted wanted);
+/* For the answer to this call. A clash stops an atomic one all the same: not all of it could be taken in. */
+void results_init(Results *results, const RecordsCall *call);
 void results_release(Results *results);
 
 void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome);

@@ -162,7 +162,6 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
     single->call = call;
     single->outcome = (Outcome){.kind = OUTCOME_NONE};
     single->record.traceparent = call->traceparent;
-    bool first_wins = request_options(request)->on_conflict == ON_CONFLICT_FIRST;
     request->state = single;
     request->submission.bytes = request->body.len;
     request->submission.work = (Work){.kind = WORK_RECORDS,
@@ -170,7 +169,7 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
                                                   .outcomes = &single->outcome,
                                                   .count = 1,
                                                   .dry_run = call->dry_run,
-                                                  .stored = first_wins ? &request->arena : NULL}};
+                                                  .stored = call->first_wins ? &request->arena : NULL}};
     request_submit(request, say_outcome);
 }
 

@@ -198,7 +198,7 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
     many->items = ARENA_ARRAY(&request->arena, Item, count);
     many->records = ARENA_ARRAY(&request->arena, Record, count);
     many->outcomes = ARENA_ARRAY(&request->arena, Outcome, count);
-    results_init(&many->results, call->results);
+    results_init(&many->results, call);
     buf_init(&many->errors, 16 << 20);
     return many->items && many->records && many->outcomes ? many : NULL;
 }

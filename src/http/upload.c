@@ -63,7 +63,7 @@ Upload *upload_new(Request *request, const RecordsCall *call)
     upload->last = &upload->first;
     arena_init(&upload->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
     arena_init(&upload->texts, 4 << 10, 1 << 20);
-    results_init(&upload->results, call->results);
+    results_init(&upload->results, call);
     pthread_mutex_init(&upload->lock, NULL);
     return upload;
 }

@@ -136,6 +136,21 @@ test('ingest: what cannot be taken in goes to the rejects file, with reasons', a
   }
 });
 
+test('ingest: with on_conflict: first a conflict is a duplicate, in a store and on a server', async (t) => {
+  const dir = tempDir(t);
+  const file = join(dir, 'clash.ndjson');
+  const env = { WEIR_RECORDS_ON_CONFLICT: 'first' };
+  const first = record({ recordId: 'ok-1' });
+  fs.writeFileSync(file, `${JSON.stringify(first)}\n${JSON.stringify({ ...first, value: '2.00' })}\n`);
+  const server = await startWeir(t, { env });
+  for (const to of [['--data', join(dir, 'store')], ['--to', server.url]]) {
+    const done = await runWeirAsync(t, ['ingest', file, ...to, '--json'], { env });
+    assert.equal(done.code, 0, done.stderr);
+    const summary = JSON.parse(done.stdout);
+    assert.deepEqual([summary.received, summary.created, summary.duplicates, summary.conflicts], [2, 1, 1, 0]);
+  }
+});
+
 test('ingest: CSV with snake_case names, quotes, and rows that are wrong', async (t) => {
   const dir = tempDir(t);
   const file = join(dir, 'odd.csv');

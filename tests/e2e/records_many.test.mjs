@@ -13,11 +13,12 @@ function mixture() {
   return [first, record({ recordId: 'm-2' }), { ...first }, { ...first, value: '1.00' }, record({ recordId: 'm-5', value: 'x', type: '?' })];
 }
 
-for (const [name, submit] of [
+const SUBMITS = [
   ['an array', (server, items, query) => post(server, items, query)],
   ['{"records": […]}', (server, items, query) => post(server, { records: items }, query)],
   ['NDJSON', (server, items, query) => postLines(server, items, query)],
-]) {
+];
+for (const [name, submit] of SUBMITS) {
   test(`${name}: each item's fate is told, problems only by default`, async (t) => {
     const server = await startWeir(t);
     const answer = await submit(server, mixture(), '');
@@ -48,6 +49,26 @@ for (const [name, submit] of [
     const none = await submit(server, items, '?results=none');
     assert.deepEqual(counts(none.json.data), [5, 0, 3, 1, 1]);
     assert.equal((none.json.data.results ?? []).length, 0);
+    assert.equal(await countRecords(server), 2);
+  });
+}
+
+for (const [name, submit] of SUBMITS) {
+  test(`${name}: with on_conflict: first a conflict is a duplicate that says what differs`, async (t) => {
+    const server = await startWeir(t, { env: { WEIR_RECORDS_ON_CONFLICT: 'first' } });
+    for (const query of ['?dryRun=true', '', '']) {
+      const created = 2 - await countRecords(server);
+      const { status, text, json } = await submit(server, mixture(), query);
+      assert.equal(status, 200, text);
+      assert.deepEqual(counts(json.data), [5, created, 4 - created, 0, 1]);
+      const clash = json.data.results.find((r) => r.index === 3);
+      assert.deepEqual([clash.recordId, clash.status, clash.differs], ['m-1', 'duplicate', ['value']]);
+      assert.ok(json.data.results.every((r) => r.index === 3 || !('differs' in r)), 'of the others nothing differs');
+      if (!query) assert.equal(clash.id, 1);
+    }
+    assert.equal((await getJson(server, '/api/records/m-1')).data.value, '100.50', 'the first one stays');
+    const atomic = await submit(server, [record({ recordId: 'm-3' }), record({ recordId: 'm-1', value: '2.00' })], '?mode=atomic');
+    assertProblem(atomic, name === 'NDJSON' ? 422 : 409);
     assert.equal(await countRecords(server), 2);
   });
 }

@@ -32,7 +32,7 @@ static void test_results(void **state)
 {
     Results results;
     (void)state;
-    results_init(&results, RESULTS_PROBLEMS);
+    results_init(&results, &(RecordsCall){.results = RESULTS_PROBLEMS});
     add_one_of_each(&results);
     check_results(&results,
                   "{\"received\":5,\"created\":1,\"duplicates\":1,\"conflicts\":1,\"rejected\":2,\"results\":["
@@ -41,7 +41,7 @@ static void test_results(void **state)
                   "{\"index\":3,\"recordId\":\"d\",\"status\":\"rejected\",\"errors\":{\"value\":"
                   "[\"would make a total of its flow too large\"]}},{\"index\":4}]}");
     results_release(&results);
-    results_init(&results, RESULTS_NONE);
+    results_init(&results, &(RecordsCall){.results = RESULTS_NONE});
     add_one_of_each(&results);
     check_results(&results,
                   "{\"received\":5,\"created\":1,\"duplicates\":1,\"conflicts\":1,\"rejected\":2,\"results\":[]}");
@@ -53,7 +53,7 @@ static void test_truncated(void **state)
     Results results;
     const Record record = record_of("a");
     (void)state;
-    results_init(&results, RESULTS_ALL);
+    results_init(&results, &(RecordsCall){.results = RESULTS_ALL});
     for (uint64_t i = 0; i < RESULTS_LISTED_MAX; i++) {
         results_add(&results, (ResultPlace){i, i + 1}, &record, &(Outcome){.kind = OUTCOME_CREATED, .seq = 1});
     }
@@ -66,6 +66,26 @@ static void test_truncated(void **state)
     results_release(&results);
 }
 
+/* With `on_conflict: first` a conflict is a duplicate that says what differs; of an atomic call it is not. */
+static void test_first_wins(void **state)
+{
+    static const char *const expected[] = {
+        "{\"index\":1,\"recordId\":\"r\",\"status\":\"duplicate\",\"id\":7,\"differs\":[\"value\"]}",
+        "{\"index\":1,\"recordId\":\"r\",\"status\":\"conflict\",\"id\":7,\"differs\":[\"value\"]}"};
+    const Record record = record_of("r");
+    const Outcome outcome = {.kind = OUTCOME_CONFLICT, .differs = FIELD_VALUE, .seq = 7};
+    (void)state;
+    for (size_t atomic = 0; atomic < 2; atomic++) {
+        Results results;
+        results_init(&results, &(RecordsCall){.first_wins = true, .atomic = atomic != 0});
+        results_add(&results, (ResultPlace){1, 0}, &record, &outcome);
+        assert_int_equal(results.duplicates, 1 - atomic);
+        assert_int_equal(results.conflicts, atomic);
+        assert_text(buf_str(&results.list), expected[atomic]);
+        results_release(&results);
+    }
+}
+
 static void test_warnings(void **state)
 {
     Arena arena;
@@ -74,7 +94,7 @@ static void test_warnings(void **state)
     RecordProblems problems = {.unknown_fields = {STR("colour"), STR("size"), STR("colour")}, .unknown_count = 3};
     (void)state;
     arena_init(&arena, 1024, 1 << 20);
-    results_init(&results, RESULTS_NONE);
+    results_init(&results, &(RecordsCall){.results = RESULTS_NONE});
     results_add_warnings(&results, &problems, &arena);
     results_add_warnings(&results, &problems, &arena);
     buf_init(&buf, 4096);
@@ -162,7 +182,7 @@ static void test_slice(void **state)
     assert_false(slice_is_full(slice));
     slice->outcomes[0] = (Outcome){.kind = OUTCOME_CREATED, .seq = 5};
     slice->outcomes[1] = (Outcome){.kind = OUTCOME_DUPLICATE, .seq = 2};
-    results_init(&results, RESULTS_ALL);
+    results_init(&results, &(RecordsCall){.results = RESULTS_ALL});
     slice_put_results(slice, &results);
     check_results(
         &results,
@@ -177,8 +197,9 @@ static void test_slice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_results),     cmocka_unit_test(test_truncated), cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_traceparent), cmocka_unit_test(test_events),    cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_results),    cmocka_unit_test(test_truncated),   cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_first_wins), cmocka_unit_test(test_traceparent), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_slice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
