@@ -6,7 +6,7 @@ export const WEIR = 'build/weir';
 
 // Starts it; `done` resolves to its report, `stop()` asks it to finish early.
 export function startLoad(url, flags) {
-  const args = ['bench', '--json', '--url', url];
+  const args = ['bench', '--json', '--to', url];
   for (const [name, value] of Object.entries(flags)) args.push(`--${name}`, String(value));
   const child = spawn(WEIR, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };

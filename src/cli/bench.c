@@ -159,7 +159,7 @@ static Status read_shape(const Args *args, LoadOptions *options, Error *reterr)
     if (status == STATUS_OK) {
         status = read_small(args, "batch", LOAD_BATCH_MAX, &options->batch, reterr);
     }
-    options->url = args_has(args, "url") ? str_from(args_text(args, "url")) : options->url;
+    options->url = args_has(args, "to") ? str_from(args_text(args, "to")) : options->url;
     options->path = args_has(args, "path") ? str_from(args_text(args, "path")) : options->path;
     options->retry = args_has(args, "retry");
     return status;
@@ -307,7 +307,7 @@ static int run(const Args *args)
 }
 
 static const Flag flags_bench[] = {
-    {"url", "URL", "the server (default http://127.0.0.1:8080)", NULL, NULL},
+    {"to", "URL", "the server (default http://127.0.0.1:8080)", NULL, NULL},
     {"path", "PATH", "where records are posted (default /api/records)", NULL, NULL},
     {"mode", "rate|single|array|ndjson", "how they are sent (default rate)", NULL, NULL},
     {"rate", "NUMBER", "requests a second in mode rate (default 28)", NULL, NULL},

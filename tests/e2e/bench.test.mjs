@@ -8,7 +8,7 @@ import { countRecords } from './support/client.mjs';
 const START = '2026-01-01T00:00:00Z';
 
 async function bench(t, url, ...flags) {
-  const { code, stdout, stderr } = await runWeirAsync(t, ['bench', '--json', '--url', url, '--start', START, ...flags]);
+  const { code, stdout, stderr } = await runWeirAsync(t, ['bench', '--json', '--to', url, '--start', START, ...flags]);
   assert.notEqual(stdout, '', stderr);
   return { code, ...JSON.parse(stdout) };
 }
@@ -94,7 +94,7 @@ test('print writes the records that would be sent', async (t) => {
 test('a run without seed and start is a new one each time', async (t) => {
   const server = await startWeir(t);
   for (let run = 0; run < 2; run += 1) {
-    const { code, stdout, stderr } = await runWeirAsync(t, ['bench', '--json', '--url', server.url, '--mode', 'single', '--records', '50']);
+    const { code, stdout, stderr } = await runWeirAsync(t, ['bench', '--json', '--to', server.url, '--mode', 'single', '--records', '50']);
     assert.equal(code, 0, stderr);
     assert.equal(JSON.parse(stdout).records.created, 50);
   }
@@ -146,10 +146,10 @@ test('what is not a server, and what is not a flag, is said', async (t) => {
   await new Promise((done) => server.once('listening', done));
   const { port } = server.address();
   await new Promise((done) => server.close(done));
-  const nobody = runWeir(['bench', '--url', `http://127.0.0.1:${port}`]);
+  const nobody = runWeir(['bench', '--to', `http://127.0.0.1:${port}`]);
   assert.equal(nobody.code, 3);
   assert.match(nobody.stderr, /nothing answers at 127\.0\.0\.1/);
-  for (const flags of [['--url', 'ftp://x'], ['--mode', 'x'], ['--rate', '0'], ['--rate', 'fast'], ['--connections', '0'],
+  for (const flags of [['--to', 'ftp://x'], ['--mode', 'x'], ['--rate', '0'], ['--rate', 'fast'], ['--connections', '0'],
     ['--times', 'spread:30w'], ['--start', 'noon'], ['--flows', '5', '--destinations', '6'], ['--threads', '9', '--connections', '8']]) {
     assert.equal(runWeir(['bench', ...flags]).code, 2, flags.join(' '));
   }

@@ -312,7 +312,7 @@ test('tail prints what is there and what comes', async (t) => {
 
 test('the load test of the reference runs', async (t) => {
   const server = await startWeir(t);
-  const done = await runWeirAsync(t, ['bench', '--url', server.url, '--rate', '28', '--duration', '2', '--connections', '5', '--json']);
+  const done = await runWeirAsync(t, ['bench', '--to', server.url, '--rate', '28', '--duration', '2', '--connections', '5', '--json']);
   assert.equal(done.code, 0, done.stderr);
   assert.equal(typeof JSON.parse(done.stdout), 'object');
   const count = await countRecords(server);
