@@ -56,15 +56,28 @@ static Status take_signals(Service *service, Error *reterr)
     return STATUS_OK;
 }
 
+/* Whoever sends a signal twice at once, as some supervisors do, means one; whoever asks again does not want to wait for the drain. */
+static volatile sig_atomic_t stop_second; /* of the monotonic clock */
+
+static long now_second(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long)now.tv_sec;
+}
+
 static void end_at_once(int signal)
 {
     (void)signal;
-    _exit(SERVICE_EXIT_SECOND_SIGNAL);
+    if (now_second() > (long)stop_second + 1) {
+        _exit(SERVICE_EXIT_SECOND_SIGNAL);
+    }
 }
 
-/* From now on the next signal is not waited for: who asks twice does not want to wait for the drain. */
+/* From now on the next signal is not waited for. */
 static void let_signals_end_us(void)
 {
+    stop_second = (sig_atomic_t)now_second();
     struct sigaction action = {.sa_handler = end_at_once};
     sigset_t stop;
     sigemptyset(&stop);
@@ -243,6 +256,17 @@ static void drain(Service *service)
     engine_stop(&service->engine);
     http_server_free(service->server);
     engine_close(&service->engine);
+}
+
+/* The store may break while it is drained, too. */
+static bool has_broken(const Service *service)
+{
+    struct pollfd event = {.fd = service->breaking, .events = POLLIN};
+    return service->breaking >= 0 && poll(&event, 1, 0) == 1;
+}
+
+static void close_signals(Service *service)
+{
     close(service->breaking);
     close(service->signals);
 }
@@ -256,6 +280,10 @@ Status service_run(const ServiceOptions *options, Error *reterr)
         status = wait(&service, reterr);
     }
     drain(&service);
+    if (status == STATUS_OK && has_broken(&service)) {
+        status = error_set(reterr, STATUS_BROKEN, "the store failed while it was stopped: %s", service.broken.message);
+    }
+    close_signals(&service);
     if (status == STATUS_OK) {
         log_info("stopped", log_text("store", config_text(options->config, OPTION_STORE_DIR)));
     }

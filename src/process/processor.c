@@ -8,6 +8,9 @@
 /* How long the processor waits before it uses the quiet for housekeeping. */
 enum { IDLE_WAIT_MS = 100 };
 
+/* One rule in so many fires for each record, as far as the size of a batch is concerned. */
+enum { RULES_A_ROW = 4 };
+
 struct Processor {
     ProcessorOptions options;
     pthread_t thread;
@@ -101,13 +104,13 @@ static size_t records_of(const Submission *submission)
 }
 
 /* Takes what waits, up to a full batch. The lock is held. */
-static Submission *take_batch(Processor *processor)
+static Submission *take_batch(Processor *processor, size_t rows_a_record)
 {
     Submission *first = processor->first, *end = NULL;
-    size_t records = 0, bytes = 0;
+    size_t rows = 0, bytes = 0;
     for (Submission *each = first; each; each = each->next) {
-        records += records_of(each);
-        if (end && records > processor->options.batch_records_max) {
+        rows += records_of(each) * rows_a_record;
+        if (end && rows > processor->options.batch_records_max) {
             break;
         }
         bytes += each->bytes;
@@ -153,8 +156,10 @@ static bool wait_for_work(Processor *processor, bool idle)
 
 void processor_step(Processor *processor, bool *ret_idle)
 {
+    /* A record may fire every rule, and a transaction is to end soon whatever they say. */
+    size_t rows_a_record = 1 + rule_set_count(store_rules(processor->options.store)) / RULES_A_ROW;
     pthread_mutex_lock(&processor->lock);
-    Submission *batch = take_batch(processor);
+    Submission *batch = take_batch(processor, rows_a_record);
     pthread_mutex_unlock(&processor->lock);
     if (batch) {
         run_batch(processor, batch);

@@ -76,7 +76,8 @@ typedef struct Work {
             const Record *items; /* borrows until the batch is applied */
             Outcome *outcomes;   /* one each, filled */
             size_t count;
-            bool atomic;   /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which */
+            bool
+                atomic; /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which, NONE for the others */
             bool dry_run;  /* fills the outcomes, changes nothing */
             Arena *stored; /* where conflicts' stored records go; NULL when they are not wanted */
         } records;
@@ -90,7 +91,8 @@ typedef struct Work {
 enum { STORE_BATCH_RECORDS_MAX = 32768 };
 
 /* Applies all work in one transaction and has it on disk before it returns.
- * OK: each work's status and outcomes say what became of it. BUSY: nothing happened (no room on disk). UNKNOWN or BROKEN: the
+ * OK: each work's status and outcomes say what became of it. BUSY: nothing happened (no room on disk, the database locked by another
+ * program). REFUSED: more than STORE_BATCH_RECORDS_MAX records, which is the caller's mistake. UNKNOWN or BROKEN: the
  * store takes nothing more; nothing of this batch may be acknowledged. */
 Status store_apply(Store *store, Work *first, Error *reterr) MUST_CHECK;
 

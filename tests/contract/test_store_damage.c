@@ -41,11 +41,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static Status apply_one(Fixture *fixture, int number, Outcome *ret_outcome)
+static Record make(const Fixture *fixture, int number, char id[32])
 {
-    char id[32];
-    Error error = {0};
-    snprintf(id, sizeof id, "rec-%d", number);
+    snprintf(id, 32, "rec-%d", number);
     Record record = {.record_id = str_from(id),
                      .source_id = STR("source"),
                      .destination_id = STR("dest"),
@@ -55,16 +53,35 @@ static Status apply_one(Fixture *fixture, int number, Outcome *ret_outcome)
                      .value = number};
     const StoreInfo *info = store_info(fixture->store);
     record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    return record;
+}
+
+static Status apply_one(Fixture *fixture, int number, Outcome *ret_outcome)
+{
+    char id[32];
+    Error error = {0};
+    Record record = make(fixture, number, id);
     Work work = {.kind = WORK_RECORDS, .records = {.items = &record, .outcomes = ret_outcome, .count = 1}};
     return store_apply(fixture->store, &work, &error);
 }
 
 static void apply_all(Fixture *fixture, int from, int to, OutcomeKind expected)
 {
-    for (int i = from; i < to; i++) {
-        Outcome outcome = {0};
-        assert_int_equal(apply_one(fixture, i, &outcome), STATUS_OK);
-        assert_int_equal(outcome.kind, expected);
+    enum { BATCH = 500 };
+    static Record records[BATCH];
+    static Outcome outcomes[BATCH];
+    static char ids[BATCH][32];
+    for (int at = from; at < to; at += BATCH) {
+        int count = to - at < BATCH ? to - at : BATCH;
+        for (int i = 0; i < count; i++) {
+            records[i] = make(fixture, at + i, ids[i]);
+        }
+        Error error = {0};
+        Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .count = (size_t)count}};
+        assert_int_equal(store_apply(fixture->store, &work, &error), STATUS_OK);
+        for (int i = 0; i < count; i++) {
+            assert_int_equal(outcomes[i].kind, expected);
+        }
     }
 }
 

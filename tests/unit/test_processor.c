@@ -13,6 +13,7 @@
 /* A store that remembers its batches, can be held up and can fail. */
 typedef struct FakeStore {
     Store base;
+    RuleSet *rules;
     pthread_mutex_t gate; /* apply waits here */
     Status answer, maintain_answer;
     bool maintain_more;
@@ -59,7 +60,10 @@ static int64_t fake_last_seq(const Store *base)
     return 7;
 }
 
-static const StoreOps fake_ops = {.apply = fake_apply, .maintain = fake_maintain, .last_seq = fake_last_seq};
+static RuleSet *fake_rules(Store *base) { return ((FakeStore *)base)->rules; }
+
+static const StoreOps fake_ops = {
+    .apply = fake_apply, .maintain = fake_maintain, .last_seq = fake_last_seq, .rules = fake_rules};
 
 typedef struct Told {
     atomic_int count, last_status;
@@ -105,6 +109,7 @@ static int setup_with(void **state, bool background)
     memset(&told, 0, sizeof told);
     fixture->store.base.ops = &fake_ops;
     pthread_mutex_init(&fixture->store.gate, NULL);
+    assert_int_equal(rule_set_new(NULL, 0, &fixture->store.rules, &error), STATUS_OK);
     ProcessorOptions options = {.store = &fixture->store.base,
                                 .clock = &clock_system,
                                 .queue_bytes_max = 1000,
@@ -124,6 +129,7 @@ static int teardown(void **state)
 {
     Fixture *fixture = *state;
     processor_stop(fixture->processor);
+    rule_set_drop(fixture->store.rules);
     pthread_mutex_destroy(&fixture->store.gate);
     free(fixture);
     return 0;
@@ -169,6 +175,29 @@ static void test_groups_what_waits(void **state)
     assert_int_equal(metrics.created, 21);
     assert_int_equal(metrics.queue_bytes, 0);
     assert_true(metrics.batch_us_total > 40000); /* the first was held up for 50 ms */
+}
+
+/* Twelve rules: each record counts for four rows. */
+static void test_rules_make_batches_smaller(void **state)
+{
+    enum { RULES = 12 };
+    Fixture *fixture = *state;
+    AlertRule rules[RULES] = {0};
+    Error error = {0};
+    bool idle = false;
+    rule_set_drop(fixture->store.rules);
+    for (size_t i = 0; i < RULES; i++) {
+        rules[i] = (AlertRule){.id = (int64_t)i + 1, .threshold = 1, .type = -1, .enabled = true};
+    }
+    assert_int_equal(rule_set_new(rules, RULES, &fixture->store.rules, &error), STATUS_OK);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+    }
+    while (!idle) {
+        processor_step(fixture->processor, &idle);
+    }
+    assert_int_equal(told.count, 6);
+    assert_int_equal(fixture->store.largest, 2);
 }
 
 static void test_full_queue_is_busy(void **state)
@@ -329,6 +358,7 @@ int main(void)
         PROCESSOR_TEST(test_failed_housekeeping_is_the_end),
         PROCESSOR_TEST(test_quiet_is_used),
         STEPPED_TEST(test_steps_take_batches),
+        STEPPED_TEST(test_rules_make_batches_smaller),
         STEPPED_TEST(test_steps_do_the_housekeeping),
         STEPPED_TEST(test_steps_end_after_a_failure),
         STEPPED_TEST(test_stop_without_a_thread_finishes_what_waits),

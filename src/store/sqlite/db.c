@@ -1,5 +1,7 @@
 #include "store/sqlite/db.h"
 
+#include <errno.h>
+
 static Status status_of(int code)
 {
     switch (code & 0xff) {
@@ -19,9 +21,23 @@ static Status status_of(int code)
     }
 }
 
+/* Too many open files, or too little memory: that passes. */
+static bool is_shortage(sqlite3 *db, int code)
+{
+    int reason = db && (code & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+    return reason == EMFILE || reason == ENFILE || reason == ENOMEM;
+}
+
 Status db_error(sqlite3 *db, int code, const char *what, Error *reterr)
 {
-    return error_set(reterr, status_of(code), "%s: %s (SQLite code %d)", what,
+    if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED) {
+        return error_set(reterr, STATUS_BUSY,
+                         "another program keeps the database locked; try again when it has let go");
+    }
+    if ((code & 0xff) == SQLITE_NOTADB) {
+        return error_set(reterr, STATUS_REFUSED, "%s is not a database", db ? sqlite3_db_filename(db, "main") : what);
+    }
+    return error_set(reterr, is_shortage(db, code) ? STATUS_BUSY : status_of(code), "%s: %s (SQLite code %d)", what,
                      db ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
 }
 

@@ -25,8 +25,13 @@ Status sqlite_open_to_read(const char *path, const char *vfs, sqlite3 **ret_db, 
     sqlite3_busy_timeout(db, BUSY_WAIT_MS);
     /* Only the writer checkpoints: two connections that do it at one moment can damage the WAL in SQLite before 3.51.3. */
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    Status status = db_exec(db, "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY", reterr);
+    if (status != STATUS_OK) {
+        sqlite3_close(db);
+        return status;
+    }
     *ret_db = db;
-    return db_exec(db, "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY", reterr);
+    return STATUS_OK;
 }
 
 Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
@@ -105,14 +110,32 @@ static Status load_own_set(SqliteReader *reader, Error *reterr)
     return STATUS_OK;
 }
 
+/* Beside a server, a merge may remove a file between our look at the list and our opening it: then the list is another one already. */
+static Status begin_with_own_set(SqliteReader *reader, Error *reterr)
+{
+    enum { ATTEMPTS_MAX = 20 };
+    Status status = STATUS_OK;
+    for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        status = db_exec(reader->db, "BEGIN", reterr);
+        if (status == STATUS_OK) {
+            status = load_own_set(reader, reterr);
+        }
+        if (status != STATUS_REFUSED) {
+            return status;
+        }
+        sqlite_end(&reader->base);
+    }
+    return status;
+}
+
 /* The set is taken before the transaction begins, so that it never covers an entry which the transaction does not see. */
 static Status begin_look(SqliteReader *reader, SqliteView *view, Error *reterr)
 {
+    Status status = STATUS_OK;
     if (reader->store->derived) {
         view->set = derived_published(reader->store->derived);
-    }
-    Status status = db_exec(reader->db, "BEGIN", reterr);
-    if (status == STATUS_OK && !view->set && (status = load_own_set(reader, reterr)) == STATUS_OK) {
+        status = db_exec(reader->db, "BEGIN", reterr);
+    } else if ((status = begin_with_own_set(reader, reterr)) == STATUS_OK) {
         view->set = index_set_keep(reader->own_set);
     }
     if (status == STATUS_OK) {

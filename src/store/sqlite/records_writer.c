@@ -37,6 +37,9 @@ static bool check_row(void *context, int64_t seq)
     }
     row_read(stmt, FIELD_ALL, &search->found);
     search->is_found = is_same_identity(search->store, &search->found.record, search->record);
+    if (!search->is_found) {
+        sqlite3_reset(stmt); /* it would keep the transaction's snapshot */
+    }
     return search->is_found;
 }
 
@@ -375,6 +378,15 @@ static Status plan(SqliteStore *store, Work *work, bool *ret_clean, Error *reter
     return status;
 }
 
+/* What would have been created was not. */
+static void forget_created(Work *work)
+{
+    for (size_t i = 0; i < work->records.count; i++) {
+        Outcome *outcome = &work->records.outcomes[i];
+        outcome->kind = outcome->kind == OUTCOME_CREATED ? OUTCOME_NONE : outcome->kind;
+    }
+}
+
 Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
 {
     bool clean = true;
@@ -386,6 +398,7 @@ Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Erro
         }
     }
     if (work->records.atomic && !clean) {
+        forget_created(work);
         work->status = error_set(&work->error, STATUS_CONFLICT, "at least one record cannot be taken, so none was");
     }
     if (work->records.dry_run || work->status != STATUS_OK) {

@@ -38,7 +38,8 @@ typedef struct SqliteStore {
     int64_t page_bytes;
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
     int64_t checked_free_us;
-    bool broken; /* a sync or the file failed: nothing more is acknowledged */
+    int64_t restart_us; /* not before does a checkpoint wait for readers again */
+    bool broken;        /* a sync or the file failed: nothing more is acknowledged */
     Tally tally;
     Counters counters;
 } SqliteStore;
@@ -71,8 +72,7 @@ typedef struct SqliteReader {
 /* Passes the status of a look into the runs on. When a block was not as it was written, the next start makes everything derived anew. */
 Status sqlite_distrust(SqliteReader *reader, Status status);
 
-/* A connection that never writes and never checkpoints. When the status is not OK, *ret_db may be set all the same and is to be
- * closed. */
+/* A connection that never writes and never checkpoints. */
 Status sqlite_open_to_read(const char *path, const char *vfs, sqlite3 **ret_db, Error *reterr) MUST_CHECK;
 
 typedef struct SqliteView {

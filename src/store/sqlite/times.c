@@ -198,7 +198,7 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
         if (!first) {
             break;
         }
-        status = visit_row(stmt, first->next.value, fields, visit, context, &go_on, reterr);
+        status = sqlite_distrust(reader, visit_row(stmt, first->next.value, fields, visit, context, &go_on, reterr));
         if (status == STATUS_OK && go_on) {
             status = sqlite_distrust(reader, advance(&walk, first, reterr));
         }

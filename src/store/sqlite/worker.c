@@ -33,8 +33,8 @@ typedef struct MergeTask {
 
 struct Worker {
     RunPlace place;
-    const char *database, *vfs;
-    sqlite3 *db;        /* read-only; opened when first needed */
+    sqlite3 *db; /* read-only */
+    sqlite3_stmt *select_rows;
     RollupMap *rollups; /* of the tail that is being written out */
     bool threaded, stopping;
     pthread_t thread;
@@ -47,33 +47,20 @@ struct Worker {
 /* ---- Builds -------------------------------------------------------------------------------------------------------- */
 
 /* The records of a frozen tail are committed: they are read from the log here, so that the writer need not count them. */
-static Status add_up_rows(Worker *worker, const Tail *tail, sqlite3_stmt *rows, Error *reterr)
+static Status add_up_tail(Worker *worker, const Tail *tail, Error *reterr)
 {
+    sqlite3_stmt *rows = worker->select_rows;
     StoredRecord stored = {0};
     bool row = true;
     Status status = STATUS_OK;
+    rollup_map_clear(worker->rollups);
     sqlite3_bind_int64(rows, 1, tail->first_seq);
     sqlite3_bind_int64(rows, 2, tail->last_seq);
     while (status == STATUS_OK && (status = db_step(rows, "read the log", &row, reterr)) == STATUS_OK && row) {
         row_read(rows, ROLLUP_FIELDS, &stored);
         status = rollup_map_add(worker->rollups, &stored.record, reterr);
     }
-    return status;
-}
-
-static Status add_up_tail(Worker *worker, const Tail *tail, Error *reterr)
-{
-    sqlite3_stmt *rows = NULL;
-    Status status = worker->db ? STATUS_OK : sqlite_open_to_read(worker->database, worker->vfs, &worker->db, reterr);
-    rollup_map_clear(worker->rollups);
-    if (status == STATUS_OK) {
-        status = row_prepare_select(worker->db, ROLLUP_FIELDS, "FROM records WHERE seq >= ? AND seq <= ? ORDER BY seq",
-                                    &rows, reterr);
-    }
-    if (status == STATUS_OK) {
-        status = add_up_rows(worker, tail, rows, reterr);
-    }
-    sqlite3_finalize(rows);
+    sqlite3_reset(rows);
     return status;
 }
 
@@ -154,6 +141,16 @@ static void *work(void *self)
     return NULL;
 }
 
+/* Now and not when it is first needed: then there may be no file descriptor left. */
+static Status open_log(Worker *worker, const char *database, const char *vfs, Error *reterr)
+{
+    Status status = sqlite_open_to_read(database, vfs, &worker->db, reterr);
+    return status == STATUS_OK
+               ? row_prepare_select(worker->db, ROLLUP_FIELDS, "FROM records WHERE seq >= ? AND seq <= ? ORDER BY seq",
+                                    &worker->select_rows, reterr)
+               : status;
+}
+
 Status worker_open(const RunPlace *place, const char *database, const char *vfs, bool threaded, Worker **ret_worker,
                    Error *reterr)
 {
@@ -162,22 +159,19 @@ Status worker_open(const RunPlace *place, const char *database, const char *vfs,
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
     worker->place = *place;
-    worker->database = database;
-    worker->vfs = vfs;
-    worker->threaded = threaded;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
     worker->rollups = rollup_map_new();
-    if (!worker->rollups) {
-        worker->threaded = false;
-        worker_close(worker);
-        return error_set(reterr, STATUS_BUSY, "out of memory");
+    Status status =
+        worker->rollups ? open_log(worker, database, vfs, reterr) : error_set(reterr, STATUS_BUSY, "out of memory");
+    if (status == STATUS_OK && threaded && pthread_create(&worker->thread, NULL, work, worker) != 0) {
+        status = error_set(reterr, STATUS_BUSY, "the system gave no thread for the indexes");
     }
-    if (worker->threaded && pthread_create(&worker->thread, NULL, work, worker) != 0) {
-        worker->threaded = false;
+    if (status != STATUS_OK) {
         worker_close(worker);
-        return error_set(reterr, STATUS_BUSY, "the system gave no thread for the indexes");
+        return status;
     }
+    worker->threaded = threaded;
     *ret_worker = worker;
     return STATUS_OK;
 }
@@ -198,6 +192,7 @@ void worker_close(Worker *worker)
         new_run_discard(&worker->build.made[i], &worker->place);
     }
     free_merge(&worker->merge);
+    sqlite3_finalize(worker->select_rows);
     sqlite3_close(worker->db);
     rollup_map_free(worker->rollups);
     new_run_discard(&worker->merge.made, &worker->place);
@@ -206,10 +201,10 @@ void worker_close(Worker *worker)
     free(worker);
 }
 
-static void set_busy(Worker *worker, WorkerState *state)
+static void set_state(Worker *worker, WorkerState *state, WorkerState now)
 {
     pthread_mutex_lock(&worker->lock);
-    *state = WORKER_BUSY;
+    *state = now;
     pthread_cond_broadcast(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
 }
@@ -229,7 +224,7 @@ void worker_start_build(Worker *worker, const Tail *frozen, uint64_t row_hash)
 {
     worker->build.tail = frozen;
     worker->build.row_hash = row_hash;
-    set_busy(worker, &worker->build.state);
+    set_state(worker, &worker->build.state, WORKER_BUSY);
 }
 
 Status worker_start_merge(Worker *worker, IndexNumber index, Run *const *runs, size_t count, Error *reterr)
@@ -246,7 +241,7 @@ Status worker_start_merge(Worker *worker, IndexNumber index, Run *const *runs, s
                         : merge_open(worker->place.io, runs, count, keep, path, &task->stamp, index_filter_bits[index],
                                      &task->merge, reterr);
     if (status == STATUS_OK) {
-        set_busy(worker, &task->state);
+        set_state(worker, &task->state, WORKER_BUSY);
     } else {
         run_place_remove(&worker->place, task->made.name);
     }
@@ -269,7 +264,7 @@ void worker_wait_build(Worker *worker)
 Status worker_take_build(Worker *worker, NewRun ret_made[INDEX_COUNT], Error *reterr)
 {
     Build *build = &worker->build;
-    build->state = WORKER_IDLE;
+    set_state(worker, &build->state, WORKER_IDLE);
     if (build->status != STATUS_OK) {
         return error_set(reterr, build->status, "%s", build->error.message);
     }
@@ -281,7 +276,7 @@ Status worker_take_build(Worker *worker, NewRun ret_made[INDEX_COUNT], Error *re
 Status worker_take_merge(Worker *worker, NewRun *ret_made, Error *reterr)
 {
     MergeTask *task = &worker->merge;
-    task->state = WORKER_IDLE;
+    set_state(worker, &task->state, WORKER_IDLE);
     if (task->status != STATUS_OK) {
         return error_set(reterr, task->status, "%s", task->error.message);
     }

@@ -10,14 +10,14 @@
 enum {
     FREE_CHECK_US = 100000,      /* how old the figure of the free disk space may be */
     CHECKPOINT_BYTES = 16 << 20, /* small and often: a large checkpoint stalls the writer */
-    RESTART_WAIT_MS = 200,       /* how long a checkpoint at the cap waits for readers */
+    RESTART_WAIT_MS = 200,       /* how long a checkpoint at the cap waits for readers, */
+    RESTART_AGAIN_US = 10000000, /* and how soon it does so again when that was in vain */
     SCRATCH_BYTES_MAX = 64 << 20,
 };
 
 /* ---- The disk ------------------------------------------------------------------------------------------------------ */
 
-/* Refuses early, while there is still room for everything that is under way: half a transaction is never needed. */
-static Status check_space(SqliteStore *store, Error *reterr)
+static Status measure_space(SqliteStore *store, Error *reterr)
 {
     int64_t now = clock_monotonic_us(store->options.clock);
     if (now - store->checked_free_us >= FREE_CHECK_US || store->checked_free_us == 0) {
@@ -31,12 +31,19 @@ static Status check_space(SqliteStore *store, Error *reterr)
         store->counters.free_bytes = (int64_t)free_bytes;
         store->counters.disk_low = free_bytes < store->options.free_reserve_bytes;
     }
-    if (store->counters.disk_low) {
+    return STATUS_OK;
+}
+
+/* Refuses early, while there is still room for everything that is under way: half a transaction is never needed. */
+static Status check_space(SqliteStore *store, Error *reterr)
+{
+    Status status = measure_space(store, reterr);
+    if (status == STATUS_OK && store->counters.disk_low) {
         return error_set(reterr, STATUS_BUSY,
                          "the disk has less than the reserve of %llu MiB left; make room and try again",
                          (unsigned long long)(store->options.free_reserve_bytes >> 20));
     }
-    return STATUS_OK;
+    return status;
 }
 
 static int wal_grew(void *self, sqlite3 *db, const char *name, int pages)
@@ -53,13 +60,18 @@ static int wal_grew(void *self, sqlite3 *db, const char *name, int pages)
 /* Moves the WAL into the database as far as readers allow. At the cap it waits for them a little. */
 static Status checkpoint(SqliteStore *store, Error *reterr)
 {
-    bool at_cap = (uint64_t)store->counters.wal_bytes >= store->options.wal_bytes_max;
+    int64_t now_us = clock_monotonic_us(store->options.clock);
+    bool at_cap = (uint64_t)store->counters.wal_bytes >= store->options.wal_bytes_max && now_us >= store->restart_us;
     int in_wal = 0, moved = 0;
     sqlite3_busy_timeout(store->db, at_cap ? RESTART_WAIT_MS : 0);
     int code = sqlite3_wal_checkpoint_v2(
         store->db, "main", at_cap ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
     sqlite3_busy_timeout(store->db, 0);
     store->counters.checkpoints++;
+    if (at_cap && (code != SQLITE_OK || moved != in_wal)) {
+        store->restart_us =
+            now_us + RESTART_AGAIN_US; /* somebody reads for long: records must not wait for that each time */
+    }
     if (code == SQLITE_OK && moved == in_wal) {
         store->wal_moved_bytes = store->counters.wal_bytes;
     }
@@ -165,6 +177,17 @@ static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
     return status;
 }
 
+/* A dry run only looks. */
+static bool writes(const Work *first)
+{
+    for (const Work *work = first; work; work = work->next) {
+        if (work->kind != WORK_RECORDS || !work->records.dry_run) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static Status check_batch(SqliteStore *store, const Work *first, Error *reterr)
 {
     size_t records = count_records(first);
@@ -174,7 +197,7 @@ static Status check_batch(SqliteStore *store, const Work *first, Error *reterr)
     if (records > STORE_BATCH_RECORDS_MAX) {
         return error_set(reterr, STATUS_REFUSED, "a batch holds at most %d records", STORE_BATCH_RECORDS_MAX);
     }
-    return check_space(store, reterr);
+    return writes(first) ? check_space(store, reterr) : STATUS_OK;
 }
 
 /* Room in the tail may take a publish, whose commit can fail like any other: then nothing may be acknowledged any more. */
@@ -190,6 +213,9 @@ static Status commit_all(SqliteStore *store, Work *first, Error *reterr)
     int64_t start_us = clock_monotonic_us(store->options.clock);
     bool in_commit = false;
     Status status = db_exec(store->db, "BEGIN IMMEDIATE", reterr);
+    if (status == STATUS_BUSY) {
+        return status; /* nothing was begun, and nothing in memory has changed */
+    }
     if (status == STATUS_OK) {
         status = apply_all(store, first, reterr);
     }
@@ -228,8 +254,8 @@ Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
     if (store->broken || !store->db) {
         return STATUS_OK;
     }
-    Status status = STATUS_OK;
-    if (!store->counters.disk_low) {
+    Status status = measure_space(store, reterr);
+    if (status == STATUS_OK && !store->counters.disk_low) {
         status = derived_maintain(store->derived, idle, ret_more, reterr);
     }
     if (status == STATUS_OK && is_checkpoint_due(store, idle && !*ret_more)) {
@@ -301,9 +327,12 @@ static Status make_durable(SqliteStore *store, Error *reterr)
 {
     sqlite3_file *wal = NULL;
     sqlite3_int64 bytes = 0;
-    Status status = STATUS_OK;
     int code = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-    if (code == SQLITE_OK && wal && wal->pMethods && wal->pMethods->xFileSize(wal, &bytes) == SQLITE_OK) {
+    if (code == SQLITE_OK && wal && wal->pMethods) {
+        code = wal->pMethods->xFileSize(wal, &bytes);
+    }
+    Status status = code == SQLITE_OK ? STATUS_OK : db_error(store->db, code, "look at the write-ahead log", reterr);
+    if (status == STATUS_OK && bytes > 0) {
         status = rewrite_file(wal, bytes, reterr);
     }
     const Io *io = store->options.io;
@@ -337,6 +366,9 @@ Status sqlite_writer_open(SqliteStore *store, Error *reterr)
     }
     if (status == STATUS_OK) {
         status = make_durable(store, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = measure_space(store, reterr);
     }
     if (status == STATUS_OK) {
         status = prepare(store, reterr);
