@@ -206,10 +206,14 @@ static void apply_records(Model *model, const ModelWork *work, ModelAnswer *answ
         return;
     }
     model_rewind(model, &mark);
-    /* What would have come into the log has no place in it. */
+    /* What would have come into the log has no place in it, and what was refused as a whole was not created. */
     for (size_t i = 0; i < work->count; i++) {
-        if (answer->outcomes[i].seq > model_last_seq(model)) {
-            answer->outcomes[i].seq = 0;
+        Outcome *outcome = &answer->outcomes[i];
+        if (outcome->seq > model_last_seq(model)) {
+            outcome->seq = 0;
+        }
+        if (outcome->kind == OUTCOME_CREATED && answer->status != STATUS_OK) {
+            outcome->kind = OUTCOME_NONE;
         }
     }
 }
