@@ -81,27 +81,20 @@ typedef uint64_t (*MakeKey)(uint64_t *seed);
 
 static uint64_t hashed_key(uint64_t *seed) { return random_below(seed, 300) * UINT64_C(0x9E3779B97F4A7C15); }
 
-/* Puts, looks, marks and undoes at random, until the table is full. */
+/* Puts and looks at random. */
 static void check_table(bool newest_only, MakeKey make_key, uint64_t seed)
 {
     static Model model;
     model = (Model){.newest_only = newest_only};
     MemTable *table = memtable_new(PUTS, newest_only);
     assert_non_null(table);
-    size_t mark = 0;
-    for (uint64_t value = 1; !memtable_is_full(table); value++) {
+    for (uint64_t value = 1; value <= PUTS; value++) {
         uint64_t key = make_key(&seed);
         memtable_put(table, key, value);
         model.puts[model.count++] = (IndexPair){key, value};
         check_find(table, &model, make_key(&seed), random_below(&seed, FIND_MAX + 1));
-        uint64_t dice = random_below(&seed, 100);
-        if (dice == 0) {
-            memtable_undo(table, mark);
-            model.count = mark;
+        if (random_below(&seed, 100) == 0) {
             check_sorted(table, &model);
-        } else if (dice < 3) {
-            mark = memtable_mark(table);
-            assert_int_equal(mark, model.count);
         }
     }
     assert_int_equal(model.count, PUTS);
@@ -109,7 +102,7 @@ static void check_table(bool newest_only, MakeKey make_key, uint64_t seed)
     for (unsigned i = 0; i < PUTS; i++) {
         check_find(table, &model, model.puts[i].key, FIND_MAX);
     }
-    memtable_undo(table, 0);
+    memtable_clear(table);
     model.count = 0;
     check_sorted(table, &model);
     memtable_free(table);
@@ -129,31 +122,6 @@ static void a_table_of_newest_values_replaces(void **state)
     check_table(true, colliding_key, 4);
 }
 
-static void undo_brings_back_replaced_values(void **state)
-{
-    (void)state;
-    MemTable *table = memtable_new(4, true);
-    assert_non_null(table);
-    uint64_t value = 0;
-    memtable_put(table, 5, 10);
-    size_t outer = memtable_mark(table);
-    memtable_put(table, 5, 11);
-    size_t inner = memtable_mark(table);
-    memtable_put(table, 5, 12);
-    memtable_put(table, 6, 13);
-    assert_true(memtable_is_full(table));
-    assert_int_equal(memtable_count(table), 2);
-    memtable_undo(table, inner);
-    assert_int_equal(memtable_find(table, 5, &value, 1), 1);
-    assert_int_equal(value, 11);
-    assert_int_equal(memtable_find(table, 6, &value, 1), 0);
-    memtable_undo(table, outer);
-    assert_int_equal(memtable_find(table, 5, &value, 1), 1);
-    assert_int_equal(value, 10);
-    assert_int_equal(memtable_count(table), 1);
-    memtable_free(table);
-}
-
 static void a_cleared_table_is_empty(void **state)
 {
     (void)state;
@@ -167,11 +135,10 @@ static void a_cleared_table_is_empty(void **state)
                 assert_false(memtable_is_full(table));
                 memtable_put(table, key % 40, key + 1);
             }
-            assert_true(memtable_is_full(table));
+            assert_int_equal(memtable_is_full(table), !newest_only);
             assert_int_equal(memtable_count(table), newest_only ? 40 : 64);
             memtable_clear(table);
             assert_int_equal(memtable_count(table), 0);
-            assert_int_equal(memtable_mark(table), 0);
         }
         memtable_free(table);
     }
@@ -232,9 +199,10 @@ static void a_sort_by_key_leaves_equal_keys_in_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_table_keeps_all_values),          cmocka_unit_test(a_table_of_newest_values_replaces),
-        cmocka_unit_test(undo_brings_back_replaced_values),  cmocka_unit_test(a_cleared_table_is_empty),
-        cmocka_unit_test(pairs_are_sorted_by_key_and_value), cmocka_unit_test(a_sort_by_key_leaves_equal_keys_in_place),
+        cmocka_unit_test(a_table_keeps_all_values),
+        cmocka_unit_test(a_table_of_newest_values_replaces),
+        cmocka_unit_test(pairs_are_sorted_by_key_and_value),
+        cmocka_unit_test(a_sort_by_key_leaves_equal_keys_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

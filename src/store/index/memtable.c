@@ -1,6 +1,5 @@
-/* Open addressing with linear probing over slots of one pair. A slot with value 0 is free. The log holds the slot
- * of every put; taking puts back in the reverse order leaves each probe sequence as it was, so no slot needs a
- * tombstone. */
+/* Open addressing with linear probing over slots of one pair. A slot with value 0 is free. The log holds the slots that are
+ * taken, in the order in which they were. */
 #include "store/index/memtable.h"
 
 #include <assert.h>
@@ -9,10 +8,8 @@
 struct MemTable {
     IndexPair *slots; /* a power of two of them, at least twice puts_max */
     uint64_t mask;
-    uint32_t *log;      /* the slot of each put */
-    uint64_t *replaced; /* with newest_only: what the slot held before, 0 when it was free */
-    size_t puts, puts_max;
-    size_t count; /* of pairs held */
+    uint32_t *log; /* `count` slots */
+    size_t count, puts_max;
     bool newest_only;
 };
 
@@ -31,11 +28,10 @@ MemTable *memtable_new(size_t puts_max, bool newest_only)
     }
     table->slots = calloc(capacity, sizeof *table->slots);
     table->log = malloc(puts_max * sizeof *table->log);
-    table->replaced = newest_only ? malloc(puts_max * sizeof *table->replaced) : NULL;
     table->mask = capacity - 1;
     table->puts_max = puts_max;
     table->newest_only = newest_only;
-    if (!table->slots || !table->log || (newest_only && !table->replaced)) {
+    if (!table->slots || !table->log) {
         memtable_free(table);
         return NULL;
     }
@@ -47,7 +43,6 @@ void memtable_free(MemTable *table)
     if (table) {
         free(table->slots);
         free(table->log);
-        free(table->replaced);
         free(table);
     }
 }
@@ -55,15 +50,15 @@ void memtable_free(MemTable *table)
 /* By the log and not by the table: a table with a handful of pairs is emptied in as many steps. */
 void memtable_clear(MemTable *table)
 {
-    for (size_t i = 0; i < table->puts; i++) {
+    for (size_t i = 0; i < table->count; i++) {
         table->slots[table->log[i]] = (IndexPair){0};
     }
-    table->puts = table->count = 0;
+    table->count = 0;
 }
 
 size_t memtable_count(const MemTable *table) { return table->count; }
 
-bool memtable_is_full(const MemTable *table) { return table->puts == table->puts_max; }
+bool memtable_is_full(const MemTable *table) { return table->count == table->puts_max; }
 
 void memtable_prefetch(const MemTable *table, uint64_t key) { __builtin_prefetch(&table->slots[key & table->mask]); }
 
@@ -81,12 +76,9 @@ void memtable_put(MemTable *table, uint64_t key, uint64_t value)
 {
     assert(value != 0 && !memtable_is_full(table));
     uint64_t slot = slot_for_put(table, key);
-    uint64_t old = table->slots[slot].value;
-    if (table->newest_only) {
-        table->replaced[table->puts] = old;
+    if (table->slots[slot].value == 0) {
+        table->log[table->count++] = (uint32_t)slot;
     }
-    table->log[table->puts++] = (uint32_t)slot;
-    table->count += old == 0;
     table->slots[slot] = (IndexPair){key, value};
 }
 
@@ -108,31 +100,12 @@ size_t memtable_find(const MemTable *table, uint64_t key, uint64_t *ret_values, 
     return found;
 }
 
-size_t memtable_mark(const MemTable *table) { return table->puts; }
-
-void memtable_undo(MemTable *table, size_t mark)
-{
-    assert(mark <= table->puts);
-    while (table->puts > mark) {
-        IndexPair *slot = &table->slots[table->log[--table->puts]];
-        uint64_t old = table->newest_only ? table->replaced[table->puts] : 0;
-        if (old != 0) {
-            slot->value = old;
-        } else {
-            *slot = (IndexPair){0};
-            table->count--;
-        }
-    }
-}
-
 /* In the order of the log the values of a key ascend, and where they were replaced its key stands alone. */
 void memtable_sorted(const MemTable *table, IndexPair *ret_pairs, IndexPair *scratch)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < table->puts; i++) {
-        if (!table->newest_only || table->replaced[i] == 0) {
-            ret_pairs[count++] = table->slots[table->log[i]];
-        }
+    size_t count = table->count;
+    for (size_t i = 0; i < count; i++) {
+        ret_pairs[i] = table->slots[table->log[i]];
     }
     index_pairs_sort_by_key(ret_pairs, scratch, count);
 }

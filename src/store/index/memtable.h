@@ -1,5 +1,4 @@
-/* The newest pairs of a probed index, in memory: a hash table that forgets in the reverse order of its insertions, so
- * that a batch that failed leaves no trace. */
+/* The newest pairs of a probed index, in memory: a hash table. */
 #ifndef WEIR_STORE_INDEX_MEMTABLE_H
 #define WEIR_STORE_INDEX_MEMTABLE_H
 
@@ -7,16 +6,16 @@
 
 typedef struct MemTable MemTable;
 
-/* Room for `puts_max` puts (1 … 2^30), all allocated here: 2 to 4 × 16 bytes each, and 4 more, 12 with `newest_only`.
+/* Room for `puts_max` pairs (1 … 2^30), all allocated here: 2 to 4 × 16 bytes each, and 4 more.
  * NULL without memory. `newest_only`: a put replaces the value of its key, as MERGE_KEEP_NEWEST does; otherwise a key
  * keeps all its values. */
 MemTable *memtable_new(size_t puts_max, bool newest_only) MUST_CHECK;
 void memtable_free(MemTable *table); /* accepts NULL */
-/* Forgets everything, marks too. Costs as much as there were puts. */
+/* Forgets everything. Costs as much as there are pairs. */
 void memtable_clear(MemTable *table);
 
 size_t memtable_count(const MemTable *table); /* pairs held */
-/* No room for another put. A put that replaces takes room too: undoing it needs the old value. */
+/* No room for another pair. */
 bool memtable_is_full(const MemTable *table);
 void memtable_prefetch(const MemTable *table, uint64_t key);
 
@@ -26,10 +25,6 @@ void memtable_put(MemTable *table, uint64_t key, uint64_t value);
 
 /* The values of `key`, largest first, at most `max`; returns how many there are (maybe more than max). */
 size_t memtable_find(const MemTable *table, uint64_t key, uint64_t *ret_values, size_t max);
-
-/* A mark, and the way back to it: puts since then are undone. Marks nest. */
-size_t memtable_mark(const MemTable *table);
-void memtable_undo(MemTable *table, size_t mark);
 
 /* The pairs in order, into `ret_pairs`; it and `scratch` have room for memtable_count. */
 void memtable_sorted(const MemTable *table, IndexPair *ret_pairs, IndexPair *scratch);

@@ -50,8 +50,7 @@ Status index_list_remove(sqlite3 *db, IndexNumber index, int64_t first_seq, Erro
 /* A hash of the log entry (record or message) at `seq`, for a run's stamp. REFUSED when there is none. */
 Status index_entry_hash(sqlite3 *db, int64_t seq, uint64_t *ret_hash, Error *reterr) MUST_CHECK;
 
-/* Times ordered as unsigned numbers, and back. */
+/* Times ordered as unsigned numbers. */
 static inline uint64_t index_time_key(int64_t time_us) { return (uint64_t)time_us ^ (UINT64_C(1) << 63); }
-static inline int64_t index_key_time(uint64_t key) { return (int64_t)(key ^ (UINT64_C(1) << 63)); }
 
 #endif
