@@ -201,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_keeps_all_values),
         cmocka_unit_test(a_table_of_newest_values_replaces),
+        cmocka_unit_test(a_cleared_table_is_empty),
         cmocka_unit_test(pairs_are_sorted_by_key_and_value),
         cmocka_unit_test(a_sort_by_key_leaves_equal_keys_in_place),
     };
