@@ -115,8 +115,11 @@ static Status put_chunk(Feed *feed, StoreReader *reader, AlertChunk *chunk, bool
             return STATUS_OK;
         }
         status = reader_get(reader, pair.alert->record_seq, visit_alerted, &pair, reterr);
-        /* Retention may have removed the record of an old alert. */
-        status = status == STATUS_REFUSED ? STATUS_OK : status;
+        if (status == STATUS_REFUSED) {
+            /* Retention may have removed the record of an old alert; the feed goes on behind it. */
+            status = STATUS_OK;
+            feed->after = pair.alert->seq;
+        }
     }
     return status;
 }

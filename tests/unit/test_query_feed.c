@@ -91,6 +91,20 @@ static void test_many_alerts(void **state)
     fake_store_free(store);
 }
 
+/* Alerts whose record is gone are passed over, however many there are. */
+static void test_alerts_without_records(void **state)
+{
+    (void)state;
+    Store *store = small_store();
+    for (size_t i = 0; i < 200; i++) {
+        fake_store_add_alert(store, 999999, "{\"rule\":\"gone\"}");
+    }
+    fake_store_add_alert(store, 1, "{\"rule\":\"there\"}");
+    check_page(store, FEED_ALERTS, 0, 100, "2 4 1 > 207");
+    check_page(store, FEED_ALERTS, 5, 1, "1 > 207");
+    fake_store_free(store);
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -296,10 +310,15 @@ static void test_rule_problems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pages),         cmocka_unit_test(test_many_alerts),
-        cmocka_unit_test(test_streams),       cmocka_unit_test(test_small_buffer),
-        cmocka_unit_test(test_find),          cmocka_unit_test(test_find_several),
-        cmocka_unit_test(test_rule_by_value), cmocka_unit_test(test_rule_by_total),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_many_alerts),
+        cmocka_unit_test(test_alerts_without_records),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_small_buffer),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_find_several),
+        cmocka_unit_test(test_rule_by_value),
+        cmocka_unit_test(test_rule_by_total),
         cmocka_unit_test(test_rule_problems),
     };
     return cmocka_run_group_tests_name("query_feed", tests, NULL, NULL);
