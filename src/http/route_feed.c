@@ -114,19 +114,20 @@ static void stream_events(Request *request, Feed *feed)
 
 /* ---- The call ---------------------------------------------------------------------------------------------------- */
 
-/* ?after=, which may be "latest", or where a broken event stream left off. */
-static bool read_after(Request *request, int64_t *ret_after)
+/* Where a broken event stream left off, or ?after=, which may be "latest". A browser that connects again sends the address as it was
+ * at first: the header, which it adds, is the newer word. */
+static bool read_after(Request *request, bool is_stream, int64_t *ret_after)
 {
     const QueryParam *param = request_param(request, "after");
-    Str last_event_id = request_header(request, "Last-Event-ID");
+    Str last_event_id = is_stream ? request_header(request, "Last-Event-ID") : (Str){NULL, 0};
     uint64_t after = 0;
-    if (param && str_is(param->value, "latest")) {
-        after = (uint64_t)store_last_seq(request_options(request)->store);
-    } else if (!param && last_event_id.len) {
+    if (last_event_id.len) {
         if (!str_to_u64(last_event_id, INT64_MAX, &after)) {
             request_invalid(request, "Last-Event-ID", "must be the id of an event of this stream");
             return false;
         }
+    } else if (param && str_is(param->value, "latest")) {
+        after = (uint64_t)store_last_seq(request_options(request)->store);
     } else if (param && !str_to_u64(param->value, INT64_MAX, &after)) {
         request_invalid(request, "after", "must be a sequence (0 for the beginning) or latest");
         return false;
@@ -135,11 +136,11 @@ static bool read_after(Request *request, int64_t *ret_after)
     return true;
 }
 
-static bool read_feed(Request *request, Feed *feed)
+static bool read_feed(Request *request, bool is_stream, Feed *feed)
 {
     static const char *const known[] = {"after", "limit", "wait", "format"};
     uint64_t limit, wait;
-    if (!request_check_params(request, known, 4) || !read_after(request, &feed->after) ||
+    if (!request_check_params(request, known, 4) || !read_after(request, is_stream, &feed->after) ||
         !request_u64_param(request, "wait", 0, WAIT_SECONDS_MAX, &wait)) {
         return false;
     }
@@ -166,7 +167,8 @@ static void get(Request *request, FeedKind kind)
     }
     feed->kind = kind;
     request->state = feed;
-    if (!request_media(request, ANSWER_JSON | ANSWER_EVENTS, &answer) || !read_feed(request, feed)) {
+    if (!request_media(request, ANSWER_JSON | ANSWER_EVENTS, &answer) ||
+        !read_feed(request, answer == ANSWER_EVENTS, feed)) {
         return;
     }
     if (answer == ANSWER_EVENTS) {
