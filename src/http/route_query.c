@@ -221,6 +221,9 @@ static void stream_groups(Request *request)
     size_t count;
     QueryParam *params = query_params(request, &count);
     GroupStream *stream = params ? ARENA_NEW(&request->arena, GroupStream) : NULL;
+    if (params && !stream) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+    }
     if (!stream) {
         return;
     }

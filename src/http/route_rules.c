@@ -5,7 +5,7 @@
 typedef struct RuleCall {
     Request *request;
     int64_t id;
-    bool found;
+    bool found, starved;
     AlertRule rule; /* texts in the request's arena or body */
 } RuleCall;
 
@@ -70,7 +70,7 @@ static Status visit_rules(Request *request, StoreReader *reader, RuleVisitor *vi
 static bool put_rule(void *context, const AlertRule *rule)
 {
     Request *request = context;
-    if (request->out.ptr[request->out.len - 1] == '}') {
+    if (request->out.len && request->out.ptr[request->out.len - 1] == '}') {
         buf_put_char(&request->out, ',');
     }
     rule_put_json(&request->out, rule, scale_of(request));
@@ -113,14 +113,18 @@ static bool copy_rule(void *context, const AlertRule *rule)
     call->found = true;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = arena_copy(&call->request->arena, *texts[i]);
-        call->found = call->found && texts[i]->ptr;
+        call->starved = call->starved || !texts[i]->ptr;
     }
     return false;
 }
 
 static JobNext find_step(Request *request, StoreReader *reader)
 {
+    const RuleCall *call = request->state;
     request->failed = visit_rules(request, reader, copy_rule, request->state);
+    if (request->failed == STATUS_OK && call->starved) {
+        request->failed = error_set(&request->error, STATUS_BUSY, "there is no memory for the rule");
+    }
     return JOB_FINISHED;
 }
 

@@ -190,8 +190,9 @@ void http_server_stop(HttpServer *server)
         server->daemon = NULL;
     }
     atomic_store(&server->stopping, true);
-    ticker_stop(&server->ticker);
+    /* A job that was left behind may go to sleep once more, so that the sleepers come last. */
     query_pool_stop(&server->pool);
+    ticker_stop(&server->ticker);
 }
 
 void http_server_free(HttpServer *server)
