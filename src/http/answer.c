@@ -92,16 +92,6 @@ void request_problem_with(Request *request, ProblemKind kind, Str members, const
     say_problem(request, kind, members, str_from(detail));
 }
 
-void request_problem(Request *request, ProblemKind kind, const char *format, ...)
-{
-    char detail[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(detail, sizeof detail, format, args);
-    va_end(args);
-    say_problem(request, kind, (Str){NULL, 0}, str_from(detail));
-}
-
 void request_invalid_params(Request *request, const QueryProblems *problems)
 {
     Buf members, detail;

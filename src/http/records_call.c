@@ -251,3 +251,16 @@ void results_put(Buf *buf, const Results *results)
     buf_put(buf, buf_str(&results->list));
     buf_put(buf, results->truncated ? STR("],\"resultsTruncated\":true}") : STR("]}"));
 }
+
+void results_answer(Request *request, const RecordsCall *call, const Results *results)
+{
+    BUF_PUT(&request->out, "{\"message\":\"");
+    buf_put(&request->out, call->dry_run        ? STR("Records checked (dry run)")
+                           : call->accepts_only ? STR("Records accepted")
+                                                : STR("Records processed"));
+    BUF_PUT(&request->out, "\",\"data\":");
+    results_put(&request->out, results);
+    warnings_put(&request->out, results->warnings, results->warning_count);
+    buf_put_char(&request->out, '}');
+    request_answer(request, call->accepts_only && !call->dry_run ? 202 : 200, JSON_TYPE);
+}

@@ -18,12 +18,6 @@ typedef struct RecordsCall {
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
 RecordsCall *records_call_read(Request *request);
 
-/* What a call is answered with when all went well: 202 when it only accepts, else 200. */
-static inline int records_call_code(const RecordsCall *call)
-{
-    return call->accepts_only && !call->dry_run ? 202 : 200;
-}
-
 /* A header or attribute of W3C Trace Context that can be kept; empty when it is not well formed, as the standard asks. */
 Str traceparent_check(Str text);
 
@@ -59,6 +53,9 @@ void results_add_refused(Results *results, Str entry);
 
 /* Remembers unknown fields; copies. */
 void results_add_warnings(Results *results, const RecordProblems *problems, Arena *arena);
+
+/* The answer to a call that was carried out: {"message":"…","data":{…},"warnings":[…]}. */
+void results_answer(Request *request, const RecordsCall *call, const Results *results);
 
 /* {"received":…,"created":…,…,"results":[…]} */
 void results_put(Buf *buf, const Results *results);

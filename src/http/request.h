@@ -139,11 +139,11 @@ void request_answer(Request *request, int code, const char *content_type);
 void request_answer_with(Request *request, const Answer *answer);
 #define JSON_TYPE "application/json"
 
-/* Replaces what `out` holds by a problem. */
-void request_problem(Request *request, ProblemKind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* With further members, as JSON without braces. */
+/* Replaces what `out` holds by a problem with further members, as JSON without braces. */
 void request_problem_with(Request *request, ProblemKind kind, Str members, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Without. */
+#define request_problem(request, kind, ...) request_problem_with((request), (kind), (Str){NULL, 0}, __VA_ARGS__)
 /* A 422 about one field. */
 void request_invalid(Request *request, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -25,18 +25,6 @@ static void release_many(Request *request)
     buf_release(&many->errors);
 }
 
-static void put_answer(Request *request, const Many *many)
-{
-    BUF_PUT(&request->out, "{\"message\":\"");
-    buf_put(&request->out, many->call->dry_run        ? STR("Records checked (dry run)")
-                           : many->call->accepts_only ? STR("Records accepted")
-                                                      : STR("Records processed"));
-    BUF_PUT(&request->out, "\",\"data\":");
-    results_put(&request->out, &many->results);
-    warnings_put(&request->out, many->results.warnings, many->results.warning_count);
-    buf_put_char(&request->out, '}');
-}
-
 /* All of them were left out because of some. */
 static void say_all_refused(Request *request, Many *many, ProblemKind kind, const char *detail)
 {
@@ -91,8 +79,7 @@ static void say_outcomes(Request *request)
     } else if (work->status != STATUS_OK) {
         request_failed(request, work->status, &work->error);
     } else {
-        put_answer(request, many);
-        request_answer(request, records_call_code(many->call), JSON_TYPE);
+        results_answer(request, many->call, &many->results);
     }
 }
 
@@ -242,8 +229,7 @@ void records_post_many(Request *request, yyjson_val *values)
         say_all_refused(request, many, PROBLEM_VALIDATION, "some records are not valid; nothing was taken in");
     } else if (many->record_count == 0) {
         gather(many);
-        put_answer(request, many);
-        request_answer(request, records_call_code(many->call), JSON_TYPE);
+        results_answer(request, many->call, &many->results);
     } else {
         submit(request, many);
     }

@@ -33,19 +33,6 @@ void records_begin_ndjson(Request *request)
     request->take_body = take_body;
 }
 
-static void say_processed(Request *request, const RecordsCall *call, const Results *results)
-{
-    BUF_PUT(&request->out, "{\"message\":\"");
-    buf_put(&request->out, call->dry_run        ? STR("Records checked (dry run)")
-                           : call->accepts_only ? STR("Records accepted")
-                                                : STR("Records processed"));
-    BUF_PUT(&request->out, "\",\"data\":");
-    results_put(&request->out, results);
-    warnings_put(&request->out, results->warnings, results->warning_count);
-    buf_put_char(&request->out, '}');
-    request_answer(request, records_call_code(call), JSON_TYPE);
-}
-
 /* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. */
 static void say_stopped(Request *request, const UploadEnd *end)
 {
@@ -69,7 +56,7 @@ static void go_on(Request *request)
     }
     UploadEnd end = upload_end(stream->upload);
     if (end.status == STATUS_OK) {
-        say_processed(request, stream->call, end.results);
+        results_answer(request, stream->call, end.results);
     } else {
         say_stopped(request, &end);
     }
