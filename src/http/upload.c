@@ -313,7 +313,8 @@ static Status hand_in(Upload *upload, Slice *slice)
     return status;
 }
 
-/* A slice for what comes after a full one, with the line that it holds a part of. */
+/* A slice for what comes after a full one, with the line that it holds a part of. The full one keeps it too, and so stays full:
+ * it may have to wait for its turn, and nothing may be added to it meanwhile. */
 static bool make_following(Upload *upload)
 {
     Slice *full = upload->current;
@@ -326,7 +327,6 @@ static bool make_following(Upload *upload)
     memcpy(slice->text, rest.ptr, rest.len);
     slice->text_len = rest.len;
     slice->scanned = full->scanned - full->parsed;
-    full->text_len = full->scanned = full->parsed;
     upload->following = slice;
     return true;
 }

@@ -182,6 +182,18 @@ test('NDJSON: a hundred thousand lines arrive chunk by chunk, the answer at the 
   assert.deepEqual(data.groups, aggregateGroups(records));
 });
 
+test('NDJSON: uploads that wait for a full queue lose and mix nothing', async (t) => {
+  const server = await startWeir(t, { args: ['--set', 'process.queue_bytes_max=1MiB'] });
+  const uploads = Array.from({ length: 4 }, (_, u) => randomRecords(random(20 + u), 12_000).map((r) => ({ ...r, recordId: `u${u}-${r.recordId}`, reference: 'x'.repeat(100) })));
+  const answers = await Promise.all(uploads.map((records) => postLines(server, records, '?results=problems')));
+  for (const answer of answers) {
+    assert.equal(answer.status, 200, answer.text.slice(0, 500));
+    assert.deepEqual(counts(answer.json.data), [12_000, 12_000, 0, 0, 0], answer.text.slice(0, 500));
+  }
+  const { data } = await getJson(server, '/api/records/aggregate?records=false');
+  assert.deepEqual(data.groups, aggregateGroups(uploads.flat()));
+});
+
 test('NDJSON: what came before the end is committed while the rest is on its way', async (t) => {
   const server = await startWeir(t);
   const first = randomRecords(random(13), 20_000).map((r) => JSON.stringify(r) + '\n').join('');
