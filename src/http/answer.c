@@ -79,6 +79,12 @@ static void say_problem(Request *request, ProblemKind kind, Str members, Str det
     }
     buf_reset(&request->out);
     problem_put(&request->out, &(Problem){kind, detail, request->instance, members});
+    if (request->out.failed) {
+        /* Not even that: the code alone has to say it. */
+        buf_reset(&request->out);
+        request_answer(request, problem_code(kind), NULL);
+        return;
+    }
     request_answer(request, problem_code(kind), PROBLEM_TYPE);
 }
 

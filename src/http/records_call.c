@@ -125,8 +125,8 @@ static void count_outcome(Results *results, OutcomeKind kind)
     results->rejected += kind == OUTCOME_REJECTED;
 }
 
-/* Whether one more entry is to be written; puts the comma in front of it. */
-static bool begin_entry(Results *results)
+/* Whether one more entry is to be written; puts the comma in front of it. `ret_at` is for end_entry. */
+static bool begin_entry(Results *results, size_t *ret_at)
 {
     if (results->wanted == RESULTS_NONE) {
         return false;
@@ -135,10 +135,21 @@ static bool begin_entry(Results *results)
         results->truncated = true;
         return false;
     }
+    *ret_at = results->list.len;
     if (results->listed++) {
         buf_put_char(&results->list, ',');
     }
     return true;
+}
+
+/* An entry for which there was no room is taken back, and nothing more is listed: half of one would spoil the whole answer. */
+static void end_entry(Results *results, size_t at)
+{
+    if (results->list.failed) {
+        results->list.len = at;
+        results->listed--;
+        results->truncated = true;
+    }
 }
 
 static void put_place(Buf *buf, ResultPlace place, Str record_id)
@@ -172,11 +183,12 @@ void differs_put(Buf *buf, uint32_t differs)
 
 void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome)
 {
+    size_t at;
     bool is_first = outcome->kind == OUTCOME_CONFLICT && results->first_wins;
     OutcomeKind kind = is_first ? OUTCOME_DUPLICATE : outcome->kind;
     bool is_problem = kind != OUTCOME_CREATED;
     count_outcome(results, kind);
-    if ((results->wanted == RESULTS_PROBLEMS && !is_problem) || !begin_entry(results)) {
+    if ((results->wanted == RESULTS_PROBLEMS && !is_problem) || !begin_entry(results, &at)) {
         return;
     }
     Buf *buf = &results->list;
@@ -195,6 +207,7 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
         BUF_PUT(buf, ",\"errors\":{\"value\":[\"would make a total of its flow too large\"]}");
     }
     buf_put_char(buf, '}');
+    end_entry(results, at);
 }
 
 void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *problems)
@@ -207,9 +220,11 @@ void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *prob
 
 void results_add_refused(Results *results, Str entry)
 {
+    size_t at;
     count_outcome(results, OUTCOME_REJECTED);
-    if (begin_entry(results)) {
+    if (begin_entry(results, &at)) {
         buf_put(&results->list, entry);
+        end_entry(results, at);
     }
 }
 

@@ -28,7 +28,7 @@ typedef struct Results {
     ResultsWanted wanted;
     bool first_wins; /* a conflict is told as a duplicate of the first one, with what differs */
     uint64_t received, created, duplicates, conflicts, rejected;
-    Buf list; /* owns */
+    Buf list; /* owns; whole entries, also when it is `failed`, which is when no more go in */
     size_t listed;
     bool truncated;
     Str warnings[RECORD_WARNINGS_MAX]; /* unknown fields, each once; in the arena */

@@ -30,7 +30,7 @@ static void say_all_refused(Request *request, Many *many, ProblemKind kind, cons
 {
     Buf members;
     buf_init(&members, 64 << 20);
-    if (many->errors.len) {
+    if (many->errors.len && !many->errors.failed) {
         BUF_PUT(&members, "\"errors\":{");
         buf_put(&members, buf_str(&many->errors));
         BUF_PUT(&members, "},");
@@ -118,13 +118,7 @@ static bool refuse_item(Request *request, Many *many, size_t index, const Record
     Buf entry;
     buf_init(&entry, ENTRY_BYTES_MAX);
     results_put_refused(&entry, (ResultPlace){index, 0}, problems);
-    if (entry.failed) {
-        /* Only absurd names of fields get there; what is left says enough. */
-        RecordProblems shorter = {.count = 1, .items = {{STR("record"), "has more problems than can be listed"}}};
-        buf_reset(&entry);
-        results_put_refused(&entry, (ResultPlace){index, 0}, &shorter);
-    }
-    many->items[index].entry = arena_copy(&request->arena, buf_str(&entry));
+    many->items[index].entry = entry.failed ? (Str){NULL, 0} : arena_copy(&request->arena, buf_str(&entry));
     buf_release(&entry);
     if (many->call->atomic && many->errors.len < ERRORS_LISTED_BYTES) {
         put_errors(&many->errors, index, problems);

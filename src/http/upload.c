@@ -189,10 +189,13 @@ static void take_lines(Upload *upload, Slice *slice)
     }
 }
 
-/* An unfinished line that is too long already: it is refused now, and what is still to come of it is skipped. */
+/* An unfinished line that is too long already: it is refused now, and what is still to come of it is skipped. A CR at its end may
+ * be a part of its line break. */
 static void check_unfinished(Upload *upload, Slice *slice)
 {
-    if (slice->scanned - slice->parsed > upload->line_bytes_max && slice->line_count < slice->lines_max) {
+    size_t bytes = slice->scanned - slice->parsed;
+    bytes -= bytes > 0 && slice->text[slice->scanned - 1] == '\r';
+    if (bytes > upload->line_bytes_max && slice->line_count < slice->lines_max) {
         slice->text_len = slice->scanned = slice->parsed;
         upload->line++;
         slice->last_line = upload->line;

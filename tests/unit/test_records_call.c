@@ -86,6 +86,32 @@ static void test_first_wins(void **state)
     }
 }
 
+/* Entries so large that the list is full before the count is: it ends behind a whole one, and so is still JSON. */
+static void test_list_that_is_full(void **state)
+{
+    enum { ENTRY_BYTES = 1 << 20, ENTRIES = 40 };
+    Results results;
+    Buf buf;
+    (void)state;
+    char *entry = test_malloc(ENTRY_BYTES);
+    memset(entry, 'x', ENTRY_BYTES);
+    memcpy(entry, "{\"a\":\"", 6);
+    memcpy(entry + ENTRY_BYTES - 2, "\"}", 2);
+    results_init(&results, &(RecordsCall){.results = RESULTS_PROBLEMS});
+    for (int i = 0; i < ENTRIES; i++) {
+        results_add_refused(&results, (Str){entry, ENTRY_BYTES});
+    }
+    assert_true(results.truncated && results.listed < ENTRIES && results.rejected == ENTRIES);
+    buf_init(&buf, 64 << 20);
+    results_put(&buf, &results);
+    yyjson_doc *doc = yyjson_read(buf.ptr, buf.len, 0);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "results")), results.listed);
+    yyjson_doc_free(doc);
+    buf_release(&buf);
+    results_release(&results);
+    test_free(entry);
+}
+
 static void test_warnings(void **state)
 {
     Arena arena;
@@ -197,9 +223,9 @@ static void test_slice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_results),    cmocka_unit_test(test_truncated),   cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_first_wins), cmocka_unit_test(test_traceparent), cmocka_unit_test(test_events),
-        cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_results),    cmocka_unit_test(test_truncated),         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_first_wins), cmocka_unit_test(test_traceparent),       cmocka_unit_test(test_events),
+        cmocka_unit_test(test_slice),      cmocka_unit_test(test_list_that_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
