@@ -156,7 +156,10 @@ static Status take_item(Ingest *ingest, IngestReader *reader, const char *file, 
 
 static Status take_header(Ingest *ingest, const char *file, const IngestItem *item, Error *reterr)
 {
-    char *copy = strndup(item->raw.ptr, item->raw.len);
+    char *copy = malloc(item->raw.len + 1); /* which may hold a NUL */
+    if (copy) {
+        memcpy(copy, item->raw.ptr, item->raw.len);
+    }
     Str text = {copy, item->raw.len}, cells[CSV_COLUMNS_MAX];
     size_t count = 0;
     Status status =

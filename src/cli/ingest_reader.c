@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 1 << 18, SHOWN_BYTES_MAX = 200 };
+#include "record/record_json.h"
+
+enum { READ_BYTES = 1 << 18, SHOWN_BYTES_MAX = 200, AT_END = -1 };
 
 typedef enum JsonState { JSON_BEGIN, JSON_ARRAY_FIRST, JSON_ARRAY_NEXT, JSON_SEQUENCE, JSON_DONE } JsonState;
 
@@ -120,25 +122,20 @@ static void take(IngestReader *reader, size_t bytes, size_t raw_bytes, IngestIte
 
 /* ---- Lines --------------------------------------------------------------------------------------------------------- */
 
-/* Where the line that begins at `at` ends, looked for from `*scanned` on; false when it goes on behind what was read. A CSV
- * line goes on while a quote is open: RFC 4180 doubles quotes inside quotes, so that counting them is enough. */
-static bool find_line_end(const IngestReader *reader, size_t *scanned, bool *quoted)
+/* The line that begins at `at`: its length, of which `*bytes` are known to hold no line feed, and that of its line break. False
+ * when it goes on behind what was read. A CSV line ends where the reader of its cells says, or a stray quote would swallow the
+ * lines behind it. */
+static bool find_line_end(const IngestReader *reader, size_t *bytes, size_t *break_bytes)
 {
     const char *text = reader->text + reader->at;
     size_t len = available(reader);
-    if (reader->format == INGEST_NDJSON) {
-        const char *end = *scanned < len ? memchr(text + *scanned, '\n', len - *scanned) : NULL;
-        *scanned = end ? (size_t)(end - text) : len;
-        return end != NULL;
+    if (reader->format == INGEST_CSV) {
+        return len > 0 && csv_line_measure((Str){text, len}, reader->ended, bytes, break_bytes);
     }
-    for (; *scanned < len; ++*scanned) {
-        char c = text[*scanned];
-        *quoted ^= c == '"';
-        if (c == '\n' && !*quoted) {
-            return true;
-        }
-    }
-    return false;
+    const char *end = *bytes < len ? memchr(text + *bytes, '\n', len - *bytes) : NULL;
+    *bytes = end ? (size_t)(end - text) : len;
+    *break_bytes = end != NULL;
+    return end || (reader->ended && len > 0);
 }
 
 /* Forgets the rest of a line that is too long, however long it is. */
@@ -171,15 +168,14 @@ static Status take_long_line(IngestReader *reader, IngestItem *ret_item, Error *
 
 static Status next_line(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
 {
-    size_t scanned = 0;
-    bool quoted = false;
+    size_t bytes = 0, break_bytes = 0;
     for (;;) {
-        bool found = find_line_end(reader, &scanned, &quoted);
-        if (scanned > reader->item_bytes_max) {
+        bool found = find_line_end(reader, &bytes, &break_bytes);
+        if (bytes > reader->item_bytes_max) {
             return take_long_line(reader, ret_item, reterr);
         }
-        if (found || (reader->ended && scanned > 0)) {
-            take(reader, scanned + found, scanned, ret_item);
+        if (found) {
+            take(reader, bytes + break_bytes, bytes, ret_item);
             *ret_end = false;
             return STATUS_OK;
         }
@@ -198,15 +194,15 @@ static Status next_line(IngestReader *reader, IngestItem *ret_item, bool *ret_en
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/* The next byte that is not white space, without taking it; 0 at the end. */
-static Status peek(IngestReader *reader, char *ret_byte, Error *reterr)
+/* The next byte that is not white space, without taking it; AT_END behind the last. (A NUL is a byte like any other.) */
+static Status peek(IngestReader *reader, int *ret_byte, Error *reterr)
 {
     for (;;) {
         while (reader->at < reader->end && is_space(reader->text[reader->at])) {
             reader->line += reader->text[reader->at++] == '\n';
         }
         if (reader->at < reader->end || reader->ended) {
-            *ret_byte = reader->at < reader->end ? reader->text[reader->at] : '\0';
+            *ret_byte = reader->at < reader->end ? (unsigned char)reader->text[reader->at] : AT_END;
             return STATUS_OK;
         }
         Status status = fill(reader, reterr);
@@ -252,48 +248,61 @@ static bool scan_value(const IngestReader *reader, JsonScan *scan)
     return reader->ended && scan->depth == 0 && !scan->in_string && scan->scanned > 0;
 }
 
+static Status refuse_long_value(const IngestReader *reader, Error *reterr)
+{
+    return refuse(reader, reader->line, "the record that begins here is too long; is a bracket never closed?", reterr);
+}
+
+/* Why a value is not complete, or more of it. */
+static Status go_on_with_value(IngestReader *reader, const JsonScan *scan, Error *reterr)
+{
+    if (scan->scanned > reader->item_bytes_max) {
+        return refuse_long_value(reader, reterr);
+    }
+    if (scan->scanned < available(reader)) {
+        return refuse(reader, reader->line, "expected a value", reterr);
+    }
+    if (reader->ended) {
+        return refuse(reader, reader->line, "the file ends inside the record that begins here", reterr);
+    }
+    return fill(reader, reterr);
+}
+
 static Status take_value(IngestReader *reader, IngestItem *ret_item, Error *reterr)
 {
     JsonScan scan = {0};
     while (!scan_value(reader, &scan)) {
-        if (scan.scanned > reader->item_bytes_max) {
-            return refuse(reader, reader->line, "the record that begins here is too long; is a bracket never closed?",
-                          reterr);
-        }
-        if (scan.scanned < available(reader)) {
-            return refuse(reader, reader->line, "expected a value", reterr);
-        }
-        if (reader->ended) {
-            return refuse(reader, reader->line, "the file ends inside the record that begins here", reterr);
-        }
-        Status status = fill(reader, reterr);
+        Status status = go_on_with_value(reader, &scan, reterr);
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    if (scan.scanned > reader->item_bytes_max) { /* also when it happened to come in one piece */
+        return refuse_long_value(reader, reterr);
     }
     take(reader, scan.scanned, scan.scanned, ret_item);
     return STATUS_OK;
 }
 
 /* What stands between values: decides whether another one comes. */
-static Status json_begin(IngestReader *reader, char c, bool *ret_end)
+static Status json_begin(IngestReader *reader, int c, bool *ret_end)
 {
     reader->json = c == '[' ? JSON_ARRAY_FIRST : JSON_SEQUENCE;
     reader->at += c == '[';
-    *ret_end = c == '\0';
+    *ret_end = c == AT_END;
     return STATUS_OK;
 }
 
-static Status json_between(IngestReader *reader, char c, bool *ret_end, Error *reterr)
+static Status json_between(IngestReader *reader, int c, bool *ret_end, Error *reterr)
 {
     if (reader->json == JSON_SEQUENCE || reader->json == JSON_DONE) {
-        *ret_end = c == '\0';
-        return reader->json == JSON_DONE && c
+        *ret_end = c == AT_END;
+        return reader->json == JSON_DONE && c != AT_END
                    ? refuse(reader, reader->line, "there is something behind the array", reterr)
                    : STATUS_OK;
     }
     bool first = reader->json == JSON_ARRAY_FIRST;
-    if (c == '\0') {
+    if (c == AT_END) {
         return refuse(reader, reader->line, "the file ends inside the array", reterr);
     }
     if (c == ']') {
@@ -312,7 +321,7 @@ static Status json_between(IngestReader *reader, char c, bool *ret_end, Error *r
 static Status next_json(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
 {
     for (;;) {
-        char c;
+        int c;
         Status status = peek(reader, &c, reterr);
         JsonState before = reader->json;
         if (status == STATUS_OK) {
@@ -349,7 +358,7 @@ static Status begin(IngestReader *reader, Error *reterr)
     if (status == STATUS_OK && str_starts_with((Str){reader->text, reader->end}, STR("\xEF\xBB\xBF"))) {
         reader->at = 3;
     }
-    char c = '\0';
+    int c = AT_END;
     if (status == STATUS_OK && reader->format == INGEST_AUTO && (status = peek(reader, &c, reterr)) == STATUS_OK) {
         reader->format = c == '[' ? INGEST_JSON : c == '{' ? INGEST_NDJSON : INGEST_CSV;
     }
@@ -370,8 +379,9 @@ Status ingest_reader_next(IngestReader *reader, IngestItem *ret_item, bool *ret_
     }
     do {
         status = next_line(reader, ret_item, ret_end, reterr);
-    } while (status == STATUS_OK && !*ret_end && is_blank(ret_item->raw));
-    if (status == STATUS_OK && !*ret_end && ret_item->raw.len && ret_item->raw.ptr[ret_item->raw.len - 1] == '\r') {
+    } while (status == STATUS_OK && !*ret_end && !ret_item->too_long && is_blank(ret_item->raw));
+    if (status == STATUS_OK && !*ret_end && !ret_item->too_long && ret_item->raw.len &&
+        ret_item->raw.ptr[ret_item->raw.len - 1] == '\r') {
         ret_item->raw.len--;
     }
     return status;

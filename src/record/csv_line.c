@@ -98,6 +98,26 @@ static Str unquote(Str cell)
 /* A byte order mark in front of a quote can only be a file's first bytes; elsewhere it is text. */
 static size_t quoted_mark_length(Str text) { return str_starts_with(text, STR("\xEF\xBB\xBF\"")) ? 3 : 0; }
 
+/* After a scan: CRLF, LF, or nothing at the end of the text. */
+static size_t break_bytes(const LineScan *scan)
+{
+    char *at = scan->at;
+    at += at < scan->end && *at == '\r';
+    at += at < scan->end && *at == '\n';
+    return (size_t)(at - scan->at);
+}
+
+bool csv_line_measure(Str text, bool complete, size_t *ret_bytes, size_t *ret_break_bytes)
+{
+    Str cells[CSV_COLUMNS_MAX];
+    char *start = (char *)(uintptr_t)text.ptr; /* the walk changes nothing */
+    LineScan scan = {.at = start + quoted_mark_length(text), .end = start + text.len, .complete = complete};
+    scan_line(&scan, cells);
+    *ret_bytes = (size_t)(scan.at - start);
+    *ret_break_bytes = break_bytes(&scan);
+    return complete || scan.at < scan.end;
+}
+
 Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], size_t *ret_count, Error *reterr)
 {
     /* The text is the caller's own, writable buffer: a Str only borrows it. */
@@ -110,8 +130,7 @@ Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], 
         return error_set(reterr, STATUS_BUSY, "the line is not whole yet");
     }
     bool is_empty = scan.at == start;
-    scan.at += scan.at < scan.end && *scan.at == '\r';
-    scan.at += scan.at < scan.end && *scan.at == '\n';
+    scan.at += break_bytes(&scan);
     *rest = (Str){scan.at, (size_t)(scan.end - scan.at)};
     if (scan.problem) {
         return error_set(reterr, STATUS_REFUSED, "%s", scan.problem);

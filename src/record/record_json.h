@@ -71,6 +71,10 @@ Status record_from_csv(const Str *cells, size_t count, const CsvHeader *header, 
 Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], size_t *ret_count,
                       Error *reterr) MUST_CHECK;
 
+/* Where the line that csv_line_split would take ends, good or bad: its length, and that of the line break behind it. False when
+ * the text ends inside the line and `complete` is false. */
+bool csv_line_measure(Str text, bool complete, size_t *ret_bytes, size_t *ret_break_bytes) MUST_CHECK;
+
 /* The fields of a record as the API shows them, without braces: "id":7,"recordId":"rec-001","time":"…Z",…,"value":"100.50",… */
 void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale);
 /* With braces. */

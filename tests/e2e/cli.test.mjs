@@ -167,6 +167,8 @@ test('ingest: CSV with snake_case names, quotes, and rows that are wrong', async
   const server = await startWeir(t, { data });
   assert.equal((await getJson(server, '/api/records/c-1')).data.reference, 'say "hi"');
   assert.equal((await getJson(server, '/api/records/c-4')).data.destinationId, 'two\nlines');
+  fs.writeFileSync(file, 'recordId,time\0,sourceId\nx,y,z\n');
+  assert.match(runWeir(['ingest', file, '--data', join(dir, 'other')]).stderr, /has no column time/);
   fs.writeFileSync(file, 'recordId,time,sourceId\nx,y,z\n');
   const headless = runWeir(['ingest', file, '--data', join(dir, 'other')]);
   assert.ok([1, 2, 3].includes(headless.code));

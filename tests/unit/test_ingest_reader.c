@@ -80,6 +80,14 @@ static void test_csv(void **state)
     check("a,b\n\"never closed", INGEST_CSV, "1:a,b|2:\"never closed|"); /* whoever reads the line finds out */
 }
 
+/* A quote that is astray spoils its own line and no other. */
+static void test_csv_stray_quotes(void **state)
+{
+    (void)state;
+    check("a,b\n5\" pipe,1\nx,2\n\"y\"z,3\n4,\"5\n6\"\n", INGEST_CSV,
+          "1:a,b|2:5\" pipe,1|3:x,2|4:\"y\"z,3|5:4,\"5\n6\"|");
+}
+
 static void test_compressed(void **state)
 {
     (void)state;
@@ -110,11 +118,42 @@ static void test_json_that_is_broken(void **state)
     check_refused("{}}", INGEST_JSON, "1:{}|", ":1: expected a value");
 }
 
+/* A NUL is no end: what stands behind it is not lost. */
+static void test_json_with_nul(void **state)
+{
+    (void)state;
+    Cut result;
+    cut("{}\0{}", 5, INGEST_JSON, 1024, &result);
+    assert_int_equal(result.status, STATUS_OK);
+    assert_string_equal(result.items, "1:{}|1:|"); /* "\0{}", cut by the printing; whoever reads it finds out */
+    cut("[{}]\0", 5, INGEST_JSON, 1024, &result);
+    assert_int_equal(result.status, STATUS_REFUSED);
+    assert_non_null(strstr(result.error.message, "there is something behind the array"));
+    cut("[{}\0]", 5, INGEST_JSON, 1024, &result);
+    assert_int_equal(result.status, STATUS_REFUSED);
+}
+
+/* How the file happens to be read makes no difference. */
+static void test_long_value_in_one_piece(void **state)
+{
+    (void)state;
+    Cut result;
+    cut("[{\"a\":\"0123456789\"}]", 20, INGEST_JSON, 18, &result);
+    assert_string_equal(result.items, "1:{\"a\":\"0123456789\"}|");
+    cut("[{\"a\":\"0123456789\"}]", 20, INGEST_JSON, 17, &result);
+    assert_int_equal(result.status, STATUS_REFUSED);
+    assert_non_null(strstr(result.error.message, "too long"));
+}
+
 enum { ITEM_BYTES_MAX = 64 };
 
 /* Item `i`, quoted, with a break inside where the format allows it, its length differing from item to item. */
 static size_t put_item(char *at, IngestFormat format, int i)
 {
+    if (format == INGEST_CSV) {
+        return (size_t)snprintf(at, ITEM_BYTES_MAX, "\"\n%.*s\"\"\",:%d}\n", i % 37,
+                                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", i);
+    }
     const char *line_break = format == INGEST_NDJSON ? "" : "\n";
     int len = snprintf(at, ITEM_BYTES_MAX, "%s{\"%s%.*s\":%d}%s", format == INGEST_JSON && i > 0 ? "," : "", line_break,
                        i % 37, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", i, format == INGEST_JSON ? "" : "\n");
@@ -133,7 +172,7 @@ static void check_numbers(IngestFormat format, int items)
         assert_int_equal(ingest_reader_next(reader, &item, &end, &error), STATUS_OK);
         assert_int_equal(end, i == items);
         if (!end) {
-            int len = snprintf(expected, sizeof expected, "\":%d}", i);
+            int len = snprintf(expected, sizeof expected, "%s:%d}", format == INGEST_CSV ? "," : "\"", i);
             assert_true(item.raw.len > (size_t)len);
             assert_memory_equal(item.raw.ptr + item.raw.len - len, expected, (size_t)len);
             assert_int_equal(item.line, format == INGEST_NDJSON ? i + 1 : format == INGEST_CSV ? 2 * i + 1 : i + 1);
@@ -178,6 +217,9 @@ static void test_long_lines(void **state)
     assert_string_equal(result.items, "1:LONG|2:{2}|");
     cut(text, LONG, INGEST_NDJSON, 1024, &result);
     assert_string_equal(result.items, "1:LONG|");
+    memset(text, ' ', 2000); /* nothing at its beginning, but something behind */
+    cut(text, LONG, INGEST_NDJSON, 1024, &result);
+    assert_string_equal(result.items, "1:LONG|");
     cut(text, LONG, INGEST_CSV, 1024, &result);
     assert_int_equal(result.status, STATUS_REFUSED);
     memset(text, '[', LONG);
@@ -212,10 +254,17 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ndjson),       cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_json),         cmocka_unit_test(test_json_that_is_broken),
-        cmocka_unit_test(test_across_reads), cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_missing_file), cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_ndjson),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_that_is_broken),
+        cmocka_unit_test(test_across_reads),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_csv_stray_quotes),
+        cmocka_unit_test(test_json_with_nul),
+        cmocka_unit_test(test_long_value_in_one_piece),
     };
     return cmocka_run_group_tests_name("ingest_reader", tests, make_file, remove_file);
 }

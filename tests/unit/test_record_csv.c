@@ -193,11 +193,36 @@ static void test_records(void **state)
                 "value must be a decimal number such as 100.50");
 }
 
+static void check_measure(const char *text, bool complete, bool whole, size_t bytes, size_t break_bytes)
+{
+    size_t is_bytes, is_break_bytes;
+    assert_int_equal(csv_line_measure(str_from(text), complete, &is_bytes, &is_break_bytes), whole);
+    if (whole) {
+        assert_int_equal(is_bytes, bytes);
+        assert_int_equal(is_break_bytes, break_bytes);
+    }
+}
+
+static void test_measure(void **state)
+{
+    (void)state;
+    check_measure("a,b\nc", false, true, 3, 1);
+    check_measure("a,b\r\nc", false, true, 3, 2);
+    check_measure("a,b\r", false, false, 0, 0);
+    check_measure("a,b\r", true, true, 3, 1);
+    check_measure("a,b", true, true, 3, 0);
+    check_measure("\"a\nb\"\nc", false, true, 5, 1);
+    check_measure("\"a\nb", false, false, 0, 0);
+    check_measure("a\"b\nc", false, true, 3, 1);
+    check_measure("\"a\"b\nc", false, true, 4, 1);
+    check_measure("\xEF\xBB\xBF\"a\n\"\nc", false, true, 7, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),       cmocka_unit_test(test_too_many_columns), cmocka_unit_test(test_header),
-        cmocka_unit_test(test_bad_headers), cmocka_unit_test(test_records),
+        cmocka_unit_test(test_bad_headers), cmocka_unit_test(test_records),          cmocka_unit_test(test_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
