@@ -1,17 +1,14 @@
 #include "http/rule_json.h"
 
 #include "base/decimal.h"
+#include "query/request.h"
 #include "record/record_json.h"
 
 enum { RULE_FIELDS_MAX = 64 }; /* looked up one by one, so a body full of them must not be */
 
 static void add(QueryProblems *problems, const char *field, const char *problem)
 {
-    if (problems->count < QUERY_PROBLEMS_MAX) {
-        QueryProblem *added = &problems->items[problems->count++];
-        snprintf(added->field, sizeof added->field, "%s", field);
-        snprintf(added->problem, sizeof added->problem, "%s", problem);
-    }
+    problems_add(problems, str_from(field), "%s", problem);
 }
 
 static Str text_of(yyjson_val *value) { return (Str){yyjson_get_str(value), yyjson_get_len(value)}; }
@@ -102,9 +99,7 @@ static void read_field(AlertRule *rule, Str field, yyjson_val *value, unsigned s
             add(problems, "enabled", "must be true or false");
         }
     } else {
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", STR_ARGS(field));
-        add(problems, name, "is not a field of an alert rule");
+        problems_add(problems, field, "is not a field of an alert rule");
     }
 }
 
@@ -133,10 +128,10 @@ Status rule_apply_json(AlertRule *rule, yyjson_val *value, unsigned scale, Query
     yyjson_obj_foreach(value, index, count, key, field)
     {
         Str name = text_of(key);
-        if (str_is(name, "version") && rule->id) {
-            other_version = !is_version(field, rule->version);
-        } else if (yyjson_obj_getn(value, name.ptr, name.len) != field) {
+        if (yyjson_obj_getn(value, name.ptr, name.len) != field) {
             add(problems, "body", "has a field twice");
+        } else if (str_is(name, "version") && rule->id) {
+            other_version = !is_version(field, rule->version);
         } else {
             read_field(rule, name, field, scale, problems);
         }

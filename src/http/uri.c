@@ -104,18 +104,35 @@ static Status parse_params(Str query, Arena *arena, Uri *uri, Str *ret_bad_param
     return STATUS_OK;
 }
 
-/* RFC 9112 section 3.2.2: servers must take the absolute form too. */
-static Str without_authority(Str target)
+/* RFC 3986 section 3.1; 0 when the text does not begin with a scheme and "://". */
+static size_t scheme_length(Str target)
 {
-    if (target.len == 0 || target.ptr[0] == '/') {
-        return target;
+    size_t len = 0;
+    if (target.len == 0) {
+        return 0;
     }
-    const char *scheme_end = memmem(target.ptr, target.len, "://", 3);
-    if (!scheme_end) {
-        return target;
+    while (len < target.len) {
+        char c = target.ptr[len], lower = (char)(c | 0x20);
+        bool is_letter = lower >= 'a' && lower <= 'z', is_digit = c >= '0' && c <= '9';
+        if (!is_letter && (len == 0 || (!is_digit && c != '+' && c != '-' && c != '.'))) {
+            break;
+        }
+        len++;
     }
-    Str rest = {scheme_end + 3, target.len - (size_t)(scheme_end + 3 - target.ptr)};
-    const char *slash = memchr(rest.ptr, '/', rest.len);
+    return str_starts_with((Str){target.ptr + len, target.len - len}, STR("://")) ? len : 0;
+}
+
+/* RFC 9112 section 3.2.2: servers must take the absolute form too. The path of "http://host" and "http://host?a=b" is "/". */
+static Str split_target(Str target, Str *ret_query)
+{
+    size_t scheme_len = scheme_length(target);
+    *ret_query = target;
+    if (scheme_len == 0) {
+        return str_split(ret_query, '?');
+    }
+    *ret_query = (Str){target.ptr + scheme_len + 3, target.len - scheme_len - 3};
+    Str rest = str_split(ret_query, '?');
+    const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
     return slash ? (Str){slash, rest.len - (size_t)(slash - rest.ptr)} : STR("/");
 }
 
@@ -123,8 +140,8 @@ Status uri_parse(Str target, Arena *arena, Uri *ret_uri, Str *ret_bad_param, Err
 {
     Uri uri = {0};
     *ret_bad_param = (Str){NULL, 0};
-    Str query = without_authority(target);
-    uri.path = str_split(&query, '?');
+    Str query;
+    uri.path = split_target(target, &query);
     if (memchr(target.ptr, ' ', target.len)) {
         return error_set(reterr, STATUS_REFUSED, "has a space in it; write %%20");
     }

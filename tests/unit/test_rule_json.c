@@ -94,6 +94,9 @@ static void test_change(void **state)
     doc = read("{\"version\":6}");
     assert_int_equal(rule_apply_json(&rule, yyjson_doc_get_root(doc), 2, &problems), STATUS_CONFLICT);
     yyjson_doc_free(doc);
+    doc = read("{\"version\":6,\"version\":7}");
+    assert_int_equal(rule_apply_json(&rule, yyjson_doc_get_root(doc), 2, &problems), STATUS_REFUSED);
+    yyjson_doc_free(doc);
 }
 
 int main(void)

@@ -49,6 +49,14 @@ static void test_forms(void **state)
     assert_text(uri.path, "/health");
     assert_int_equal(parse("http://host", &uri, &bad), STATUS_OK);
     assert_text(uri.path, "/");
+    assert_int_equal(parse("http://host?a=/b", &uri, &bad), STATUS_OK);
+    assert_text(uri.path, "/");
+    assert_text(uri.params[0].value, "/b");
+    /* A scheme stands in front, and what stands elsewhere is none. */
+    assert_int_equal(parse("x?a=b://y/health", &uri, &bad), STATUS_REFUSED);
+    assert_int_equal(parse("x/y://z/health", &uri, &bad), STATUS_REFUSED);
+    assert_int_equal(parse("://host/health", &uri, &bad), STATUS_REFUSED);
+    assert_int_equal(parse("1http://host/health", &uri, &bad), STATUS_REFUSED);
     assert_int_equal(parse("*", &uri, &bad), STATUS_REFUSED);
     assert_int_equal(parse("", &uri, &bad), STATUS_REFUSED);
     assert_int_equal(parse("?a=b", &uri, &bad), STATUS_REFUSED);
