@@ -8,12 +8,51 @@ static Str section_of(OptionId id)
 
 static bool begins_section(OptionId id) { return id == 0 || !str_equal(section_of(id), section_of(id - 1)); }
 
-/* JSON's double-quoted strings are YAML's too. Words that YAML would read as something else do not matter: the reader takes
- * every scalar as text. */
+/* The first code point of the text, which is taken off; U+FFFD for a byte that begins none. */
+static uint32_t take_code_point(Str *text)
+{
+    unsigned char first = (unsigned char)text->ptr[0];
+    size_t bytes = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    bool is_whole = bytes <= text->len && str_count_code_points((Str){text->ptr, bytes}) == 1;
+    uint32_t point = bytes == 1 ? first : first & (0x7Fu >> bytes);
+    for (size_t i = 1; is_whole && i < bytes; i++) {
+        point = point << 6 | ((unsigned char)text->ptr[i] & 0x3F);
+    }
+    bytes = is_whole ? bytes : 1;
+    *text = (Str){text->ptr + bytes, text->len - bytes};
+    return is_whole ? point : 0xFFFD;
+}
+
+/* YAML 1.2 section 5: what may not stand in a file as it is, or would be taken for a line break there. */
+static bool needs_escape(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x2028 || point == 0x2029 || point == 0xFEFF ||
+           point == 0xFFFE || point == 0xFFFF;
+}
+
+static void put_yaml_quoted(Buf *buf, Str text)
+{
+    buf_put_char(buf, '"');
+    while (text.len > 0) {
+        const char *start = text.ptr;
+        uint32_t point = take_code_point(&text);
+        if (point == '"' || point == '\\') {
+            buf_printf(buf, "\\%c", (char)point);
+        } else if (needs_escape(point) || (point == 0xFFFD && text.ptr - start == 1)) {
+            buf_printf(buf, "\\u%04x", point);
+        } else {
+            buf_put(buf, (Str){start, (size_t)(text.ptr - start)});
+        }
+    }
+    buf_put_char(buf, '"');
+}
+
+/* Words that YAML would read as something else than text do not matter: the reader takes every scalar as text. But what begins
+ * with a sign of YAML's own, as [::1]:8080 and ~ do, has to be quoted. */
 static void put_yaml_scalar(Buf *buf, Str text)
 {
-    bool plain = text.len > 0 && ((text.ptr[0] >= '0' && text.ptr[0] <= '9') || (text.ptr[0] | 32) >= 'a' ||
-                                  text.ptr[0] == '.' || text.ptr[0] == '/');
+    char first = text.len > 0 ? text.ptr[0] : ' ', lower = (char)(first | 0x20);
+    bool plain = (first >= '0' && first <= '9') || (lower >= 'a' && lower <= 'z') || first == '.' || first == '/';
     for (size_t i = 0; i < text.len && plain; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         plain = c > ' ' && c < 0x7F && c != '#' && c != '"' && c != '\'' && !(c == ':' && i + 1 == text.len);
@@ -21,7 +60,7 @@ static void put_yaml_scalar(Buf *buf, Str text)
     if (plain) {
         buf_put(buf, text);
     } else {
-        buf_put_json(buf, text);
+        put_yaml_quoted(buf, text);
     }
 }
 

@@ -255,6 +255,56 @@ static void test_print_can_be_read_again(void **state)
     config_free(config);
 }
 
+/* So is one that needs quotes or escapes in YAML, whatever it begins with. */
+static void test_print_of_odd_values(void **state)
+{
+    static const char *const values[] = {"~",
+                                         "[a]",
+                                         "{a}",
+                                         "|",
+                                         "> a",
+                                         "&a",
+                                         "*a",
+                                         "!a",
+                                         "%a",
+                                         "@a",
+                                         "`a",
+                                         "- a",
+                                         "? a",
+                                         "a: b",
+                                         "a #b",
+                                         " a ",
+                                         "\"",
+                                         "\\",
+                                         "\n",
+                                         "a\nb",
+                                         "\t",
+                                         "\x7F",
+                                         "\xC2\x85",
+                                         "\xE2\x80\xA8",
+                                         "\xEF\xBB\xBF",
+                                         "\xEF\xBF\xBF",
+                                         "\xC3\xA5\xF0\x9F\x98\x80",
+                                         "a:",
+                                         "..."};
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        const ConfigFlag flags[] = {{STR("store.dir"), str_from(values[i]), "--data"},
+                                    {STR("http.listen"), STR("[::1]:8080"), "--listen"}};
+        Config *config = load("", NULL, flags, 2);
+        Buf text;
+        buf_init(&text, CONFIG_FILE_BYTES_MAX);
+        config_put_yaml(&text, config);
+        buf_put_char(&text, '\0');
+        Config *again = load(text.ptr, NULL, NULL, 0);
+        assert_string_equal(config_text(again, OPTION_STORE_DIR), values[i]);
+        assert_string_equal(config_text(again, OPTION_HTTP_LISTEN), "[::1]:8080");
+        buf_release(&text);
+        config_free(again);
+        config_free(config);
+    }
+}
+
 static int make_file(void **state)
 {
     (void)state;
@@ -285,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_missing_file),
         cmocka_unit_test(test_environment_and_flags_refused),
         cmocka_unit_test(test_print_can_be_read_again),
+        cmocka_unit_test(test_print_of_odd_values),
     };
     return cmocka_run_group_tests_name("config", tests, make_file, remove_file);
 }
