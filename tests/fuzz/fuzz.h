@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,5 +19,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             abort();                                                                                                   \
         }                                                                                                              \
     } while (0)
+
+/* A copy of exactly so many bytes, so that a sanitizer sees a step beyond them. To be freed. */
+static inline char *fuzz_copy(const void *data, size_t size)
+{
+    char *copy = malloc(size ? size : 1);
+    PROMISE(copy != NULL);
+    if (size > 0) {
+        memcpy(copy, data, size);
+    }
+    return copy;
+}
+
+/* Takes the first byte off; 0 when there is none. */
+static inline uint8_t fuzz_take(const uint8_t **data, size_t *size)
+{
+    if (*size == 0) {
+        return 0;
+    }
+    --*size;
+    return *(*data)++;
+}
 
 #endif

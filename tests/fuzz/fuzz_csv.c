@@ -18,14 +18,6 @@ static void split(Str *rest, bool complete, Line *line)
     line->left = rest->len;
 }
 
-static char *copy_bytes(const uint8_t *data, size_t size)
-{
-    char *copy = malloc(size ? size : 1);
-    PROMISE(copy != NULL);
-    memcpy(copy, data, size);
-    return copy;
-}
-
 static void check_same_cells(const Line *a, const Line *b)
 {
     PROMISE(a->status == b->status && a->count == b->count);
@@ -38,7 +30,7 @@ static void check_same_cells(const Line *a, const Line *b)
 static void check_cut(const uint8_t *data, size_t size, size_t cut)
 {
     Line part, whole;
-    char *part_text = copy_bytes(data, cut), *whole_text = copy_bytes(data, size);
+    char *part_text = fuzz_copy(data, cut), *whole_text = fuzz_copy(data, size);
     Str part_rest = {part_text, cut}, whole_rest = {whole_text, size};
     split(&part_rest, false, &part);
     split(&whole_rest, true, &whole);
@@ -90,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CsvHeader header;
     bool has_header = false;
-    char *text = copy_bytes(data, size);
+    char *text = fuzz_copy(data, size);
     Str rest = {text, size};
     check_cut(data, size, size / 2);
     check_cut(data, size, size - size / 4);
