@@ -25,9 +25,9 @@ static int by_step(const void *a, const void *b)
 
 void faults_init(World *world, uint64_t seed, int64_t steps)
 {
-    static const FaultKind drawn[] = {FAULT_RESTART, FAULT_RESTART,   FAULT_CRASH, FAULT_CRASH,
-                                      FAULT_CRASH,   FAULT_ERROR,     FAULT_ERROR, FAULT_ERROR,
-                                      FAULT_FULL,    FAULT_FULL_ONCE, FAULT_CLOCK, FAULT_LIVE_FLIP};
+    static const FaultKind drawn[] = {FAULT_RESTART,   FAULT_RESTART,   FAULT_CRASH, FAULT_CRASH,    FAULT_CRASH,
+                                      FAULT_ERROR,     FAULT_ERROR,     FAULT_ERROR, FAULT_FULL,     FAULT_FULL_ONCE,
+                                      FAULT_FULL_ONCE, FAULT_FULL_ONCE, FAULT_CLOCK, FAULT_LIVE_FLIP};
     Faults *faults = &world->faults;
     *faults = (Faults){.random = seed};
     faults->count = percent(world, 20) ? 0 : 1 + below(world, percent(world, 50) ? 4 : FAULTS_MAX);
@@ -72,62 +72,61 @@ void faults_on_operation(void *context, uint64_t number, const char *text)
 
 /* ---- Faults of the disk --------------------------------------------------------------------------------------------------- */
 
-static const char *draw_suffix(World *world)
-{
-    static const char *const suffixes[] = {NULL, NULL, "-wal", ".db", ".run"};
-    return suffixes[below(world, sizeof suffixes / sizeof *suffixes)];
-}
+/* Where a fault strikes: at one of the next so many operations of a kind, on files of a kind. */
+typedef struct Place {
+    unsigned ops;
+    const char *suffix; /* NULL for any */
+    uint64_t within;
+} Place;
 
-static void arm(World *world, SimFault fault)
+static void arm(World *world, Place place, SimFailure failure, bool for_good)
 {
+    static const char *const names[] = {"an I/O error", "no room", "the end"};
+    SimFault fault = {.ops = place.ops, .suffix = place.suffix, .failure = failure, .for_good = for_good};
     if (++world->faults.armed > SIM_FAULTS_MAX) { /* most of them never strike */
         sim_disk_disarm(world->machine.disk);
         world->faults.armed = 1;
     }
-    static const char *const names[] = {"an I/O error", "no room", "the end"};
-    story_tell(&world->story, "armed: %s at operation %" PRIu64 " out of 0x%x on *%s%s", names[fault.failure],
-               fault.nth, fault.ops, fault.suffix ? fault.suffix : "", fault.for_good ? ", for good" : "");
+    fault.nth = 1 + below(world, 1 + below(world, place.within)); /* sooner rather than later */
+    story_tell(&world->story, "armed: %s at operation %" PRIu64 " out of 0x%x on *%s%s", names[failure], fault.nth,
+               fault.ops, fault.suffix ? fault.suffix : "", for_good ? ", for good" : "");
     sim_disk_arm(world->machine.disk, &fault);
     world->faults.happened++;
 }
 
-static void arm_crash(World *world, uint64_t within)
+static void arm_crash(World *world)
 {
-    world->faults.kill_percent = 25;
-    if (percent(world,
-                30)) { /* where a commit ends: what is written and not synced is there for the next program only */
-        world->faults.kill_percent = 60;
-        arm(world, (SimFault){.ops = SIM_SYNC,
-                              .suffix = "-wal",
-                              .nth = 1 + below(world, within / 20 + 1),
-                              .failure = SIM_FAIL_FREEZE});
-        return;
-    }
-    arm(world, (SimFault){.ops = percent(world, 80) ? SIM_CHANGES : SIM_ANY,
-                          .suffix = draw_suffix(world),
-                          .nth = 1 + below(world, within),
-                          .failure = SIM_FAIL_FREEZE});
+    static const Place places[] = {
+        {SIM_CHANGES, NULL, 400}, {SIM_CHANGES, NULL, 60}, {SIM_ANY, NULL, 600},
+        {SIM_SYNC, "-wal", 12},   {SIM_SYNC, "-wal", 4},   {SIM_WRITE, "-wal", 60},
+        {SIM_CHANGES, ".db", 12}, {SIM_SYNC, ".db", 2},    {SIM_CHANGES, ".run", 40},
+        {SIM_SYNC, ".run", 8},    {SIM_SYNC_DIR, NULL, 8}, {SIM_CREATE | SIM_REMOVE, NULL, 8}};
+    Place place = places[below(world, sizeof places / sizeof *places)];
+    /* What is written and not synced where a commit ends is there for the next program only. */
+    world->faults.kill_percent = place.ops == SIM_SYNC ? 60 : 25;
+    arm(world, place, SIM_FAIL_FREEZE, false);
 }
 
-static void arm_error(World *world, uint64_t within)
+static void arm_error(World *world)
 {
-    static const unsigned ops[] = {SIM_ANY,  SIM_CHANGES, SIM_SYNC,   SIM_SYNC,   SIM_WRITE,    SIM_READ,
-                                   SIM_READ, SIM_OPEN,    SIM_CREATE, SIM_REMOVE, SIM_SYNC_DIR, SIM_TRUNCATE};
-    unsigned drawn = ops[below(world, sizeof ops / sizeof *ops)];
-    const char *suffix = drawn == SIM_SYNC_DIR ? NULL : draw_suffix(world);
-    arm(world, (SimFault){.ops = drawn,
-                          .suffix = suffix,
-                          .nth = 1 + below(world, drawn == SIM_ANY || drawn == SIM_CHANGES ? within : within / 8 + 1),
-                          .failure = SIM_FAIL_ERROR,
-                          .for_good = percent(world, 25)});
+    static const Place places[] = {{SIM_ANY, NULL, 400},    {SIM_CHANGES, NULL, 200}, {SIM_CHANGES, ".run", 40},
+                                   {SIM_SYNC, "-wal", 10},  {SIM_SYNC, "-wal", 4},    {SIM_SYNC, ".db", 3},
+                                   {SIM_SYNC, ".db", 2},    {SIM_SYNC, ".run", 10},   {SIM_WRITE, "-wal", 30},
+                                   {SIM_WRITE, ".db", 12},  {SIM_WRITE, ".run", 30},  {SIM_READ, NULL, 100},
+                                   {SIM_READ, ".run", 40},  {SIM_READ, ".db", 40},    {SIM_READ, "-wal", 20},
+                                   {SIM_OPEN, NULL, 20},    {SIM_CREATE, NULL, 10},   {SIM_REMOVE, NULL, 6},
+                                   {SIM_SYNC_DIR, NULL, 8}, {SIM_TRUNCATE, NULL, 3},  {SIM_LOOK, NULL, 10}};
+    arm(world, places[below(world, sizeof places / sizeof *places)], SIM_FAIL_ERROR, percent(world, 25));
 }
 
 static void arm_no_room(World *world)
 {
-    arm(world, (SimFault){.ops = SIM_WRITE | SIM_CREATE,
-                          .suffix = draw_suffix(world),
-                          .nth = 1 + below(world, 40),
-                          .failure = SIM_FAIL_FULL});
+    static const Place places[] = {{SIM_WRITE | SIM_CREATE, "-wal", 20},
+                                   {SIM_WRITE | SIM_CREATE, "-wal", 5},
+                                   {SIM_WRITE, ".db", 5},
+                                   {SIM_WRITE | SIM_CREATE, ".run", 20},
+                                   {SIM_WRITE | SIM_CREATE, NULL, 40}};
+    arm(world, places[below(world, sizeof places / sizeof *places)], SIM_FAIL_FULL, false);
 }
 
 static void fill_disk(World *world)
@@ -173,11 +172,10 @@ static void restart(World *world)
 
 static void begin(World *world, FaultKind kind)
 {
-    enum { OPERATIONS = 300 };
     switch (kind) {
     case FAULT_RESTART: restart(world); break;
-    case FAULT_CRASH: arm_crash(world, OPERATIONS); break;
-    case FAULT_ERROR: arm_error(world, OPERATIONS); break;
+    case FAULT_CRASH: arm_crash(world); break;
+    case FAULT_ERROR: arm_error(world); break;
     case FAULT_FULL_ONCE: arm_no_room(world); break;
     case FAULT_FULL: fill_disk(world); break;
     case FAULT_CLOCK: jump_clock(world); break;
@@ -265,12 +263,12 @@ void faults_before_boot(World *world, int attempt)
     faults->log_sync_failed = faults->hard_struck = faults->writer_struck = faults->damaged_live = false;
     faults->told = 0;
     faults->armed = 0;
+    faults->was_distrusted = store_is_distrusted(world);
     if (attempt == 0 && faults->next < faults->count && percent(world, 25)) {
-        enum { OPERATIONS = 60 };
         if (percent(world, 60)) {
-            arm_crash(world, OPERATIONS);
+            arm_crash(world);
         } else {
-            arm_error(world, OPERATIONS);
+            arm_error(world);
         }
     }
 }
@@ -296,6 +294,10 @@ void faults_after_boot(World *world)
 {
     Faults *faults = &world->faults;
     faults->damaged_before_boot = false;
+    faults->damaged_live = false;
+    if (faults->was_distrusted && (faults_is_damaged(world) || store_is_distrusted(world))) {
+        story_failf(&world->story, "the indexes were distrusted, but the start has not made them anew");
+    }
     faults->damaged_live = faults_is_damaged(world);
     if (faults->full_until_step == 0) {
         sim_disk_disarm(world->machine.disk);
@@ -307,7 +309,7 @@ void faults_after_boot(World *world)
         faults->ending = ENDING_POWER;
         faults->restart_due = percent(world, faults->was_killed ? 70 : 30);
         if (!faults->restart_due) {
-            arm_crash(world, 40);
+            arm_crash(world);
         }
     }
 }

@@ -67,8 +67,9 @@ static void use_view(World *world)
     }
     StoreReader *reader = world->machine.readers[MACHINE_READER_HELD];
     story_tell(&world->story, "the view up to seq %" PRId64 " is used", held->bound);
-    switch (random_below(random, 4)) {
+    switch (random_below(random, 5)) {
     case 0: walk_scan(world, reader, 0, held->bound, "a held view, scanned"); break;
+    case 3: walk_messages(world, reader, held->bound); break;
     case 1: walk_times(world, reader, held->bound, false, "a held view, by time"); break;
     case 2: walk_times(world, reader, held->bound, true, "a held view, by time, backwards"); break;
     default: {

@@ -67,13 +67,15 @@ static void test_the_nth_operation_of_a_file_fails(void **state)
     SimFile *wal = create(disk, "db-wal"), *other = create(disk, "db");
     sim_disk_arm(disk, &(SimFault){.ops = SIM_WRITE, .suffix = "-wal", .nth = 3, .failure = SIM_FAIL_FULL});
     sim_disk_arm(disk, &(SimFault){.ops = SIM_WRITE | SIM_READ, .suffix = "db", .nth = 9});
-    for (int i = 0; i < 8; i++) {
-        SimResult result = sim_file_write(wal, 0, "w", 1);
+    for (unsigned i = 0; i < 8; i++) {
+        SimResult result = sim_file_write(wal, i, "w", 1);
         assert_int_equal(result, i == 2 ? SIM_FULL : SIM_OK);
+        result = sim_file_write(wal, 0, "w", 1); /* in place: neither counted nor struck */
+        assert_int_equal(result, SIM_OK);
         assert_int_equal(sim_file_write(other, 0, "o", 1), SIM_OK);
     }
     assert_int_equal(sim_file_write(other, 0, "o", 1), SIM_ERROR);
-    assert_int_equal(sim_disk_count(disk, SIM_WRITE), 17);
+    assert_int_equal(sim_disk_count(disk, SIM_WRITE), 25);
     sim_file_close(wal);
     sim_file_close(other);
     sim_disk_free(disk);
