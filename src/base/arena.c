@@ -15,13 +15,32 @@ void arena_init(Arena *arena, size_t chunk_bytes, size_t bytes_max)
     *arena = (Arena){.chunk_bytes = chunk_bytes, .bytes_max = bytes_max};
 }
 
+static bool take(Arena *arena, size_t bytes)
+{
+    ArenaBudget *budget = arena->budget;
+    if (budget && atomic_fetch_add_explicit(&budget->taken, bytes, memory_order_relaxed) + bytes > budget->bytes_max) {
+        atomic_fetch_sub_explicit(&budget->taken, bytes, memory_order_relaxed);
+        return false;
+    }
+    arena->taken += bytes;
+    return true;
+}
+
+static void give_back(Arena *arena, size_t bytes)
+{
+    arena->taken -= bytes;
+    if (arena->budget) {
+        atomic_fetch_sub_explicit(&arena->budget->taken, bytes, memory_order_relaxed);
+    }
+}
+
 static void free_chunks(Arena *arena, ArenaChunk *keep)
 {
     ArenaChunk *chunk = arena->chunks;
     while (chunk) {
         ArenaChunk *next = chunk->next;
         if (chunk != keep) {
-            arena->taken -= chunk->bytes;
+            give_back(arena, chunk->bytes);
             free(chunk);
         }
         chunk = next;
@@ -57,7 +76,7 @@ void arena_rewind(Arena *arena, ArenaMark mark)
             keep = chunk;
             keep->next = mark.chunk;
         } else {
-            arena->taken -= chunk->bytes;
+            give_back(arena, chunk->bytes);
             free(chunk);
         }
         chunk = next;
@@ -79,15 +98,19 @@ static bool add_chunk(Arena *arena, size_t bytes)
             return false;
         }
     }
+    if (!take(arena, whole)) {
+        arena->starved = true;
+        return false;
+    }
     ArenaChunk *chunk = malloc(whole);
     if (!chunk) {
+        give_back(arena, whole);
         arena->starved = true;
         return false;
     }
     chunk->bytes = whole;
     chunk->next = arena->chunks;
     arena->chunks = chunk;
-    arena->taken += whole;
     arena->at = chunk->data;
     arena->end = (char *)chunk + whole;
     return true;

@@ -5,10 +5,18 @@
 #ifndef WEIR_BASE_ARENA_H
 #define WEIR_BASE_ARENA_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
 typedef struct ArenaChunk ArenaChunk;
+
+/* What several arenas may take together, on any threads; outlives them. */
+typedef struct ArenaBudget {
+    atomic_size_t taken;
+    size_t bytes_max;
+} ArenaBudget;
 
 typedef struct Arena {
     ArenaChunk *chunks; /* newest first; owns */
@@ -16,7 +24,8 @@ typedef struct Arena {
     size_t taken;       /* bytes of all chunks */
     size_t bytes_max;
     size_t chunk_bytes;
-    bool starved; /* the system had no memory for a chunk; until its owner clears it */
+    ArenaBudget *budget; /* NULL: none; set after arena_init, before the first allocation */
+    bool starved;        /* the system or the budget had no memory for a chunk; until its owner clears it */
 } Arena;
 
 /* `chunk_bytes` is the size of a usual chunk (a larger allocation gets one of its own), `bytes_max` the ceiling over all

@@ -274,7 +274,7 @@ static uint64_t available_memory(void)
 static void check_memory(const Patient *patient, Finding *finding)
 {
     static const OptionId ceilings[] = {OPTION_STORE_FLOW_CACHE_BYTES, OPTION_PROCESS_QUEUE_BYTES_MAX,
-                                        OPTION_HTTP_BODIES_BYTES_MAX, OPTION_QUERY_GROUP_BYTES_MAX};
+                                        OPTION_HTTP_BODIES_BYTES_MAX, OPTION_QUERY_GROUPS_BYTES_MAX};
     uint64_t needed = 0, available = available_memory();
     for (size_t i = 0; i < sizeof ceilings / sizeof *ceilings; i++) {
         needed += config_size(patient->config, ceilings[i]);

@@ -83,6 +83,8 @@ const Option option_table[OPTION_COUNT] = {
         "Threads that answer lists, aggregates and feeds. 0: as many as suit the machine."},
     [OPTION_QUERY_GROUP_BYTES_MAX] = {"query.group_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
         "Memory for the groups of one aggregate; a question that needs more is refused."},
+    [OPTION_QUERY_GROUPS_BYTES_MAX] = {"query.groups_bytes_max", OPTION_BYTES, "256MiB", MIB, 64 * GIB, NO_CHOICES,
+        "Memory for the groups of all aggregates that a server works on; beyond it clients are told to come back (503)."},
 
     [OPTION_LOG_LEVEL] = {"log.level", OPTION_CHOICE, "info", NO_LIMITS, CHOICES("debug", "info", "warn", "error"),
         "The least important lines that are still written to standard error."},

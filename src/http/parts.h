@@ -29,6 +29,7 @@ struct HttpServer {
     HttpServerOptions options;
     StoreInfo info;
     QueryOptions query_options;
+    ArenaBudget groups; /* of all aggregates */
     struct MHD_Daemon *daemon;
     Listener listener;
     QueryPool pool;

@@ -49,6 +49,8 @@ static void put_connections(Buf *buf, HttpServer *server)
     prometheus_value(buf, "weir_http_connections", "gauge", "Open connections.", atomic_load(&server->conn_count));
     prometheus_value(buf, "weir_http_bodies_bytes", "gauge", "Memory that large request bodies take.",
                      (int64_t)atomic_load(&server->bodies_bytes));
+    prometheus_value(buf, "weir_http_groups_bytes", "gauge", "Memory that the groups of aggregates take.",
+                     (int64_t)atomic_load(&server->groups.taken));
     prometheus_value(buf, "weir_http_requests_in_flight", "gauge", "Requests that are not answered yet.",
                      atomic_load(&server->requests));
     prometheus_value(buf, "weir_http_requests_waiting", "gauge",

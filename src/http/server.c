@@ -28,6 +28,7 @@ HttpServerOptions http_server_options_default(void)
         .line_bytes_max = 1 << 20,
         .bodies_bytes_max = 256 << 20,
         .group_bytes_max = 64 << 20,
+        .groups_bytes_max = 256 << 20,
         .connections_max = 10000,
         .idle_ms_max = 60000,
         .request_ms_max = 30000,
@@ -111,6 +112,8 @@ Status http_server_start(const HttpServerOptions *options, HttpServer **ret_serv
     server->query_options = query_options_default(&server->info);
     server->query_options.clock = options->clock;
     server->query_options.group_bytes_max = options->group_bytes_max;
+    server->query_options.groups = &server->groups;
+    server->groups.bytes_max = options->groups_bytes_max;
     server->started_us = clock_monotonic_us(options->clock);
     atomic_store(&server->ready, true);
     atomic_store(&server->last_seq, store_last_seq(options->store));

@@ -36,6 +36,7 @@ typedef struct HttpServerOptions {
     size_t line_bytes_max;                /* of a streamed NDJSON line: beyond it the line is rejected */
     size_t bodies_bytes_max;              /* all bodies in memory together: beyond it 503 */
     size_t group_bytes_max;               /* memory for the groups of one aggregate */
+    size_t groups_bytes_max;              /* and of all together: beyond it 503 */
     unsigned connections_max;             /* further ones wait in the listening socket's queue */
     unsigned connections_per_address_max; /* further ones are closed; 0: no limit */
     int64_t idle_ms_max;                  /* a connection on which nothing moves is closed */

@@ -215,7 +215,8 @@ static Status make_groups(AggregateQuery *aggregate)
     GroupSpec spec = {.key_count = request->key_count,
                       .percentiles = (request->measures & percentiles) != 0,
                       .hash_seed = options->info->hash_seed,
-                      .bytes_max = options->group_bytes_max};
+                      .bytes_max = options->group_bytes_max,
+                      .budget = options->groups};
     memcpy(spec.keys, request->keys, sizeof spec.keys);
     aggregate->groups = groups_new(&spec);
     aggregate->gather = (Gather){.filter = &request->filter,

@@ -342,6 +342,9 @@ Status gather_step(Gather *gather, QueryStep *step, bool *ret_done, Error *reter
     if (status == STATUS_OK && gather->state == GATHER_SCAN && !gathering.stopped && !gathering.full) {
         status = gather_scan(&gathering, reterr);
     }
+    if (status == STATUS_OK && gathering.full && groups_is_starved(gather->groups)) {
+        return error_set(reterr, STATUS_BUSY, "too many large aggregates at once; try again later");
+    }
     if (status == STATUS_OK && gathering.full) {
         return error_set(reterr, STATUS_REFUSED,
                          "more than %zu groups need too much memory; narrow the filter or group by less",

@@ -67,6 +67,7 @@ Groups *groups_new(const GroupSpec *spec)
         groups->columns[groups->column_count++] = KEY_UNIT;
     }
     arena_init(&groups->arena, ARENA_CHUNK_BYTES, spec->bytes_max);
+    groups->arena.budget = spec->budget;
     return groups;
 }
 
@@ -87,6 +88,8 @@ void groups_reset(Groups *groups)
 }
 
 size_t groups_column_count(const Groups *groups) { return groups->column_count; }
+
+bool groups_is_starved(const Groups *groups) { return groups->arena.starved; }
 
 GroupKey groups_column(const Groups *groups, size_t column) { return groups->columns[column]; }
 

@@ -45,6 +45,7 @@ typedef struct GroupSpec {
     bool percentiles;
     uint64_t hash_seed; /* so that nobody outside can choose collisions */
     size_t bytes_max;
+    ArenaBudget *budget; /* may be NULL */
 } GroupSpec;
 
 /* NULL without memory. */
@@ -56,6 +57,9 @@ size_t groups_column_count(const Groups *groups);
 GroupKey groups_column(const Groups *groups, size_t column);
 /* The fields that a record must have filled to be added, as RecordField bits. */
 uint32_t groups_fields(const Groups *groups);
+
+/* After something was false for lack of room: whether it was not this one's own ceiling. */
+bool groups_is_starved(const Groups *groups);
 
 /* Adds a record (sign 1) or takes one away that was added before (sign -1). False when the ceiling is reached; nothing more can be
  * added then. Percentiles cannot be taken away. */

@@ -18,6 +18,7 @@ typedef struct QueryOptions {
     const Clock *clock;     /* borrows until query_free */
     int64_t step_us_max;    /* a step returns soon after so long */
     size_t group_bytes_max; /* memory for the groups of one aggregate; more of them are REFUSED */
+    ArenaBudget *groups;    /* for those of all aggregates together; beyond it they are BUSY. NULL: no limit */
 } QueryOptions;
 
 /* The system's clock, 50 ms a step, 64 MiB of groups. */
@@ -25,7 +26,8 @@ QueryOptions query_options_default(const StoreInfo *info);
 
 /* Appends more of the answer to `out`, until it holds about `bytes_wanted` or the time is up (it may append nothing). All is said
  * when `ret_done`. `out` must have room for `bytes_wanted` and QUERY_PIECE_BYTES_MAX more. A call that fails appends nothing;
- * while nothing at all was appended, the error can still be the whole answer. REFUSED: the groups need too much memory. */
+ * while nothing at all was appended, the error can still be the whole answer. REFUSED: the groups need too much memory. BUSY: those of all
+ * aggregates together do. */
 enum { QUERY_PIECE_BYTES_MAX = 65536 };
 Status query_step(Query *query, StoreReader *reader, size_t bytes_wanted, Buf *out, bool *ret_done,
                   Error *reterr) MUST_CHECK;

@@ -54,6 +54,32 @@ static void test_ceiling(void **state)
     arena_release(&arena);
 }
 
+static void test_budget(void **state)
+{
+    (void)state;
+    ArenaBudget budget = {.bytes_max = 4096};
+    Arena arenas[2];
+    for (size_t i = 0; i < 2; i++) {
+        arena_init(&arenas[i], 1024, 1 << 20);
+        arenas[i].budget = &budget;
+    }
+    assert_non_null(arena_alloc(&arenas[0], 2500));
+    assert_non_null(arena_alloc(&arenas[1], 900));
+    assert_int_equal(budget.taken, arenas[0].taken + arenas[1].taken);
+    assert_false(arenas[1].starved);
+    assert_null(arena_alloc(&arenas[1], 2500));
+    assert_true(arenas[1].starved);
+    assert_int_equal(budget.taken, arenas[0].taken + arenas[1].taken);
+    arena_reset(&arenas[0]);
+    ArenaMark mark = arena_mark(&arenas[1]);
+    assert_non_null(arena_alloc(&arenas[1], 2500));
+    arena_rewind(&arenas[1], mark);
+    assert_int_equal(budget.taken, arenas[0].taken + arenas[1].taken);
+    arena_release(&arenas[0]);
+    arena_release(&arenas[1]);
+    assert_int_equal(budget.taken, 0);
+}
+
 static void test_zeroed(void **state)
 {
     (void)state;
@@ -160,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allocates_aligned_and_apart),
         cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_budget),
         cmocka_unit_test(test_zeroed),
         cmocka_unit_test(test_reset_keeps_one_chunk),
         cmocka_unit_test(test_rewind),
