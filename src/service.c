@@ -164,6 +164,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.bodies_bytes_max = config_size(config, OPTION_HTTP_BODIES_BYTES_MAX);
     options.line_bytes_max = config_size(config, OPTION_HTTP_LINE_BYTES_MAX);
     options.group_bytes_max = config_size(config, OPTION_QUERY_GROUP_BYTES_MAX);
+    options.groups_bytes_max = config_size(config, OPTION_QUERY_GROUPS_BYTES_MAX);
     options.connections_max = (unsigned)config_int(config, OPTION_HTTP_CONNECTIONS_MAX);
     options.connections_per_address_max = (unsigned)config_int(config, OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX);
     options.idle_ms_max = config_int(config, OPTION_HTTP_IDLE_TIMEOUT) / MS_US;
@@ -210,28 +211,45 @@ static void announce(Service *service)
     service->options->listening(service->options->self, url);
 }
 
-/* What was freed between what is still in use stays with us until it is asked for. That takes some milliseconds in which nobody gets
- * memory, so it waits for a moment in which nothing comes in, and is done once after each spell of work. */
-static void trim_memory(const Service *service, int64_t *seen_seq, int64_t *trimmed_seq)
+/* What was done so far. The CPU's time tells of what leaves no trace in the log, too: questions, duplicates. */
+typedef struct Effort {
+    int64_t last_seq, cpu_us;
+} Effort;
+
+static Effort effort_so_far(const Service *service)
 {
-    int64_t last_seq = store_last_seq(service->engine.store);
-    if (last_seq == *seen_seq && last_seq != *trimmed_seq) {
+    struct timespec cpu = {0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (Effort){store_last_seq(service->engine.store), (int64_t)cpu.tv_sec * 1000000 + cpu.tv_nsec / 1000};
+}
+
+enum { QUIET_MS = 3000, QUIET_CPU_US = 60000, WORTH_CPU_US = 100000 };
+
+/* What was freed between what is still in use stays with us until it is asked for. To give it back takes some milliseconds in which
+ * nobody gets memory, so it waits for three seconds in which nothing came in and next to nothing was done, and happens once after each
+ * spell of work. */
+static void trim_memory(const Service *service, Effort *seen, int64_t *trimmed_cpu_us)
+{
+    Effort now = effort_so_far(service);
+    bool is_quiet = now.last_seq == seen->last_seq && now.cpu_us - seen->cpu_us < QUIET_CPU_US;
+    if (is_quiet && now.cpu_us - *trimmed_cpu_us > WORTH_CPU_US) {
         malloc_trim(0);
-        *trimmed_seq = last_seq;
+        now = effort_so_far(service);
+        *trimmed_cpu_us = now.cpu_us;
     }
-    *seen_seq = last_seq;
+    *seen = now;
 }
 
 /* Until somebody asks us to stop (OK) or the store breaks. */
 static Status wait(Service *service, Error *reterr)
 {
-    enum { QUIET_MS = 3000 };
-    int64_t seen_seq = 0, trimmed_seq = 0;
+    Effort seen = effort_so_far(service);
+    int64_t trimmed_cpu_us = 0;
     struct pollfd events[] = {{.fd = service->signals, .events = POLLIN}, {.fd = service->breaking, .events = POLLIN}};
     for (int ready = 0; ready <= 0;) {
         ready = poll(events, 2, QUIET_MS);
         if (ready == 0) {
-            trim_memory(service, &seen_seq, &trimmed_seq);
+            trim_memory(service, &seen, &trimmed_cpu_us);
         }
     }
     if (events[1].revents) {
