@@ -23,7 +23,7 @@ static void add_headers(struct MHD_Response *response, const Request *request)
     for (size_t i = 0; i < answer->header_count; i++) {
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     }
-    if (answer->close || atomic_load_explicit(&request->server->draining, memory_order_relaxed)) {
+    if (answer->close || request->is_last || atomic_load_explicit(&request->server->draining, memory_order_relaxed)) {
         MHD_add_response_header(response, "Connection", "close");
     }
 }

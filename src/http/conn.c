@@ -149,6 +149,7 @@ void *conn_on_line(void *self, const char *target, struct MHD_Connection *mhd)
     limit_receiving(conn, request->started_us, server->options.request_ms_max);
     /* The library decodes its own copy of the target in place, so this one has to be taken now. */
     Str copy = arena_copy(&request->arena, str_from(target));
+    request->target_at = target;
     request->uri.path = copy;
     request->instance = copy.ptr ? copy : STR("/");
     return conn;
@@ -167,15 +168,28 @@ static enum MHD_Result add_header(void *self, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-/* False, and an answer is said after which the connection is closed, when the headers are not to be trusted. */
+static Framing read_framing(Request *request, const char *version)
+{
+    Framing framing = {.has_layout = MHD_VERSION < 0x01000000};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    framing_begin(&framing, str_from(request->method), request->uri.path, request->target_at, str_from(version));
+    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, add_header, &framing);
+    framing_end(&framing, info ? request->method + info->header_size : NULL);
+    return framing;
+}
+
+/* False, and an answer is said after which the connection is closed, when the head is not to be trusted. */
 static bool check_head(Request *request, const char *version)
 {
     const HttpServerOptions *options = &request->server->options;
-    Framing framing = {.has_layout = MHD_VERSION < 0x01000000};
-    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, add_header, &framing);
+    Framing framing = read_framing(request, version);
     const char *problem = framing_problem(&framing, strcmp(version, "HTTP/1.0") != 0);
     request->body_left = framing.is_chunked ? UINT64_MAX : framing.length;
-    if (problem) {
+    request->is_last = framing.is_chunked && framing.has_layout;
+    if (!request->uri.path.ptr) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+    } else if (problem) {
         atomic_fetch_add_explicit(&request->server->metrics.refused_requests, 1, memory_order_relaxed);
         request_problem(request, PROBLEM_MALFORMED, "%s", problem);
     } else if (too_long(request)) {
@@ -208,6 +222,7 @@ static bool find_route(Request *request)
             request_invalid(request, arena_printf(&request->arena, "%.*s", STR_ARGS(bad_param)), "%s", error.message);
         } else {
             request_problem(request, PROBLEM_MALFORMED, "the address %s", error.message);
+            request->answer.close = true;
         }
         return false;
     }

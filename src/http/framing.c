@@ -24,6 +24,22 @@ static bool has_control(Str text)
     return false;
 }
 
+static bool has_blank(Str text)
+{
+    return text.len > 0 && (memchr(text.ptr, ' ', text.len) || memchr(text.ptr, '\t', text.len));
+}
+
+void framing_begin(Framing *framing, Str method, Str target, const char *target_at, Str version)
+{
+    bool in_place = target_at == method.ptr + method.len + 1 && version.ptr == target_at + target.len + 1;
+    if (!is_token(method) || has_control(target) || has_blank(target) || target.len == 0) {
+        framing->problem = "the request line is not a method, an address without blanks (write %20) and a version";
+    } else if (framing->has_layout && !in_place) {
+        framing->problem = "the request line has more than one blank between its parts, or a NUL in it";
+    }
+    framing->line_end = version.ptr + version.len + 2;
+}
+
 /* In the library's buffer a header reads NAME NUL blanks VALUE NUL NUL, since it writes a NUL over the colon and over CR and LF.
  * A folded line moves the name elsewhere; a NUL or a bare LF leaves something else than a NUL behind the value. */
 static bool is_in_place(const Framing *framing, Str name, Str value)
@@ -76,6 +92,14 @@ void framing_add(Framing *framing, Str name, Str value)
         framing->hosts++;
     }
     framing->line_end = value.ptr + value.len + 2;
+}
+
+/* CR and LF of the empty line follow the last header's. */
+void framing_end(Framing *framing, const char *head_end)
+{
+    if (framing->has_layout && !framing->problem && head_end != framing->line_end + 2) {
+        framing->problem = "the head does not end with an empty line, or has a line that is no header";
+    }
 }
 
 const char *framing_problem(const Framing *framing, bool is_http_1_1)

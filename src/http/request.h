@@ -66,9 +66,11 @@ struct Request {
 
     /* What is cleared: from here … */
     RequestPhase phase;
-    const Route *route; /* NULL until it is known */
-    const char *method; /* "GET"; the library's, until the request ends */
-    Str instance;       /* the path, as it was sent */
+    const Route *route;    /* NULL until it is known */
+    const char *method;    /* "GET"; the library's, until the request ends */
+    const char *target_at; /* where the library has it, and decodes it in place: see framing_begin */
+    Str instance;          /* the path, as it was sent */
+    bool is_last;          /* of its connection, see framing.h */
     Uri uri;
     Str id; /* what stands for {…} in the route's pattern, decoded */
     Answer answer;

@@ -117,21 +117,64 @@ static void test_cut_value(void **state)
     assert_non_null(strstr(framing_problem(&framing, false), "NUL"));
 }
 
+/* The request line as the library leaves it: a NUL over each blank between its parts and over each byte of its end. `line` has blanks
+ * in these places, and `target` is what it was before it was decoded in place. */
+static const char *line_problem(const char *line, const char *method, const char *target, const char *version)
+{
+    Framing framing = {.has_layout = true};
+    const char *method_at = strstr(line, method), *target_at = strstr(line, target),
+               *version_at = strstr(line, version);
+    framing_begin(&framing, (Str){method_at, strlen(method)}, str_from(target), target_at,
+                  (Str){version_at, strlen(version)});
+    if (!framing.problem) {
+        assert_ptr_equal(framing.line_end, version_at + strlen(version) + 2);
+    }
+    return framing.problem;
+}
+
+static void test_request_line(void **state)
+{
+    (void)state;
+    assert_null(line_problem("GET /a?b=c HTTP/1.1", "GET", "/a?b=c", "HTTP/1.1"));
+    assert_non_null(strstr(line_problem("GET  /a HTTP/1.1", "GET", "/a", "HTTP/1.1"), "more than one blank"));
+    assert_non_null(strstr(line_problem("GET /a  HTTP/1.1", "GET", "/a", "HTTP/1.1"), "more than one blank"));
+    assert_non_null(strstr(line_problem("GET /a0b HTTP/1.1", "GET", "/a", "HTTP/1.1"), "NUL")); /* cut at it */
+    assert_non_null(strstr(line_problem("GET /a b HTTP/1.1", "GET", "/a b", "HTTP/1.1"), "%20"));
+    assert_non_null(strstr(line_problem("GET /a\rb HTTP/1.1", "GET", "/a\rb", "HTTP/1.1"), "not a method"));
+    assert_non_null(strstr(line_problem("G(T /a HTTP/1.1", "G(T", "/a", "HTTP/1.1"), "not a method"));
+}
+
+/* A bare line feed, a NUL behind the last value, and a header without a name, which ends the head: all of it shows at the end. */
+static void test_head_end(void **state)
+{
+    Head head;
+    (void)state;
+    for (int off = -2; off <= 2; off++) {
+        head_init(&head);
+        add(&head, "Host", "localhost");
+        framing_end(&head.framing, head.text + head.len + 2 + off);
+        assert_int_equal(problem(&head) == NULL, off == 0);
+    }
+}
+
 /* Without the layout of the old library the texts may be anywhere. */
 static void test_other_layout(void **state)
 {
     Framing framing = {.has_layout = false};
     (void)state;
+    framing_begin(&framing, STR("GET"), STR("/"), NULL, STR("HTTP/1.1"));
     framing_add(&framing, STR("Host"), STR("a"));
     framing_add(&framing, STR("Content-Length"), STR("5"));
+    framing_end(&framing, NULL);
     assert_null(framing_problem(&framing, true));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),   cmocka_unit_test(test_ambiguous), cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_folded), cmocka_unit_test(test_cut_value), cmocka_unit_test(test_other_layout),
+        cmocka_unit_test(test_good),         cmocka_unit_test(test_ambiguous), cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_folded),       cmocka_unit_test(test_cut_value), cmocka_unit_test(test_other_layout),
+        cmocka_unit_test(test_request_line), cmocka_unit_test(test_head_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
