@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,12 +39,23 @@ static _Noreturn void give_up(const char *what)
 
 /* ---- One seed, in a process of its own ---------------------------------------------------------------------------------------------- */
 
+/* Of the processor's time, since the machine may be busy with something else; and of real time, should a run wait for ever. */
+static void limit_time(void)
+{
+    enum { WAITING_SECONDS_MAX = 20 * RUNNER_SECONDS_MAX };
+    const struct rlimit limit = {RUNNER_SECONDS_MAX, RUNNER_SECONDS_MAX + 1};
+    if (setrlimit(RLIMIT_CPU, &limit) != 0) {
+        give_up("setrlimit");
+    }
+    alarm(WAITING_SECONDS_MAX);
+}
+
 static _Noreturn void run_child(const WorldOptions *world, FILE *output, int report)
 {
     WorldReport done;
     dup2(fileno(output), STDOUT_FILENO);
     dup2(fileno(output), STDERR_FILENO);
-    alarm(RUNNER_SECONDS_MAX);
+    limit_time();
     world_run(world, &done);
     fflush(stdout);
     /* Not exit(), but the leak checker has its say: it is run at exit. */
@@ -91,12 +103,17 @@ static void print_tail(FILE *output)
     fwrite(begin, 1, count - (size_t)(begin - text), stdout);
 }
 
+static bool was_late(int status)
+{
+    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGALRM);
+}
+
 static const char *how_it_ended(int status, char *text, size_t room)
 {
-    if (WIFSIGNALED(status)) {
-        bool late = WTERMSIG(status) == SIGALRM;
-        snprintf(text, room, late ? "took longer than %d s" : "was killed by signal %d",
-                 late ? RUNNER_SECONDS_MAX : WTERMSIG(status));
+    if (was_late(status)) {
+        snprintf(text, room, "took longer than %d s", RUNNER_SECONDS_MAX);
+    } else if (WIFSIGNALED(status)) {
+        snprintf(text, room, "was killed by signal %d", WTERMSIG(status));
     } else {
         snprintf(text, room, "ended with %d", WEXITSTATUS(status));
     }
@@ -120,7 +137,7 @@ static void tell_failure(Runner *runner, uint64_t seed, int status)
     print_tail(trace);
     close(again.report);
     fclose(trace);
-    if (second != status) {
+    if (second != status && !was_late(status) && !was_late(second)) {
         printf("     the second time it %s: the run is not deterministic\n", how_it_ended(second, text, sizeof text));
     }
     printf("     again: %s --seed %" PRIu64 " --trace    (make sim SEED=%" PRIu64 ")\n", runner->options->program, seed,
