@@ -328,7 +328,7 @@ bool faults_is_damaged(const World *world)
     if (world->faults.damaged_live) {
         return true;
     }
-    for (size_t i = 0; i < world->faults.damaged_count; i++) {
+    for (size_t i = 0; i < world->faults.damaged_count && i < FAULTS_DAMAGED_MAX; i++) {
         const uint8_t *bytes;
         size_t count;
         if (sim_disk_peek(world->machine.disk, world->faults.damaged[i], &bytes, &count)) {

@@ -46,7 +46,7 @@ typedef struct Faults {
     int64_t full_until_step; /* 0: there is room */
     int64_t roomy_us;        /* from this moment on of the monotonic clock, BUSY has no excuse */
     char damaged[FAULTS_DAMAGED_MAX][FAULTS_PATH_BYTES];
-    size_t damaged_count;
+    size_t damaged_count;     /* of all times; the last ones are kept */
     bool was_distrusted;      /* before the last start: everything has to be made anew */
     bool damaged_before_boot; /* the next start has to make something anew */
     struct {

@@ -31,9 +31,7 @@ static void remember(World *world, const char *path)
 {
     Faults *faults = &world->faults;
     faults->damaged_before_boot = true;
-    if (faults->damaged_count < FAULTS_DAMAGED_MAX) {
-        snprintf(faults->damaged[faults->damaged_count++], FAULTS_PATH_BYTES, "%s", path);
-    }
+    snprintf(faults->damaged[faults->damaged_count++ % FAULTS_DAMAGED_MAX], FAULTS_PATH_BYTES, "%s", path);
 }
 
 static size_t bytes_of(World *world, const char *path)
