@@ -2,8 +2,8 @@
  *
  *   store_query DIR RUNS KIND [NAME=VALUE …]
  *
- * KIND is list, aggregate, or either with /ndjson or /csv behind it. Prints, over RUNS runs, the fastest and the slowest time to
- * the first byte and to the last, the longest step, and the size of the answer. @A and @B in a value stand for random instants to
+ * KIND is list, aggregate, or either with /ndjson or /csv behind it. Prints, over RUNS runs, the fastest, the median and the slowest
+ * time to the first byte and to the last, the longest step, and the size of the answer. @A and @B in a value stand for random instants to
  * the second in the last 30 days, A before B. The store may be one that a server is writing to. */
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 #include "query/query.h"
 #include "store/store.h"
 
-enum { PARAMS_MAX = 16, ANSWER_BYTES_MAX = 1 << 24, WANTED_BYTES = 1 << 17 };
+enum { RUNS_MAX = 10000, PARAMS_MAX = 16, ANSWER_BYTES_MAX = 1 << 24, WANTED_BYTES = 1 << 17 };
 
 typedef struct Times {
     int64_t first_us, last_us, step_us;
@@ -79,40 +79,55 @@ static int fail(const char *what)
     return 1;
 }
 
-static void print_range(const char *what, int64_t min, int64_t max)
+static int compare_us(const void *a, const void *b)
 {
-    printf("%s %.2f–%.2f ms  ", what, (double)min / 1000, (double)max / 1000);
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
 }
 
-static int measure(const Question *question, StoreReader *reader, const StoreInfo *info, uint64_t runs)
+/* Fastest, median, slowest. */
+static void print_times(const char *what, int64_t *us, size_t count)
 {
-    Times min = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX}, max = {0};
+    qsort(us, count, sizeof us[0], compare_us);
+    printf("%s %.2f / %.2f / %.2f ms  ", what, (double)us[0] / 1000, (double)us[count / 2] / 1000,
+           (double)us[count - 1] / 1000);
+}
+
+static Status run_once(const Question *question, StoreReader *reader, const StoreInfo *info, Buf *out, Times *ret_times,
+                       Error *reterr)
+{
+    char instants[2][TIMESTAMP_TEXT_BYTES_MAX];
     QueryOptions options = query_options_default(info);
+    QueryProblems problems;
+    Query *query = NULL;
+    random_instants(instants);
+    Status status = make(question, &options, instants, &query, &problems);
+    if (status != STATUS_OK) {
+        return error_set(reterr, status, "%s", problems.count ? problems.items[0].problem : "out of memory");
+    }
+    status = run(query, reader, out, ret_times, reterr);
+    query_free(query);
+    return status;
+}
+
+static int measure(const Question *question, StoreReader *reader, const StoreInfo *info, size_t runs)
+{
+    static int64_t first_us[RUNS_MAX], last_us[RUNS_MAX];
+    Times times = {0}, max = {0};
+    Error error = {0};
     Buf out;
     buf_init(&out, ANSWER_BYTES_MAX);
-    for (uint64_t i = 0; i < runs; i++) {
-        char instants[2][TIMESTAMP_TEXT_BYTES_MAX];
-        QueryProblems problems;
-        Query *query = NULL;
-        Error error = {0};
-        Times times;
-        random_instants(instants);
-        if (make(question, &options, instants, &query, &problems) != STATUS_OK) {
-            return fail(problems.count ? problems.items[0].problem : "out of memory");
-        }
-        if (run(query, reader, &out, &times, &error) != STATUS_OK) {
+    for (size_t i = 0; i < runs; i++) {
+        if (run_once(question, reader, info, &out, &times, &error) != STATUS_OK) {
             return fail(error.message);
         }
-        query_free(query);
-        min.first_us = times.first_us < min.first_us ? times.first_us : min.first_us;
-        min.last_us = times.last_us < min.last_us ? times.last_us : min.last_us;
-        max.first_us = times.first_us > max.first_us ? times.first_us : max.first_us;
-        max.last_us = times.last_us > max.last_us ? times.last_us : max.last_us;
+        first_us[i] = times.first_us;
+        last_us[i] = times.last_us;
         max.step_us = times.step_us > max.step_us ? times.step_us : max.step_us;
         max.bytes = times.bytes > max.bytes ? times.bytes : max.bytes;
     }
-    print_range("first byte", min.first_us, max.first_us);
-    print_range("last byte", min.last_us, max.last_us);
+    print_times("first byte", first_us, runs);
+    print_times("last byte", last_us, runs);
     printf("longest step %.2f ms  %llu bytes\n", (double)max.step_us / 1000, (unsigned long long)max.bytes);
     buf_release(&out);
     return 0;
@@ -125,7 +140,7 @@ int main(int argc, char **argv)
     Error error = {0};
     Store *store = NULL;
     StoreReader *reader = NULL;
-    if (argc < 4 || argc > 4 + PARAMS_MAX || !str_to_u64(str_from(argv[2]), 1000000, &runs)) {
+    if (argc < 4 || argc > 4 + PARAMS_MAX || !str_to_u64(str_from(argv[2]), RUNS_MAX, &runs) || runs == 0) {
         fprintf(stderr, "usage: store_query DIR RUNS list|aggregate[/ndjson|/csv] [NAME=VALUE …]\n");
         return 2;
     }
