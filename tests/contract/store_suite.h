@@ -17,5 +17,7 @@ typedef struct StoreFactory {
 
 /* Runs all tests; returns how many failed. */
 int store_suite_run(const StoreFactory *factory);
+/* The part of them that is about the reading side. */
+int store_suite_run_reading(const StoreFactory *factory);
 
 #endif

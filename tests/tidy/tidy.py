@@ -55,7 +55,6 @@ BANNED = [
 LINES_MAX = 600
 # Files that were longer when the rule began, and may only become shorter.
 LONGER = {
-    'tests/contract/store_suite.c': 671,
     'tests/unit/test_index_run.c': 630,
 }
 

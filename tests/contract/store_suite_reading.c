@@ -1,0 +1,166 @@
+/* The contract of store.h: its reading side. */
+#include "store_fixture.h"
+
+#include <stdlib.h>
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static void test_walk_by_time(void **state)
+{
+    Fixture *fixture = *state;
+    enum { COUNT = 777 };
+    int64_t times[COUNT];
+    char id[32];
+    Error error = {0};
+    for (int i = 0; i < COUNT; i++) { /* three fifths published, the rest in the tail; times repeat and go below 1970 */
+        snprintf(id, sizeof id, "rec-%d", i);
+        times[i] = (int64_t)((i * 7919) % 300) * 1000 - 50000;
+        fixture_apply_one(fixture, fixture_record(fixture, id, "dest-1", 1, RECORD_POSITIVE, times[i]));
+        if (i == COUNT * 3 / 5) {
+            fixture_maintain(fixture);
+        }
+    }
+    qsort(times, COUNT, sizeof *times, compare_times);
+    for (int backwards = 0; backwards <= 1; backwards++) {
+        Seen *seen = seen_new();
+        StoreView *view = fixture_begin(fixture);
+        TimePosition first = TIME_POSITION_FIRST, last = TIME_POSITION_LAST;
+        assert_int_equal(reader_walk_times(fixture->reader, backwards ? last : first, backwards ? first : last,
+                                           FIELD_ALL, seen_visit, seen, &error),
+                         STATUS_OK);
+        assert_int_equal(seen->count, COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            assert_int_equal(seen->times[i], times[backwards ? COUNT - 1 - i : i]);
+        }
+        /* From the middle on, exclusive at both ends. */
+        TimePosition from = {seen->times[300], seen->seqs[300]}, to = {seen->times[400], seen->seqs[400]};
+        int64_t expected = seen->seqs[301];
+        seen->count = 0;
+        assert_int_equal(reader_walk_times(fixture->reader, from, to, FIELD_ALL, seen_visit, seen, &error), STATUS_OK);
+        assert_int_equal(seen->count, 99);
+        assert_int_equal(seen->seqs[0], expected);
+        assert_true(view_estimate_times(view, from, to) >= 99);
+        fixture_end(fixture, view);
+        test_free(seen);
+    }
+}
+
+static void test_view_keeps_its_bound(void **state)
+{
+    Fixture *fixture = *state;
+    Error error = {0};
+    char id[32];
+    fixture_apply_one(fixture, fixture_record(fixture, "rec-1", "dest-1", 1, RECORD_POSITIVE, 500));
+    StoreView *view = fixture_begin(fixture);
+    reader_end(fixture->reader);
+    for (int i = 0; i < 500; i++) {
+        snprintf(id, sizeof id, "later-%d", i);
+        fixture_apply_one(fixture, fixture_record(fixture, id, "dest-1", 1, RECORD_POSITIVE, i));
+    }
+    fixture_maintain(fixture);
+    Seen *seen = seen_new();
+    assert_int_equal(reader_resume(fixture->reader, view, &error), STATUS_OK);
+    assert_int_equal(view_bound(view), 1);
+    assert_int_equal(reader_scan(fixture->reader, 0, INT64_MAX, FIELD_ALL, seen_visit, seen, &error), STATUS_OK);
+    assert_int_equal(seen->count, 1);
+    seen->count = 0;
+    assert_int_equal(reader_walk_times(fixture->reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, FIELD_ALL, seen_visit,
+                                       seen, &error),
+                     STATUS_OK);
+    assert_int_equal(seen->count, 1);
+    assert_int_equal(reader_get(fixture->reader, 2, seen_visit, seen, &error), STATUS_REFUSED);
+    fixture_end(fixture, view);
+    test_free(seen);
+}
+
+static void test_find_by_id(void **state)
+{
+    Fixture *fixture = *state;
+    Error error = {0};
+    char id[32];
+    for (int i = 0; i < 350; i++) {
+        snprintf(id, sizeof id, "rec-%d", i);
+        fixture_apply_one(fixture, fixture_record(fixture, id, "dest-1", 1, RECORD_POSITIVE, i));
+        if (i == 200) {
+            fixture_maintain(fixture);
+        }
+    }
+    StoreView *view = fixture_begin(fixture);
+    for (int i = 0; i < 350; i++) {
+        Seen *seen = seen_new();
+        snprintf(id, sizeof id, "rec-%d", i);
+        assert_int_equal(reader_find(fixture->reader, str_from(id), STR(""), seen_visit, seen, &error), STATUS_OK);
+        assert_int_equal(seen->count, 1);
+        assert_int_equal(seen->seqs[0], i + 1);
+        test_free(seen);
+    }
+    Seen *seen = seen_new();
+    assert_int_equal(reader_find(fixture->reader, STR("rec-350"), STR(""), seen_visit, seen, &error), STATUS_OK);
+    assert_int_equal(seen->count, 0);
+    test_free(seen);
+    fixture_end(fixture, view);
+}
+
+typedef struct RollupSum {
+    int64_t count;
+    Total sum;
+    int64_t min, max;
+} RollupSum;
+
+static bool sum_rollup(void *context, const Rollup *rollup)
+{
+    RollupSum *sum = context;
+    sum->count += rollup->count;
+    sum->sum += rollup->sum;
+    sum->min = rollup->min < sum->min ? rollup->min : sum->min;
+    sum->max = rollup->max > sum->max ? rollup->max : sum->max;
+    return true;
+}
+
+static void test_rollups_cover_the_published(void **state)
+{
+    Fixture *fixture = *state;
+    Error error = {0};
+    Total total = 0;
+    enum { COUNT = 3000 };
+    static Record records[COUNT];
+    static Outcome outcomes[COUNT];
+    static char ids[COUNT][32];
+    for (int i = 0; i < COUNT; i++) { /* an hour apart around 1970 */
+        snprintf(ids[i], sizeof ids[i], "rec-%d", i);
+        records[i] = fixture_record(fixture, ids[i], "dest-1", i + 1, i % 2 ? RECORD_NEGATIVE : RECORD_POSITIVE,
+                                    (i - COUNT / 2) * INT64_C(3600000000) + 1);
+        total += i + 1;
+    }
+    assert_int_equal(fixture_apply(fixture, records, outcomes, COUNT), STATUS_OK);
+    fixture_maintain(fixture);
+    for (RollupLevel level = ROLLUP_HOUR; level <= ROLLUP_WEEK; level++) {
+        RollupSum sum = {.min = INT64_MAX, .max = INT64_MIN};
+        StoreView *view = fixture_begin(fixture);
+        assert_int_equal(view_rollup_seq(view), COUNT);
+        assert_int_equal(reader_rollups(fixture->reader, level, INT64_MIN, INT64_MAX, sum_rollup, &sum, &error),
+                         STATUS_OK);
+        assert_int_equal(sum.count, COUNT);
+        assert_true(sum.sum == total);
+        assert_int_equal(sum.min, 1);
+        assert_int_equal(sum.max, COUNT);
+        fixture_end(fixture, view);
+    }
+    assert_verifies(fixture);
+}
+
+int store_suite_run_reading(const StoreFactory *factory)
+{
+    fixture_use(factory);
+    const struct CMUnitTest tests[] = {
+        STORE_TEST(test_walk_by_time),
+        STORE_TEST(test_view_keeps_its_bound),
+        STORE_TEST(test_find_by_id),
+        STORE_TEST(test_rollups_cover_the_published),
+    };
+    return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);
+}
