@@ -171,7 +171,6 @@ static void aggregate_release(Query *query)
 {
     AggregateQuery *aggregate = (AggregateQuery *)query;
     lister_release(&aggregate->lister);
-    gather_release(&aggregate->gather);
     groups_free(aggregate->groups);
     window_free(aggregate->window);
 }

@@ -124,8 +124,8 @@ static Status walk(Listing *listing, Error *reterr)
         lister->state = LISTER_DONE;
         return STATUS_OK;
     }
-    Status status =
-        reader_walk_times(listing->step->reader, lister->at, lister->end, FIELD_ALL, visit_walked, listing, reterr);
+    Status status = reader_walk_times(listing->step->reader, lister->at, lister->end, INT64_MAX, FIELD_ALL,
+                                      visit_walked, listing, reterr);
     if (status != STATUS_OK || lister->state == LISTER_DONE) {
         return status;
     }

@@ -42,7 +42,4 @@ typedef struct PlanNeeds {
 
 void plan_make(Plan *plan, const PlanNeeds *needs);
 
-#define PLAN_HOUR_US INT64_C(3600000000)
-#define PLAN_DAY_US  (24 * PLAN_HOUR_US)
-
 #endif

@@ -44,11 +44,9 @@ Status step_look(QueryStep *step, Error *reterr)
     if (step->looking) {
         return STATUS_OK;
     }
-    bool first = step->query->view == NULL;
-    Status status = first ? reader_begin(step->reader, &step->query->view, reterr)
-                          : reader_resume(step->reader, step->query->view, reterr);
+    Status status = step->query->view ? reader_resume(step->reader, step->query->view, reterr)
+                                      : reader_begin(step->reader, &step->query->view, reterr);
     step->looking = status == STATUS_OK;
-    step->first_look = step->looking && first;
     step->view = step->query->view;
     return status;
 }
@@ -57,16 +55,8 @@ void step_look_away(QueryStep *step)
 {
     if (step->looking) {
         reader_end(step->reader);
-        step->looking = step->first_look = false;
+        step->looking = false;
     }
-}
-
-Status step_look_anew(QueryStep *step, Error *reterr)
-{
-    step_look_away(step);
-    view_free(step->query->view);
-    step->query->view = NULL;
-    return step_look(step, reterr);
 }
 
 bool step_is_over(QueryStep *step)

@@ -9,7 +9,7 @@ typedef struct QueryStep {
     Query *query;
     StoreReader *reader; /* usable between step_look and step_look_away */
     StoreView *view;
-    bool looking, first_look; /* first_look: this transaction began the view, so that rollups can be read */
+    bool looking;
     Buf *out;
     size_t out_enough; /* out->len at which the step has appended what was wanted */
     int64_t deadline_us;
@@ -30,12 +30,10 @@ struct Query {
 /* A zeroed object of `bytes` that begins with a Query; NULL without memory. Free with query_free. */
 void *query_alloc(size_t bytes, const QueryOptions *options);
 
-/* Opens the look at the store, if it is not open. Long work that needs no store closes it first, so as not to keep the WAL from
+/* Opens the look at the store, if it is not open: in the view that the query's first look began. Long work that needs no store closes it first, so as not to keep the WAL from
  * being reused. */
 Status step_look(QueryStep *step, Error *reterr) MUST_CHECK;
 void step_look_away(QueryStep *step);
-/* Gives the query's view up and begins another, which sees what has been committed since: for rollups, which cannot be resumed. */
-Status step_look_anew(QueryStep *step, Error *reterr) MUST_CHECK;
 
 /* Cheap enough to ask for every row. */
 bool step_is_over(QueryStep *step);

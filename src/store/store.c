@@ -96,10 +96,10 @@ Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t
     return reader->ops->scan(reader, after, through, fields, visit, context, reterr);
 }
 
-Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
-                         void *context, Error *reterr)
+Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, int64_t through, uint32_t fields,
+                         RecordVisitor *visit, void *context, Error *reterr)
 {
-    return reader->ops->walk_times(reader, from, to, fields, visit, context, reterr);
+    return reader->ops->walk_times(reader, from, to, through, fields, visit, context, reterr);
 }
 
 uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosition to)

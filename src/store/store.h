@@ -159,9 +159,10 @@ typedef struct TimePosition {
 #define TIME_POSITION_FIRST ((TimePosition){INT64_MIN, 0})
 #define TIME_POSITION_LAST  ((TimePosition){INT64_MAX, INT64_MAX})
 
-/* Records strictly between two places, by (time, seq) ascending, or descending when `from` is the later one. */
-Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
-                         void *context, Error *reterr) MUST_CHECK;
+/* Records with seq ≤ through strictly between two places, by (time, seq) ascending, or descending when `from` is the later one.
+ * Up to view_rollup_seq() it is cheaper: the entries behind have no index yet, and are read and sorted once a view. */
+Status reader_walk_times(StoreReader *reader, TimePosition from, TimePosition to, int64_t through, uint32_t fields,
+                         RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 /* How many records lie between, as an upper estimate from the index blocks; cheap. */
 uint64_t view_estimate_times(const StoreView *view, TimePosition from, TimePosition to);
 

@@ -26,8 +26,8 @@ typedef struct StoreOps {
                    Error *reterr);
     Status (*scan)(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr);
-    Status (*walk_times)(StoreReader *reader, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
-                         void *context, Error *reterr);
+    Status (*walk_times)(StoreReader *reader, TimePosition from, TimePosition to, int64_t through, uint32_t fields,
+                         RecordVisitor *visit, void *context, Error *reterr);
     uint64_t (*estimate_times)(const StoreView *view, TimePosition from, TimePosition to);
     Status (*rollups)(StoreReader *reader, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
                       void *context, Error *reterr);

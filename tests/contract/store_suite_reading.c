@@ -9,6 +9,22 @@ static int compare_times(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* All records up to a sequence, in order: as many as there are. */
+static void assert_walks_through(Fixture *fixture, TimePosition from, TimePosition to, int64_t through)
+{
+    Error error = {0};
+    Seen *seen = seen_new();
+    assert_int_equal(reader_walk_times(fixture->reader, from, to, through, FIELD_ALL, seen_visit, seen, &error),
+                     STATUS_OK);
+    assert_int_equal(seen->count, through);
+    for (size_t i = 0; i < seen->count; i++) {
+        assert_true(seen->seqs[i] <= through);
+        assert_true(i == 0 || seen->times[i] == seen->times[i - 1] ||
+                    (seen->times[i] < seen->times[i - 1]) == (from.time_us > to.time_us));
+    }
+    test_free(seen);
+}
+
 static void test_walk_by_time(void **state)
 {
     Fixture *fixture = *state;
@@ -29,8 +45,14 @@ static void test_walk_by_time(void **state)
         Seen *seen = seen_new();
         StoreView *view = fixture_begin(fixture);
         TimePosition first = TIME_POSITION_FIRST, last = TIME_POSITION_LAST;
+        /* Up to a sequence that is published, in the tail, and published again now that the tail has been read. */
+        const int64_t throughs[] = {100, view_rollup_seq(view), view_rollup_seq(view) + 50, 100};
+        assert_in_range(view_rollup_seq(view), 100, COUNT - 100);
+        for (size_t i = 0; i < sizeof throughs / sizeof throughs[0]; i++) {
+            assert_walks_through(fixture, backwards ? last : first, backwards ? first : last, throughs[i]);
+        }
         assert_int_equal(reader_walk_times(fixture->reader, backwards ? last : first, backwards ? first : last,
-                                           FIELD_ALL, seen_visit, seen, &error),
+                                           INT64_MAX, FIELD_ALL, seen_visit, seen, &error),
                          STATUS_OK);
         assert_int_equal(seen->count, COUNT);
         for (int i = 0; i < COUNT; i++) {
@@ -40,7 +62,8 @@ static void test_walk_by_time(void **state)
         TimePosition from = {seen->times[300], seen->seqs[300]}, to = {seen->times[400], seen->seqs[400]};
         int64_t expected = seen->seqs[301];
         seen->count = 0;
-        assert_int_equal(reader_walk_times(fixture->reader, from, to, FIELD_ALL, seen_visit, seen, &error), STATUS_OK);
+        assert_int_equal(reader_walk_times(fixture->reader, from, to, INT64_MAX, FIELD_ALL, seen_visit, seen, &error),
+                         STATUS_OK);
         assert_int_equal(seen->count, 99);
         assert_int_equal(seen->seqs[0], expected);
         assert_true(view_estimate_times(view, from, to) >= 99);
@@ -68,8 +91,8 @@ static void test_view_keeps_its_bound(void **state)
     assert_int_equal(reader_scan(fixture->reader, 0, INT64_MAX, FIELD_ALL, seen_visit, seen, &error), STATUS_OK);
     assert_int_equal(seen->count, 1);
     seen->count = 0;
-    assert_int_equal(reader_walk_times(fixture->reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, FIELD_ALL, seen_visit,
-                                       seen, &error),
+    assert_int_equal(reader_walk_times(fixture->reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, INT64_MAX, FIELD_ALL,
+                                       seen_visit, seen, &error),
                      STATUS_OK);
     assert_int_equal(seen->count, 1);
     assert_int_equal(reader_get(fixture->reader, 2, seen_visit, seen, &error), STATUS_REFUSED);

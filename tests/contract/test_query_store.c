@@ -67,6 +67,16 @@ static void apply(Fixture *fixture, size_t first, size_t count)
     assert_int_equal(store_maintain(fixture->store, false, &more, &error), STATUS_OK);
 }
 
+/* Publishes and merges until there is nothing more to do. */
+static void publish(Fixture *fixture)
+{
+    bool more = true;
+    Error error;
+    while (more) {
+        assert_int_equal(store_maintain(fixture->store, true, &more, &error), STATUS_OK);
+    }
+}
+
 static int setup(void **state)
 {
     Fixture *fixture = calloc(1, sizeof *fixture);
@@ -139,21 +149,28 @@ static void with_range(Fixture *fixture, const char *question, char *ret_params,
              open == 1 ? "" : "&endTime=", open == 1 ? "" : to);
 }
 
-static char *answer_of(StoreReader *reader, const StoreInfo *info, const char *params, bool list, QueryFormat format)
+static Query *new_query(const StoreInfo *info, const char *params, bool list, QueryFormat format, int64_t step_us)
 {
     QueryParam parsed[RUN_PARAMS_MAX];
     QueryOptions options = query_options_default(info);
     QueryProblems problems;
     Query *query;
-    Error error;
-    Buf out;
-    bool done = false;
-    options.step_us_max = 200; /* many steps */
-    buf_init(&out, (size_t)64 << 20);
+    options.step_us_max = step_us;
     size_t count = run_params(params, parsed);
     Status status = list ? query_list_new(parsed, count, format, &options, &query, &problems)
                          : query_aggregate_new(parsed, count, format, &options, &query, &problems);
     assert_int_equal(status, STATUS_OK);
+    return query;
+}
+
+static char *answer_of(StoreReader *reader, const StoreInfo *info, const char *params, bool list, QueryFormat format)
+{
+    enum { STEP_US = 200 }; /* many steps */
+    Query *query = new_query(info, params, list, format, STEP_US);
+    Error error;
+    Buf out;
+    bool done = false;
+    buf_init(&out, (size_t)64 << 20);
     while (!done) {
         assert_int_equal(query_step(query, reader, 4096, &out, &done, &error), STATUS_OK);
     }
@@ -192,6 +209,7 @@ static void ask_all(Fixture *fixture)
 static void test_same_answers(void **state)
 {
     Fixture *fixture = *state;
+    StoreMetrics metrics;
     ask_all(fixture);
     for (size_t at = 0; at < RECORDS; at += BATCH) {
         apply(fixture, at, BATCH);
@@ -199,13 +217,72 @@ static void test_same_answers(void **state)
             ask_all(fixture);
         }
     }
-    bool more = true;
-    Error error;
-    while (more) {
-        assert_int_equal(store_maintain(fixture->store, true, &more, &error), STATUS_OK);
-    }
+    publish(fixture);
+    store_metrics(fixture->store, &metrics);
+    assert_int_equal(metrics.published_seq, metrics.last_seq);
     for (int i = 0; i < 10; i++) {
         ask_all(fixture);
+    }
+}
+
+/* ---- One moment -------------------------------------------------------------------------------------------------- */
+
+/* Steps as short as they get, with records, a publish and merges after each of the first ones: those that read the store. */
+static char *answer_while_writing(Fixture *fixture, const char *params, size_t *at, size_t *ret_steps)
+{
+    enum { FEW = 20, STEPS_WRITING = 60 };
+    Query *query = new_query(store_info(fixture->store), params, false, QUERY_JSON, 0);
+    Error error;
+    Buf out;
+    bool done = false;
+    buf_init(&out, (size_t)64 << 20);
+    for (*ret_steps = 0; !done; ++*ret_steps) {
+        assert_int_equal(query_step(query, fixture->reader, 4096, &out, &done, &error), STATUS_OK);
+        if (*ret_steps < STEPS_WRITING) {
+            apply(fixture, *at, FEW);
+            publish(fixture);
+            *at += FEW;
+        }
+    }
+    query_free(query);
+    buf_put_char(&out, '\0');
+    return out.ptr;
+}
+
+static const char *const long_questions[] = {
+    "records=false&window=day",
+    "records=false&window=day&measures=min,max&timeZone=Europe/Stockholm",
+    "records=false&window=week&startTime=2025-02-20T10:20:30Z&endTime=2025-03-29T17:42:11Z",
+    "records=false&window=hour&groupBy=unit&startTime=2025-03-20T10:20:30Z&endTime=2025-03-21T11:42:11Z",
+    "window=day&groupBy=type&limit=30&type=negative",
+};
+
+/* Rollups are read a bucket a step, in a view that is resumed again and again while the store publishes and merges: the answer is
+ * that of the view's bound, to the byte. */
+static void test_one_moment(void **state)
+{
+    Fixture *fixture = *state;
+    size_t at = 0, steps;
+    StoreMetrics before, after;
+    while (at < RECORDS / 3) {
+        apply(fixture, at, BATCH);
+        at += BATCH;
+    }
+    for (size_t i = 0; i < sizeof long_questions / sizeof long_questions[0]; i++) {
+        apply(fixture, at, BATCH / 2); /* a tail behind the rollups */
+        at += BATCH / 2;
+        char *expected = answer_of(fake_store_reader(fixture->fake), store_info(fixture->store), long_questions[i],
+                                   false, QUERY_JSON);
+        store_metrics(fixture->store, &before);
+        assert_true(before.published_seq > 0 && before.published_seq < before.last_seq);
+        char *answer = answer_while_writing(fixture, long_questions[i], &at, &steps);
+        store_metrics(fixture->store, &after);
+        assert_true(steps > 20 && after.published_seq > before.last_seq);
+        if (strcmp(answer, expected) != 0) {
+            fail_msg("%s:\n%.2000s\ninstead of\n%.2000s", long_questions[i], answer, expected);
+        }
+        free(expected);
+        free(answer);
     }
 }
 
@@ -213,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_same_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_moment, setup, teardown),
     };
     return cmocka_run_group_tests_name("query_store", tests, NULL, NULL);
 }

@@ -213,8 +213,8 @@ static bool add_rollup(void *context, const Rollup *rollup)
 static Status ask_reader(StoreReader *reader, Answers *answers)
 {
     Error error = {0};
-    Status status =
-        reader_walk_times(reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, UINT32_MAX, add_record, answers, &error);
+    Status status = reader_walk_times(reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, INT64_MAX, UINT32_MAX,
+                                      add_record, answers, &error);
     for (int i = 0; i < RECORDS && status == STATUS_OK; i += 11) {
         char id[16];
         snprintf(id, sizeof id, "rec-%d", i);

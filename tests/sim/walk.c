@@ -155,9 +155,9 @@ bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descendin
     int64_t *seqs = question_seqs(&question, &world->model, bound, &walk.count);
     uint64_t struck = faults_struck(world);
     walk.seqs = seqs;
-    Status status =
-        reader_walk_times(reader, descending ? TIME_POSITION_LAST : TIME_POSITION_FIRST,
-                          descending ? TIME_POSITION_FIRST : TIME_POSITION_LAST, FIELD_ALL, visit_next, &walk, &error);
+    Status status = reader_walk_times(reader, descending ? TIME_POSITION_LAST : TIME_POSITION_FIRST,
+                                      descending ? TIME_POSITION_FIRST : TIME_POSITION_LAST, INT64_MAX, FIELD_ALL,
+                                      visit_next, &walk, &error);
     if (status == STATUS_OK) {
         check_walk_end(&walk);
     } else {

@@ -100,8 +100,8 @@ Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisito
                        Error *reterr) MUST_CHECK;
 
 /* times.c */
-Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
-                         void *context, Error *reterr) MUST_CHECK;
+Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, int64_t through, uint32_t fields,
+                         RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 uint64_t sqlite_estimate_times(const StoreView *base, TimePosition from, TimePosition to);
 
 /* verify.c */

@@ -178,15 +178,16 @@ static IndexPair start_pair(TimePosition position, bool backwards)
     return pair;
 }
 
-Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, uint32_t fields, RecordVisitor *visit,
-                         void *context, Error *reterr)
+Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, int64_t through, uint32_t fields,
+                         RecordVisitor *visit, void *context, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
     bool backwards = from.time_us > to.time_us || (from.time_us == to.time_us && from.seq > to.seq);
     Walk walk = {.backwards = backwards, .end = {index_time_key(to.time_us), (uint64_t)to.seq}};
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = load_tail(reader, reader->view, reterr);
+    bool with_tail = through > reader->view->set->published_seq;
+    Status status = with_tail ? load_tail(reader, reader->view, reterr) : STATUS_OK;
     if (status == STATUS_OK) {
         status = row_prepare_select(reader->db, fields, "FROM records WHERE seq = ?", &stmt, reterr);
     }
@@ -198,7 +199,10 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
         if (!first) {
             break;
         }
-        status = sqlite_distrust(reader, visit_row(stmt, first->next.value, fields, visit, context, &go_on, reterr));
+        if ((int64_t)first->next.value <= through) {
+            status =
+                sqlite_distrust(reader, visit_row(stmt, first->next.value, fields, visit, context, &go_on, reterr));
+        }
         if (status == STATUS_OK && go_on) {
             status = sqlite_distrust(reader, advance(&walk, first, reterr));
         }
