@@ -2,7 +2,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { startWeir, sleep, eventually } from './support/weir.mjs';
+import { startWeir, runWeir, sleep, eventually } from './support/weir.mjs';
 import { post, get, raw, countRecords, PROBLEM_TYPE } from './support/client.mjs';
 import { record } from './support/model.mjs';
 
@@ -61,10 +61,13 @@ test('a request with wrong or ambiguous framing reaches no handler', async (t) =
 
 test('the refusals of ambiguous lengths are 400 problems', async (t) => {
   const server = await startWeir(t);
+  const isLibraryStrict = !JSON.parse(runWeir(['version', '--json']).stdout).libmicrohttpd.startsWith('0.');
   for (const build of [REFUSED[0][1], REFUSED[1][1], REFUSED[3][1], REFUSED[4][1]]) {
     const answer = await raw(server, build(body()), { ms: 2000 });
     assert.equal(answer.status, 400, answer.text);
-    assert.match(answer.text.toLowerCase(), new RegExp(`content-type: ${PROBLEM_TYPE.replace('+', '\\+')}`));
+    // From 1.0 on it refuses some of them before we see them, with a page of its own.
+    const type = isLibraryStrict && answer.text.includes('<html>') ? '' : `content-type: ${PROBLEM_TYPE.replace('+', '\\+')}`;
+    assert.match(answer.text.toLowerCase(), new RegExp(type));
     assert.match(answer.text.toLowerCase(), /connection: close/);
   }
 });
@@ -101,9 +104,11 @@ test('chunked, one byte at a time, and with trailers', async (t) => {
   const bytes = [...b].map((c) => `1\r\n${c}\r\n`).join('');
   const slow = await raw(server, [head('Transfer-Encoding: chunked', 'Connection: close'), bytes.slice(0, 300), 50, bytes.slice(300), '0\r\n\r\n']);
   assert.equal(slow.status, 201, slow.text);
-  const c = body();
-  const trailer = await raw(server, head('Transfer-Encoding: chunked', 'Connection: close') + `${c.length.toString(16)};ext=1\r\n${c}\r\n0\r\nX-Trailer: 1\r\n\r\n`);
+  const trailer = await raw(server, head('Transfer-Encoding: chunked', 'Connection: close') + chunked(body()).replace(/\r\n$/, 'X-Trailer: 1\r\n\r\n'));
   assert.equal(trailer.status, 201, trailer.text);
+  // libmicrohttpd 1.0.1 refuses extensions of chunks, which nobody sends.
+  const extended = await raw(server, head('Transfer-Encoding: chunked', 'Connection: close') + chunked(body()).replace('\r\n', ';ext=1\r\n'));
+  assert.ok([201, 400].includes(extended.status) && extended.closed, extended.text);
 });
 
 test('Expect: 100-continue is answered before the body', async (t) => {
@@ -195,15 +200,15 @@ test('a client that does not read its answer holds nobody up', async (t) => {
 
 test('bodies have a limit together; beyond it clients are told to come back', async (t) => {
   const server = await startWeir(t, { args: ['--set', 'http.bodies_bytes_max=48MiB'] });
-  const sockets = Array.from({ length: 10 }, () => {
+  const sockets = [];
+  const padding = ' '.repeat(10 << 20);
+  // One at a time: of several that grow together all may be refused, and then nobody holds anything.
+  const refused = await eventually(async () => {
     const socket = net.connect(server.port, '127.0.0.1');
+    sockets.push(socket);
     socket.on('error', () => {});
     socket.write(head(`Content-Length: ${15 << 20}`));
-    socket.write(Buffer.alloc(14 << 20, 0x20)); // never finished
-    return socket;
-  });
-  const padding = ' '.repeat(10 << 20);
-  const refused = await eventually(async () => {
+    await new Promise((done) => { socket.write(Buffer.alloc(14 << 20, 0x20), done); }); // never finished
     const answer = await post(server, padding + body());
     return answer.status === 503 && answer;
   }, 'a refusal');
