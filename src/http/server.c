@@ -65,6 +65,10 @@ static void log_library(void *self, const char *format, va_list args)
     log_debug("http library", log_str("says", str_trim(str_from(text))));
 }
 
+/* From 1.0 on it reads a folded header as one line unless it is told to be strict; before, framing.h looks after that, and strict only
+ * means a refusal of the library's own where there is no Host. */
+enum { STRICTNESS = MHD_VERSION < 0x01000000 ? 0 : MHD_USE_PEDANTIC_CHECKS };
+
 static Status start_daemon(HttpServer *server, Error *reterr)
 {
     const HttpServerOptions *options = &server->options;
@@ -83,7 +87,7 @@ static Status start_daemon(HttpServer *server, Error *reterr)
         {MHD_OPTION_END, 0, NULL},
     };
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                                          MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
+                                          MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | STRICTNESS,
                                       0, NULL, NULL, conn_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library,
                                       NULL, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
     return server->daemon ? STATUS_OK : error_set(reterr, STATUS_BUSY, "cannot start the threads for connections");
