@@ -109,6 +109,10 @@ meson_tests() { # DIR ARGUMENTS…
   meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier 4 "$@"
 }
 
+# Versions do not agree on how a macro or a comment is laid out; one has to be right.
+format_version=14
+has_format_version() { clang-format --version | grep -q "version $format_version\."; }
+
 format_check() {
   local bad
   bad=$(git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run --Werror 2>&1 |
@@ -131,7 +135,12 @@ run_check() {
   step build-asan once build build-check-asan gcc -Db_sanitize=address,undefined -Db_lundef=false
   step asan-ubsan count_meson meson_tests build-check-asan --no-suite tidy --timeout-multiplier 10
   step tidy count_meson meson_tests build-check-gcc --suite tidy
-  step format once format_check
+  if has_format_version; then
+    step format once format_check
+  else
+    echo "format                clang-format $format_version is what the code is formatted with: skipped"
+    skipped=$((skipped + 1))
+  fi
   step shell once shell_check
   step docs once scripts/docs.sh --check build-check-gcc/weir
   if command -v node >/dev/null; then

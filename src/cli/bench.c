@@ -213,8 +213,9 @@ static void show(void *context, uint64_t records, double seconds)
     Showing *showing = context;
     const LoadOptions *options = showing->options;
     bool by_time = options->duration_s > 0;
-    uint64_t total = by_time ? (uint64_t)(options->duration_s * MICRO) : options->records;
-    progress_show(&showing->progress, "sending", by_time ? (uint64_t)(seconds * MICRO) : records, total, records);
+    uint64_t total = by_time ? (uint64_t)(options->duration_s * (double)MICRO) : options->records;
+    progress_show(&showing->progress, "sending", by_time ? (uint64_t)(seconds * (double)MICRO) : records, total,
+                  records);
 }
 
 static int print_dry(const Args *args, const LoadResult *result)

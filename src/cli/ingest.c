@@ -268,7 +268,7 @@ static void put_text_summary(Buf *buf, const Ingest *ingest, double seconds)
 
 static int print_summary(const Ingest *ingest, const Error *error)
 {
-    double seconds = (double)(clock_monotonic_us(&clock_system) - ingest->started_us) / SECOND_US;
+    double seconds = (double)(clock_monotonic_us(&clock_system) - ingest->started_us) / (double)SECOND_US;
     Buf text;
     buf_init(&text, 1 << 16);
     if (args_has(ingest->args, "json")) {

@@ -34,7 +34,7 @@ __attribute__((format(printf, 3, 4))) static void put(char *text, size_t *at, co
 static void put_bar(char *text, size_t *at, uint64_t done, uint64_t total)
 {
     double part = done < total ? (double)done / (double)total : 1;
-    int cells = (int)(part * BAR_CELLS);
+    int cells = (int)(part * (double)BAR_CELLS);
     put(text, at, "  [%.*s%*s] %3d %%", cells, "########################", BAR_CELLS - cells, "", (int)(part * 100));
 }
 
@@ -43,7 +43,7 @@ static void put_left(char *text, size_t *at, uint64_t done, uint64_t total, int6
     if (done == 0 || done > total || elapsed_us < SECOND_US) {
         return; /* too early to say */
     }
-    double left = (double)elapsed_us / SECOND_US * ((double)(total - done) / (double)done);
+    double left = (double)elapsed_us / (double)SECOND_US * ((double)(total - done) / (double)done);
     if (left < 360000) {
         long seconds = (long)(left + 0.5);
         put(text, at, "  %ld:%02ld left", seconds / 60, seconds % 60);
@@ -61,7 +61,8 @@ size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const char *what, uint
     }
     put(ret_text, &at, "  %s records", count_format(records, count));
     if (elapsed_us >= SECOND_US / 2) {
-        put(ret_text, &at, "  %s/s", count_format((uint64_t)((double)records * SECOND_US / (double)elapsed_us), count));
+        put(ret_text, &at, "  %s/s",
+            count_format((uint64_t)((double)records * (double)SECOND_US / (double)elapsed_us), count));
     }
     put_left(ret_text, &at, done, total, elapsed_us);
     return at;
