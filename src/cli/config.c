@@ -62,7 +62,8 @@ const Command command_config = {
     .operands_max = 1,
     .description =
         "`print` writes every option with its value and where that is from: a flag, a variable of the environment, a "
-        "line of the file, or the default. What it prints can be used as a file. `check` says whether everything is "
+        "line of the file, or the default. What it prints can be used as a file; keep the lines that you change, since "
+        "what a file says holds for good. `check` says whether everything is "
         "in order, or what is not and where.",
     .example = "weir config print --config weir.yaml\n"
                "WEIR_ALERTS_THRESHOLD=500 weir config check --config weir.yaml\n",
