@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "process/outcome.h"
 #include "process/rules.h"
+#include "store/delivery.h"
 
 typedef struct Store Store;
 typedef struct StoreReader StoreReader;
@@ -65,6 +66,12 @@ typedef enum WorkKind {
     WORK_RECORDS,
     WORK_RULE_PUT, /* id 0: a new rule (id and version are filled in); else replaces the one with that id and version */
     WORK_RULE_DELETE, /* by id */
+    WORK_SINK_PUT,    /* name and place; nothing happens when there is one of that name */
+    WORK_SINK_STATE,  /* name, state, reason. REFUSED: no such sink */
+    WORK_DELIVERY,
+    WORK_DEAD_LETTERS,
+    WORK_REPLAY_PUT,    /* sink, after, through, filter; id is filled in. REFUSED: no such sink */
+    WORK_REPLAY_CANCEL, /* by id. REFUSED: no such replay, or it has come to its end */
 } WorkKind;
 
 /* One thing to do in a batch. A piece of work is done whole or not at all, whatever happens to the others. */
@@ -82,6 +89,10 @@ typedef struct Work {
             Arena *stored; /* where conflicts' stored records go; NULL when they are not wanted */
         } records;
         AlertRule rule; /* put: texts borrow until applied */
+        StoredSink sink;
+        DeliveryChange delivery;
+        DeadLetterChange dead_letters;
+        StoredReplay replay;
     };
     Status status; /* filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken) */
     Error error;
@@ -183,22 +194,37 @@ Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int6
                       void *context, Error *reterr) MUST_CHECK;
 int64_t view_rollup_seq(const StoreView *view);
 
-/* A message that is not a record: today alerts. */
+/* A message that is not a record: alerts, and notices of dead letters. */
 typedef struct StoredMessage {
     int64_t seq;
-    Str kind;           /* "alert" */
+    Str kind;           /* "alert", "dead_letter.created" */
     int64_t record_seq; /* the record that it is about, 0 for none */
     int64_t created_us;
     Str body; /* JSON object: what the message says besides the record */
 } StoredMessage;
 typedef bool MessageVisitor(void *context, const StoredMessage *message);
 
-/* Messages of one kind behind `after`, in commit order. */
+/* Messages of one kind (empty: of all) behind `after`, in commit order. */
 Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context,
                        Error *reterr) MUST_CHECK;
 
 typedef bool RuleVisitor(void *context, const AlertRule *rule);
 Status reader_rules(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* What store/delivery.h describes. Sinks by name; retries of a line by seq; attempts of a message as they were made; dead letters the
+ * newest first; replays by id, of one sink or (empty) all. */
+typedef bool SinkVisitor(void *context, const StoredSink *sink);
+Status reader_sinks(StoreReader *reader, SinkVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+typedef bool RetryVisitor(void *context, const StoredRetry *retry);
+Status reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context,
+                      Error *reterr) MUST_CHECK;
+typedef bool AttemptVisitor(void *context, const StoredAttempt *attempt);
+Status reader_attempts(StoreReader *reader, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+typedef bool DeadLetterVisitor(void *context, const DeadLetter *letter);
+Status reader_dead_letters(StoreReader *reader, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
+                           Error *reterr) MUST_CHECK;
+typedef bool ReplayVisitor(void *context, const StoredReplay *replay);
+Status reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* ---- Verify ------------------------------------------------------------------------------------------------------ */
 

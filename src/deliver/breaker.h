@@ -1,0 +1,47 @@
+/* A circuit breaker: when most of the requests to a place fail, it is left alone for a while, and then asked with one.
+ *
+ *            failures ≥ percent of ≥ requests in the window
+ *   CLOSED ────────────────────────────────────────────────► OPEN
+ *     ▲                                                      │ ▲
+ *     │ the probe was taken                      after pause │ │ the probe has failed
+ *     └────────────────────────── HALF_OPEN ◄────────────────┘ │
+ *                                     └────────────────────────┘
+ *
+ * After M. Nygard, "Release It!" (2007). Plain memory, one thread. */
+#ifndef WEIR_DELIVER_BREAKER_H
+#define WEIR_DELIVER_BREAKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum BreakerState { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN } BreakerState;
+const char *breaker_state_name(BreakerState state); /* "closed", "open", "half_open" */
+
+enum { BREAKER_SLICES = 10 };
+
+typedef struct Breaker {
+    BreakerState state;
+    unsigned percent, requests; /* percent 0: it never opens */
+    int64_t window_us, pause_us;
+    int64_t open_until_us; /* of an open one */
+    bool probing;          /* half-open: the one request is under way */
+    struct {
+        int64_t number; /* of the slice of time: time / (window / BREAKER_SLICES) */
+        uint32_t taken, failed;
+    } slices[BREAKER_SLICES];
+    int64_t opened; /* how often */
+} Breaker;
+
+void breaker_init(Breaker *breaker, unsigned percent, unsigned requests, int64_t window_us, int64_t pause_us);
+
+/* How many requests may be begun now: 0 while it is open, 1 when it is (or hereby becomes) half-open and nothing is under way, else
+ * `wanted`. Times are the monotonic clock's. */
+unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted);
+/* A request was begun. */
+void breaker_begun(Breaker *breaker);
+/* A request has ended. Answers that belong to requests begun before it opened change nothing while it is open. */
+void breaker_ended(Breaker *breaker, int64_t now_us, bool taken);
+/* A request was begun but not tried. */
+void breaker_withdrawn(Breaker *breaker);
+
+#endif

@@ -1,0 +1,140 @@
+/* What the store keeps about deliveries: small ordinary tables beside the log. A sink's cursor, the messages behind it that wait for
+ * another attempt, what was tried, what was given up (dead letters of every stage), and replays.
+ *
+ * Texts of what is written borrow until the work is done, texts that a visitor gets until it returns. */
+#ifndef WEIR_STORE_DELIVERY_H
+#define WEIR_STORE_DELIVERY_H
+
+#include "base/str.h"
+
+/* ---- Sinks ------------------------------------------------------------------------------------------------------- */
+
+typedef enum SinkState {
+    SINK_STATE_ACTIVE,
+    SINK_STATE_PAUSED,   /* by a person */
+    SINK_STATE_DISABLED, /* by the other side (410) or because it cannot work; resumed by a person */
+} SinkState;
+
+/* How far a line has got: all that it wanted up to `cursor` was taken, waits as a retry, or is a dead letter; `sent_seq` is the
+ * last message that was sent in order (cursor ≥ sent_seq: what is between was not wanted). */
+typedef struct SinkPlace {
+    int64_t cursor, sent_seq;
+} SinkPlace;
+
+typedef struct StoredSink {
+    Str name;
+    SinkState state;
+    Str reason; /* why it is paused or disabled */
+    SinkPlace place;
+    int64_t version; /* grows with whatever a person does: the state, retried dead letters, replays. The line then looks again */
+    int64_t created_us, updated_us;
+} StoredSink;
+
+/* A message behind the cursor that waits for its next attempt. */
+typedef struct StoredRetry {
+    int64_t seq;
+    int64_t attempts; /* that have failed */
+    int64_t due_us;   /* by the wall clock */
+    uint64_t flow_hash;
+} StoredRetry;
+enum { STORE_RETRIES_MAX = 10000 }; /* of one line */
+
+/* An attempt to deliver a message: the failed ones, and samples of the others. The oldest go when there are too many. */
+typedef struct StoredAttempt {
+    int64_t seq;
+    Str sink;
+    int64_t job;    /* of a replay; 0 for the live line */
+    int64_t number; /* 1 … */
+    int64_t begun_us, latency_us;
+    int64_t code; /* the other side's, 0 for none */
+    bool taken;
+    Str error, response;
+} StoredAttempt;
+enum { STORE_ATTEMPTS_MAX = 100000 }; /* of all sinks; each with at most 16 KiB of response */
+
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
+
+typedef enum DeadLetterStage {
+    DEAD_LETTER_INTAKE,
+    DEAD_LETTER_DELIVERY,
+    DEAD_LETTER_JOB,
+} DeadLetterStage;
+
+typedef enum DeadLetterState {
+    DEAD_LETTER_OPEN,      /* somebody has to look */
+    DEAD_LETTER_RETRYING,  /* it is tried again; open once more when that fails */
+    DEAD_LETTER_RESOLVED,  /* a retry went well */
+    DEAD_LETTER_DISCARDED, /* somebody decided that it is not wanted */
+} DeadLetterState;
+
+typedef struct DeadLetter {
+    int64_t id; /* 1 …; made by the store */
+    DeadLetterStage stage;
+    DeadLetterState state;
+    Str origin;  /* delivery: the sink's name; intake: topic/partition/offset, stream/id, file:line … */
+    int64_t seq; /* delivery: the message; else 0 */
+    Str error;   /* why */
+    int64_t attempts;
+    Str raw; /* intake: the bytes as they came */
+    int64_t created_us, updated_us;
+} DeadLetter;
+
+extern const char *const dead_letter_stage_names[]; /* "intake", "delivery", "job" */
+extern const char *const dead_letter_state_names[]; /* "open", "retrying", "resolved", "discarded" */
+
+typedef struct DeadLetterFilter {
+    int stage, state; /* -1 for all */
+    Str origin;       /* empty for all */
+    int64_t id;       /* 0 for all */
+    int64_t before;   /* those with a smaller id; 0 for all */
+} DeadLetterFilter;
+#define DEAD_LETTER_FILTER_ALL ((DeadLetterFilter){.stage = -1, .state = -1})
+
+typedef enum DeadLetterAction { DEAD_LETTER_RETRY, DEAD_LETTER_DISCARD } DeadLetterAction;
+
+/* ---- Replays ----------------------------------------------------------------------------------------------------- */
+
+typedef enum ReplayState { REPLAY_RUNNING, REPLAY_DONE, REPLAY_CANCELLED } ReplayState;
+
+/* A bounded job beside a sink's live line, which it never moves. */
+typedef struct StoredReplay {
+    int64_t id; /* 1 …; made by the store */
+    Str sink;
+    int64_t after, through; /* messages with after < seq ≤ through */
+    Str filter;             /* what else they are, as the HTTP API writes it: a JSON object */
+    ReplayState state;
+    SinkPlace place;
+    int64_t sent, failed; /* messages */
+    int64_t created_us, updated_us;
+} StoredReplay;
+
+/* ---- What is written --------------------------------------------------------------------------------------------- */
+
+/* WORK_DELIVERY: how a line has moved, in one piece. REFUSED: no such sink or replay (any more). */
+typedef struct DeliveryChange {
+    Str sink;
+    int64_t job; /* 0: the sink's live line */
+    SinkPlace place;
+    const StoredRetry *retries; /* put, in place of those with the same seq */
+    size_t retry_count;
+    const int64_t *settled; /* retries that are no more: delivered, or dead. Where one came from a dead letter, that is resolved */
+    size_t settled_count;
+    const StoredAttempt *attempts; /* kept, within STORE_ATTEMPTS_MAX */
+    size_t attempt_count;
+    const DeadLetter *dead; /* of seq: error, attempts. One that is there (a retry that failed) is open again, no second one is made */
+    size_t dead_count;
+    bool announce; /* a new dead letter makes a message "dead_letter.created" */
+    int64_t sent, failed; /* a replay's counts grow by so much */
+    bool done;            /* the replay has come to its end */
+} DeliveryChange;
+
+/* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits for a delivery
+ * becomes a retry that is due, as long as its line has fewer than STORE_RETRIES_MAX. */
+typedef struct DeadLetterChange {
+    DeadLetterFilter filter;
+    DeadLetterAction action;
+    size_t limit;
+    size_t count; /* filled: how many it was done to */
+} DeadLetterChange;
+
+#endif
