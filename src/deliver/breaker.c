@@ -1,0 +1,106 @@
+#include "deliver/breaker.h"
+
+#include <assert.h>
+
+const char *breaker_state_name(BreakerState state)
+{
+    static const char *const names[] = {
+        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF_OPEN] = "half_open"};
+    return names[state];
+}
+
+void breaker_init(Breaker *breaker, unsigned percent, unsigned requests, int64_t window_us, int64_t pause_us)
+{
+    *breaker = (Breaker){.state = BREAKER_CLOSED,
+                         .percent = percent,
+                         .requests = requests,
+                         .window_us = window_us < BREAKER_SLICES ? BREAKER_SLICES : window_us,
+                         .pause_us = pause_us};
+}
+
+static void open_it(Breaker *breaker, int64_t now_us)
+{
+    breaker->state = BREAKER_OPEN;
+    breaker->open_until_us = now_us + breaker->pause_us;
+    breaker->probing = false;
+    breaker->opened++;
+}
+
+/* What failed before the pause says nothing about the place now: the window begins anew. */
+static void close_it(Breaker *breaker)
+{
+    breaker->state = BREAKER_CLOSED;
+    breaker->probing = false;
+    for (int i = 0; i < BREAKER_SLICES; i++) {
+        breaker->slices[i].taken = breaker->slices[i].failed = 0;
+    }
+}
+
+unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted)
+{
+    if (breaker->state == BREAKER_OPEN && now_us >= breaker->open_until_us && wanted > 0) {
+        breaker->state = BREAKER_HALF_OPEN;
+        breaker->probing = false;
+    }
+    switch (breaker->state) {
+    case BREAKER_CLOSED: return wanted;
+    case BREAKER_OPEN: return 0;
+    case BREAKER_HALF_OPEN: break;
+    }
+    return breaker->probing || wanted == 0 ? 0 : 1;
+}
+
+void breaker_begun(Breaker *breaker) { breaker->probing = breaker->state == BREAKER_HALF_OPEN; }
+
+/* A slice is taken over by a later time when its own has gone by. */
+static void count(Breaker *breaker, int64_t number, bool taken)
+{
+    int64_t at = number % BREAKER_SLICES;
+    if (breaker->slices[at].number != number) {
+        breaker->slices[at].number = number;
+        breaker->slices[at].taken = breaker->slices[at].failed = 0;
+    }
+    if (taken) {
+        breaker->slices[at].taken++;
+    } else {
+        breaker->slices[at].failed++;
+    }
+}
+
+static bool too_many_failed(const Breaker *breaker, int64_t number)
+{
+    uint64_t taken = 0, failed = 0;
+    for (int i = 0; i < BREAKER_SLICES; i++) {
+        if (breaker->slices[i].number > number - BREAKER_SLICES) {
+            taken += breaker->slices[i].taken;
+            failed += breaker->slices[i].failed;
+        }
+    }
+    return breaker->percent > 0 && taken + failed >= breaker->requests &&
+           failed * 100 >= (taken + failed) * breaker->percent;
+}
+
+void breaker_ended(Breaker *breaker, int64_t now_us, bool taken)
+{
+    assert(now_us >= 0);
+    if (breaker->state == BREAKER_CLOSED) {
+        int64_t number = now_us / (breaker->window_us / BREAKER_SLICES);
+        count(breaker, number, taken);
+        if (!taken && too_many_failed(breaker, number)) {
+            open_it(breaker, now_us);
+        }
+    } else if (breaker->state == BREAKER_HALF_OPEN && breaker->probing) {
+        if (taken) {
+            close_it(breaker);
+        } else {
+            open_it(breaker, now_us);
+        }
+    }
+}
+
+void breaker_withdrawn(Breaker *breaker)
+{
+    if (breaker->state == BREAKER_HALF_OPEN) {
+        breaker->probing = false;
+    }
+}
