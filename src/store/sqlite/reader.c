@@ -153,6 +153,7 @@ Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
     view->base.ops = base->ops;
+    sqlite_end(base); /* an earlier look, if there was no memory even to roll it back */
     Status status = begin_look(reader, view, reterr);
     if (status != STATUS_OK) {
         sqlite_end(base);
@@ -167,6 +168,7 @@ Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
+    sqlite_end(base);
     Status status = db_exec(reader->db, "BEGIN", reterr);
     if (status == STATUS_OK) {
         reader->view = (SqliteView *)view;
