@@ -275,6 +275,10 @@ Status request_read(Request *request, RequestKind kind, Arena *arena, uint64_t l
     for (size_t i = 0; i < count; i++) {
         read_one(request, kind, &params[i], &given, problems);
     }
+    if (arena->starved) { /* which is no fault of the parameter that was not copied */
+        problems->count = 0;
+        return STATUS_BUSY;
+    }
     if (problems->count == 0 && request->filter.start_us > request->filter.end_us) {
         problems_add(problems, STR("startTime"), "must not be later than endTime");
     }
