@@ -1,248 +1,6 @@
-#include "support/fake_sink.h"
+#include "support/fake_parts.h"
 
 #include <assert.h>
-#include <stdatomic.h>
-
-typedef struct StatusScript {
-    Status status;
-    unsigned times;
-} StatusScript;
-
-struct FakeReceiver {
-    FakeSinks *sinks;
-    FakeReceiver *next;
-    char *name;
-    FakeStyle style;
-    size_t room;
-    FakeFaults faults;
-    bool down;
-    FakeAnswer *scripts;
-    size_t script_count;
-    StatusScript connect, send;
-    FakeDelivery *deliveries;
-    size_t delivery_count, delivery_cap;
-    bool has_place;
-    SinkPlace place;
-    struct FakeSink *open; /* the sinks that are open on it */
-    FakeCounts counts;
-};
-
-struct FakeSinks {
-    FakeSinksOptions options;
-    FakeReceiver *receivers;
-};
-
-/* A message on its way, or its verdict on the way back. */
-typedef struct Flight {
-    FakeDelivery message;
-    FakeAnswer answer;
-    int64_t begun_us, due_us;
-    bool settled; /* of a group: nothing more becomes of it */
-} Flight;
-
-typedef struct FakeSink {
-    Sink sink;
-    FakeReceiver *receiver;
-    struct FakeSink *next;
-    const SinkOptions *options;
-    int64_t job;
-    bool connected;
-    Flight *flights; /* receiver->room of them */
-    size_t flight_count;
-    atomic_bool woken;
-} FakeSink;
-
-/* ---- Small things ------------------------------------------------------------------------------------------------ */
-
-static void *must(void *memory)
-{
-    if (!memory) {
-        abort();
-    }
-    return memory;
-}
-
-static char *copy(Str text)
-{
-    char *to = must(malloc(text.len + 1));
-    if (text.len) {
-        memcpy(to, text.ptr, text.len);
-    }
-    to[text.len] = '\0';
-    return to;
-}
-
-static FakeDelivery delivery_of(const Message *message, int64_t job, bool placed)
-{
-    return (FakeDelivery){.seq = message->seq,
-                          .kind = message->kind,
-                          .job = job,
-                          .placed = placed,
-                          .id = copy(message->id),
-                          .key = copy(message->key),
-                          .body = copy(message->body),
-                          .traceparent = copy(message->traceparent)};
-}
-
-static void delivery_free(FakeDelivery *delivery)
-{
-    free(delivery->id);
-    free(delivery->key);
-    free(delivery->body);
-    free(delivery->traceparent);
-}
-
-static int64_t now_us(const FakeReceiver *receiver) { return clock_monotonic_us(receiver->sinks->options.clock); }
-
-static uint64_t draw(FakeReceiver *receiver, uint64_t below)
-{
-    uint64_t bits = 0;
-    Error error;
-    if (random_fill(receiver->sinks->options.random, &bits, sizeof bits, &error) != STATUS_OK) {
-        abort();
-    }
-    return bits % below;
-}
-
-static bool chance(FakeReceiver *receiver, unsigned of_a_thousand)
-{
-    return of_a_thousand > 0 && draw(receiver, 1000) < of_a_thousand;
-}
-
-/* ---- Receivers --------------------------------------------------------------------------------------------------- */
-
-FakeSinks *fake_sinks_new(const FakeSinksOptions *options)
-{
-    FakeSinks *sinks = must(calloc(1, sizeof *sinks));
-    sinks->options = *options;
-    return sinks;
-}
-
-void fake_sinks_free(FakeSinks *sinks)
-{
-    while (sinks && sinks->receivers) {
-        FakeReceiver *receiver = sinks->receivers;
-        sinks->receivers = receiver->next;
-        assert(!receiver->open);
-        for (size_t i = 0; i < receiver->delivery_count; i++) {
-            delivery_free(&receiver->deliveries[i]);
-        }
-        free(receiver->deliveries);
-        free(receiver->scripts);
-        free(receiver->name);
-        free(receiver);
-    }
-    free(sinks);
-}
-
-FakeReceiver *fake_sinks_add(FakeSinks *sinks, const char *name, FakeStyle style, size_t room)
-{
-    assert(room > 0);
-    FakeReceiver *receiver = must(calloc(1, sizeof *receiver));
-    *receiver = (FakeReceiver){
-        .sinks = sinks, .next = sinks->receivers, .name = copy(str_from(name)), .style = style, .room = room};
-    sinks->receivers = receiver;
-    return receiver;
-}
-
-void fake_receiver_set_faults(FakeReceiver *receiver, const FakeFaults *faults)
-{
-    assert(faults->failed + faults->refused + faults->held + faults->gone + faults->lost <= 1000);
-    assert(faults->latency_us_min >= 0 && faults->latency_us_min <= faults->latency_us_max);
-    receiver->faults = *faults;
-}
-
-void fake_receiver_set_down(FakeReceiver *receiver, bool down) { receiver->down = down; }
-
-void fake_receiver_script(FakeReceiver *receiver, FakeAnswer answer)
-{
-    receiver->scripts = must(realloc(receiver->scripts, (receiver->script_count + 1) * sizeof receiver->scripts[0]));
-    receiver->scripts[receiver->script_count++] = answer;
-}
-
-void fake_receiver_script_connect(FakeReceiver *receiver, Status status, unsigned times)
-{
-    receiver->connect = (StatusScript){status, times};
-}
-
-void fake_receiver_script_send(FakeReceiver *receiver, Status status, unsigned times)
-{
-    receiver->send = (StatusScript){status, times};
-}
-
-const FakeDelivery *fake_receiver_deliveries(const FakeReceiver *receiver, size_t *ret_count)
-{
-    *ret_count = receiver->delivery_count;
-    return receiver->deliveries;
-}
-
-size_t fake_receiver_count(const FakeReceiver *receiver, int64_t seq)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < receiver->delivery_count; i++) {
-        count += receiver->deliveries[i].seq == seq && receiver->deliveries[i].job == 0;
-    }
-    return count;
-}
-
-bool fake_receiver_place(const FakeReceiver *receiver, SinkPlace *ret_place)
-{
-    if (receiver->has_place) {
-        *ret_place = receiver->place;
-    }
-    return receiver->has_place;
-}
-
-void fake_receiver_forget(FakeReceiver *receiver) { receiver->has_place = false; }
-
-static void stream_place_from_messages(FakeReceiver *receiver)
-{
-    receiver->has_place = false;
-    for (size_t i = 0; i < receiver->delivery_count; i++) {
-        const FakeDelivery *delivery = &receiver->deliveries[i];
-        if (delivery->placed && (!receiver->has_place || delivery->seq > receiver->place.cursor)) {
-            receiver->has_place = true;
-            receiver->place = (SinkPlace){.cursor = delivery->seq, .sent_seq = delivery->seq};
-        }
-    }
-}
-
-void fake_receiver_lose(FakeReceiver *receiver, size_t count)
-{
-    while (count-- > 0 && receiver->delivery_count > 0) {
-        delivery_free(&receiver->deliveries[--receiver->delivery_count]);
-    }
-    if (receiver->style == FAKE_STREAM) {
-        stream_place_from_messages(receiver);
-    }
-}
-
-int64_t fake_receiver_due_us(const FakeReceiver *receiver)
-{
-    int64_t due_us = INT64_MAX;
-    for (const FakeSink *sink = receiver->open; sink; sink = sink->next) {
-        for (size_t i = 0; i < sink->flight_count; i++) {
-            due_us = sink->flights[i].due_us < due_us ? sink->flights[i].due_us : due_us;
-        }
-    }
-    return due_us;
-}
-
-FakeCounts fake_receiver_counts(const FakeReceiver *receiver) { return receiver->counts; }
-
-/* Moves the message to the receiver. */
-static void keep(FakeReceiver *receiver, FakeDelivery *message)
-{
-    if (receiver->delivery_count == receiver->delivery_cap) {
-        receiver->delivery_cap = receiver->delivery_cap ? 2 * receiver->delivery_cap : 64;
-        receiver->deliveries =
-            must(realloc(receiver->deliveries, receiver->delivery_cap * sizeof receiver->deliveries[0]));
-    }
-    FakeDelivery *kept = &receiver->deliveries[receiver->delivery_count++];
-    *kept = *message;
-    kept->at_us = now_us(receiver);
-    message->id = message->key = message->body = message->traceparent = NULL;
-}
 
 /* ---- What is answered -------------------------------------------------------------------------------------------- */
 
@@ -268,7 +26,7 @@ static SinkVerdict drawn_verdict(FakeReceiver *receiver, bool *ret_lost)
                   {faults->refused, SINK_REFUSED},
                   {faults->held, SINK_HELD},
                   {faults->gone, SINK_GONE}};
-    uint64_t drawn = draw(receiver, 1000);
+    uint64_t drawn = fake_draw(receiver, 1000);
     *ret_lost = drawn < faults->lost;
     for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
         if (drawn < shares[i].share) {
@@ -286,11 +44,11 @@ static FakeAnswer drawn_answer(FakeSink *sink, int64_t seq)
     bool lost;
     FakeAnswer answer = {.seq = seq, .verdict = drawn_verdict(receiver, &lost)};
     uint64_t spread_us = (uint64_t)(faults->latency_us_max - faults->latency_us_min);
-    answer.after_us = faults->latency_us_min + (int64_t)draw(receiver, spread_us + 1);
-    answer.twice = chance(receiver, faults->twice);
+    answer.after_us = faults->latency_us_min + (int64_t)fake_draw(receiver, spread_us + 1);
+    answer.twice = fake_chance(receiver, faults->twice);
     if (lost) {
         answer.after_us = sink->options->timeout_us;
-        answer.keeps = draw(receiver, 2) == 1;
+        answer.keeps = fake_draw(receiver, 2) == 1;
     }
     return answer;
 }
@@ -329,10 +87,10 @@ static void drop_flights(FakeSink *sink)
     for (size_t i = 0; i < sink->flight_count; i++) {
         Flight *flight = &sink->flights[i];
         bool may_arrive = !flight->settled && (flight->answer.verdict == SINK_TAKEN || flight->answer.keeps);
-        if (may_arrive && draw(sink->receiver, 2) == 1) {
-            keep(sink->receiver, &flight->message);
+        if (may_arrive && fake_draw(sink->receiver, 2) == 1) {
+            fake_receiver_keep(sink->receiver, &flight->message);
         }
-        delivery_free(&flight->message);
+        fake_delivery_free(&flight->message);
     }
     sink->flight_count = 0;
 }
@@ -360,7 +118,7 @@ static Status fake_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Er
     if (used(&receiver->connect, &status) && status != STATUS_OK) {
         return error_set(reterr, status, "the script says so");
     }
-    if (takes_groups(sink) && (receiver->down || chance(receiver, receiver->faults.connect_busy))) {
+    if (takes_groups(sink) && (receiver->down || fake_chance(receiver, receiver->faults.connect_busy))) {
         return error_set(reterr, STATUS_BUSY, "%s is down", receiver->name);
     }
     sink->connected = true;
@@ -389,7 +147,7 @@ static void arrive(FakeSink *sink, FakeDelivery *message)
         receiver->has_place = true;
         receiver->place = (SinkPlace){.cursor = message->seq, .sent_seq = message->seq};
     }
-    keep(receiver, message);
+    fake_receiver_keep(receiver, message);
 }
 
 static void arrive_first(FakeSink *sink, Flight *flights, size_t count)
@@ -432,9 +190,9 @@ static void settle_group(FakeSink *sink, size_t count, const SinkPlace *place)
 static void lose_group(FakeSink *sink, size_t first, size_t count, const SinkPlace *place)
 {
     FakeReceiver *receiver = sink->receiver;
-    size_t arrived = draw(receiver, count + 1);
+    size_t arrived = fake_draw(receiver, count + 1);
     if (receiver->style == FAKE_TRANSACTIONS) {
-        arrived = draw(receiver, 2) == 1 ? count : 0;
+        arrived = fake_draw(receiver, 2) == 1 ? count : 0;
     }
     arrive_first(sink, sink->flights + first, arrived);
     if (arrived == count) {
@@ -451,17 +209,17 @@ static Status send_status(FakeReceiver *receiver, bool groups)
     if (used(&receiver->send, &status)) {
         return status;
     }
-    if ((groups && receiver->down) || chance(receiver, receiver->faults.send_busy)) {
+    if ((groups && receiver->down) || fake_chance(receiver, receiver->faults.send_busy)) {
         return STATUS_BUSY;
     }
-    return chance(receiver, receiver->faults.send_unknown) ? STATUS_UNKNOWN : STATUS_OK;
+    return fake_chance(receiver, receiver->faults.send_unknown) ? STATUS_UNKNOWN : STATUS_OK;
 }
 
 static void begin(FakeSink *sink, const Message *message, bool placed)
 {
-    int64_t begun_us = now_us(sink->receiver);
+    int64_t begun_us = fake_now_us(sink->receiver);
     Flight *flight = &sink->flights[sink->flight_count++];
-    *flight = (Flight){.message = delivery_of(message, sink->job, placed), .begun_us = begun_us};
+    *flight = (Flight){.message = fake_delivery_of(message, sink->job, placed), .begun_us = begun_us};
     flight->answer = answer_for(sink, message->seq);
     flight->due_us = begun_us + flight->answer.after_us;
 }
@@ -518,7 +276,7 @@ static void land(FakeSink *sink, size_t index, SinkResult *ret_result)
         answer->twice = false;
         return;
     }
-    delivery_free(&flight->message);
+    fake_delivery_free(&flight->message);
     memmove(flight, flight + 1, (sink->flight_count - index - 1) * sizeof *flight);
     sink->flight_count--;
 }
@@ -535,7 +293,7 @@ static size_t next_due(const FakeSink *sink)
 
 static bool is_due(const FakeSink *sink)
 {
-    return sink->flight_count > 0 && sink->flights[next_due(sink)].due_us <= now_us(sink->receiver);
+    return sink->flight_count > 0 && sink->flights[next_due(sink)].due_us <= fake_now_us(sink->receiver);
 }
 
 static size_t fake_results(Sink *base, SinkResult *results, size_t cap)
@@ -553,8 +311,8 @@ static void fake_wait(Sink *base, int64_t us_max)
     enum { NAP_US = 1000 };
     FakeSink *sink = (FakeSink *)base;
     FakeReceiver *receiver = sink->receiver;
-    int64_t until_us = now_us(receiver) + us_max, left_us;
-    while (!atomic_exchange(&sink->woken, false) && !is_due(sink) && (left_us = until_us - now_us(receiver)) > 0) {
+    int64_t until_us = fake_now_us(receiver) + us_max, left_us;
+    while (!atomic_exchange(&sink->woken, false) && !is_due(sink) && (left_us = until_us - fake_now_us(receiver)) > 0) {
         receiver->sinks->options.sleep(receiver->sinks->options.self, left_us < NAP_US ? left_us : NAP_US);
     }
 }
@@ -592,13 +350,13 @@ Status fake_sink_open(void *sinks, const SinkContext *context, Sink **ret_sink, 
     if (!receiver) {
         return error_set(reterr, STATUS_REFUSED, "there is no receiver %s", context->options->name);
     }
-    FakeSink *sink = must(calloc(1, sizeof *sink));
+    FakeSink *sink = fake_must(calloc(1, sizeof *sink));
     *sink = (FakeSink){.sink = {&fake_ops},
                        .receiver = receiver,
                        .next = receiver->open,
                        .options = context->options,
                        .job = context->replay_job,
-                       .flights = must(calloc(receiver->room, sizeof sink->flights[0]))};
+                       .flights = fake_must(calloc(receiver->room, sizeof sink->flights[0]))};
     receiver->open = sink;
     receiver->counts.opened++;
     *ret_sink = &sink->sink;
