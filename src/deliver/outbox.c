@@ -39,6 +39,9 @@ static bool allows(Str wanted, Str text) { return wanted.len == 0 || str_equal(w
 
 bool subscription_wants(const Subscription *subscription, const Record *record)
 {
+    if (subscription->has_times && (record->time_us < subscription->start_us || record->time_us > subscription->end_us)) {
+        return false;
+    }
     return record->value >= subscription->value_min && allows(subscription->source_id, record->source_id) &&
            allows(subscription->destination_id, record->destination_id) && allows(subscription->unit, record->unit) &&
            (subscription->type < 0 || subscription->type == (int)record->type);

@@ -27,6 +27,8 @@ typedef struct Subscription {
     Str source_id, destination_id, unit;
     int type;          /* RecordType, or -1 for both */
     int64_t value_min; /* minor units; records below it are left out */
+    bool has_times;    /* of a replay: only records whose time lies between these, both inclusive */
+    int64_t start_us, end_us;
 } Subscription;
 
 bool subscription_wants(const Subscription *subscription, const Record *record);

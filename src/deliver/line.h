@@ -1,0 +1,48 @@
+/* A line: one sink's way through the log, or a replay's. It decides what is sent when, and has the store remember how far it got.
+ *
+ *               connect fails, send fails                    breaker open, connect failed
+ *   CONNECTING ◄───────────────────────── RUNNING ──────────────────────────► HOLDING
+ *        └──────── connect is OK ───────────►▲ └──────── pause is over ──────────┘
+ *   any ── a person's word, 410 ──► PAUSED, DISABLED ── resumed by a person ──► CONNECTING
+ *
+ * A message is settled once it was taken, is stored as a retry, or is a dead letter; the cursor is behind the last of the settled ones
+ * that have no unsettled one before them. Nothing is settled by a change that the store has not taken: after a crash the line goes on at the
+ * stored cursor, and what was taken behind it is sent again (unless the sink remembers the place itself).
+ *
+ * One thread, but for line_status and line_wake. */
+#ifndef WEIR_DELIVER_LINE_H
+#define WEIR_DELIVER_LINE_H
+
+#include "deliver/dispatcher.h"
+
+typedef struct Line Line;
+
+/* `options` borrows until line_close. With a replay its texts are copied. REFUSED: an option that the sink cannot work with. */
+Status line_open(const DispatcherOptions *options, const SinkOptions *sink, const StoredReplay *replay, Line **ret_line,
+                 Error *reterr) MUST_CHECK;
+/* Drops what is under way. Nothing that the line has handed to the processor may be left (line_is_writing). Accepts NULL. */
+void line_close(Line *line);
+
+/* Does a bounded piece of work. Returns after how many microseconds, at most, there may be more; 0 for at once. */
+int64_t line_step(Line *line);
+
+/* For the line's own thread: waits for an answer, for a wake, or so long. */
+void line_wait(Line *line, int64_t us_max);
+
+/* From any thread: something was committed, or the end has come. */
+void line_wake(Line *line);
+
+/* The first step towards the end: drops what is under way, hands to the processor what was taken. Steps then only write; over when
+ * nothing is left to be written (false). */
+void line_finish(Line *line);
+bool line_is_writing(const Line *line);
+
+/* The sink's row has changed since the last call: replays may have come or gone. The line's own thread. */
+bool line_control_changed(Line *line);
+
+bool line_is_done(const Line *line); /* of a replay */
+int64_t line_job(const Line *line);
+const SinkOptions *line_sink(const Line *line);
+void line_status(Line *line, LineStatus *ret_status);
+
+#endif

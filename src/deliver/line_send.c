@@ -1,0 +1,390 @@
+/* What goes out: retries that are due, and what is next in the log. */
+#include "deliver/backoff.h"
+#include "deliver/line_parts.h"
+
+enum { BLOCKED_MAX = 1024, FLOW_BITS = 1 << 15 };
+
+/* ---- Connection ---------------------------------------------------------------------------------------------------- */
+
+void line_rewind(Line *line, SinkPlace place)
+{
+    window_clear(&line->window);
+    line->held = line->blocked = line->in_flight = 0;
+    line->place = place;
+    line->read_seq = place.cursor;
+}
+
+void line_hold_all(Line *line)
+{
+    for (size_t i = 0; i < line->window.count; i++) {
+        Entry *entry = window_at(&line->window, i);
+        if (entry->state == ENTRY_SENT) {
+            entry->state = ENTRY_HELD;
+            line->held++;
+        }
+    }
+    for (size_t i = 0; i < line->retries.count; i++) {
+        line->retries.items[i].sent = false;
+    }
+    for (; line->in_flight > 0; line->in_flight--) {
+        breaker_withdrawn(&line->breaker);
+    }
+}
+
+void line_disconnect(Line *line, const char *message, int64_t now_us)
+{
+    line_hold_all(line);
+    line_fail(line, str_from(message));
+    line->connected = false;
+    line->connect_at_us = now_us + backoff_exponential_us(LINE_CONNECT_US, LINE_RECONNECT_US, ++line->failed_connects,
+                                                          line->options->random);
+}
+
+void line_connect(Line *line, int64_t now_us)
+{
+    Error error = {0};
+    SinkPlace theirs = line->place;
+    if (line->connected || now_us < line->connect_at_us) {
+        return;
+    }
+    if (line->sink->ops->connect(line->sink, line->place, &theirs, &error) != STATUS_OK) {
+        line_disconnect(line, error.message, clock_monotonic_us(line->options->clock));
+        return;
+    }
+    line->connected = true;
+    if (theirs.cursor != line->place.cursor) {
+        line_rewind(line, theirs);
+    }
+    line->place = theirs;
+}
+
+/* ---- Flows --------------------------------------------------------------------------------------------------------- */
+
+/* A set of flows that may say of one that it is in it though it is not: that one waits without need, and no order is broken. */
+typedef struct FlowBits {
+    uint64_t words[FLOW_BITS / 64];
+} FlowBits;
+
+static void flow_bits_put(FlowBits *bits, uint64_t flow_hash)
+{
+    bits->words[flow_hash % FLOW_BITS / 64] |= UINT64_C(1) << flow_hash % 64;
+}
+
+static bool flow_bits_has(const FlowBits *bits, uint64_t flow_hash)
+{
+    return bits->words[flow_hash % FLOW_BITS / 64] & UINT64_C(1) << flow_hash % 64;
+}
+
+/* ---- Groups -------------------------------------------------------------------------------------------------------- */
+
+static Str keep(LineGroup *group, Str text)
+{
+    Str copy = arena_copy(&group->arena, text);
+    group->failed = group->failed || !copy.ptr;
+    return copy;
+}
+
+static bool add_to_group(LineGroup *group, const Message *message)
+{
+    Message *copy = &group->messages[group->count];
+    *copy = *message;
+    copy->id = keep(group, message->id);
+    copy->key = keep(group, message->key);
+    copy->body = keep(group, message->body);
+    copy->traceparent = keep(group, message->traceparent);
+    group->count += !group->failed;
+    return !group->failed;
+}
+
+static void begin_group(LineGroup *group, size_t wanted)
+{
+    arena_reset(&group->arena);
+    group->count = 0;
+    group->wanted = wanted < LINE_GROUP_MAX ? wanted : LINE_GROUP_MAX;
+    group->failed = false;
+}
+
+/* Whatever was not sent is held: the sink lets go of the rest, too. */
+static bool send_group(Line *line, const SinkPlace *place, int64_t now_us)
+{
+    LineGroup *group = line->group;
+    Error error = {0};
+    Status status = line->sink->ops->send(line->sink, group->messages, group->count, place, &error);
+    line->in_flight += group->count;
+    for (size_t i = 0; i < group->count; i++) {
+        breaker_begun(&line->breaker);
+    }
+    if (status != STATUS_OK) {
+        line_disconnect(line, error.message, now_us);
+    }
+    return status == STATUS_OK;
+}
+
+static bool take_message(void *context, const Message *message) { return add_to_group(context, message); }
+
+/* ---- Retries ------------------------------------------------------------------------------------------------------- */
+
+/* Its message is in the log no more. */
+static void bury(Line *line, int64_t seq)
+{
+    const Retry *retry = retries_find(&line->retries, seq);
+    line->next.dead++;
+    if (line->job) {
+        line->notes->failed++;
+    } else {
+        line_note_dead(line, seq, STR("the message is in the log no more"), retry->stored.attempts);
+    }
+    line_note_settled(line, seq);
+    retries_remove(&line->retries, seq);
+}
+
+static void collect_retry(Line *line, int64_t seq)
+{
+    Error error = {0};
+    size_t before = line->group->count;
+    Status status = outbox_read_one(line->outbox, seq, take_message, line->group, &error);
+    if (status == STATUS_REFUSED) {
+        bury(line, seq);
+    } else if (status == STATUS_OK && line->group->count > before) {
+        retries_find(&line->retries, seq)->sent = true;
+    }
+}
+
+/* A clock that was set back would let retries wait for as long as it was wrong. */
+static void mend_times(Line *line, int64_t wall_us)
+{
+    const SinkOptions *options = line->sink_options;
+    int64_t longest_us = INT64_C(25) * 3600 * 1000000;
+    for (size_t i = 0; i < options->schedule_count; i++) {
+        int64_t with_jitter_us = options->schedule_us[i] + options->schedule_us[i] / 8;
+        longest_us = with_jitter_us > longest_us ? with_jitter_us : longest_us;
+    }
+    for (size_t i = 0; i < line->retries.count; i++) {
+        StoredRetry *stored = &line->retries.items[i].stored;
+        stored->due_us = stored->due_us > wall_us + longest_us ? wall_us + longest_us : stored->due_us;
+    }
+}
+
+/* Returns how many were sent. */
+static size_t send_retries(Line *line, size_t wanted, int64_t now_us, int64_t *next_us)
+{
+    enum { AT_ONCE = 64 };
+    int64_t seqs[AT_ONCE], next_wall_us, wall_us = clock_wall_us(line->options->clock);
+    mend_times(line, wall_us);
+    size_t count = retries_due(&line->retries, wall_us, seqs, wanted < AT_ONCE ? wanted : AT_ONCE, &next_wall_us);
+    if (next_wall_us != INT64_MAX && now_us + (next_wall_us - wall_us) < *next_us) {
+        *next_us = now_us + (next_wall_us - wall_us);
+    }
+    begin_group(line->group, count);
+    for (size_t i = 0; i < count; i++) {
+        collect_retry(line, seqs[i]);
+    }
+    size_t sent = line->group->count;
+    return sent > 0 && send_group(line, NULL, now_us) ? sent : 0;
+}
+
+/* ---- The log ------------------------------------------------------------------------------------------------------- */
+
+typedef struct Gathering {
+    Line *line;
+    FlowBits busy; /* flows of unsettled messages; only where the order counts */
+} Gathering;
+
+static void note_busy_flows(Gathering *gathering)
+{
+    const Line *line = gathering->line;
+    for (size_t i = 0; line->sink_options->ordered && i < line->window.count; i++) {
+        const Entry *entry = window_at(&line->window, i);
+        if (entry->state != ENTRY_SETTLED && entry->flow_hash) {
+            flow_bits_put(&gathering->busy, entry->flow_hash);
+        }
+    }
+}
+
+static void settle_new(Line *line, const Message *message)
+{
+    window_push(&line->window, message->seq, message->flow_hash)->state = ENTRY_SETTLED;
+}
+
+/* Whether it has to wait for an earlier message of its flow; then it is put where it waits. */
+static bool waits(Gathering *gathering, const Message *message)
+{
+    Line *line = gathering->line;
+    if (!line->sink_options->ordered || !message->flow_hash) {
+        return false;
+    }
+    if (retries_has_flow(&line->retries, message->flow_hash) && !retries_is_full(&line->retries)) {
+        StoredRetry stored = {.seq = message->seq, .flow_hash = message->flow_hash};
+        stored.due_us = clock_wall_us(line->options->clock);
+        retries_put(&line->retries, &stored)->dirty = true;
+        settle_new(line, message);
+        return true;
+    }
+    if (flow_bits_has(&gathering->busy, message->flow_hash) ||
+        retries_has_flow(&line->retries, message->flow_hash)) {
+        window_push(&line->window, message->seq, message->flow_hash)->state = ENTRY_BLOCKED;
+        line->blocked++;
+        return true;
+    }
+    flow_bits_put(&gathering->busy, message->flow_hash);
+    return false;
+}
+
+static bool gather_new(Gathering *gathering, const Message *message)
+{
+    Line *line = gathering->line;
+    if (window_is_full(&line->window) || line->blocked == BLOCKED_MAX) {
+        return false;
+    }
+    if (retries_find(&line->retries, message->seq)) { /* from before the last start */
+        settle_new(line, message);
+        return true;
+    }
+    if (waits(gathering, message)) {
+        return true;
+    }
+    if (!add_to_group(line->group, message)) {
+        return false;
+    }
+    window_push(&line->window, message->seq, message->flow_hash);
+    return true;
+}
+
+static bool gather(void *context, const Message *message)
+{
+    Gathering *gathering = context;
+    Line *line = gathering->line;
+    LineGroup *group = line->group;
+    Entry *entry = window_find(&line->window, message->seq);
+    if (group->count == group->wanted) {
+        return false;
+    }
+    if (!entry) {
+        return gather_new(gathering, message);
+    }
+    if (entry->state != ENTRY_HELD) {
+        return true;
+    }
+    if (!add_to_group(group, message)) {
+        return false;
+    }
+    entry->state = ENTRY_SENT;
+    line->held--;
+    return true;
+}
+
+/* Where to read on: behind what was read, or, when something has to be sent again, before the first of these. */
+static int64_t place_to_read(const Line *line)
+{
+    for (size_t i = 0; line->held > 0 && i < line->window.count; i++) {
+        if (window_at(&line->window, i)->state == ENTRY_HELD) {
+            return window_at(&line->window, i)->seq - 1;
+        }
+    }
+    return line->read_seq;
+}
+
+static bool has_more(const Line *line)
+{
+    int64_t last_seq = store_last_seq(line->options->store);
+    int64_t end = last_seq < line->through ? last_seq : line->through;
+    bool room = !window_is_full(&line->window) && line->blocked < BLOCKED_MAX;
+    return line->held > 0 || (line->read_seq < end && room);
+}
+
+/* Returns how many were sent. */
+static size_t send_next(Line *line, size_t wanted, int64_t now_us)
+{
+    Gathering gathering = {.line = line};
+    Error error = {0};
+    int64_t after = place_to_read(line);
+    note_busy_flows(&gathering);
+    begin_group(line->group, wanted);
+    if (outbox_read(line->outbox, after, line->through, gather, &gathering, &after, &error) != STATUS_OK) {
+        line_fail(line, str_from(error.message));
+        return 0;
+    }
+    line->read_seq = after > line->read_seq ? after : line->read_seq;
+    size_t sent = line->group->count;
+    if (sent == 0) {
+        window_advance(&line->window, line->read_seq, &line->place);
+        return 0;
+    }
+    SinkPlace place = {.cursor = after, .sent_seq = line->group->messages[sent - 1].seq};
+    return send_group(line, &place, now_us) ? sent : 0;
+}
+
+/* Those whose flow has nothing before them any more. */
+static size_t send_blocked(Line *line, size_t wanted, int64_t now_us)
+{
+    FlowBits busy = {0};
+    Error error = {0};
+    begin_group(line->group, wanted);
+    for (size_t i = 0; line->blocked > 0 && i < line->window.count && line->group->count < line->group->wanted; i++) {
+        Entry *entry = window_at(&line->window, i);
+        if (entry->state == ENTRY_SETTLED || !entry->flow_hash) {
+            continue;
+        }
+        if (entry->state == ENTRY_BLOCKED && !flow_bits_has(&busy, entry->flow_hash) &&
+            !retries_has_flow(&line->retries, entry->flow_hash) &&
+            outbox_read_one(line->outbox, entry->seq, take_message, line->group, &error) == STATUS_OK) {
+            entry->state = ENTRY_SENT;
+            line->blocked--;
+        }
+        flow_bits_put(&busy, entry->flow_hash);
+    }
+    size_t sent = line->group->count;
+    return sent > 0 && send_group(line, NULL, now_us) ? sent : 0;
+}
+
+/* ---- All of it ----------------------------------------------------------------------------------------------------- */
+
+/* The one request that a half-open breaker lets through is now a retry, now the next of the log, so that a message which nobody ever
+ * takes cannot keep it open. */
+static size_t send_probe(Line *line, int64_t now_us, int64_t *next_us)
+{
+    size_t sent = 0;
+    line->probe_retry = !line->probe_retry;
+    if (line->probe_retry) {
+        sent = send_retries(line, 1, now_us, next_us);
+    }
+    if (sent == 0 && line->connected && has_more(line)) {
+        sent = send_next(line, 1, now_us);
+    }
+    if (sent == 0 && line->connected) {
+        sent = send_retries(line, 1, now_us, next_us);
+    }
+    return sent;
+}
+
+static size_t send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
+{
+    size_t sent = send_retries(line, room, now_us, next_us);
+    if (line->connected && line->blocked > 0 && sent < room) {
+        sent += send_blocked(line, room - sent, now_us);
+    }
+    if (line->connected && sent < room && has_more(line)) {
+        sent += send_next(line, room - sent, now_us);
+    }
+    return sent;
+}
+
+int64_t line_send(Line *line, int64_t now_us)
+{
+    int64_t next_us = INT64_MAX;
+    if (line_has_unwritten_dead(line) || !line_has_room_for_notes(line)) {
+        return next_us; /* the processor's answer wakes us */
+    }
+    size_t room = line->sink->ops->room(line->sink);
+    unsigned allowed = room > 0 ? breaker_allows(&line->breaker, now_us, (unsigned)room) : 0;
+    if (allowed == 0) {
+        return line->breaker.state == BREAKER_OPEN ? line->breaker.open_until_us : next_us;
+    }
+    if (line->breaker.state == BREAKER_HALF_OPEN) {
+        send_probe(line, now_us, &next_us);
+        return next_us;
+    }
+    send_more(line, allowed, now_us, &next_us);
+    bool more = line->connected && has_more(line) && line->sink->ops->room(line->sink) > 0;
+    return more ? now_us : next_us;
+}
