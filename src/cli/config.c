@@ -1,5 +1,6 @@
 /* weir config, and the hidden weir docs. */
 #include "cli/command.h"
+#include "deliver/sink_config.h"
 
 enum { OUTPUT_BYTES_MAX = 4 << 20 };
 
@@ -38,6 +39,18 @@ static int say_wrong(const Args *args, const Error *error)
     return code == EXIT_OK ? EXIT_USAGE : code;
 }
 
+/* What a start would ask of the configuration beyond the options by themselves. */
+static int check_config(const Args *args, const Config *config)
+{
+    SinkConfig sinks;
+    Error error;
+    if (sink_config_read(config, &sinks, &error) != STATUS_OK) {
+        return say_wrong(args, &error);
+    }
+    sink_config_release(&sinks);
+    return say_in_order(args);
+}
+
 static int run(const Args *args)
 {
     bool print = strcmp(args_operand(args, 0), "print") == 0;
@@ -49,7 +62,7 @@ static int run(const Args *args)
     if (args_config(args, &config, &error) != STATUS_OK) {
         return say_wrong(args, &error);
     }
-    int code = print ? print_config(args, config) : say_in_order(args);
+    int code = print ? print_config(args, config) : check_config(args, config);
     config_free(config);
     return code;
 }
@@ -63,7 +76,8 @@ const Command command_config = {
     .description =
         "`print` writes every option with its value and where that is from: a flag, a variable of the environment, a "
         "line of the file, or the default. What it prints can be used as a file; keep the lines that you change, since "
-        "what a file says holds for good. `check` says whether everything is "
+        "what a file says holds for good. Secrets and passwords are printed as `***` and have to be put in again. "
+        "`check` says whether everything is "
         "in order, or what is not and where.",
     .example = "weir config print --config weir.yaml\n"
                "WEIR_ALERTS_THRESHOLD=500 weir config check --config weir.yaml\n",

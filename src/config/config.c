@@ -1,52 +1,26 @@
 #include "config/config.h"
 
-#include "base/arena.h"
 #include "base/decimal.h"
 #include "config/config_yaml.h"
+#include "config/values.h"
 
-enum { CONFIG_CHUNK_BYTES = 4096, CONFIG_BYTES_MAX = 4 << 20 };
-
-typedef struct Value {
-    Str text;
-    const char *where;
-    int64_t number;
-    ConfigOrigin origin;
-} Value;
-
-struct Config {
-    Arena arena; /* every text */
-    Value values[OPTION_COUNT];
-};
-
-static Status no_memory(Error *reterr)
-{
-    return error_set(reterr, STATUS_BUSY, "the configuration needs too much memory");
-}
-
-static Status refuse_unknown(const char *where, const char *name, const char *nearest, Error *reterr)
-{
-    return error_set(reterr, STATUS_REFUSED, "%s: there is no option %s%s%s%s", where, name,
-                     nearest ? "; did you mean " : "", nearest ? nearest : "",
-                     nearest ? "?" : "; `weir config print` lists them");
-}
+enum { CONFIG_CHUNK_BYTES = 4096, CONFIG_BYTES_MAX = 8 << 20 };
 
 /* Later calls win, so the sources are read from the weakest to the strongest. */
-static Status set_value(Config *config, OptionId id, Str text, ConfigOrigin origin, const char *where, Error *reterr)
+static Status set_value(Config *config, ConfigValue *value, Str text, ConfigOrigin origin, const char *where,
+                        Error *reterr)
 {
-    Value *value = &config->values[id];
     value->text = arena_copy(&config->arena, text);
     value->where = arena_copy(&config->arena, str_from(where)).ptr;
     value->origin = origin;
-    return value->text.ptr && value->where ? STATUS_OK : no_memory(reterr);
+    return value->text.ptr && value->where ? STATUS_OK : config_no_memory(reterr);
 }
 
-static Status set_defaults(Config *config, Error *reterr)
+static void set_defaults(Config *config)
 {
-    Status status = STATUS_OK;
-    for (OptionId id = 0; id < OPTION_COUNT && status == STATUS_OK; id++) {
-        status = set_value(config, id, str_from(option_table[id].initial), CONFIG_DEFAULT, "default", reterr);
+    for (OptionId id = 0; id < OPTION_COUNT; id++) {
+        config->values[id] = (ConfigValue){.text = str_from(option_table[id].initial), .where = "default"};
     }
-    return status;
 }
 
 /* ---- The file ---------------------------------------------------------------------------------------------------- */
@@ -56,23 +30,27 @@ typedef struct FileReading {
     const char *path;
 } FileReading;
 
-static Status take_setting(void *context, Str name, Str value, size_t line, Error *reterr)
+static Status take_setting(void *context, const ConfigSetting *setting, Error *reterr)
 {
     FileReading *reading = context;
     Config *config = reading->config;
-    const char *where = arena_printf(&config->arena, "%s:%zu", reading->path, line);
-    const char *text = arena_copy(&config->arena, name).ptr;
-    if (!where || !text) {
-        return no_memory(reterr);
+    const char *where = arena_printf(&config->arena, "%s:%zu", reading->path, setting->line);
+    if (!where) {
+        return config_no_memory(reterr);
     }
-    OptionId id = option_find(name);
-    if (id == OPTION_COUNT) {
-        return refuse_unknown(where, text, option_nearest(name), reterr);
+    ConfigTarget target;
+    Status status = config_find_name(config, setting->name, where, &target, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (config->values[id].origin == CONFIG_FILE) {
-        return error_set(reterr, STATUS_REFUSED, "%s: %s was set before, at %s", where, text, config->values[id].where);
+    if (setting->is_list && !(target.option->marks & OPTION_LIST)) {
+        return error_set(reterr, STATUS_REFUSED, "%s: %s takes one value, not a list", where, target.name);
     }
-    return set_value(config, id, value, CONFIG_FILE, where, reterr);
+    if (target.value->origin == CONFIG_FILE) {
+        return error_set(reterr, STATUS_REFUSED, "%s: %s was set before, at %s", where, target.name,
+                         target.value->where);
+    }
+    return set_value(config, target.value, setting->value, CONFIG_FILE, where, reterr);
 }
 
 static Status read_file(Config *config, const char *path, Error *reterr)
@@ -89,35 +67,6 @@ static bool is_not_ours(Str name)
            str_starts_with(name, STR("WEIR_PORT_")) || str_starts_with(name, STR("WEIR_SERVICE_"));
 }
 
-static OptionId find_variable(Str name)
-{
-    OptionId id = 0;
-    for (char known[OPTION_ENVIRONMENT_BYTES_MAX]; id < OPTION_COUNT; id++) {
-        option_environment_name(id, known);
-        if (str_is(name, known)) {
-            break;
-        }
-    }
-    return id;
-}
-
-static Status refuse_variable(Str name, Error *reterr)
-{
-    char nearest[OPTION_ENVIRONMENT_BYTES_MAX] = "", known[OPTION_ENVIRONMENT_BYTES_MAX];
-    unsigned least = 4;
-    for (OptionId id = 0; id < OPTION_COUNT && name.len < sizeof known; id++) {
-        option_environment_name(id, known);
-        unsigned distance = str_distance(name, str_from(known), least);
-        if (distance < least) {
-            least = distance;
-            memcpy(nearest, known, sizeof nearest);
-        }
-    }
-    return error_set(reterr, STATUS_REFUSED, "environment: no option belongs to %.*s%s%s%s", STR_ARGS(name),
-                     nearest[0] ? "; did you mean " : "", nearest,
-                     nearest[0] ? "?" : "; `weir config print` lists them");
-}
-
 static Status read_environment(Config *config, const char *const *environment, Error *reterr)
 {
     Status status = STATUS_OK;
@@ -127,82 +76,151 @@ static Status read_environment(Config *config, const char *const *environment, E
         if (is_not_ours(name)) {
             continue;
         }
-        OptionId id = find_variable(name);
-        if (id == OPTION_COUNT) {
-            return refuse_variable(name, reterr);
+        ConfigTarget target;
+        const char *where = arena_copy(&config->arena, name).ptr;
+        status = where ? config_find_variable(config, name, &target, reterr) : config_no_memory(reterr);
+        if (status == STATUS_OK) {
+            status = set_value(config, target.value, value, CONFIG_ENVIRONMENT, where, reterr);
         }
-        char where[OPTION_ENVIRONMENT_BYTES_MAX];
-        option_environment_name(id, where);
-        status = set_value(config, id, value, CONFIG_ENVIRONMENT, where, reterr);
     }
     return status;
 }
 
 /* ---- Flags, and the whole ---------------------------------------------------------------------------------------- */
 
-static Status read_flags(Config *config, const ConfigFlag *flags, size_t count, Error *reterr)
+/* Without `sets` it only makes the members that the flags name. */
+static Status read_flags(Config *config, const ConfigInput *input, bool sets, Error *reterr)
 {
     Status status = STATUS_OK;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        OptionId id = option_find(flags[i].name);
-        if (id == OPTION_COUNT) {
-            const char *name = arena_copy(&config->arena, flags[i].name).ptr;
-            return name ? refuse_unknown(flags[i].shown, name, option_nearest(flags[i].name), reterr)
-                        : no_memory(reterr);
+    for (size_t i = 0; i < input->flag_count && status == STATUS_OK; i++) {
+        const ConfigFlag *flag = &input->flags[i];
+        ConfigTarget target;
+        status = config_find_name(config, flag->name, flag->shown, &target, reterr);
+        if (status == STATUS_OK && sets) {
+            status = set_value(config, target.value, flag->value, CONFIG_FLAG, flag->shown, reterr);
         }
-        status = set_value(config, id, flags[i].value, CONFIG_FLAG, flags[i].shown, reterr);
     }
     return status;
 }
 
-static Status parse_value(Config *config, OptionId id, unsigned scale, Error *reterr)
+static Status parse_value(Config *config, const ConfigTarget *target, unsigned scale, Error *reterr)
 {
-    Value *value = &config->values[id];
+    ConfigValue *value = target->value;
     if (value->text.len && memchr(value->text.ptr, 0, value->text.len)) {
-        return error_set(reterr, STATUS_REFUSED, "%s: %s must not contain a NUL character", value->where,
-                         option_table[id].name);
+        return error_set(reterr, STATUS_REFUSED, "%s: %s must not contain a NUL character", value->where, target->name);
     }
-    if (option_parse(id, value->text, scale, &value->number, reterr) != STATUS_OK) {
-        return error_prefix(reterr, "%s: %s", value->where, option_table[id].name);
+    if (option_parse(target->option, value->text, scale, &value->number, reterr) != STATUS_OK) {
+        return error_prefix(reterr, "%s: %s", value->where, target->name);
     }
-    if (option_table[id].type == OPTION_DECIMAL) { /* shown with the places that the store has */
+    if (target->option->type == OPTION_DECIMAL && value->text.len > 0) { /* shown with the places that the store has */
         char text[DECIMAL_TEXT_BYTES_MAX];
         Str shown = {text, decimal_format(value->number, scale, text)};
         value->text = arena_copy(&config->arena, shown);
     }
-    return value->text.ptr ? STATUS_OK : no_memory(reterr);
+    return value->text.ptr ? STATUS_OK : config_no_memory(reterr);
 }
 
 /* The scale first, since decimals are read by it. */
 static Status parse_values(Config *config, Error *reterr)
 {
-    Status status = parse_value(config, OPTION_STORE_SCALE, 0, reterr);
-    for (OptionId id = 0; id < OPTION_COUNT && status == STATUS_OK; id++) {
-        status = parse_value(config, id, (unsigned)config->values[OPTION_STORE_SCALE].number, reterr);
+    unsigned scale = 0;
+    Status status = STATUS_OK;
+    for (unsigned i = 0; i <= OPTION_COUNT && status == STATUS_OK; i++) {
+        unsigned id = i ? i - 1 : OPTION_STORE_SCALE;
+        ConfigTarget target = {&option_table[id], &config->values[id], option_table[id].name};
+        status = parse_value(config, &target, scale, reterr);
+        scale = (unsigned)config->values[OPTION_STORE_SCALE].number;
     }
     return status;
 }
 
-static Status load(Config *config, const ConfigInput *input, Error *reterr)
+/* Where a member is from: its first option that is set. */
+static const char *where_of(const ConfigMember *member)
 {
-    Status status = set_defaults(config, reterr);
-    if (status == STATUS_OK) {
-        status = read_file(config, input->file, reterr);
+    for (unsigned id = 0; id < member->group->table.count; id++) {
+        if (member->values[id].origin != CONFIG_DEFAULT) {
+            return member->values[id].where;
+        }
+    }
+    return "default";
+}
+
+static Status refuse_missing_kind(const ConfigMember *member, Error *reterr)
+{
+    Buf kinds;
+    buf_init(&kinds, ERROR_MESSAGE_BYTES_MAX);
+    option_put_choices(&kinds, &member->group->table.items[0]);
+    Str text = buf_str(&kinds);
+    error_set(reterr, STATUS_REFUSED, "%s: %s.%s.%s is missing: one of %.*s", where_of(member), member->group->prefix,
+              member->name, member->group->table.items[0].name, STR_ARGS(text));
+    buf_release(&kinds);
+    return STATUS_REFUSED;
+}
+
+static Status refuse_other_kind(const ConfigMember *member, const ConfigTarget *target, Error *reterr)
+{
+    const Option *kind = &member->group->table.items[0];
+    return error_set(reterr, STATUS_REFUSED, "%s: %s does not go with %s.%s.%s %s", target->value->where, target->name,
+                     member->group->prefix, member->name, kind->name, config_member_text(member, 0));
+}
+
+static Status parse_member(Config *config, const ConfigMember *member, Error *reterr)
+{
+    unsigned scale = (unsigned)config->values[OPTION_STORE_SCALE].number;
+    Status status = member->values[0].text.len > 0 ? STATUS_OK : refuse_missing_kind(member, reterr);
+    for (unsigned id = 0; id < member->group->table.count && status == STATUS_OK; id++) {
+        ConfigTarget target = {&member->group->table.items[id], &member->values[id], NULL};
+        target.name =
+            arena_printf(&config->arena, "%s.%s.%s", member->group->prefix, member->name, target.option->name);
+        if (!target.name) {
+            return config_no_memory(reterr);
+        }
+        if (target.value->origin != CONFIG_DEFAULT && !config_member_takes(member, id)) {
+            return refuse_other_kind(member, &target, reterr);
+        }
+        status = parse_value(config, &target, scale, reterr);
+    }
+    return status;
+}
+
+static Status parse_members(Config *config, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (OptionGroupId id = 0; id < OPTION_GROUP_COUNT; id++) {
+        for (unsigned i = 0; i < config->groups[id].count && status == STATUS_OK; i++) {
+            status = parse_member(config, config->groups[id].items[i], reterr);
+        }
+    }
+    return status;
+}
+
+static Status read_sources(Config *config, const ConfigInput *input, Error *reterr)
+{
+    Status status = read_file(config, input->file, reterr);
+    if (status == STATUS_OK) { /* a variable may mean a member that only a flag names */
+        status = read_flags(config, input, false, reterr);
     }
     if (status == STATUS_OK) {
         status = read_environment(config, input->environment, reterr);
     }
+    return status == STATUS_OK ? read_flags(config, input, true, reterr) : status;
+}
+
+static Status load(Config *config, const ConfigInput *input, Error *reterr)
+{
+    set_defaults(config);
+    Status status = read_sources(config, input, reterr);
     if (status == STATUS_OK) {
-        status = read_flags(config, input->flags, input->flag_count, reterr);
+        status = parse_values(config, reterr);
     }
-    return status == STATUS_OK ? parse_values(config, reterr) : status;
+    return status == STATUS_OK ? parse_members(config, reterr) : status;
 }
 
 Status config_load(const ConfigInput *input, Config **ret_config, Error *reterr)
 {
     Config *config = calloc(1, sizeof *config);
     if (!config) {
-        return no_memory(reterr);
+        return config_no_memory(reterr);
     }
     arena_init(&config->arena, CONFIG_CHUNK_BYTES, CONFIG_BYTES_MAX);
     Status status = load(config, input, reterr);
@@ -237,3 +255,26 @@ Address config_address(const Config *config, OptionId id)
 ConfigOrigin config_origin(const Config *config, OptionId id) { return config->values[id].origin; }
 
 const char *config_where(const Config *config, OptionId id) { return config->values[id].where; }
+
+unsigned config_member_count(const Config *config, OptionGroupId group) { return config->groups[group].count; }
+
+const ConfigMember *config_member(const Config *config, OptionGroupId group, unsigned index)
+{
+    return config->groups[group].items[index];
+}
+
+const char *config_member_name(const ConfigMember *member) { return member->name; }
+
+bool config_member_takes(const ConfigMember *member, unsigned option)
+{
+    unsigned kinds = member->group->table.items[option].kinds;
+    return kinds == 0 || kinds >> member->values[0].number & 1;
+}
+
+const char *config_member_text(const ConfigMember *member, unsigned option) { return member->values[option].text.ptr; }
+
+int64_t config_member_int(const ConfigMember *member, unsigned option) { return member->values[option].number; }
+
+ConfigOrigin config_member_origin(const ConfigMember *member, unsigned option) { return member->values[option].origin; }
+
+const char *config_member_where(const ConfigMember *member, unsigned option) { return member->values[option].where; }

@@ -7,6 +7,10 @@
  *     http:
  *       listen: 127.0.0.1:8080
  *     store.dir: /var/lib/weir
+ *
+ * Members of a group have a name of the user's: sinks.my-hook.url in the file and in flags, WEIR_SINKS_MY_HOOK_URL in the
+ * environment. There a name loses its case and the difference between - and _: a member that the file or a flag names so is
+ * meant, else it is a new one, my_hook. What follows the member's name is the longest option that fits.
  */
 #ifndef WEIR_CONFIG_CONFIG_H
 #define WEIR_CONFIG_CONFIG_H
@@ -15,6 +19,7 @@
 #include "config/options.h"
 
 typedef struct Config Config;
+typedef struct ConfigMember ConfigMember; /* of a group of options; lives as long as the configuration */
 
 typedef enum ConfigOrigin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_FLAG } ConfigOrigin;
 
@@ -54,7 +59,20 @@ ConfigOrigin config_origin(const Config *config, OptionId id);
 /* "default", "weir.yaml:3", "WEIR_HTTP_LISTEN", "--listen" */
 const char *config_where(const Config *config, OptionId id);
 
-/* As a YAML file that can be read again, each line with where its value is from; as JSON: {"http.listen":{"value":…,"from":…}}. */
+/* The members of a group, in the order of their names. `option` is a place in the group's table. Texts and numbers are as above; of what
+ * is not set and has no default, "" and 0. */
+unsigned config_member_count(const Config *config, OptionGroupId group);
+const ConfigMember *config_member(const Config *config, OptionGroupId group, unsigned index);
+const char *config_member_name(const ConfigMember *member);
+/* Whether the option is one for the member's kind. The others have their defaults. */
+bool config_member_takes(const ConfigMember *member, unsigned option);
+const char *config_member_text(const ConfigMember *member, unsigned option);
+int64_t config_member_int(const ConfigMember *member, unsigned option);
+ConfigOrigin config_member_origin(const ConfigMember *member, unsigned option);
+const char *config_member_where(const ConfigMember *member, unsigned option);
+
+/* As a YAML file that can be read again, each line with where its value is from; as JSON: {"http.listen":{"value":…,"from":…}}.
+ * Secrets and passwords are shown as "***"; a file with them is refused until they are put in. */
 void config_put_yaml(Buf *buf, const Config *config);
 void config_put_json(Buf *buf, const Config *config);
 /* docs/configuration.md. */

@@ -1,12 +1,4 @@
-#include "config/config.h"
-
-static Str section_of(OptionId id)
-{
-    Str name = str_from(option_table[id].name);
-    return str_split(&name, '.');
-}
-
-static bool begins_section(OptionId id) { return id == 0 || !str_equal(section_of(id), section_of(id - 1)); }
+#include "config/values.h"
 
 /* The first code point of the text, which is taken off; U+FFFD for a byte that begins none. */
 static uint32_t take_code_point(Str *text)
@@ -55,7 +47,7 @@ static void put_yaml_scalar(Buf *buf, Str text)
     bool plain = (first >= '0' && first <= '9') || (lower >= 'a' && lower <= 'z') || first == '.' || first == '/';
     for (size_t i = 0; i < text.len && plain; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        plain = c > ' ' && c < 0x7F && c != '#' && c != '"' && c != '\'' && !(c == ':' && i + 1 == text.len);
+        plain = c > ' ' && c < 0x7F && !strchr("#\"',[]{}", c) && !(c == ':' && i + 1 == text.len);
     }
     if (plain) {
         buf_put(buf, text);
@@ -64,24 +56,99 @@ static void put_yaml_scalar(Buf *buf, Str text)
     }
 }
 
-static void put_yaml_option(Buf *buf, const Config *config, OptionId id)
+/* ---- Options ------------------------------------------------------------------------------------------------------- */
+
+/* One value, or an item of a list, with what is secret hidden. */
+static void put_yaml_shown(Buf *buf, const Option *option, Str text)
+{
+    Buf shown;
+    buf_init(&shown, CONFIG_FILE_BYTES_MAX);
+    option_put_shown(&shown, option, text);
+    put_yaml_scalar(buf, buf_str(&shown));
+    buf->failed |= shown.failed;
+    buf_release(&shown);
+}
+
+static void put_yaml_value(Buf *buf, const Option *option, Str text)
+{
+    if (!(option->marks & OPTION_LIST) || text.len == 0) {
+        put_yaml_shown(buf, option, text);
+        return;
+    }
+    size_t start = buf->len;
+    Str item;
+    for (OptionItems items = option_items(text); option_items_next(&items, &item);) {
+        buf_put(buf, buf->len == start ? STR("[") : STR(", "));
+        put_yaml_shown(buf, option, item);
+    }
+    buf_put_char(buf, ']');
+}
+
+static void put_yaml_option(Buf *buf, const char *name, const Option *option, const ConfigValue *value)
 {
     size_t start = buf->len;
-    buf_printf(buf, "  %s: ", strchr(option_table[id].name, '.') + 1);
-    put_yaml_scalar(buf, str_from(config_text(config, id)));
+    buf_printf(buf, "%s: ", name);
+    put_yaml_value(buf, option, value->text);
     do { /* the remarks in one column */
         buf_put_char(buf, ' ');
     } while (buf->len - start < 40 && !buf->failed);
-    buf_printf(buf, "# %s\n", config_where(config, id));
+    buf_printf(buf, "# %s\n", value->where);
+}
+
+static void put_yaml_member(Buf *buf, const ConfigMember *member)
+{
+    char name[OPTION_ENVIRONMENT_BYTES_MAX + 4];
+    buf_printf(buf, "  %s:\n", member->name);
+    for (unsigned id = 0; id < member->group->table.count; id++) {
+        if (config_member_takes(member, id)) {
+            const Option *option = &member->group->table.items[id];
+            snprintf(name, sizeof name, "    %s", option->name);
+            put_yaml_option(buf, name, option, &member->values[id]);
+        }
+    }
 }
 
 void config_put_yaml(Buf *buf, const Config *config)
 {
+    char name[OPTION_ENVIRONMENT_BYTES_MAX + 2];
     for (OptionId id = 0; id < OPTION_COUNT; id++) {
-        if (begins_section(id)) {
-            buf_printf(buf, "%.*s:\n", STR_ARGS(section_of(id)));
+        if (option_begins_section(id)) {
+            buf_printf(buf, "%.*s:\n", STR_ARGS(option_section(id)));
         }
-        put_yaml_option(buf, config, id);
+        snprintf(name, sizeof name, "  %s", strchr(option_table[id].name, '.') + 1);
+        put_yaml_option(buf, name, &option_table[id], &config->values[id]);
+    }
+    for (OptionGroupId id = 0; id < OPTION_GROUP_COUNT; id++) {
+        const ConfigMembers *members = &config->groups[id];
+        buf_printf(buf, members->count ? "%s:\n" : "", option_groups[id]->prefix);
+        for (unsigned i = 0; i < members->count; i++) {
+            put_yaml_member(buf, members->items[i]);
+        }
+    }
+}
+
+static void put_json_value(Buf *buf, const Option *option, const ConfigValue *value)
+{
+    Buf shown;
+    buf_init(&shown, CONFIG_FILE_BYTES_MAX);
+    option_put_all_shown(&shown, option, value->text);
+    BUF_PUT(buf, "{\"value\":");
+    buf_put_json(buf, buf_str(&shown));
+    BUF_PUT(buf, ",\"from\":");
+    buf_put_json(buf, str_from(value->where));
+    buf_put_char(buf, '}');
+    buf->failed |= shown.failed;
+    buf_release(&shown);
+}
+
+static void put_json_member(Buf *buf, const ConfigMember *member)
+{
+    for (unsigned id = 0; id < member->group->table.count; id++) {
+        if (config_member_takes(member, id)) {
+            const Option *option = &member->group->table.items[id];
+            buf_printf(buf, ",\"%s.%s.%s\":", member->group->prefix, member->name, option->name);
+            put_json_value(buf, option, &member->values[id]);
+        }
     }
 }
 
@@ -90,48 +157,12 @@ void config_put_json(Buf *buf, const Config *config)
     buf_put_char(buf, '{');
     for (OptionId id = 0; id < OPTION_COUNT; id++) {
         buf_put_key(buf, option_table[id].name);
-        BUF_PUT(buf, "{\"value\":");
-        buf_put_json(buf, str_from(config_text(config, id)));
-        BUF_PUT(buf, ",\"from\":");
-        buf_put_json(buf, str_from(config_where(config, id)));
-        buf_put_char(buf, '}');
+        put_json_value(buf, &option_table[id], &config->values[id]);
+    }
+    for (OptionGroupId id = 0; id < OPTION_GROUP_COUNT; id++) {
+        for (unsigned i = 0; i < config->groups[id].count; i++) {
+            put_json_member(buf, config->groups[id].items[i]);
+        }
     }
     BUF_PUT(buf, "}\n");
-}
-
-static void put_markdown_option(Buf *buf, OptionId id)
-{
-    char variable[OPTION_ENVIRONMENT_BYTES_MAX];
-    option_environment_name(id, variable);
-    buf_printf(buf, "| `%s`<br>`%s` | ", option_table[id].name, variable);
-    option_put_type(buf, id);
-    buf_printf(buf, " | `%s` | %s |\n", option_table[id].initial, option_table[id].help);
-}
-
-void config_put_markdown(Buf *buf)
-{
-    BUF_PUT(
-        buf,
-        "# Configuration\n\n"
-        "This page is written by `make docs` from the program's own table of options.\n\n"
-        "A value is taken from the first of these that has one: a flag of the command line (`--set "
-        "http.listen=127.0.0.1:9000`, "
-        "or a "
-        "command's own such as `--data`), an environment variable, the file that `--config` or `WEIR_CONFIG` names, "
-        "the "
-        "default. `weir config print` shows every value and where it is from; `weir config check` says whether a file "
-        "is "
-        "in order.\n\n"
-        "The file is YAML, with sections nested or dotted:\n\n"
-        "```yaml\nhttp:\n  listen: 127.0.0.1:8080\nstore.dir: /var/lib/weir\n```\n\n"
-        "A name that is no option is an error, in the file and in the environment, since a misspelt setting would "
-        "otherwise do nothing in silence. Sizes are written `64KiB`, `16MiB`, `1GiB` (or `kB`, `MB`, `GB`), durations "
-        "`50ms`, `30s`, `5m`, `2h`, `1d`.\n");
-    for (OptionId id = 0; id < OPTION_COUNT; id++) {
-        if (begins_section(id)) {
-            buf_printf(buf, "\n## %.*s\n\n| option, variable | type | default | meaning |\n|---|---|---|---|\n",
-                       STR_ARGS(section_of(id)));
-        }
-        put_markdown_option(buf, id);
-    }
 }

@@ -6,17 +6,20 @@
 #include "base/buf.h"
 #include "config/config.h"
 
-enum { NAME_BYTES_MAX = 256, DEPTH_MAX = 8 };
+enum { NAME_BYTES_MAX = 256, DEPTH_MAX = 8, LIST_BYTES_MAX = 1 << 16 };
 
 typedef struct Reader {
     yaml_parser_t yaml;
     const char *path;
-    ConfigSetting *take;
+    ConfigTaker *take;
     void *context;
     Buf name;                  /* dotted, of the mapping we are in */
     size_t lengths[DEPTH_MAX]; /* of the name, at each level above */
     int depth;                 /* mappings we are in */
     bool after_key;            /* the next event is a value */
+    Buf list;                  /* the items of the list that we are in, each with a line feed behind it */
+    bool in_list, has_comma;   /* an item holds one */
+    size_t list_line;          /* where it begins */
     bool ended;
 } Reader;
 
@@ -62,9 +65,55 @@ static bool is_null(const yaml_event_t *event)
            (event->data.scalar.length == 0 || strcmp((const char *)event->data.scalar.value, "~") == 0);
 }
 
+static Status take_item(Reader *reader, Str item, size_t line, Error *reterr)
+{
+    if (item.len > 0 && memchr(item.ptr, '\n', item.len)) {
+        return refuse(reader, line, "an item of a list must not contain a line feed", reterr);
+    }
+    reader->has_comma |= item.len > 0 && memchr(item.ptr, ',', item.len);
+    buf_put(&reader->list, item);
+    buf_put_char(&reader->list, '\n');
+    return reader->list.failed ? refuse(reader, line, "a list is too long", reterr) : STATUS_OK;
+}
+
+static Status begin_list(Reader *reader, size_t line, Error *reterr)
+{
+    if (reader->depth == 0) {
+        return refuse(reader, line, "expected \"name: value\"", reterr);
+    }
+    if (!reader->after_key || reader->in_list) {
+        return refuse(reader, line, reader->in_list ? "a list holds single values" : "a list cannot be a name", reterr);
+    }
+    buf_reset(&reader->list);
+    reader->in_list = true;
+    reader->has_comma = false;
+    reader->list_line = line;
+    return STATUS_OK;
+}
+
+/* As it would be written elsewhere: with commas, unless one is in an item. */
+static Status end_list(Reader *reader, Error *reterr)
+{
+    Buf *list = &reader->list;
+    if (!reader->has_comma && list->len > 0) {
+        list->len--;
+        for (char *c = list->ptr; c < list->ptr + list->len; c++) {
+            *c = *c == '\n' ? ',' : *c;
+        }
+    }
+    ConfigSetting setting = {buf_str(&reader->name), buf_str(list), true, reader->list_line};
+    Status status = reader->take(reader->context, &setting, reterr);
+    reader->in_list = false;
+    leave_key(reader);
+    return status;
+}
+
 static Status take_scalar(Reader *reader, const yaml_event_t *event, size_t line, Error *reterr)
 {
     Str text = {(const char *)event->data.scalar.value, event->data.scalar.length};
+    if (reader->in_list) {
+        return take_item(reader, text, line, reterr);
+    }
     if (reader->depth == 0) {
         return text.len ? refuse(reader, line, "expected \"name: value\"", reterr) : STATUS_OK;
     }
@@ -73,7 +122,7 @@ static Status take_scalar(Reader *reader, const yaml_event_t *event, size_t line
     }
     Status status = STATUS_OK;
     if (!is_null(event)) {
-        status = reader->take(reader->context, buf_str(&reader->name), text, line, reterr);
+        status = reader->take(reader->context, &(ConfigSetting){buf_str(&reader->name), text, false, line}, reterr);
     }
     leave_key(reader);
     return status;
@@ -81,6 +130,9 @@ static Status take_scalar(Reader *reader, const yaml_event_t *event, size_t line
 
 static Status begin_mapping(Reader *reader, size_t line, Error *reterr)
 {
+    if (reader->in_list) {
+        return refuse(reader, line, "a list holds single values", reterr);
+    }
     if (reader->depth > 0 && !reader->after_key) {
         return refuse(reader, line, "a mapping cannot be a name", reterr);
     }
@@ -107,7 +159,8 @@ static Status take_event(Reader *reader, const yaml_event_t *event, Error *reter
     case YAML_SCALAR_EVENT: return take_scalar(reader, event, line, reterr);
     case YAML_MAPPING_START_EVENT: return begin_mapping(reader, line, reterr);
     case YAML_MAPPING_END_EVENT: end_mapping(reader); return STATUS_OK;
-    case YAML_SEQUENCE_START_EVENT: return refuse(reader, line, "no option takes a list", reterr);
+    case YAML_SEQUENCE_START_EVENT: return begin_list(reader, line, reterr);
+    case YAML_SEQUENCE_END_EVENT: return end_list(reader, reterr);
     case YAML_ALIAS_EVENT: return refuse(reader, line, "aliases are not supported", reterr);
     case YAML_DOCUMENT_START_EVENT:
         return line > 1 && reader->ended ? refuse(reader, line, "only one document is allowed", reterr) : STATUS_OK;
@@ -157,13 +210,15 @@ static Status read_yaml(Reader *reader, const Buf *text, Error *reterr)
     }
     yaml_parser_set_input_string(&reader->yaml, (const unsigned char *)text->ptr, text->len);
     buf_init(&reader->name, NAME_BYTES_MAX);
+    buf_init(&reader->list, LIST_BYTES_MAX);
     Status status = read_events(reader, reterr);
+    buf_release(&reader->list);
     buf_release(&reader->name);
     yaml_parser_delete(&reader->yaml);
     return status;
 }
 
-Status config_yaml_read(const char *path, ConfigSetting *take, void *context, Error *reterr)
+Status config_yaml_read(const char *path, ConfigTaker *take, void *context, Error *reterr)
 {
     Buf text;
     buf_init(&text, CONFIG_FILE_BYTES_MAX + 1);

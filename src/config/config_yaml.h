@@ -5,11 +5,19 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Called for each setting in the order of the file; texts borrow until it returns. Anything but OK ends the reading. */
-typedef Status ConfigSetting(void *context, Str name, Str value, size_t line, Error *reterr);
+/* Texts borrow until the call that gets it returns. */
+typedef struct ConfigSetting {
+    Str name;     /* dotted */
+    Str value;    /* of a list: what option_items() takes apart again */
+    bool is_list; /* it was written as one */
+    size_t line;
+} ConfigSetting;
 
-/* Reads nested mappings of scalars. REFUSED with file and line for what YAML or we do not allow: lists, aliases, several
- * documents, a file that cannot be read or is larger than CONFIG_FILE_BYTES_MAX. */
-Status config_yaml_read(const char *path, ConfigSetting *take, void *context, Error *reterr) MUST_CHECK;
+/* Called for each setting in the order of the file. Anything but OK ends the reading. */
+typedef Status ConfigTaker(void *context, const ConfigSetting *setting, Error *reterr);
+
+/* Reads nested mappings of scalars and of lists of scalars. REFUSED with file and line for what YAML or we do not allow: lists of
+ * anything else, aliases, several documents, a file that cannot be read or is larger than CONFIG_FILE_BYTES_MAX. */
+Status config_yaml_read(const char *path, ConfigTaker *take, void *context, Error *reterr) MUST_CHECK;
 
 #endif

@@ -1,22 +1,5 @@
 /* The table itself. The order is the one of OptionId, of `weir config print` and of docs/configuration.md. */
-#include "config/options.h"
-
-#define KIB         INT64_C(1024)
-#define MIB         (1024 * KIB)
-#define GIB         (1024 * MIB)
-#define MILLISECOND INT64_C(1000)
-#define SECOND      (1000 * MILLISECOND)
-#define HOUR        (3600 * SECOND)
-
-#define NO_LIMITS 0, 0
-#define CHOICES(...)                                                                                                   \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
-    }
-#define NO_CHOICES                                                                                                     \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
+#include "config/table_macros.h"
 
 /* clang-format off */
 const Option option_table[OPTION_COUNT] = {

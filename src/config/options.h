@@ -1,6 +1,9 @@
-/* Every option of the program, in one table: name, type, default, limits, help. The configuration file, the environment, the
- * command line, `weir config print` and docs/configuration.md are all read off it; a new option is one line in options.c and
- * one here. */
+/* Every option of the program, in tables: name, type, default, limits, help. The configuration file, the environment, the
+ * command line, `weir config print` and docs/configuration.md are all read off them; a new option is one line in option_table.c
+ * and one here.
+ *
+ * Some options come in groups, of which there can be any number, each with a name that the user gives it: sinks.<name>.url. A
+ * group has a table of its own (sinks_table.h). */
 #ifndef WEIR_CONFIG_OPTIONS_H
 #define WEIR_CONFIG_OPTIONS_H
 
@@ -46,42 +49,107 @@ typedef enum OptionId {
 typedef enum OptionType {
     OPTION_TEXT,     /* nothing; the text is the value */
     OPTION_BOOL,     /* 0 or 1: true, yes, on, false, no, off */
-    OPTION_INTEGER,  /* itself */
+    OPTION_INTEGER,  /* itself; the words among its choices stand for 0, -1, -2 … */
     OPTION_BYTES,    /* bytes: 65536, 64KiB, 16MiB, 1GiB; also kB, MB, GB */
     OPTION_DURATION, /* microseconds: 50ms, 30s, 5m, 2h, 1d */
     OPTION_DECIMAL,  /* minor units at the store's scale: 1000.00 */
     OPTION_CHOICE,   /* the place among the choices, from 0 */
     OPTION_ADDRESS,  /* the port; see address.h for the host: 127.0.0.1:8080, [::1]:8080 */
+    OPTION_URL,      /* nothing: scheme://host… A user and a password in it are shown as "***" */
+    OPTION_CIDR,     /* nothing: 10.0.0.0/8, fd00::/8; a bare address is itself alone */
+    OPTION_PROPERTY, /* nothing: name=value. The value is shown as "***" where the name speaks of a password or a key */
 } OptionType;
 
-enum { OPTION_CHOICES_MAX = 4 };
+enum {
+    OPTION_CHOICES_MAX = 4,
+    OPTION_ITEMS_MAX = 32, /* of a list */
+};
+
+/* What there is to know of an option besides, as bits. */
+enum {
+    /* Its value is any number of values of the type, separated by commas, or by line feeds where there is one; in the file also a
+     * YAML list. The number has the bits 1 << place of a list of choices; of others it is how many there are. See option_items. */
+    OPTION_LIST = 1,
+    OPTION_SECRET = 2, /* it is shown as "***" */
+};
 
 typedef struct Option {
-    const char *name; /* "http.listen" */
+    const char *name; /* "http.listen"; in a group what follows its name: "filter.unit" */
     OptionType type;
-    const char *initial;                     /* the default, as it would be written in the file */
-    int64_t min, max;                        /* of the number, where both are not 0 */
-    const char *choices[OPTION_CHOICES_MAX]; /* of a choice; NULL behind the last */
-    const char *help;                        /* sentences */
+    const char *initial; /* the default, as it would be written in the file. Where it is "", nothing need be set */
+    int64_t min, max;    /* of the number (in a list: of each), where both are not 0 */
+    const char
+        *choices[OPTION_CHOICES_MAX]; /* of a choice, or words that may stand for a number; NULL behind the last */
+    const char *help;                 /* sentences */
+    unsigned marks;                   /* OPTION_LIST … */
+    unsigned kinds;                   /* in a group: bits 1 << kind of the members that it is for; 0: of all */
 } Option;
 
-extern const Option option_table[OPTION_COUNT];
+typedef struct OptionTable {
+    const Option *items;
+    unsigned count;
+} OptionTable;
 
-/* Exact name; OPTION_COUNT when there is none. */
-OptionId option_find(Str name);
+extern const Option option_table[OPTION_COUNT];
+#define OPTION_TABLE ((OptionTable){option_table, OPTION_COUNT})
+
+/* Options that come once for each name that the user gives: prefix.<name>.<option>. The first of them is a choice without a default,
+ * the member's kind, and says which of the others it may have. */
+typedef struct OptionGroup {
+    const char *prefix; /* "sinks" */
+    OptionTable table;
+    unsigned members_max;
+    const char *help;    /* paragraphs for docs/configuration.md */
+    const char *example; /* YAML */
+} OptionGroup;
+
+typedef enum OptionGroupId { OPTION_SINKS, OPTION_GROUP_COUNT } OptionGroupId;
+extern const OptionGroup *const option_groups[OPTION_GROUP_COUNT];
+
+/* A member's name: [a-z0-9][a-z0-9_-]*, so long at most. */
+enum { OPTION_MEMBER_BYTES_MAX = 64 };
+bool option_is_member_name(Str name);
+
+/* Exact name; the table's count when there is none. */
+unsigned option_find(OptionTable table, Str name);
+
+/* "http" of http.listen; whether the option before it is of another one. */
+Str option_section(OptionId id);
+bool option_begins_section(OptionId id);
 
 /* The name that is nearest to a misspelt one, or NULL when none is near. */
-const char *option_nearest(Str name);
+const char *option_nearest(OptionTable table, Str name);
 
-/* "WEIR_HTTP_LISTEN" for http.listen. */
+/* As a part of a variable's name: "HTTP_LISTEN" for http.listen. */
 enum { OPTION_ENVIRONMENT_BYTES_MAX = 64 };
-void option_environment_name(OptionId id, char ret_name[OPTION_ENVIRONMENT_BYTES_MAX]);
+void option_environment_name(const char *name, char ret_name[OPTION_ENVIRONMENT_BYTES_MAX]);
 
 /* Reads a value of the option's type. `scale` is the store's, for decimals. REFUSED with what is wrong and what would be
- * right, without the option's name. */
-Status option_parse(OptionId id, Str text, unsigned scale, int64_t *ret_number, Error *reterr) MUST_CHECK;
+ * right, without the option's name; what may be a secret is not repeated. */
+Status option_parse(const Option *option, Str text, unsigned scale, int64_t *ret_number, Error *reterr) MUST_CHECK;
+
+/* The items of a list, without the white space around them:
+ *     for (OptionItems items = option_items(text); option_items_next(&items, &item);)
+ * Items borrow from the text. */
+typedef struct OptionItems {
+    Str rest;
+    char separator;
+} OptionItems;
+OptionItems option_items(Str text);
+bool option_items_next(OptionItems *items, Str *ret_item);
+
+/* One value of the option (of a list: one item) as it may be shown to anybody. What is hidden in it cannot be read again: it is
+ * refused, with the reason. */
+#define OPTION_HIDDEN "***"
+void option_put_shown(Buf *buf, const Option *option, Str text);
+/* The same of a whole value, which may be a list. */
+void option_put_all_shown(Buf *buf, const Option *option, Str text);
 
 /* "integer, 0 to 64" for people. */
-void option_put_type(Buf *buf, OptionId id);
+void option_put_type(Buf *buf, const Option *option);
+/* "webhook, kafka, redis" */
+void option_put_choices(Buf *buf, const Option *option);
+/* "0 to 64" */
+void option_put_limits(Buf *buf, const Option *option);
 
 #endif

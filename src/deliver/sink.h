@@ -96,7 +96,7 @@ typedef struct SinkOptions {
     const char *allow_private; /* webhook: CIDRs, separated by commas, that may be called though they are private */
     const char *ca_file;       /* webhook: trust these certificates instead of the system's */
     const char *brokers;       /* kafka: host:port, … */
-    const char *properties;    /* kafka: librdkafka's own, name=value, … */
+    const char *properties;    /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
     const char *prefix;        /* kafka, redis: in front of the names of topics and streams */
     bool list;                 /* redis: lists (RPUSH, at least once) instead of streams */
     int64_t trim;              /* redis: streams keep about so many messages; 0: all */

@@ -34,7 +34,7 @@ static void check_values(const Config *config)
         PROMISE(text && config_where(config, id)[0]);
         PROMISE((!option->min && !option->max) || (number >= option->min && number <= option->max));
         unsigned scale = (unsigned)config_int(config, OPTION_STORE_SCALE);
-        PROMISE(option_parse(id, str_from(text), scale, &again, &error) == STATUS_OK && again == number);
+        PROMISE(option_parse(option, str_from(text), scale, &again, &error) == STATUS_OK && again == number);
     }
     PROMISE(config_address(config, OPTION_HTTP_LISTEN).host[0]);
 }

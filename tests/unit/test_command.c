@@ -16,7 +16,7 @@ static void check_flag(const Flag *flag)
     assert_true(flag->help[strlen(flag->help) - 1] != '.');
     assert_null(strpbrk(flag->help, "[]")); /* zsh's _arguments would read them */
     if (flag->option) {
-        assert_true(option_find(str_from(flag->option)) < OPTION_COUNT);
+        assert_true(option_find(OPTION_TABLE, str_from(flag->option)) < OPTION_COUNT);
     }
 }
 

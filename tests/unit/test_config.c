@@ -13,12 +13,12 @@ typedef struct Case {
     int64_t number;
 } Case;
 
-static void check_cases(OptionId id, const Case *cases, size_t count)
+static void check_cases(const Option *option, const Case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t number = -1;
         Error error = {0};
-        Status status = option_parse(id, str_from(cases[i].text), 2, &number, &error);
+        Status status = option_parse(option, str_from(cases[i].text), 2, &number, &error);
         if (cases[i].number < 0) {
             assert_int_equal(status, STATUS_REFUSED);
             assert_true(strlen(error.message) > 0);
@@ -29,7 +29,7 @@ static void check_cases(OptionId id, const Case *cases, size_t count)
         }
     }
 }
-#define CHECK_CASES(id, ...) check_cases(id, (Case[]){__VA_ARGS__}, sizeof((Case[]){__VA_ARGS__}) / sizeof(Case))
+#define CHECK_CASES(id, ...) check_cases(&option_table[id], (Case[]){__VA_ARGS__}, sizeof((Case[]){__VA_ARGS__}) / sizeof(Case))
 
 static void test_sizes(void **state)
 {
@@ -85,38 +85,53 @@ static void test_limits_are_named(void **state)
     (void)state;
     int64_t number;
     Error error;
-    assert_int_equal(option_parse(OPTION_HTTP_HEADER_BYTES_MAX, STR("1"), 2, &number, &error), STATUS_REFUSED);
+    assert_int_equal(option_parse(&option_table[OPTION_HTTP_HEADER_BYTES_MAX], STR("1"), 2, &number, &error), STATUS_REFUSED);
     assert_string_equal(error.message, "must be within 4KiB to 1MiB");
-    assert_int_equal(option_parse(OPTION_RECORDS_ON_CONFLICT, STR("last"), 2, &number, &error), STATUS_REFUSED);
+    assert_int_equal(option_parse(&option_table[OPTION_RECORDS_ON_CONFLICT], STR("last"), 2, &number, &error), STATUS_REFUSED);
     assert_string_equal(error.message, "\"last\" is not one of refuse, first");
 }
 
 static void test_nearest(void **state)
 {
     (void)state;
-    assert_string_equal(option_nearest(STR("http.lisen")), "http.listen");
-    assert_string_equal(option_nearest(STR("listen")), "http.listen");
-    assert_string_equal(option_nearest(STR("alert.treshold")), "alerts.threshold");
-    assert_null(option_nearest(STR("colour")));
-    assert_null(option_nearest(STR("")));
+    assert_string_equal(option_nearest(OPTION_TABLE, STR("http.lisen")), "http.listen");
+    assert_string_equal(option_nearest(OPTION_TABLE, STR("listen")), "http.listen");
+    assert_string_equal(option_nearest(OPTION_TABLE, STR("alert.treshold")), "alerts.threshold");
+    assert_null(option_nearest(OPTION_TABLE, STR("colour")));
+    assert_null(option_nearest(OPTION_TABLE, STR("")));
 }
 
-/* Every line of the table has to hold its own default within its own limits. */
-static void test_table_is_consistent(void **state)
+/* Every line of a table has to hold its own default within its own limits. */
+static void check_table(OptionTable table)
 {
-    (void)state;
-    for (OptionId id = 0; id < OPTION_COUNT; id++) {
+    for (unsigned id = 0; id < table.count; id++) {
+        const Option *option = &table.items[id];
         char variable[OPTION_ENVIRONMENT_BYTES_MAX];
         int64_t number;
-        assert_non_null(option_table[id].name);
-        assert_non_null(strchr(option_table[id].name, '.'));
-        assert_true(option_table[id].help[strlen(option_table[id].help) - 1] == '.');
-        assert_int_equal(option_find(str_from(option_table[id].name)), id);
+        assert_non_null(option->name);
+        assert_true(option->help[strlen(option->help) - 1] == '.');
+        assert_int_equal(option_find(table, str_from(option->name)), id);
         for (unsigned scale = 0; scale <= 6; scale++) {
-            assert_int_equal(option_parse(id, str_from(option_table[id].initial), scale, &number, NULL), STATUS_OK);
+            assert_int_equal(option_parse(option, str_from(option->initial), scale, &number, NULL), STATUS_OK);
         }
-        option_environment_name(id, variable);
-        assert_true(strlen(variable) < OPTION_ENVIRONMENT_BYTES_MAX - 1);
+        option_environment_name(option->name, variable);
+        assert_int_equal(strlen(variable), strlen(option->name));
+    }
+}
+
+static void test_tables_are_consistent(void **state)
+{
+    (void)state;
+    check_table(OPTION_TABLE);
+    for (OptionId id = 0; id < OPTION_COUNT; id++) {
+        assert_non_null(strchr(option_table[id].name, '.'));
+    }
+    for (OptionGroupId id = 0; id < OPTION_GROUP_COUNT; id++) {
+        const Option *kind = &option_groups[id]->table.items[0];
+        check_table(option_groups[id]->table);
+        assert_int_equal(kind->type, OPTION_CHOICE);
+        assert_string_equal(kind->initial, "");
+        assert_int_equal(kind->kinds, 0);
     }
 }
 
@@ -197,7 +212,7 @@ static void test_file_errors(void **state)
 static void test_file_shapes(void **state)
 {
     (void)state;
-    check_refused("store:\n  dir: [a]\n", ":2: no option takes a list");
+    check_refused("store:\n  dir: [a]\n", ":2: store.dir takes one value, not a list");
     check_refused("store: &a\n  dir: x\nhttp: *a\n", ":3: aliases are not supported");
     check_refused("just text\n", ":1: expected \"name: value\"");
     check_refused("store.scale: 1\n---\nstore.scale: 2\n", ":2: only one document is allowed");
@@ -328,7 +343,7 @@ int main(void)
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_limits_are_named),
         cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_table_is_consistent),
+        cmocka_unit_test(test_tables_are_consistent),
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_file_errors),
         cmocka_unit_test(test_file_shapes),

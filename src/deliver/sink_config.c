@@ -1,0 +1,216 @@
+#include "deliver/sink_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "config/sinks_table.h"
+#include "config/units.h"
+
+enum { CHUNK_BYTES = 4096, BYTES_MAX = 1 << 20, WEBHOOK_IN_FLIGHT = 64, BROKER_IN_FLIGHT = 1000 };
+
+_Static_assert((int)OPTION_ITEMS_MAX <= (int)SINK_SCHEDULE_MAX,
+               "a schedule may have as many attempts as a list has items");
+_Static_assert((int)OPTION_MEMBER_BYTES_MAX <= (int)SINK_NAME_BYTES_MAX, "a member's name is a sink's");
+
+static const char *text_of(const ConfigMember *member, SinksOption option)
+{
+    return config_member_text(member, option);
+}
+
+static int64_t number_of(const ConfigMember *member, SinksOption option) { return config_member_int(member, option); }
+
+static bool is_set(const ConfigMember *member, SinksOption option) { return text_of(member, option)[0] != '\0'; }
+
+static Status refuse_missing(const ConfigMember *member, const char *what, const char *example, Error *reterr)
+{
+    return error_set(reterr, STATUS_REFUSED, "%s: sinks.%s.%s is missing: %s", config_member_where(member, SINKS_TYPE),
+                     config_member_name(member), what, example);
+}
+
+/* ---- Secrets ------------------------------------------------------------------------------------------------------- */
+
+static Status refuse_file(const ConfigMember *member, const char *what, Error *reterr)
+{
+    return error_set(reterr, STATUS_REFUSED, "%s: sinks.%s.secret_file: %s %s",
+                     config_member_where(member, SINKS_SECRET_FILE), config_member_name(member),
+                     text_of(member, SINKS_SECRET_FILE), what);
+}
+
+static Status read_file(const ConfigMember *member, char ret_text[SINK_SECRET_FILE_BYTES_MAX + 1], Str *ret_str,
+                        Error *reterr)
+{
+    FILE *file = fopen(text_of(member, SINKS_SECRET_FILE), "re");
+    if (!file) {
+        char what[128];
+        snprintf(what, sizeof what, "cannot be opened: %s", strerror(errno));
+        return refuse_file(member, what, reterr);
+    }
+    size_t len = fread(ret_text, 1, SINK_SECRET_FILE_BYTES_MAX + 1, file);
+    bool failed = ferror(file);
+    fclose(file);
+    if (failed || len > SINK_SECRET_FILE_BYTES_MAX) {
+        return refuse_file(member, failed ? "cannot be read" : "is too large to hold secrets", reterr);
+    }
+    *ret_str = (Str){ret_text, len};
+    return STATUS_OK;
+}
+
+/* The lines as `secret` would have them: separated by commas. */
+static Status join_lines(const ConfigMember *member, Str text, Arena *arena, const char **ret_secret, Error *reterr)
+{
+    char joined[SINK_SECRET_FILE_BYTES_MAX + 1] = "";
+    size_t len = 0;
+    while (text.ptr) {
+        Str line = str_trim(str_split(&text, '\n'));
+        if (line.len > 0) {
+            len += (size_t)snprintf(joined + len, sizeof joined - len, "%s%.*s", len ? "," : "", STR_ARGS(line));
+        }
+    }
+    if (len == 0) {
+        return refuse_file(member, "is empty", reterr);
+    }
+    *ret_secret = arena_copy(arena, (Str){joined, len}).ptr;
+    return *ret_secret ? STATUS_OK : error_set(reterr, STATUS_BUSY, "no memory for the sinks");
+}
+
+static Status read_secret_file(const ConfigMember *member, Arena *arena, const char **ret_secret, Error *reterr)
+{
+    char bytes[SINK_SECRET_FILE_BYTES_MAX + 1];
+    Str text;
+    Status status = read_file(member, bytes, &text, reterr);
+    if (status == STATUS_OK && text.len > 0 && memchr(text.ptr, 0, text.len)) {
+        return refuse_file(member, "is no text", reterr);
+    }
+    return status == STATUS_OK ? join_lines(member, text, arena, ret_secret, reterr) : status;
+}
+
+static Status set_secret(const ConfigMember *member, Arena *arena, SinkOptions *options, Error *reterr)
+{
+    bool from_file = is_set(member, SINKS_SECRET_FILE);
+    if (from_file && is_set(member, SINKS_SECRET)) {
+        return error_set(reterr, STATUS_REFUSED, "%s: sinks.%s.secret_file is set, and so is sinks.%s.secret; keep one",
+                         config_member_where(member, SINKS_SECRET_FILE), config_member_name(member),
+                         config_member_name(member));
+    }
+    options->secret = text_of(member, SINKS_SECRET);
+    return from_file ? read_secret_file(member, arena, &options->secret, reterr) : STATUS_OK;
+}
+
+/* ---- The options --------------------------------------------------------------------------------------------------- */
+
+static void set_subscription(const ConfigMember *member, Subscription *subscription)
+{
+    *subscription = (Subscription){
+        .kinds = (unsigned)number_of(member, SINKS_MESSAGES),
+        .source_id = str_from(text_of(member, SINKS_FILTER_SOURCE_ID)),
+        .destination_id = str_from(text_of(member, SINKS_FILTER_DESTINATION_ID)),
+        .unit = str_from(text_of(member, SINKS_FILTER_UNIT)),
+        .type = is_set(member, SINKS_FILTER_TYPE) ? (int)number_of(member, SINKS_FILTER_TYPE) : -1,
+        .value_min = number_of(member, SINKS_FILTER_VALUE_MIN),
+    };
+}
+
+static Status set_schedule(const ConfigMember *member, SinkOptions *options, Error *reterr)
+{
+    Status status = STATUS_OK;
+    Str item;
+    OptionItems items = option_items(str_from(text_of(member, SINKS_SCHEDULE)));
+    while (status == STATUS_OK && option_items_next(&items, &item)) {
+        status = units_parse_duration(item, &options->schedule_us[options->schedule_count++], reterr);
+    }
+    return status;
+}
+
+static void set_pace(const ConfigMember *member, SinkOptions *options)
+{
+    size_t in_flight = (size_t)number_of(member, SINKS_IN_FLIGHT_MAX);
+    options->in_flight_max = in_flight                       ? in_flight
+                             : options->type == SINK_WEBHOOK ? WEBHOOK_IN_FLIGHT
+                                                             : BROKER_IN_FLIGHT;
+    options->timeout_us = number_of(member, SINKS_TIMEOUT);
+    options->ordered = number_of(member, SINKS_ORDERED);
+    options->breaker_percent = (unsigned)number_of(member, SINKS_BREAKER_FAILURES_PERCENT);
+    options->breaker_requests = (unsigned)number_of(member, SINKS_BREAKER_REQUESTS_MIN);
+    options->breaker_window_us = number_of(member, SINKS_BREAKER_WINDOW);
+    options->breaker_pause_us = number_of(member, SINKS_BREAKER_PAUSE);
+}
+
+static void set_place(const ConfigMember *member, SinkOptions *options)
+{
+    options->url = text_of(member, SINKS_URL);
+    options->allow_private = text_of(member, SINKS_ALLOW_PRIVATE);
+    options->ca_file = text_of(member, SINKS_CA_FILE);
+    options->brokers = text_of(member, SINKS_BROKERS);
+    options->properties = text_of(member, SINKS_PROPERTIES);
+    options->prefix = text_of(member, SINKS_PREFIX);
+    options->list = number_of(member, SINKS_AS) == 1; /* stream, list */
+    options->trim = number_of(member, SINKS_TRIM);
+}
+
+static Status check_needs(const ConfigMember *member, const SinkOptions *options, Error *reterr)
+{
+    switch (options->type) {
+    case SINK_WEBHOOK:
+        if (!options->url[0]) {
+            return refuse_missing(member, "url", "a webhook's endpoint, like https://example.com/hook", reterr);
+        }
+        return options->secret[0]
+                   ? STATUS_OK
+                   : refuse_missing(member, "secret", "whsec_… to sign with; or set secret_file", reterr);
+    case SINK_KAFKA:
+        return options->brokers[0] ? STATUS_OK : refuse_missing(member, "brokers", "like kafka-1:9092", reterr);
+    case SINK_REDIS:
+        return options->url[0] ? STATUS_OK : refuse_missing(member, "url", "like redis://127.0.0.1:6379", reterr);
+    }
+    return STATUS_OK;
+}
+
+static Status set_options(const ConfigMember *member, Arena *arena, SinkOptions *options, Error *reterr)
+{
+    *options = (SinkOptions){.name = config_member_name(member), .type = (SinkType)number_of(member, SINKS_TYPE)};
+    options->start_seq = number_of(member, SINKS_START);
+    set_subscription(member, &options->subscription);
+    set_pace(member, options);
+    set_place(member, options);
+    Status status = set_schedule(member, options, reterr);
+    if (status == STATUS_OK) {
+        status = set_secret(member, arena, options, reterr);
+    }
+    return status == STATUS_OK ? check_needs(member, options, reterr) : status;
+}
+
+static Status set_items(const Config *config, SinkConfig *sinks, Error *reterr)
+{
+    unsigned count = config_member_count(config, OPTION_SINKS);
+    Status status = STATUS_OK;
+    sinks->items = ARENA_ARRAY(&sinks->arena, SinkOptions, count);
+    if (!sinks->items) {
+        return error_set(reterr, STATUS_BUSY, "no memory for the sinks");
+    }
+    for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
+        const ConfigMember *member = config_member(config, OPTION_SINKS, i);
+        if (number_of(member, SINKS_ENABLED)) {
+            status = set_options(member, &sinks->arena, &sinks->items[sinks->count++], reterr);
+        }
+    }
+    return status;
+}
+
+Status sink_config_read(const Config *config, SinkConfig *ret_sinks, Error *reterr)
+{
+    SinkConfig sinks = {0};
+    arena_init(&sinks.arena, CHUNK_BYTES, BYTES_MAX);
+    Status status = set_items(config, &sinks, reterr);
+    if (status != STATUS_OK) {
+        sink_config_release(&sinks);
+        return status;
+    }
+    *ret_sinks = sinks;
+    return STATUS_OK;
+}
+
+void sink_config_release(SinkConfig *sinks)
+{
+    arena_release(&sinks->arena);
+    *sinks = (SinkConfig){0};
+}
