@@ -46,6 +46,7 @@ BANNED = [
     (r'\b(?:getenv|secure_getenv|setenv|putenv)\s*\(', 'the environment is read by the configuration', r'src/cli/args\.c'),
     (r'\b(?:time|gettimeofday|clock_gettime|clock)\s*\(', 'time comes from a Clock',
      r'src/(?:cli|bench)/|src/base/clock\.c|src/process/processor\.c'),
+    (r'\brand\s*\(', 'random numbers come from a Random', None),
     (r'\b(?:sleep|usleep|nanosleep)\s*\(', 'waiting is done on a condition or a poll',
      r'src/(?:cli|bench)/|src/http/server\.c'),  # the server's: while it drains
     (r'\b(?:sqlite3_exec_unchecked|sqlite3_enable_shared_cache|PRAGMA\s+synchronous\s*=\s*(?:OFF|NORMAL))\b',
