@@ -17,6 +17,11 @@ uint64_t torture_end(void);
 /* Whether one has failed since torture_begin. */
 bool torture_struck(void);
 
+/* How many fail from the nth on, in each of three ways: it alone; with a few behind it, so that what mends the failure fails, too,
+ * and what comes after that does not; with all behind it. */
+enum { TORTURE_WAYS = 3 };
+uint64_t torture_failures(uint64_t nth, unsigned way);
+
 /* One of how many allocations is to fail: of each when WEIR_TORTURE is "all", else so that about `wanted` fail. */
 uint64_t torture_stride(uint64_t allocations, uint64_t wanted);
 

@@ -47,6 +47,14 @@ Status db_exec(sqlite3 *db, const char *sql, Error *reterr)
     return code == SQLITE_OK ? STATUS_OK : db_error(db, code, sql, reterr);
 }
 
+bool db_roll_back(sqlite3 *db)
+{
+    if (!sqlite3_get_autocommit(db)) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return sqlite3_get_autocommit(db);
+}
+
 Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
     int code = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_stmt, NULL);

@@ -14,6 +14,10 @@ Status db_error(sqlite3 *db, int code, const char *what, Error *reterr);
 /* Runs statements that return nothing. */
 Status db_exec(sqlite3 *db, const char *sql, Error *reterr) MUST_CHECK;
 
+/* Rolls back the transaction that is open, if one is: SQLite may have done so itself. False: it is open still, since even that takes
+ * memory, and what the connection reads has not happened. */
+bool db_roll_back(sqlite3 *db);
+
 /* Prepares a statement that will be kept. Finalize with sqlite3_finalize. */
 Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 

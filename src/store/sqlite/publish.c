@@ -8,16 +8,13 @@
 #include "store/sqlite/row.h"
 #include "store/sqlite/schema.h"
 
-/* Commits when all went well, else rolls back; the status of the whole. */
+/* Commits when all went well, else rolls back; the status of the whole. BROKEN when it can do neither. */
 static Status end_transaction(sqlite3 *db, Status status, Error *reterr)
 {
     if (status == STATUS_OK) {
         status = db_exec(db, "COMMIT", reterr);
     }
-    if (status != STATUS_OK && !sqlite3_get_autocommit(db)) {
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    }
-    return status;
+    return status == STATUS_OK || db_roll_back(db) ? status : STATUS_BROKEN;
 }
 
 static Status put_published(sqlite3 *db, int64_t seq, int64_t records, Error *reterr)

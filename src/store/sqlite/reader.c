@@ -128,6 +128,13 @@ static Status begin_with_own_set(SqliteReader *reader, Error *reterr)
     return status;
 }
 
+/* An earlier look is still open if there was no memory even to roll it back. */
+static Status end_earlier(SqliteReader *reader, Error *reterr)
+{
+    return db_roll_back(reader->db) ? STATUS_OK
+                                    : error_set(reterr, STATUS_BUSY, "no memory to end what was read before");
+}
+
 /* The set is taken before the transaction begins, so that it never covers an entry which the transaction does not see. */
 static Status begin_look(SqliteReader *reader, SqliteView *view, Error *reterr)
 {
@@ -153,8 +160,10 @@ Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
     view->base.ops = base->ops;
-    sqlite_end(base); /* an earlier look, if there was no memory even to roll it back */
-    Status status = begin_look(reader, view, reterr);
+    Status status = end_earlier(reader, reterr);
+    if (status == STATUS_OK) {
+        status = begin_look(reader, view, reterr);
+    }
     if (status != STATUS_OK) {
         sqlite_end(base);
         sqlite_view_free(&view->base);
@@ -168,8 +177,10 @@ Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
-    sqlite_end(base);
-    Status status = db_exec(reader->db, "BEGIN", reterr);
+    Status status = end_earlier(reader, reterr);
+    if (status == STATUS_OK) {
+        status = db_exec(reader->db, "BEGIN", reterr);
+    }
     if (status == STATUS_OK) {
         reader->view = (SqliteView *)view;
     }
@@ -180,9 +191,7 @@ void sqlite_end(StoreReader *base)
 {
     SqliteReader *reader = (SqliteReader *)base;
     reader->view = NULL;
-    if (!sqlite3_get_autocommit(reader->db)) {
-        sqlite3_exec(reader->db, "ROLLBACK", NULL, NULL, NULL);
-    }
+    db_roll_back(reader->db); /* what is open still is ended before the next look */
 }
 
 void sqlite_view_free(StoreView *base)

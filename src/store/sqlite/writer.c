@@ -133,8 +133,8 @@ static Status load_counters(SqliteStore *store, Error *reterr)
 /* After a failure SQLite may or may not have rolled back by itself; then everything in memory is made to fit the log again. */
 static Status roll_back(SqliteStore *store, Tally before, Error *reterr)
 {
-    if (!sqlite3_get_autocommit(store->db)) {
-        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    if (!db_roll_back(store->db)) {
+        return error_set(reterr, STATUS_BROKEN, "the transaction could not be rolled back");
     }
     store->next_seq = store->counters.last_seq + 1;
     store->tally = before;
