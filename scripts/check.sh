@@ -124,6 +124,9 @@ shell_check() {
   git ls-files -co --exclude-standard '*.sh' .ci/run | while read -r script; do bash -n "$script" || return; done
 }
 
+# Each allocation fails, not just a slice of them: minutes.
+torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all timeout --kill-after=20 3600 "$@"; }
+
 run_test() {
   step build once build build cc
   step tests count_meson meson_tests build --no-suite defects
@@ -161,6 +164,8 @@ run_full() {
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
   step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
   step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
+  step torture-request once torture_all build-check-gcc/tests/contract/test_torture_request
+  step torture-store once torture_all build-check-gcc/tests/contract/test_torture_store
   step every-bit once build-check-gcc/tests/sim/test_every_bit 17
   step kills-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
   step kill-points-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 1000 --seed "$RANDOM"

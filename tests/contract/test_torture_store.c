@@ -1,0 +1,495 @@
+/* The embedded store while memory gives out: a life of a store (opened, given batches with duplicates, conflicts and alerts, published,
+ * merged, read, closed) is lived again and again, and each time another allocation of it fails, alone, with a few or with all behind it until the
+ * store has said so. Each call's status is what store.h allows, nothing leaks, and in the end the store verifies and holds
+ * all that was acknowledged, once.
+ *
+ * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one; WEIR_TORTURE_AT=N makes only the Nth fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "store/store.h"
+#include "support/scratch_dir.h"
+#include "support/torture.h"
+
+enum { BASE = 120, BATCH = 40, LIFE_BATCHES = 3, RECORDS = BASE + LIFE_BATCHES * BATCH, LIVES_DEFAULT = 120 };
+enum { MAINTAIN_MAX = 400, ALERT_ABOVE = 9000 };
+
+static char base_dir[256];
+static char ids[RECORDS][16], destinations[8][16];
+
+static Record make(const Store *store, int number)
+{
+    Record record = {.record_id = str_from(ids[number]),
+                     .source_id = STR("source-1"),
+                     .destination_id = str_from(destinations[number % 7]),
+                     .unit = number % 3 ? STR("EUR") : STR("SEK"),
+                     .reference = number % 2 ? STR("ref-1") : STR("ref-2"),
+                     .time_us = number * INT64_C(1800000000),
+                     .value = number % 11 * 1000,
+                     .type = number % 4 ? RECORD_POSITIVE : RECORD_NEGATIVE};
+    const StoreInfo *info = store_info(store);
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    return record;
+}
+
+static StoreOptions options_for(const char *dir)
+{
+    StoreOptions options = store_options_default(dir);
+    options.background = false;
+    options.publish_records = 16; /* publishes and merges all the time */
+    options.free_reserve_bytes = 0;
+    options.flow_cache_bytes = 1 << 20;
+    return options;
+}
+
+/* ---- A life -------------------------------------------------------------------------------------------------------- */
+
+typedef struct Life {
+    uint64_t nth; /* for messages */
+    char dir[256];
+    Store *store;
+    StoreReader *reader;
+} Life;
+
+static void fail_life(const Life *life, const char *what, Status status, const char *message)
+{
+    fail_msg("allocation %llu: %s: %s %s", (unsigned long long)life->nth, what, status_name(status), message);
+}
+
+/* What a call answered is fine when it is OK, or when memory gave out under it and it says so in a way that it may. Then memory is
+ * there again. */
+static bool is_ok(const Life *life, const char *what, Status status, unsigned allowed, const Error *error)
+{
+    if (status != STATUS_OK && (!torture_struck() || !(allowed & 1u << status))) {
+        fail_life(life, what, status, error->message);
+    }
+    if (torture_struck()) {
+        torture_end();
+    }
+    return status == STATUS_OK;
+}
+
+enum { BUSY = 1 << STATUS_BUSY, BROKEN = 1 << STATUS_BROKEN, UNKNOWN = 1 << STATUS_UNKNOWN };
+
+static void open_store(Life *life)
+{
+    StoreOptions options = options_for(life->dir);
+    Error error = {0};
+    if (!is_ok(life, "open", store_open(&options, &life->store, &error), BUSY, &error)) {
+        Status status = store_open(&options, &life->store, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "open once more", status, error.message);
+        }
+    }
+}
+
+static void open_again(Life *life)
+{
+    store_close(life->store);
+    open_store(life);
+}
+
+/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+
+/* A batch of new records, some from before, one of these with other content, and an atomic one that contradicts; and a rule. */
+typedef struct Batch {
+    Record records[BATCH + 6], atomic[2];
+    Outcome outcomes[BATCH + 6], atomic_outcomes[2];
+    Work works[3];
+    Arena stored;
+    int first;
+} Batch;
+
+static void make_batch(const Store *store, Batch *batch, int first)
+{
+    *batch = (Batch){.first = first};
+    for (int i = 0; i < BATCH; i++) {
+        batch->records[i] = make(store, first + i);
+    }
+    for (int i = 0; i < 6; i++) {
+        batch->records[BATCH + i] = make(store, first - 1 - i * 3);
+    }
+    batch->records[BATCH + 5].value += 1;
+    batch->atomic[0] = make(store, RECORDS - 1); /* left out, since the other contradicts, until it comes by itself */
+    batch->atomic[1] = make(store, 0);
+    batch->atomic[1].unit = STR("NOK");
+    arena_init(&batch->stored, 4096, 1 << 20);
+    batch->works[0] =
+        (Work){.kind = WORK_RECORDS,
+               .next = &batch->works[1],
+               .records = {
+                   .items = batch->records, .outcomes = batch->outcomes, .count = BATCH + 6, .stored = &batch->stored}};
+    batch->works[1] =
+        (Work){.kind = WORK_RECORDS,
+               .next = &batch->works[2],
+               .records = {.items = batch->atomic, .outcomes = batch->atomic_outcomes, .count = 2, .atomic = true}};
+    batch->works[2] = (Work){.kind = WORK_RULE_PUT,
+                             .rule = {.name = str_from(ids[first]),
+                                      .unit = STR("none"),
+                                      .type = -1,
+                                      .measure = RULE_VALUE,
+                                      .threshold = 1,
+                                      .enabled = true}};
+}
+
+/* `kind` is what the new records have to be. */
+static void check_outcomes(const Life *life, const Batch *batch, OutcomeKind kind)
+{
+    bool right = batch->works[0].status == STATUS_OK && batch->works[1].status == STATUS_CONFLICT;
+    for (int i = 0; i < BATCH; i++) {
+        right = right && batch->outcomes[i].kind == kind && batch->outcomes[i].seq > 0;
+    }
+    for (int i = BATCH; i < BATCH + 5; i++) {
+        right = right && batch->outcomes[i].kind == OUTCOME_DUPLICATE;
+    }
+    const Outcome *conflict = &batch->outcomes[BATCH + 5];
+    right = right && conflict->kind == OUTCOME_CONFLICT && conflict->differs == FIELD_VALUE && conflict->stored;
+    right = right && conflict->stored->record.value + 1 == batch->records[BATCH + 5].value;
+    if (!right) {
+        fail_life(life, "outcomes", batch->works[0].status, "are not what they have to be");
+    }
+    assert_int_equal(batch->works[2].status, kind == OUTCOME_CREATED ? STATUS_OK : STATUS_REFUSED);
+}
+
+static Status apply(Life *life, Batch *batch, int first, Error *reterr)
+{
+    arena_release(&batch->stored);
+    make_batch(life->store, batch, first);
+    return store_apply(life->store, batch->works, reterr);
+}
+
+/* BUSY: nothing happened, so that the same goes through when it is sent again. UNKNOWN or BROKEN: the store takes nothing more, and
+ * when it was opened again all of the batch is there, or nothing of it. */
+static void apply_batch(Life *life, int first)
+{
+    static Batch batch;
+    Error error = {0};
+    int64_t before = store_last_seq(life->store);
+    Status status = apply(life, &batch, first, &error);
+    OutcomeKind kind = OUTCOME_CREATED;
+    if (!is_ok(life, "apply", status, BUSY | UNKNOWN | BROKEN, &error)) {
+        if (status == STATUS_BUSY) {
+            assert_int_equal(store_last_seq(life->store), before);
+        } else {
+            assert_int_equal(apply(life, &batch, first, &error), STATUS_BROKEN);
+            open_again(life);
+            kind = store_last_seq(life->store) == before ? OUTCOME_CREATED : OUTCOME_DUPLICATE;
+        }
+        assert_true(status == STATUS_UNKNOWN || kind == OUTCOME_CREATED);
+        status = apply(life, &batch, first, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "apply once more", status, error.message);
+        }
+    }
+    check_outcomes(life, &batch, kind);
+    arena_release(&batch.stored);
+}
+
+/* Until there is no more of it. */
+static void maintain(Life *life)
+{
+    bool more = true;
+    for (int i = 0; i < MAINTAIN_MAX && more; i++) {
+        Error error = {0};
+        if (!is_ok(life, "maintain", store_maintain(life->store, true, &more, &error), BROKEN, &error)) {
+            open_again(life);
+            more = true;
+        }
+    }
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+
+typedef struct Seen {
+    size_t count;
+    int64_t sum;
+} Seen;
+
+static bool see_record(void *context, const StoredRecord *stored)
+{
+    Seen *seen = context;
+    seen->count++;
+    seen->sum += stored->record.value;
+    return true;
+}
+
+static bool see_rollup(void *context, const Rollup *rollup)
+{
+    Seen *seen = context;
+    seen->count += (size_t)rollup->count;
+    seen->sum += (int64_t)rollup->sum;
+    return true;
+}
+
+static bool see_message(void *context, const StoredMessage *message)
+{
+    Seen *seen = context;
+    seen->count++;
+    seen->sum += message->record_seq > 0;
+    return true;
+}
+
+static bool see_rule(void *context, const AlertRule *rule)
+{
+    Seen *seen = context;
+    seen->count++;
+    seen->sum += rule->threshold;
+    return true;
+}
+
+typedef Status Reading(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr);
+
+static Status read_scan(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_scan(reader, 0, INT64_MAX, FIELD_ALL, see_record, seen, reterr);
+}
+
+static Status read_times(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_walk_times(reader, TIME_POSITION_LAST, TIME_POSITION_FIRST, INT64_MAX, FIELD_VALUE, see_record, seen,
+                             reterr);
+}
+
+static Status read_one(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_get(reader, 1, see_record, seen, reterr);
+}
+
+static Status read_id(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_find(reader, str_from(ids[BASE]), STR(""), see_record, seen, reterr);
+}
+
+/* What they show beyond the records that they cover: nothing. */
+static Status read_rollups(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    Seen scanned = {0};
+    Status status = reader_rollups(reader, ROLLUP_DAY, INT64_MIN, INT64_MAX, see_rollup, seen, reterr);
+    if (status == STATUS_OK) {
+        status = reader_scan(reader, 0, view_rollup_seq(view), FIELD_VALUE, see_record, &scanned, reterr);
+    }
+    assert_true(status != STATUS_OK || seen->count > 0);
+    *seen = (Seen){seen->count - scanned.count, seen->sum - scanned.sum};
+    return status;
+}
+
+static Status read_messages(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_messages(reader, STR("alert"), 0, see_message, seen, reterr);
+}
+
+static Status read_rules(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_rules(reader, see_rule, seen, reterr);
+}
+
+static StoreView *begin(const Life *life)
+{
+    StoreView *view = NULL;
+    Error error = {0};
+    if (!is_ok(life, "begin", reader_begin(life->reader, &view, &error), BUSY, &error)) {
+        Status status = reader_begin(life->reader, &view, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "begin once more", status, error.message);
+        }
+    }
+    return view;
+}
+
+static void read_with(const Life *life, const char *what, Reading *reading, Seen expected)
+{
+    StoreView *view = begin(life);
+    Seen seen = {0};
+    Error error = {0};
+    Status status = reading(life->reader, view, &seen, &error);
+    if (!is_ok(life, what, status, BUSY, &error)) {
+        reader_end(life->reader);
+        view_free(view);
+        view = begin(life);
+        seen = (Seen){0};
+        status = reading(life->reader, view, &seen, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, what, status, "once more");
+        }
+    }
+    reader_end(life->reader);
+    view_free(view);
+    if (seen.count != expected.count || (expected.sum >= 0 && seen.sum != expected.sum)) {
+        fail_life(life, what, status, "shows something else");
+    }
+}
+
+static void read_all(Life *life, int records, size_t rules)
+{
+    Error error = {0};
+    Seen all = {.count = (size_t)records}, alerts = {0};
+    for (int i = 0; i < records; i++) {
+        int64_t value = i % 11 * 1000;
+        all.sum += value;
+        alerts.count += value > ALERT_ABOVE;
+    }
+    alerts.sum = (int64_t)alerts.count;
+    while (!is_ok(life, "open a reader", store_reader_open(life->store, &life->reader, &error), BUSY, &error)) {
+    }
+    read_with(life, "scan", read_scan, all);
+    read_with(life, "walk by time", read_times, all);
+    read_with(life, "get", read_one, (Seen){1, 0});
+    read_with(life, "find", read_id, (Seen){1, BASE % 11 * 1000});
+    read_with(life, "rollups", read_rollups, (Seen){0, 0});
+    read_with(life, "messages", read_messages, alerts);
+    read_with(life, "rules", read_rules, (Seen){rules, -1});
+    store_reader_close(life->reader);
+}
+
+/* ---- All of it ----------------------------------------------------------------------------------------------------- */
+
+static void live(Life *life)
+{
+    open_store(life);
+    for (int batch = 0; batch < LIFE_BATCHES; batch++) {
+        apply_batch(life, BASE + batch * BATCH);
+        if (batch < 2) {
+            maintain(life);
+            read_all(life, BASE + (batch + 1) * BATCH, (size_t)batch + 2);
+        }
+    }
+    store_close(life->store);
+    torture_end();
+}
+
+static void print_problem(void *context, const char *text)
+{
+    (void)context;
+    print_error("verify: %s\n", text);
+}
+
+/* With memory enough: whatever happened before, the store is sound, and holds each record once. */
+static void check_left(Life *life)
+{
+    VerifyReport report = {0};
+    Error error = {0};
+    open_store(life);
+    assert_int_equal(store_reader_open(life->store, &life->reader, &error), STATUS_OK);
+    if (store_verify(life->reader, print_problem, NULL, NULL, &report, &error) != STATUS_OK || report.problems > 0) {
+        fail_life(life, "verify", STATUS_BROKEN, error.message);
+    }
+    assert_int_equal(report.records, RECORDS);
+    store_reader_close(life->reader);
+    maintain(life);
+    read_all(life, RECORDS, LIFE_BATCHES + 1);
+    store_close(life->store);
+}
+
+static void run(const char *command, const char *from, const char *to)
+{
+    char line[600];
+    snprintf(line, sizeof line, command, from, to);
+    assert_int_equal(system(line), 0);
+}
+
+/* Returns how many allocations there were. */
+static uint64_t live_and_check(uint64_t nth, uint64_t count)
+{
+    Life life = {.nth = nth};
+    scratch_dir_make(life.dir, sizeof life.dir);
+    run("cp -a '%s/.' '%s'", base_dir, life.dir);
+    int64_t live_before = torture_live();
+    torture_begin(nth, count);
+    live(&life);
+    uint64_t asked = torture_end();
+    if (torture_live() != live_before) {
+        print_error("%lld blocks more than before\n", (long long)(torture_live() - live_before));
+        fail_life(&life, "memory", STATUS_OK, "was not given back");
+    }
+    check_left(&life);
+    scratch_dir_remove(life.dir);
+    return asked;
+}
+
+static void fail_each(uint64_t allocations)
+{
+    uint64_t stride = torture_stride(allocations, LIVES_DEFAULT), lives = 0;
+    for (uint64_t nth = 1, i = 0; nth <= allocations; nth += stride, i++) {
+        for (unsigned way = 0; way < TORTURE_WAYS; way++) {
+            if (stride == 1 || i % TORTURE_WAYS == way) {
+                live_and_check(nth, torture_failures(nth, way));
+                lives++;
+            }
+        }
+    }
+    print_message("# %llu allocations, %llu lives\n", (unsigned long long)allocations, (unsigned long long)lives);
+}
+
+static void test_each_allocation(void **state)
+{
+    (void)state;
+    const char *only = getenv("WEIR_TORTURE_AT"); /* what a failure's message names */
+    uint64_t allocations = live_and_check(0, 0);
+    assert_true(allocations > 1000);
+    if (only) {
+        for (unsigned way = 0; way < TORTURE_WAYS; way++) {
+            live_and_check(strtoull(only, NULL, 10), torture_failures(strtoull(only, NULL, 10), way));
+        }
+    } else {
+        fail_each(allocations);
+    }
+}
+
+/* The store that each life begins with. */
+static int make_base(void **state)
+{
+    (void)state;
+    Error error = {0};
+    static Record records[BASE];
+    static Outcome outcomes[BASE];
+    for (int i = 0; i < RECORDS; i++) {
+        snprintf(ids[i], sizeof ids[i], "rec-%d", i);
+        snprintf(destinations[i % 8], sizeof destinations[0], "dest-%d", i % 8);
+    }
+    scratch_dir_make(base_dir, sizeof base_dir);
+    Life life = {.nth = 0};
+    snprintf(life.dir, sizeof life.dir, "%s", base_dir);
+    open_store(&life);
+    Work rule = {.kind = WORK_RULE_PUT,
+                 .rule = {.name = STR("default"), .type = -1, .threshold = ALERT_ABOVE, .enabled = true}};
+    assert_int_equal(store_apply(life.store, &rule, &error), STATUS_OK);
+    for (int i = 0; i < BASE; i++) {
+        records[i] = make(life.store, i);
+    }
+    for (int i = 0; i < BASE; i += 30) {
+        Work work = {.kind = WORK_RECORDS, .records = {.items = records + i, .outcomes = outcomes + i, .count = 30}};
+        assert_int_equal(store_apply(life.store, &work, &error), STATUS_OK);
+        maintain(&life);
+    }
+    store_close(life.store);
+    return 0;
+}
+
+static int remove_base(void **state)
+{
+    (void)state;
+    scratch_dir_remove(base_dir);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
+    torture_sqlite();
+    if (access("/dev/shm", W_OK) == 0) { /* thousands of lives, none of which is about the disk */
+        setenv("TMPDIR", "/dev/shm", 0);
+    }
+    return cmocka_run_group_tests_name("torture-store", tests, make_base, remove_base);
+}
