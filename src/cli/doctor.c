@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "config/units.h"
+#include "deliver/sink_config.h"
 #include "engine.h"
 
 enum {
@@ -234,6 +235,19 @@ static void check_sqlite(const Patient *patient, Finding *finding)
     say(finding, old ? LEVEL_FAIL : LEVEL_OK, old ? "update libsqlite3" : NULL, "%s", sqlite3_libversion());
 }
 
+/* Whether a start would take the sinks, with their files. */
+static void check_sinks(const Patient *patient, Finding *finding)
+{
+    SinkConfig sinks;
+    Error error;
+    if (sink_config_read(patient->config, &sinks, &error) != STATUS_OK) {
+        say(finding, LEVEL_FAIL, "correct the configuration: docs/configuration.md", "%s", error.message);
+        return;
+    }
+    say(finding, LEVEL_OK, NULL, "%zu of %u enabled", sinks.count, config_member_count(patient->config, OPTION_SINKS));
+    sink_config_release(&sinks);
+}
+
 /* ---- The machine --------------------------------------------------------------------------------------------------- */
 
 static void check_open_files(const Patient *patient, Finding *finding)
@@ -321,6 +335,7 @@ static const struct {
     {"lock", check_lock},
     {"store", check_store},
     {"sqlite", check_sqlite},
+    {"sinks", check_sinks},
     {"open files", check_open_files},
     {"memory", check_memory},
     {"clock", check_clock},
@@ -400,9 +415,10 @@ static int run(const Args *args)
 const Command command_doctor = {
     .name = "doctor",
     .summary = "says whether this machine is fit to run it",
-    .description = "Looks at the disk (room, kind, how long a sync takes), the store and who holds it, limits, memory "
-                   "and the clock. Each "
-                   "line is ok, warn or fail, with what to do. It changes nothing, and may run beside a server.",
+    .description =
+        "Looks at the disk (room, kind, how long a sync takes), the store and who holds it, the sinks, limits, memory "
+        "and the clock. Each "
+        "line is ok, warn or fail, with what to do. It changes nothing, and may run beside a server.",
     .example = "weir doctor --data /var/lib/weir\nweir doctor --json --config weir.yaml\n",
     .exits = "0 nothing failed\n1 something failed\n2 the configuration is wrong\n",
     .flags = (const Flag *const[]){flags_data, flags_json, flags_config, NULL},

@@ -12,7 +12,8 @@ static void put_option(Buf *buf, const OptionGroup *group, const Option *option)
         buf_printf(buf, "| `%s`<br>`WEIR_%s` | ", option->name, variable);
     }
     option_put_type(buf, option);
-    buf_printf(buf, option->initial[0] ? " | `%s` | " : " | %s | ", option->initial);
+    const char *quote = option->initial[0] ? "`" : "";
+    buf_printf(buf, " | %s%s%s | ", quote, option->initial, quote);
 }
 
 static void put_help(Buf *buf, const Option *option) { buf_printf(buf, "%s |\n", option->help); }
@@ -32,7 +33,7 @@ static void put_group(Buf *buf, const OptionGroup *group)
 {
     buf_printf(buf, "\n## %s\n\n%s\n\n```yaml\n%s```\n\n", group->prefix, group->help, group->example);
     buf_printf(buf, "The options of `%s.<name>`:\n\n", group->prefix);
-    buf_printf(buf, "| option, variable | type | default | only for | meaning |\n|---|---|---|---|---|\n");
+    BUF_PUT(buf, "| option, variable | type | default | only for | meaning |\n|---|---|---|---|---|\n");
     for (unsigned id = 0; id < group->table.count; id++) {
         const Option *option = &group->table.items[id];
         put_option(buf, group, option);

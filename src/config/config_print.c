@@ -120,7 +120,9 @@ void config_put_yaml(Buf *buf, const Config *config)
     }
     for (OptionGroupId id = 0; id < OPTION_GROUP_COUNT; id++) {
         const ConfigMembers *members = &config->groups[id];
-        buf_printf(buf, members->count ? "%s:\n" : "", option_groups[id]->prefix);
+        if (members->count > 0) {
+            buf_printf(buf, "%s:\n", option_groups[id]->prefix);
+        }
         for (unsigned i = 0; i < members->count; i++) {
             put_yaml_member(buf, members->items[i]);
         }

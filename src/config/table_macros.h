@@ -12,6 +12,7 @@
 #define HOUR        (3600 * SECOND)
 
 #define NO_LIMITS 0, 0
+#define NO_MARKS  0, 0
 #define CHOICES(...)                                                                                                   \
     {                                                                                                                  \
         __VA_ARGS__                                                                                                    \

@@ -49,7 +49,10 @@ static bool split_host(Str authority, Url *url)
 {
     bool bracketed = authority.len > 0 && authority.ptr[0] == '[';
     url->host = before_any(authority, bracketed ? "]" : ":");
-    if (bracketed && url->host.len < authority.len) {
+    if (bracketed) {
+        if (url->host.len == authority.len) {
+            return false;
+        }
         url->host.len++;
     }
     Str port = behind(authority, url->host.len);

@@ -29,7 +29,8 @@ static void check_cases(const Option *option, const Case *cases, size_t count)
         }
     }
 }
-#define CHECK_CASES(id, ...) check_cases(&option_table[id], (Case[]){__VA_ARGS__}, sizeof((Case[]){__VA_ARGS__}) / sizeof(Case))
+#define CHECK_CASES(id, ...)                                                                                           \
+    check_cases(&option_table[id], (Case[]){__VA_ARGS__}, sizeof((Case[]){__VA_ARGS__}) / sizeof(Case))
 
 static void test_sizes(void **state)
 {
@@ -85,9 +86,11 @@ static void test_limits_are_named(void **state)
     (void)state;
     int64_t number;
     Error error;
-    assert_int_equal(option_parse(&option_table[OPTION_HTTP_HEADER_BYTES_MAX], STR("1"), 2, &number, &error), STATUS_REFUSED);
+    assert_int_equal(option_parse(&option_table[OPTION_HTTP_HEADER_BYTES_MAX], STR("1"), 2, &number, &error),
+                     STATUS_REFUSED);
     assert_string_equal(error.message, "must be within 4KiB to 1MiB");
-    assert_int_equal(option_parse(&option_table[OPTION_RECORDS_ON_CONFLICT], STR("last"), 2, &number, &error), STATUS_REFUSED);
+    assert_int_equal(option_parse(&option_table[OPTION_RECORDS_ON_CONFLICT], STR("last"), 2, &number, &error),
+                     STATUS_REFUSED);
     assert_string_equal(error.message, "\"last\" is not one of refuse, first");
 }
 
