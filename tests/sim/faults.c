@@ -295,7 +295,7 @@ void faults_after_boot(World *world)
     Faults *faults = &world->faults;
     faults->damaged_before_boot = false;
     faults->damaged_live = false;
-    if (faults->was_distrusted && (faults_is_damaged(world) || store_is_distrusted(world))) {
+    if (faults->was_distrusted && !faults->hard_struck && (faults_is_damaged(world) || store_is_distrusted(world))) {
         story_failf(&world->story, "the indexes were distrusted, but the start has not made them anew");
     }
     faults->damaged_live = faults_is_damaged(world);

@@ -67,9 +67,10 @@ static void use_view(World *world)
     }
     StoreReader *reader = world->machine.readers[MACHINE_READER_HELD];
     story_tell(&world->story, "the view up to seq %" PRId64 " is used", held->bound);
-    switch (random_below(random, 5)) {
+    switch (random_below(random, 6)) {
     case 0: walk_scan(world, reader, 0, held->bound, "a held view, scanned"); break;
     case 3: walk_messages(world, reader, held->bound); break;
+    case 4: walk_between(world, reader, held->view); break;
     case 1: walk_times(world, reader, held->bound, false, "a held view, by time"); break;
     case 2: walk_times(world, reader, held->bound, true, "a held view, by time, backwards"); break;
     default: {
@@ -255,6 +256,7 @@ static void check_log(World *world)
     }
     enum { FINDS = 20 };
     for (size_t i = 0; i < FINDS; i++) {
+        walk_between(world, reader, view);
         Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
         walk_find(world, reader, bound, id, source);
     }
@@ -282,7 +284,9 @@ static void look_by_hand(World *world)
     }
     int64_t bound = model_last_seq(&world->model);
     Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
-    switch (random_below(&world->reading.random, 4)) {
+    switch (random_below(&world->reading.random, 6)) {
+    case 2:
+    case 3: walk_between(world, reader, view); break;
     case 0:
         walk_scan(world, reader, (int64_t)random_below(&world->reading.random, (uint64_t)bound + 1), bound, "a scan");
         break;

@@ -5,6 +5,7 @@
 
 #include "sim/need.h"
 #include "sim/world.h"
+#include "support/random.h"
 
 /* ---- One record ------------------------------------------------------------------------------------------------------------- */
 
@@ -165,6 +166,81 @@ bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descendin
     }
     free(seqs);
     return status == STATUS_OK;
+}
+
+/* A place in the order of time: at a record, beside it, or at an end. */
+static TimePosition draw_position(World *world, int64_t bound)
+{
+    uint64_t *random = &world->reading.random;
+    if (bound == 0 || random_below(random, 10) == 0) {
+        return random_below(random, 2) ? TIME_POSITION_FIRST : TIME_POSITION_LAST;
+    }
+    int64_t seq = 1 + (int64_t)random_below(random, (uint64_t)bound);
+    const ModelEntry *entry = model_at(&world->model, seq);
+    seq = entry->is_alert ? entry->about : seq;
+    const int64_t seqs[] = {0, seq - 1, seq, seq + 1, INT64_MAX};
+    int64_t beside = (int64_t)random_below(random, 3) - 1;
+    return (TimePosition){model_at(&world->model, seq)->record.time_us + (random_below(random, 3) ? 0 : beside),
+                          seqs[random_below(random, sizeof seqs / sizeof *seqs)]};
+}
+
+/* Most often all of it, as those do who ask for all that there is. */
+static int64_t draw_through(World *world, int64_t bound)
+{
+    uint64_t *random = &world->reading.random;
+    return random_below(random, 3) ? INT64_MAX : (int64_t)random_below(random, (uint64_t)bound + 1);
+}
+
+static bool is_before(TimePosition a, TimePosition b)
+{
+    return a.time_us < b.time_us || (a.time_us == b.time_us && a.seq < b.seq);
+}
+
+/* Those up to `through` that lie strictly between two places, from the first to the second. To be freed. */
+static int64_t *seqs_between(const Model *model, TimePosition from, TimePosition to, int64_t through, size_t *ret_count)
+{
+    Question question = {.descending = is_before(to, from)};
+    question_everything(&question);
+    TimePosition low = question.descending ? to : from, high = question.descending ? from : to;
+    int64_t *seqs = question_seqs(&question, model, through, ret_count);
+    size_t kept = 0;
+    for (size_t i = 0; i < *ret_count; i++) {
+        TimePosition at = {model_at(model, seqs[i])->record.time_us, seqs[i]};
+        if (is_before(low, at) && is_before(at, high)) {
+            seqs[kept++] = seqs[i];
+        }
+    }
+    *ret_count = kept;
+    return seqs;
+}
+
+void walk_between(World *world, StoreReader *reader, const StoreView *view)
+{
+    int64_t bound = view_bound(view), through = draw_through(world, bound);
+    TimePosition from = draw_position(world, bound), to = draw_position(world, bound);
+    Error error = {0};
+    char what[200];
+    snprintf(what, sizeof what,
+             "a walk from %" PRId64 " us, seq %" PRId64 " to %" PRId64 " us, seq %" PRId64 ", through %" PRId64,
+             from.time_us, from.seq, to.time_us, to.seq, through);
+    Walk walk = {.world = world, .what = what, .enough = SIZE_MAX};
+    int64_t *seqs = seqs_between(&world->model, from, to, through < bound ? through : bound, &walk.count);
+    uint64_t struck = faults_struck(world);
+    walk.seqs = seqs;
+    if (random_below(&world->reading.random, 3) == 0) {
+        walk.enough = 1 + random_below(&world->reading.random, 20);
+    }
+    if (view_estimate_times(view, from, to) < walk.count) {
+        story_failf(&world->story, "%s: the estimate says %" PRIu64 ", but there are %zu", what,
+                    view_estimate_times(view, from, to), walk.count);
+    }
+    Status status = reader_walk_times(reader, from, to, through, FIELD_ALL, visit_next, &walk, &error);
+    if (status == STATUS_OK) {
+        check_walk_end(&walk);
+    } else {
+        faults_check_reading(world, struck, what, status, error.message);
+    }
+    free(seqs);
 }
 
 /* By commit order: those with the id, from this source when one is named. */

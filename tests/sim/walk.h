@@ -11,6 +11,8 @@ typedef struct World World;
 
 bool walk_scan(World *world, StoreReader *reader, int64_t after, int64_t bound, const char *what);
 bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descending, const char *what);
+/* Between two places that are drawn, either way; and whether the view's estimate is high enough. */
+void walk_between(World *world, StoreReader *reader, const StoreView *view);
 void walk_find(World *world, StoreReader *reader, int64_t bound, Str id, Str source);
 bool walk_messages(World *world, StoreReader *reader, int64_t bound);
 /* Whether the rules in the store are the model's. */
