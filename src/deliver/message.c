@@ -98,3 +98,22 @@ void message_put_alert(Buf *buf, const StoredRecord *stored, Str body, unsigned 
     }
     buf_put_char(buf, '}');
 }
+
+void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
+{
+    bool is_delivery = letter->stage == DEAD_LETTER_DELIVERY;
+    buf_put_char(buf, '{');
+    buf_put_key(buf, "dead_letter");
+    buf_put_char(buf, '{');
+    put_count(buf, "id", letter->id);
+    put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
+    put_text(buf, is_delivery ? "sink" : "origin", letter->origin);
+    if (is_delivery) {
+        put_count(buf, "seq", letter->seq);
+    }
+    put_text(buf, "error", letter->error);
+    put_count(buf, "attempts", letter->attempts);
+    buf_put_key(buf, "created");
+    buf_put_time_json(buf, letter->created_us);
+    BUF_PUT(buf, "}}");
+}

@@ -1,5 +1,8 @@
 #include "store/store_ops.h"
 
+const char *const dead_letter_stage_names[] = {"intake", "delivery", "job"};
+const char *const dead_letter_state_names[] = {"open", "retrying", "resolved", "discarded"};
+
 StoreOptions store_options_default(const char *dir)
 {
     return (StoreOptions){
@@ -122,6 +125,32 @@ Status reader_messages(StoreReader *reader, Str kind, int64_t after, MessageVisi
 Status reader_rules(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr)
 {
     return reader->ops->reader_rules(reader, visit, context, reterr);
+}
+
+Status reader_sinks(StoreReader *reader, SinkVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->sinks(reader, visit, context, reterr);
+}
+
+Status reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->retries(reader, sink, job, visit, context, reterr);
+}
+
+Status reader_attempts(StoreReader *reader, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->attempts(reader, seq, visit, context, reterr);
+}
+
+Status reader_dead_letters(StoreReader *reader, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
+                           Error *reterr)
+{
+    return reader->ops->dead_letters(reader, filter, visit, context, reterr);
+}
+
+Status reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->replays(reader, sink, visit, context, reterr);
 }
 
 Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,

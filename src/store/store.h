@@ -121,6 +121,7 @@ int64_t store_last_seq(const Store *store);
 
 typedef struct StoreMetrics {
     int64_t last_seq, published_seq, record_count, message_count;
+    int64_t dead_letters_open;
     uint64_t database_bytes, wal_bytes, index_bytes, free_bytes;
     int64_t runs_ids, runs_flows, runs_times, runs_rollups;
     int64_t flow_cache_hits, flow_cache_misses;
@@ -219,7 +220,8 @@ typedef bool RetryVisitor(void *context, const StoredRetry *retry);
 Status reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context,
                       Error *reterr) MUST_CHECK;
 typedef bool AttemptVisitor(void *context, const StoredAttempt *attempt);
-Status reader_attempts(StoreReader *reader, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status reader_attempts(StoreReader *reader, int64_t seq, AttemptVisitor *visit, void *context,
+                       Error *reterr) MUST_CHECK;
 typedef bool DeadLetterVisitor(void *context, const DeadLetter *letter);
 Status reader_dead_letters(StoreReader *reader, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
                            Error *reterr) MUST_CHECK;

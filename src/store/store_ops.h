@@ -34,6 +34,12 @@ typedef struct StoreOps {
     Status (*messages)(StoreReader *reader, Str kind, int64_t after, MessageVisitor *visit, void *context,
                        Error *reterr);
     Status (*reader_rules)(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr);
+    Status (*sinks)(StoreReader *reader, SinkVisitor *visit, void *context, Error *reterr);
+    Status (*retries)(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context, Error *reterr);
+    Status (*attempts)(StoreReader *reader, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr);
+    Status (*dead_letters)(StoreReader *reader, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
+                           Error *reterr);
+    Status (*replays)(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr);
     Status (*verify)(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
                      VerifyReport *ret_report, Error *reterr);

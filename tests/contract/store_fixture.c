@@ -10,7 +10,7 @@ void fixture_use(const StoreFactory *factory) { factory_in_use = factory; }
 void fixture_open(Fixture *fixture)
 {
     Error error = {0};
-    Status status = store_open(&fixture->options, &fixture->store, &error);
+    Status status = fixture->factory->open(&fixture->options, &fixture->store, &error);
     if (status != STATUS_OK) {
         print_error("%s\n", error.message);
     }

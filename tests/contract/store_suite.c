@@ -332,5 +332,7 @@ int store_suite_run(const StoreFactory *factory)
         STORE_TEST(test_many_random_batches),
     };
     int failed = cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);
-    return failed + store_suite_run_reading(factory);
+    failed += store_suite_run_reading(factory);
+    failed += store_suite_run_deliveries(factory);
+    return failed + store_suite_run_dead_letters(factory);
 }

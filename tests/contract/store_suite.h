@@ -13,11 +13,16 @@ typedef struct StoreFactory {
     void (*remove)(const char *dir);
     /* What options differ from the defaults. */
     void (*adjust)(StoreOptions *options);
+    Status (*open)(const StoreOptions *options, Store **ret_store, Error *reterr);
+    bool keeps; /* what was written is there when the place is opened again */
 } StoreFactory;
 
 /* Runs all tests; returns how many failed. */
 int store_suite_run(const StoreFactory *factory);
 /* The part of them that is about the reading side. */
 int store_suite_run_reading(const StoreFactory *factory);
+/* And those about sinks, retries and replays, and about dead letters. */
+int store_suite_run_deliveries(const StoreFactory *factory);
+int store_suite_run_dead_letters(const StoreFactory *factory);
 
 #endif

@@ -31,6 +31,7 @@ static void small_cache(StoreOptions *options)
 
 int main(void)
 {
-    const StoreFactory factory = {"store-sqlite-collisions", scratch_dir_make, scratch_dir_remove, small_cache};
+    const StoreFactory factory = {
+        "store-sqlite-collisions", scratch_dir_make, scratch_dir_remove, small_cache, store_open, true};
     return store_suite_run(&factory);
 }

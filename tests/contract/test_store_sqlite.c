@@ -12,8 +12,10 @@ static void in_steps(StoreOptions *options)
 
 int main(void)
 {
-    const StoreFactory threaded = {"store-sqlite-threaded", scratch_dir_make, scratch_dir_remove, on_thread};
-    const StoreFactory stepped = {"store-sqlite-stepped", scratch_dir_make, scratch_dir_remove, in_steps};
+    const StoreFactory threaded = {
+        "store-sqlite-threaded", scratch_dir_make, scratch_dir_remove, on_thread, store_open, true};
+    const StoreFactory stepped = {
+        "store-sqlite-stepped", scratch_dir_make, scratch_dir_remove, in_steps, store_open, true};
     int failed = store_suite_run(&threaded);
     return failed + store_suite_run(&stepped);
 }

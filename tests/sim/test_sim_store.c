@@ -37,6 +37,6 @@ static void on_disk(StoreOptions *options)
 
 int main(void)
 {
-    const StoreFactory factory = {"sqlite on the simulated disk", make_disk, free_disk, on_disk};
+    const StoreFactory factory = {"sqlite on the simulated disk", make_disk, free_disk, on_disk, store_open, true};
     return store_suite_run(&factory);
 }

@@ -5,7 +5,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ROWS_MAX = 200000, ALERTS_MAX = 1000 };
+#include "support/fake_deliveries.h"
+#include "support/fake_rollups.h"
+
+enum { ROWS_MAX = 200000, MESSAGES_MAX = 20000 };
 
 typedef struct FakeStore FakeStore;
 
@@ -27,12 +30,16 @@ struct FakeStore {
     size_t count;
     size_t *by_time; /* indexes of rows, in order of (time, seq), when `sorted` */
     bool sorted;
-    StoredMessage alerts[ALERTS_MAX];
-    size_t alert_count;
+    StoredMessage messages[MESSAGES_MAX];
+    size_t message_count;
+    Arena texts; /* of what was applied */
+    FakeDeliveries *deliveries;
+    RuleSet *rules; /* none */
     int64_t last_seq, rollup_seq;
     FakeReader reader;
     FakeReads reads;
-    Status failure;
+    Status failure, apply_failure;
+    const Clock *clock; /* NULL: the time is 0 */
 };
 
 static const StoreOps ops;
@@ -47,6 +54,11 @@ Store *fake_store_new(const StoreInfo *info)
     store->rows = calloc(ROWS_MAX, sizeof *store->rows);
     store->by_time = calloc(ROWS_MAX, sizeof *store->by_time);
     assert(store->rows && store->by_time);
+    store->deliveries = fake_deliveries_new();
+    arena_init(&store->texts, 64 << 10, (size_t)1 << 30);
+    Error error = {0};
+    Status status = rule_set_new(NULL, 0, &store->rules, &error);
+    assert(status == STATUS_OK);
     store->reader.store = store;
     return &store->base;
 }
@@ -54,6 +66,9 @@ Store *fake_store_new(const StoreInfo *info)
 void fake_store_free(Store *base)
 {
     FakeStore *store = (FakeStore *)base;
+    fake_deliveries_free(store->deliveries);
+    rule_set_drop(store->rules);
+    arena_release(&store->texts);
     free(store->rows);
     free(store->by_time);
     free(store);
@@ -88,13 +103,54 @@ int64_t fake_store_add(Store *base, const Record *record)
     return row->seq;
 }
 
-int64_t fake_store_add_alert(Store *base, int64_t record_seq, const char *body)
+static Str keep_text(FakeStore *store, Str text)
+{
+    Str copy = arena_copy(&store->texts, text.len ? text : STR(""));
+    assert(copy.ptr);
+    return copy;
+}
+
+int64_t fake_store_add_message(Store *base, Str kind, int64_t record_seq, int64_t created_us, Str body)
 {
     FakeStore *store = (FakeStore *)base;
-    assert(store->alert_count < ALERTS_MAX);
-    store->alerts[store->alert_count++] = (StoredMessage){
-        .seq = ++store->last_seq, .kind = STR("alert"), .record_seq = record_seq, .body = str_from(body)};
+    assert(store->message_count < MESSAGES_MAX);
+    store->messages[store->message_count++] = (StoredMessage){.seq = ++store->last_seq,
+                                                              .kind = keep_text(store, kind),
+                                                              .record_seq = record_seq,
+                                                              .created_us = created_us,
+                                                              .body = keep_text(store, body)};
     return store->last_seq;
+}
+
+int64_t fake_store_add_alert(Store *base, int64_t record_seq, const char *body)
+{
+    return fake_store_add_message(base, STR("alert"), record_seq, 0, str_from(body));
+}
+
+const StoredRecord *fake_store_at(Store *base, int64_t seq)
+{
+    FakeStore *store = (FakeStore *)base;
+    size_t low = 0, high = store->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (store->rows[middle].seq < seq) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < store->count && store->rows[low].seq == seq ? &store->rows[low] : NULL;
+}
+
+const StoredMessage *fake_store_message_at(Store *base, int64_t seq)
+{
+    FakeStore *store = (FakeStore *)base;
+    for (size_t i = 0; i < store->message_count; i++) {
+        if (store->messages[i].seq == seq) {
+            return &store->messages[i];
+        }
+    }
+    return NULL;
 }
 
 void fake_store_publish(Store *base)
@@ -183,27 +239,12 @@ static StoredRecord shown(const StoredRecord *row, uint32_t fields)
     return copy;
 }
 
-static const StoredRecord *row_at(const FakeReader *reader, int64_t seq)
-{
-    size_t low = 0, high = reader->store->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (reader->store->rows[middle].seq < seq) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool found = low < reader->store->count && reader->store->rows[low].seq == seq && seq <= reader->view->base.bound;
-    return found ? &reader->store->rows[low] : NULL;
-}
-
 static Status get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr)
 {
     FakeReader *reader = (FakeReader *)base;
     assert(reader->looking);
-    const StoredRecord *row = row_at(reader, seq);
-    if (!row) {
+    const StoredRecord *row = fake_store_at(&reader->store->base, seq);
+    if (!row || seq > reader->view->base.bound) {
         return error_set(reterr, STATUS_REFUSED, "there is no record %lld", (long long)seq);
     }
     reader->store->reads.fetched++;
@@ -229,11 +270,12 @@ static Status scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
                    void *context, Error *reterr)
 {
     FakeReader *reader = (FakeReader *)base;
-    assert(reader->looking && through <= reader->view->base.bound);
+    int64_t bound = reader->view->base.bound;
+    assert(reader->looking);
     Status status = fail_if_told(reader->store, reterr);
     for (size_t i = 0; i < reader->store->count && status == STATUS_OK; i++) {
         const StoredRecord *row = &reader->store->rows[i];
-        if (row->seq > after && row->seq <= through) {
+        if (row->seq > after && row->seq <= through && row->seq <= bound) {
             StoredRecord copy = shown(row, fields);
             reader->store->reads.scanned++;
             if (!visit(context, &copy)) {
@@ -320,86 +362,131 @@ static uint64_t estimate_times(const StoreView *base, TimePosition from, TimePos
     return (uint64_t)(base->bound - base->rollup_seq) + (last > first ? last - first : 0);
 }
 
-/* ---- Rollups, made on the spot ----------------------------------------------------------------------------------- */
-
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-
-static int compare_buckets(const void *a, const void *b)
-{
-    int64_t left = ((const Rollup *)a)->bucket, right = ((const Rollup *)b)->bucket;
-    return (left > right) - (left < right);
-}
-
-static void add_to_rollups(Rollup *rollups, size_t *count, int64_t bucket, const Record *record)
-{
-    Rollup *found = NULL;
-    for (size_t i = *count; i > 0 && !found; i--) {
-        Rollup *rollup = &rollups[i - 1];
-        if (rollup->bucket == bucket && rollup->type == record->type && str_equal(rollup->unit, record->unit) &&
-            str_equal(rollup->destination_id, record->destination_id)) {
-            found = rollup;
-        }
-    }
-    if (!found) {
-        found = &rollups[(*count)++];
-        *found = (Rollup){bucket, record->destination_id, record->unit, record->type, 0, 0, INT64_MAX, INT64_MIN};
-    }
-    found->count++;
-    found->sum += record->value;
-    found->min = record->value < found->min ? record->value : found->min;
-    found->max = record->value > found->max ? record->value : found->max;
-}
-
 static Status rollups_in(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
                          void *context, Error *reterr)
 {
     FakeReader *reader = (FakeReader *)base;
     FakeStore *store = reader->store;
-    int64_t day_us = INT64_C(86400000000), offset_us = level == ROLLUP_WEEK ? 3 * day_us : 0;
-    int64_t unit_us = level == ROLLUP_WEEK ? 7 * day_us : level == ROLLUP_DAY ? day_us : day_us / 24;
-    size_t count = 0;
     assert(reader->looking);
-    Rollup *rollups = calloc(store->count + 1, sizeof *rollups);
-    assert(rollups);
-    for (size_t i = 0; i < store->count; i++) {
-        int64_t bucket = floor_div(store->rows[i].record.time_us + offset_us, unit_us);
-        if (store->rows[i].seq <= reader->view->base.rollup_seq && bucket >= from && bucket < to) {
-            add_to_rollups(rollups, &count, bucket, &store->rows[i].record);
-        }
-    }
-    qsort(rollups, count, sizeof *rollups, compare_buckets);
     Status status = fail_if_told(store, reterr);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        store->reads.rollups++;
-        if (!visit(context, &rollups[i])) {
-            break;
-        }
+    if (status == STATUS_OK) {
+        store->reads.rollups +=
+            fake_rollups(store->rows, store->count, reader->view->base.rollup_seq, level, from, to, visit, context);
     }
-    free(rollups);
     return status;
 }
 
 static Status messages(StoreReader *base, Str kind, int64_t after, MessageVisitor *visit, void *context, Error *reterr)
 {
     FakeReader *reader = (FakeReader *)base;
-    assert(reader->looking && str_is(kind, "alert"));
-    for (size_t i = 0; i < reader->store->alert_count; i++) {
-        const StoredMessage *alert = &reader->store->alerts[i];
-        if (alert->seq > after && alert->seq <= reader->view->base.bound && !visit(context, alert)) {
-            break;
+    assert(reader->looking);
+    Status status = fail_if_told(reader->store, reterr);
+    bool go_on = status == STATUS_OK;
+    for (size_t i = 0; i < reader->store->message_count && go_on; i++) {
+        const StoredMessage *message = &reader->store->messages[i];
+        if (message->seq > after && message->seq <= reader->view->base.bound &&
+            (!kind.len || str_equal(message->kind, kind))) {
+            go_on = visit(context, message);
         }
     }
-    return fail_if_told(reader->store, reterr);
+    return status;
 }
 
-/* ---- Nothing here writes ----------------------------------------------------------------------------------------- */
+/* ---- Deliveries -------------------------------------------------------------------------------------------------- */
+
+static Status sinks(StoreReader *base, SinkVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_deliveries_sinks(store->deliveries, visit, context);
+    }
+    return status;
+}
+
+static Status retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_deliveries_retries(store->deliveries, sink, job, visit, context);
+    }
+    return status;
+}
+
+static Status attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_deliveries_attempts(store->deliveries, seq, visit, context);
+    }
+    return status;
+}
+
+static Status dead_letters(StoreReader *base, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
+                           Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_deliveries_letters(store->deliveries, filter, visit, context);
+    }
+    return status;
+}
+
+static Status replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_deliveries_replays(store->deliveries, sink, visit, context);
+    }
+    return status;
+}
+
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static void close_store(Store *store) { fake_store_free(store); }
 
-static Status apply(Store *store, Work *first, Error *reterr)
+void fake_store_fail_apply(Store *base, Status status) { ((FakeStore *)base)->apply_failure = status; }
+
+void fake_store_use_clock(Store *base, const Clock *clock) { ((FakeStore *)base)->clock = clock; }
+
+static void append_records(FakeStore *store, Work *work, int64_t now_us)
 {
-    (void)store, (void)first;
-    return error_set(reterr, STATUS_BROKEN, "the fake store is only read");
+    for (size_t i = 0; i < work->records.count && !work->records.dry_run; i++) {
+        Record copy = work->records.items[i];
+        Str *texts[] = {&copy.record_id, &copy.source_id, &copy.destination_id,
+                        &copy.unit,      &copy.reference, &copy.traceparent};
+        for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
+            *texts[at] = keep_text(store, *texts[at]);
+        }
+        int64_t seq = fake_store_add(&store->base, &copy);
+        store->rows[store->count - 1].received_us = now_us;
+        work->records.outcomes[i] = (Outcome){.kind = OUTCOME_CREATED, .seq = seq};
+    }
+}
+
+static Status apply(Store *base, Work *first, Error *reterr)
+{
+    FakeStore *store = (FakeStore *)base;
+    Status failure = store->apply_failure;
+    int64_t now_us = store->clock ? clock_wall_us(store->clock) : 0;
+    store->apply_failure = STATUS_OK;
+    if (failure != STATUS_OK) {
+        return error_set(reterr, failure, "the fake store was told to fail");
+    }
+    for (Work *work = first; work; work = work->next) {
+        work->status = STATUS_OK;
+        assert(work->kind != WORK_RULE_PUT && work->kind != WORK_RULE_DELETE);
+        if (work->kind == WORK_RECORDS) {
+            append_records(store, work, now_us);
+        } else {
+            fake_deliveries_apply(store->deliveries, base, work, now_us);
+        }
+    }
+    return STATUS_OK;
 }
 
 static Status maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
@@ -410,28 +497,37 @@ static Status maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
     return STATUS_OK;
 }
 
-static RuleSet *rules(Store *store)
-{
-    (void)store;
-    return NULL;
-}
+static RuleSet *rules(Store *base) { return ((FakeStore *)base)->rules; }
 
 static int64_t last_seq(const Store *base) { return ((const FakeStore *)base)->last_seq; }
 
 static void metrics(const Store *base, StoreMetrics *ret_metrics)
 {
     const FakeStore *store = (const FakeStore *)base;
-    *ret_metrics = (StoreMetrics){.last_seq = store->last_seq, .published_seq = store->rollup_seq};
+    *ret_metrics = (StoreMetrics){.last_seq = store->last_seq,
+                                  .published_seq = store->rollup_seq,
+                                  .record_count = (int64_t)store->count,
+                                  .message_count = (int64_t)store->message_count,
+                                  .dead_letters_open = fake_deliveries_open_letters(store->deliveries)};
 }
 
 static Status reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
 {
-    *ret_reader = fake_store_reader(base);
     (void)reterr;
+    FakeReader *reader = calloc(1, sizeof *reader);
+    assert(reader);
+    *reader = (FakeReader){.base = {.ops = &ops}, .store = (FakeStore *)base};
+    *ret_reader = &reader->base;
     return STATUS_OK;
 }
 
-static void reader_close(StoreReader *reader) { (void)reader; }
+static void reader_close(StoreReader *base)
+{
+    FakeReader *reader = (FakeReader *)base;
+    if (reader != &reader->store->reader) {
+        free(reader);
+    }
+}
 
 static Status read_rules(StoreReader *reader, RuleVisitor *visit, void *context, Error *reterr)
 {
@@ -469,5 +565,10 @@ static const StoreOps ops = {
     .rollups = rollups_in,
     .messages = messages,
     .reader_rules = read_rules,
+    .sinks = sinks,
+    .retries = retries,
+    .attempts = attempts,
+    .dead_letters = dead_letters,
+    .replays = replays,
     .verify = verify,
 };

@@ -1,4 +1,7 @@
-/* The reading side of store.h on an array in memory, for tests of what reads. One reader at a time. */
+/* store.h on arrays in memory, for tests of what reads and of what delivers. One thread.
+ *
+ * Written are records (appended as they are: whoever writes sees to it that none comes twice) and all work of deliveries; there are
+ * no rules. store_close is fake_store_free. */
 #ifndef WEIR_TESTS_FAKE_STORE_H
 #define WEIR_TESTS_FAKE_STORE_H
 
@@ -10,11 +13,18 @@ void fake_store_free(Store *store);
 /* Appends to the log, with the flow's totals; the texts must outlive the store. Returns the sequence. */
 int64_t fake_store_add(Store *store, const Record *record);
 int64_t fake_store_add_alert(Store *store, int64_t record_seq, const char *body);
+/* Any message; the texts are copied. */
+int64_t fake_store_add_message(Store *store, Str kind, int64_t record_seq, int64_t created_us, Str body);
+
+/* What is at that place of the log; NULL when it is none of these. */
+const StoredRecord *fake_store_at(Store *store, int64_t seq);
+const StoredMessage *fake_store_message_at(Store *store, int64_t seq);
 
 /* From now on the rollups cover everything that is in the log. */
 void fake_store_publish(Store *store);
 
-StoreReader *fake_store_reader(Store *store); /* one for each store; freed with it */
+/* One for each store; freed with it. store_reader_open makes others. */
+StoreReader *fake_store_reader(Store *store);
 
 /* What readers have been handed since the last call. */
 typedef struct FakeReads {
@@ -24,5 +34,10 @@ FakeReads fake_store_reads(Store *store);
 
 /* The next call of any reader function fails with this status; STATUS_OK turns it off. */
 void fake_store_fail(Store *store, Status status);
+/* Likewise for the next batch that is applied: nothing of it happens. */
+void fake_store_fail_apply(Store *store, Status status);
+
+/* What the time is when something is written; without a clock it is always 0. */
+void fake_store_use_clock(Store *store, const Clock *clock);
 
 #endif

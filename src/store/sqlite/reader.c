@@ -385,13 +385,17 @@ Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisito
     sqlite3_stmt *stmt = NULL;
     bool row = true, go_on = true;
     Status status = db_prepare(reader->db,
-                               "SELECT seq, kind, record_seq, created_us, body FROM messages"
-                               " WHERE kind = ? AND seq > ? AND seq <= ? ORDER BY seq",
+                               kind.len ? "SELECT seq, kind, record_seq, created_us, body FROM messages"
+                                          " WHERE seq > ?1 AND seq <= ?2 AND kind = ?3 ORDER BY seq"
+                                        : "SELECT seq, kind, record_seq, created_us, body FROM messages"
+                                          " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
                                &stmt, reterr);
     if (status == STATUS_OK) {
-        db_bind_text(stmt, 1, kind);
-        sqlite3_bind_int64(stmt, 2, after);
-        sqlite3_bind_int64(stmt, 3, reader->view->base.bound);
+        sqlite3_bind_int64(stmt, 1, after);
+        sqlite3_bind_int64(stmt, 2, reader->view->base.bound);
+    }
+    if (status == STATUS_OK && kind.len) {
+        db_bind_text(stmt, 3, kind);
     }
     while (status == STATUS_OK && go_on && (status = db_step(stmt, "read the messages", &row, reterr)) == STATUS_OK &&
            row) {

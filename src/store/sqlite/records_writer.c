@@ -153,6 +153,20 @@ static Status find_flow(SqliteStore *store, const Record *record, uint64_t hash,
 
 /* ---- Appending ----------------------------------------------------------------------------------------------------- */
 
+Status sqlite_append_message(SqliteStore *store, const StoredMessage *message, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->insert_message;
+    sqlite3_bind_int64(stmt, 1, store->next_seq++);
+    db_bind_text(stmt, 2, message->kind);
+    sqlite3_bind_int64(stmt, 3, message->record_seq);
+    sqlite3_bind_int64(stmt, 4, message->created_us);
+    db_bind_text(stmt, 5, message->body);
+    Status status = db_run(stmt, "insert a message", reterr);
+    sqlite3_clear_bindings(stmt);
+    store->tally.messages++;
+    return status;
+}
+
 static Status append_alert(SqliteStore *store, const StoredRecord *stored, const Alert *alert, Error *reterr)
 {
     Buf body;
@@ -162,16 +176,10 @@ static Status append_alert(SqliteStore *store, const StoredRecord *stored, const
         buf_release(&body);
         return error_set(reterr, STATUS_BUSY, "out of memory for an alert");
     }
-    sqlite3_stmt *stmt = store->insert_message;
-    sqlite3_bind_int64(stmt, 1, store->next_seq++);
-    db_bind_text(stmt, 2, STR("alert"));
-    sqlite3_bind_int64(stmt, 3, stored->seq);
-    sqlite3_bind_int64(stmt, 4, stored->received_us);
-    db_bind_text(stmt, 5, buf_str(&body));
-    Status status = db_run(stmt, "insert a message", reterr);
-    sqlite3_clear_bindings(stmt);
+    StoredMessage message = {
+        .kind = STR("alert"), .record_seq = stored->seq, .created_us = stored->received_us, .body = buf_str(&body)};
+    Status status = sqlite_append_message(store, &message, reterr);
     buf_release(&body);
-    store->tally.messages++;
     return status;
 }
 

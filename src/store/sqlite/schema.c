@@ -1,5 +1,6 @@
 #include "store/sqlite/schema.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -32,6 +33,39 @@ static const char tables_sql[] =
     "  unit TEXT NOT NULL, reference TEXT NOT NULL, type INTEGER NOT NULL, measure TEXT NOT NULL, threshold INTEGER "
     "NOT NULL,"
     "  enabled INTEGER NOT NULL, version INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);";
+
+/* What is kept about deliveries. `cursor_seq` and `sent_seq` are a line's place. Attempts are a ring: a rising id, the lowest go. Dead
+ * letters and replays never use an id again, since people were told of it. */
+static const char deliveries_sql[] =
+    "CREATE TABLE sinks("
+    "  name TEXT PRIMARY KEY, state INTEGER NOT NULL, reason TEXT NOT NULL, cursor_seq INTEGER NOT NULL, sent_seq "
+    "INTEGER NOT NULL,"
+    "  version INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE retries("
+    "  sink TEXT, job INTEGER, seq INTEGER, attempts INTEGER NOT NULL, due_us INTEGER NOT NULL, flow_hash INTEGER NOT "
+    "NULL,"
+    "  PRIMARY KEY(sink, job, seq)) WITHOUT ROWID;"
+    "CREATE TABLE delivery_attempts("
+    "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, sink TEXT NOT NULL, job INTEGER NOT NULL, number INTEGER NOT NULL,"
+    "  begun_us INTEGER NOT NULL, latency_us INTEGER NOT NULL, code INTEGER NOT NULL, taken INTEGER NOT NULL,"
+    "  error TEXT NOT NULL, response TEXT NOT NULL);"
+    "CREATE INDEX delivery_attempts_by_seq ON delivery_attempts(seq);"
+    "CREATE TABLE dead_letters("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, stage INTEGER NOT NULL, state INTEGER NOT NULL, origin TEXT NOT NULL,"
+    "  seq INTEGER NOT NULL, error TEXT NOT NULL, attempts INTEGER NOT NULL, raw BLOB NOT NULL,"
+    "  created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);"
+    "CREATE INDEX dead_letters_by_state ON dead_letters(state, id);"
+    "CREATE UNIQUE INDEX dead_letters_of_deliveries ON dead_letters(origin, seq) WHERE stage = 1;"
+    "CREATE TABLE replays("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, after_seq INTEGER NOT NULL, through_seq INTEGER NOT "
+    "NULL,"
+    "  filter TEXT NOT NULL, state INTEGER NOT NULL, cursor_seq INTEGER NOT NULL, sent_seq INTEGER NOT NULL,"
+    "  sent INTEGER NOT NULL, failed INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);";
+static_assert(DEAD_LETTER_DELIVERY == 1, "an index says so");
+
+/* Each makes a store of one version into one of the next; an empty database has version 0. */
+static const char *const upgrades_sql[] = {tables_sql, deliveries_sql};
+static_assert(sizeof upgrades_sql / sizeof *upgrades_sql == SCHEMA_VERSION, "one for each version");
 
 static const char *const identity_names[] = {"recordId", "sourceId+recordId", "content"};
 
@@ -139,6 +173,46 @@ static Status read_store_id(sqlite3 *db, uint8_t ret_id[16], Error *reterr)
     return status;
 }
 
+Status schema_version(sqlite3 *db, int64_t *ret_version, Error *reterr)
+{
+    return db_get_int(db, "PRAGMA user_version", 0, ret_version, reterr);
+}
+
+/* Inside a transaction. */
+static Status upgrade(sqlite3 *db, int64_t version, Error *reterr)
+{
+    char pragma[64];
+    Status status = STATUS_OK;
+    for (int64_t at = version; at < SCHEMA_VERSION && status == STATUS_OK; at++) {
+        status = db_exec(db, upgrades_sql[at], reterr);
+    }
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA_VERSION);
+    return status == STATUS_OK ? db_exec(db, pragma, reterr) : status;
+}
+
+static Status end_transaction(sqlite3 *db, Status status, Error *reterr)
+{
+    if (status == STATUS_OK) {
+        status = db_exec(db, "COMMIT", reterr);
+    }
+    if (status != STATUS_OK && !sqlite3_get_autocommit(db)) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}
+
+/* A store of an older program gets what it lacks. */
+static Status bring_up_to_date(sqlite3 *db, Error *reterr)
+{
+    int64_t version = 0;
+    Status status = schema_version(db, &version, reterr);
+    if (status != STATUS_OK || version == SCHEMA_VERSION ||
+        (status = db_exec(db, "BEGIN IMMEDIATE", reterr)) != STATUS_OK) {
+        return status;
+    }
+    return end_transaction(db, upgrade(db, version, reterr), reterr);
+}
+
 static Status create(sqlite3 *db, const StoreOptions *options, Error *reterr)
 {
     struct {
@@ -149,21 +223,17 @@ static Status create(sqlite3 *db, const StoreOptions *options, Error *reterr)
     if (status != STATUS_OK || (status = db_exec(db, "BEGIN IMMEDIATE", reterr)) != STATUS_OK) {
         return status;
     }
-    if ((status = db_exec(db, tables_sql, reterr)) == STATUS_OK &&
+    if ((status = upgrade(db, 0, reterr)) == STATUS_OK &&
         (status = create_view(db, options->scale, reterr)) == STATUS_OK &&
         (status = put_store_id(db, random.id, reterr)) == STATUS_OK &&
         (status = meta_put_int(db, "hash_seed", random.hash_seed, reterr)) == STATUS_OK &&
         (status = meta_put_int(db, "epoch", 1, reterr)) == STATUS_OK &&
         (status = meta_put_int(db, "identity", (int64_t)options->identity, reterr)) == STATUS_OK &&
         (status = meta_put_int(db, "scale", (int64_t)options->scale, reterr)) == STATUS_OK &&
-        (status = meta_put_int(db, "created_us", clock_wall_us(options->clock), reterr)) == STATUS_OK &&
-        (status = db_exec(db, "PRAGMA application_id = 0x57656972; PRAGMA user_version = 1", reterr)) == STATUS_OK) {
-        status = db_exec(db, "COMMIT", reterr);
+        (status = meta_put_int(db, "created_us", clock_wall_us(options->clock), reterr)) == STATUS_OK) {
+        status = db_exec(db, "PRAGMA application_id = 0x57656972", reterr);
     }
-    if (status != STATUS_OK) {
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    }
-    return status;
+    return end_transaction(db, status, reterr);
 }
 
 Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr)
@@ -171,7 +241,7 @@ Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr)
     int64_t application = 0, version = 0, tables = 0;
     Status status = db_get_int(db, "PRAGMA application_id", 0, &application, reterr);
     if (status == STATUS_OK) {
-        status = db_get_int(db, "PRAGMA user_version", 0, &version, reterr);
+        status = schema_version(db, &version, reterr);
     }
     if (status == STATUS_OK) {
         status = db_get_int(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, reterr);
@@ -222,6 +292,8 @@ Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info
     if (status == STATUS_OK && empty) {
         status = options->read_only ? error_set(reterr, STATUS_REFUSED, "there is no store in %s", options->dir)
                                     : create(db, options, reterr);
+    } else if (status == STATUS_OK && !options->read_only) {
+        status = bring_up_to_date(db, reterr);
     }
     int64_t identity = 0, scale = 0, seed = 0, epoch = 0;
     if (status != STATUS_OK || (status = meta_get_int(db, "identity", -1, &identity, reterr)) != STATUS_OK ||

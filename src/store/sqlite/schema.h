@@ -8,15 +8,20 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x57656972, /* "Weir": PRAGMA application_id */
-    SCHEMA_VERSION = 1,                 /* PRAGMA user_version */
+    SCHEMA_VERSION = 2,                 /* PRAGMA user_version */
 };
 
 /* Changes nothing. REFUSED when the database is neither empty nor a store that this program understands. */
 Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr) MUST_CHECK;
 
-/* Makes the tables in an empty database, or checks those that are there, and reads the facts. REFUSED: not a store of ours,
- * newer, other identity or scale. With `read_only` nothing is made. */
+/* Makes the tables in an empty database, adds what an older program's store lacks, and reads the facts. REFUSED: not a store of
+ * ours, newer, other identity or scale. With `read_only` nothing is made or added. */
 Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info, Error *reterr) MUST_CHECK;
+
+/* Since which version a store has sinks, retries, attempts, dead letters and replays. */
+enum { SCHEMA_DELIVERIES = 2 };
+/* The version of a store that is only read: what its tables are. */
+Status schema_version(sqlite3 *db, int64_t *ret_version, Error *reterr) MUST_CHECK;
 
 /* Whole numbers kept by name in the table `meta`. */
 Status meta_get_int(sqlite3 *db, const char *name, int64_t otherwise, int64_t *ret_value, Error *reterr) MUST_CHECK;

@@ -45,6 +45,7 @@ static void sqlite_metrics(const Store *base, StoreMetrics *ret_metrics)
     *ret_metrics = (StoreMetrics){.last_seq = counters->last_seq,
                                   .record_count = counters->records,
                                   .message_count = counters->messages,
+                                  .dead_letters_open = counters->dead_letters,
                                   .database_bytes = file_bytes(store->options.io, store->path),
                                   .wal_bytes = (uint64_t)counters->wal_bytes,
                                   .free_bytes = (uint64_t)counters->free_bytes,
@@ -89,6 +90,11 @@ static const StoreOps sqlite_ops = {
     .rollups = sqlite_rollups,
     .messages = sqlite_messages,
     .reader_rules = sqlite_reader_rules,
+    .sinks = sqlite_sinks,
+    .retries = sqlite_retries,
+    .attempts = sqlite_attempts,
+    .dead_letters = sqlite_dead_letters,
+    .replays = sqlite_replays,
     .verify = sqlite_verify,
 };
 

@@ -5,13 +5,14 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
+#include "store/sqlite/deliveries.h"
 #include "store/sqlite/derived.h"
 #include "store/sqlite/flow_cache.h"
 #include "store/store_ops.h"
 
 /* What the writer counts, read by anyone at any time. */
 typedef struct Counters {
-    atomic_int_fast64_t last_seq, published_seq, records, messages;
+    atomic_int_fast64_t last_seq, published_seq, records, messages, dead_letters;
     atomic_int_fast64_t cache_hits, cache_misses, commits, checkpoints, commit_us, sync_failed;
     atomic_int_fast64_t wal_bytes, free_bytes;
     atomic_bool disk_low;
@@ -20,6 +21,7 @@ typedef struct Counters {
 /* The writer's own counts, made public with each commit. */
 typedef struct Tally {
     int64_t records, messages, cache_hits, cache_misses;
+    int64_t dead_letters; /* open ones */
 } Tally;
 
 typedef struct SqliteStore {
@@ -34,6 +36,7 @@ typedef struct SqliteStore {
     Alert *alerts; /* room for RULES_MAX */
     Arena scratch; /* for one batch */
     sqlite3_stmt *insert_record, *insert_message, *select_record, *select_flow;
+    sqlite3_stmt *deliveries[DELIVERY_STATEMENT_COUNT];
     int64_t next_seq;
     int64_t page_bytes;
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
@@ -53,11 +56,50 @@ Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr) MU
 /* records_writer.c: a WORK_RECORDS inside the writer's transaction */
 Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
 
+/* A message with a sequence of its own; message->seq is not looked at. */
+Status sqlite_append_message(SqliteStore *store, const StoredMessage *message, Error *reterr) MUST_CHECK;
+
 /* rules_writer.c */
 Status sqlite_load_rules(SqliteStore *store, Error *reterr) MUST_CHECK;
 Status sqlite_apply_rule(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_reader_rules(StoreReader *base, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 Status sqlite_visit_rules(sqlite3 *db, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* deliveries.c: sinks and how their lines move. The statements in deliveries.h, run; bound values stay what they were. */
+Status sqlite_prepare_deliveries(SqliteStore *store, Error *reterr) MUST_CHECK;
+void sqlite_finalize_deliveries(SqliteStore *store);
+Status sqlite_put_sink(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_set_sink_state(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_apply_delivery(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+/* Somebody did something that the sink's line has to see. *ret_found: there is such a sink. */
+Status sqlite_touch_sink(SqliteStore *store, Str name, int64_t now_us, bool *ret_found, Error *reterr) MUST_CHECK;
+Status sqlite_put_retry(SqliteStore *store, Str sink, int64_t job, const StoredRetry *retry, Error *reterr) MUST_CHECK;
+Status sqlite_drop_retries(SqliteStore *store, Str sink, int64_t job, Error *reterr) MUST_CHECK;
+
+/* dead_letters.c */
+Status sqlite_count_dead_letters(SqliteStore *store, Error *reterr) MUST_CHECK;
+/* The dead letter of a delivery is opened, or made. `announce`: a new one gets its message. */
+Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool announce, int64_t now_us,
+                              Error *reterr) MUST_CHECK;
+/* A message that was a dead letter and was tried again is settled. */
+Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+/* `head` FROM dead_letters WHERE what the filter picks `tail`; the tail's own parameters begin at ?6. */
+Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFilter *filter, const char *tail,
+                              sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
+
+/* replays.c */
+Status sqlite_put_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_cancel_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+
+/* delivery_reader.c */
+Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *visit, void *context,
+                      Error *reterr) MUST_CHECK;
+Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
+                           Error *reterr) MUST_CHECK;
+Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* reader.c */
 typedef struct SqliteReader {

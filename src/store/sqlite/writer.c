@@ -106,6 +106,7 @@ static void publish_counters(SqliteStore *store)
     counters->last_seq = store->next_seq - 1;
     counters->records = store->tally.records;
     counters->messages = store->tally.messages;
+    counters->dead_letters = store->tally.dead_letters;
     counters->cache_hits = store->tally.cache_hits;
     counters->cache_misses = store->tally.cache_misses;
 }
@@ -122,6 +123,9 @@ static Status load_counters(SqliteStore *store, Error *reterr)
                             "SELECT count(*) FROM records WHERE seq >"
                             " coalesce((SELECT value FROM meta WHERE name = '" META_PUBLISHED_SEQ "'), 0)",
                             0, &behind, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_count_dead_letters(store, reterr);
     }
     store->next_seq = last_seq + 1;
     store->tally.records = published + behind;
@@ -165,14 +169,30 @@ static Status fail_batch(SqliteStore *store, Tally before, Status status, bool i
     return break_down(store, in_commit ? STATUS_UNKNOWN : STATUS_BROKEN);
 }
 
+static Status apply_work(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    work->status = STATUS_OK;
+    switch (work->kind) {
+    case WORK_RECORDS: return sqlite_apply_records(store, work, now_us, reterr);
+    case WORK_RULE_PUT:
+    case WORK_RULE_DELETE: return sqlite_apply_rule(store, work, now_us, reterr);
+    case WORK_SINK_PUT: return sqlite_put_sink(store, work, now_us, reterr);
+    case WORK_SINK_STATE: return sqlite_set_sink_state(store, work, now_us, reterr);
+    case WORK_DELIVERY: return sqlite_apply_delivery(store, work, now_us, reterr);
+    case WORK_DEAD_LETTERS: return sqlite_apply_dead_letters(store, work, now_us, reterr);
+    case WORK_REPLAY_PUT: return sqlite_put_replay(store, work, now_us, reterr);
+    case WORK_REPLAY_CANCEL: break;
+    }
+    return sqlite_cancel_replay(store, work, now_us, reterr);
+}
+
 static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
 {
     int64_t now_us = clock_wall_us(store->options.clock);
     Status status = STATUS_OK;
     for (Work *work = first; work && status == STATUS_OK; work = work->next) {
         arena_reset(&store->scratch);
-        status = work->kind == WORK_RECORDS ? sqlite_apply_records(store, work, now_us, reterr)
-                                            : sqlite_apply_rule(store, work, now_us, reterr);
+        status = apply_work(store, work, now_us, reterr);
     }
     return status;
 }
@@ -301,7 +321,7 @@ static Status prepare(SqliteStore *store, Error *reterr)
                                     " ORDER BY seq DESC LIMIT 1",
                                     &store->select_flow, reterr);
     }
-    return status;
+    return status == STATUS_OK ? sqlite_prepare_deliveries(store, reterr) : status;
 }
 
 /* Writes the WAL's own bytes back and syncs them. */
@@ -394,6 +414,7 @@ void sqlite_writer_close(SqliteStore *store)
     sqlite3_finalize(store->insert_message);
     sqlite3_finalize(store->select_record);
     sqlite3_finalize(store->select_flow);
+    sqlite_finalize_deliveries(store);
     if (store->db) {
         /* The last connection checkpoints and removes the WAL when it closes, if no sync has failed. */
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, store->broken, NULL);

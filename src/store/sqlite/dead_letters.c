@@ -1,0 +1,354 @@
+/* Dead letters: made, announced, tried again, discarded. */
+#include <assert.h>
+
+#include "base/buf.h"
+#include "deliver/message.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/row.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum { NOTICE_BYTES_MAX = 64 << 10, SQL_BYTES_MAX = 4096 };
+
+#define NOTICE_KIND STR("dead_letter.created")
+
+static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_DISCARDED == 3 &&
+                  DEAD_LETTER_DELIVERY == 1,
+              "the statements say so");
+
+Status sqlite_count_dead_letters(SqliteStore *store, Error *reterr)
+{
+    return db_get_int(store->db, "SELECT count(*) FROM dead_letters WHERE state = 0", 0, &store->tally.dead_letters,
+                      reterr);
+}
+
+/* ---- What a message is about ----------------------------------------------------------------------------------------- */
+
+typedef struct Subject {
+    int64_t record_seq; /* the record itself, or the one that an alert is about; 0 for none */
+    uint64_t flow_hash;
+    bool is_record, is_notice;
+} Subject;
+
+/* Fills the flow when there is a record at `seq`. */
+static Status find_record(SqliteStore *store, int64_t seq, bool *ret_found, Subject *subject, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->select_record;
+    sqlite3_reset(stmt);
+    sqlite3_bind_int64(stmt, 1, seq);
+    Status status = db_step(stmt, "read a record", ret_found, reterr);
+    if (status == STATUS_OK && *ret_found) {
+        StoredRecord stored = {0};
+        row_read(stmt, FIELD_ALL, &stored);
+        subject->record_seq = seq;
+        subject->flow_hash = record_flow_hash(stored.record.destination_id, stored.record.reference, stored.record.unit,
+                                              store->base.info.hash_seed);
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static Status find_message(SqliteStore *store, int64_t seq, int64_t *ret_record_seq, bool *ret_notice, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status = db_prepare(store->db, "SELECT kind, record_seq FROM messages WHERE seq = ?", &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 1, seq);
+        status = db_step(stmt, "read a message", &row, reterr);
+    }
+    if (status == STATUS_OK && row) {
+        *ret_notice = str_equal(db_text(stmt, 0), NOTICE_KIND);
+        *ret_record_seq = sqlite3_column_int64(stmt, 1);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+/* A notice of a dead letter is about no record, though it names one: it belongs to no flow. */
+static Status find_subject(SqliteStore *store, int64_t seq, Subject *ret_subject, Error *reterr)
+{
+    int64_t record_seq = 0;
+    bool found = false;
+    *ret_subject = (Subject){0};
+    Status status = find_record(store, seq, &ret_subject->is_record, ret_subject, reterr);
+    if (status == STATUS_OK && !ret_subject->is_record) {
+        status = find_message(store, seq, &record_seq, &ret_subject->is_notice, reterr);
+    }
+    if (status == STATUS_OK && record_seq && !ret_subject->is_notice) {
+        status = find_record(store, record_seq, &found, ret_subject, reterr);
+    }
+    return status;
+}
+
+/* ---- Made ---------------------------------------------------------------------------------------------------------- */
+
+static Status append_notice(SqliteStore *store, const DeadLetter *letter, bool is_record, Error *reterr)
+{
+    Buf body;
+    buf_init(&body, NOTICE_BYTES_MAX);
+    message_put_dead_letter_body(&body, letter);
+    StoredMessage message = {.kind = NOTICE_KIND,
+                             .record_seq = is_record ? letter->seq : 0,
+                             .created_us = letter->created_us,
+                             .body = buf_str(&body)};
+    Status status = body.failed ? error_set(reterr, STATUS_BUSY, "out of memory for the notice of a dead letter")
+                                : sqlite_append_message(store, &message, reterr);
+    buf_release(&body);
+    return status;
+}
+
+/* A notice that cannot be delivered is not announced in its turn: a sink that takes none would never come to an end. */
+static Status announce(SqliteStore *store, const DeadLetter *letter, Error *reterr)
+{
+    Subject subject;
+    Status status = find_subject(store, letter->seq, &subject, reterr);
+    return status == STATUS_OK && !subject.is_notice ? append_notice(store, letter, subject.is_record, reterr) : status;
+}
+
+static Status find_letter(SqliteStore *store, const DeadLetter *letter, int64_t *ret_id, bool *ret_open, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[DELIVERY_FIND_LETTER];
+    bool row = false;
+    db_bind_text(stmt, 1, letter->origin);
+    sqlite3_bind_int64(stmt, 2, letter->seq);
+    Status status = db_step(stmt, "look for a dead letter", &row, reterr);
+    if (status == STATUS_OK) {
+        *ret_id = row ? sqlite3_column_int64(stmt, 0) : 0;
+        *ret_open = row && sqlite3_column_int(stmt, 1) == DEAD_LETTER_OPEN;
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static Status reopen_letter(SqliteStore *store, int64_t id, const DeadLetter *letter, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[DELIVERY_REOPEN_LETTER];
+    sqlite3_bind_int64(stmt, 1, id);
+    db_bind_text(stmt, 2, letter->error);
+    sqlite3_bind_int64(stmt, 3, letter->attempts);
+    sqlite3_bind_int64(stmt, 4, now_us);
+    return db_run(stmt, "open a dead letter again", reterr);
+}
+
+static Status add_letter(SqliteStore *store, const DeadLetter *letter, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[DELIVERY_ADD_LETTER];
+    db_bind_text(stmt, 1, letter->origin);
+    sqlite3_bind_int64(stmt, 2, letter->seq);
+    db_bind_text(stmt, 3, letter->error);
+    sqlite3_bind_int64(stmt, 4, letter->attempts);
+    sqlite3_bind_int64(stmt, 5, now_us);
+    return db_run(stmt, "make a dead letter", reterr);
+}
+
+Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool is_announced, int64_t now_us,
+                              Error *reterr)
+{
+    int64_t id = 0;
+    bool is_open = false;
+    Status status = find_letter(store, letter, &id, &is_open, reterr);
+    if (status == STATUS_OK) {
+        status = id ? reopen_letter(store, id, letter, now_us, reterr) : add_letter(store, letter, now_us, reterr);
+    }
+    if (status == STATUS_OK) {
+        store->tally.dead_letters += !is_open;
+    }
+    if (status != STATUS_OK || id || !is_announced) {
+        return status;
+    }
+    DeadLetter made = *letter;
+    made.id = sqlite3_last_insert_rowid(store->db);
+    made.created_us = now_us;
+    return announce(store, &made, reterr);
+}
+
+Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[DELIVERY_RESOLVE_LETTER];
+    db_bind_text(stmt, 1, sink);
+    sqlite3_bind_int64(stmt, 2, seq);
+    sqlite3_bind_int64(stmt, 3, now_us);
+    return db_run(stmt, "resolve a dead letter", reterr);
+}
+
+/* ---- Picked -------------------------------------------------------------------------------------------------------- */
+
+Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFilter *filter, const char *tail,
+                              sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    Buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql, "%s FROM dead_letters WHERE 1%s%s%s%s%s%s", head, filter->stage >= 0 ? " AND stage = ?1" : "",
+               filter->state >= 0 ? " AND state = ?2" : "", filter->origin.len ? " AND origin = ?3" : "",
+               filter->id ? " AND id = ?4" : "", filter->before ? " AND id < ?5" : "", tail);
+    buf_put_char(&sql, '\0');
+    Status status =
+        sql.failed ? error_set(reterr, STATUS_BUSY, "out of memory") : db_prepare(db, sql.ptr, ret_stmt, reterr);
+    if (status == STATUS_OK) { /* those that the statement does not have are out of its range, or not looked at */
+        sqlite3_bind_int(*ret_stmt, 1, filter->stage);
+        sqlite3_bind_int(*ret_stmt, 2, filter->state);
+        db_bind_text(*ret_stmt, 3, filter->origin);
+        sqlite3_bind_int64(*ret_stmt, 4, filter->id);
+        sqlite3_bind_int64(*ret_stmt, 5, filter->before);
+    }
+    buf_release(&sql);
+    return status;
+}
+
+/* ---- Discarded ----------------------------------------------------------------------------------------------------- */
+
+static int64_t limit_of(const DeadLetterChange *change)
+{
+    return change->limit < INT64_MAX ? (int64_t)change->limit : INT64_MAX;
+}
+
+static Status discard(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status =
+        sqlite_prepare_letters(store->db, "UPDATE dead_letters SET state = 3, updated_us = ?6 WHERE id IN (SELECT id",
+                               &change->filter, " AND state = 0 ORDER BY id LIMIT ?7)", &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 6, now_us);
+        sqlite3_bind_int64(stmt, 7, limit_of(change));
+        status = db_run(stmt, "discard dead letters", reterr);
+    }
+    if (status == STATUS_OK) {
+        change->count = (size_t)sqlite3_changes64(store->db);
+        store->tally.dead_letters -= (int64_t)change->count;
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+/* ---- Tried again --------------------------------------------------------------------------------------------------- */
+
+/* One line's dead letters on their way to be retries. */
+typedef struct Revival {
+    SqliteStore *store;
+    DeadLetterChange *change;
+    sqlite3_stmt *select, *update;
+    Str sink;
+    int64_t room;
+    int64_t now_us;
+} Revival;
+
+static Status mark_retrying(const Revival *revival, int64_t id, Error *reterr)
+{
+    sqlite3_bind_int64(revival->update, 1, revival->now_us);
+    sqlite3_bind_int64(revival->update, 2, id);
+    return db_run(revival->update, "try a dead letter again", reterr);
+}
+
+/* The next one behind `after`: *ret_id is 0 when there is none. */
+static Status next_letter(const Revival *revival, int64_t after, int64_t *ret_id, StoredRetry *ret_retry, Error *reterr)
+{
+    bool row = false;
+    db_bind_text(revival->select, 6, revival->sink);
+    sqlite3_bind_int64(revival->select, 7, after);
+    Status status = db_step(revival->select, "look for dead letters", &row, reterr);
+    *ret_id = 0;
+    if (status == STATUS_OK && row) {
+        *ret_id = sqlite3_column_int64(revival->select, 0);
+        *ret_retry = (StoredRetry){.seq = sqlite3_column_int64(revival->select, 1),
+                                   .attempts = sqlite3_column_int64(revival->select, 2),
+                                   .due_us = revival->now_us};
+    }
+    sqlite3_reset(revival->select);
+    return status;
+}
+
+static Status revive(const Revival *revival, int64_t id, StoredRetry *retry, Error *reterr)
+{
+    Subject subject;
+    Status status = find_subject(revival->store, retry->seq, &subject, reterr);
+    if (status == STATUS_OK) {
+        retry->flow_hash = subject.flow_hash;
+        status = sqlite_put_retry(revival->store, revival->sink, 0, retry, reterr);
+    }
+    return status == STATUS_OK ? mark_retrying(revival, id, reterr) : status;
+}
+
+static Status count_room(Revival *revival, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status =
+        db_prepare(revival->store->db, "SELECT count(*) FROM retries WHERE sink = ? AND job = 0", &stmt, reterr);
+    if (status == STATUS_OK) {
+        db_bind_text(stmt, 1, revival->sink);
+        status = db_step(stmt, "count the retries of a line", &row, reterr);
+    }
+    if (status == STATUS_OK) {
+        revival->room = STORE_RETRIES_MAX - sqlite3_column_int64(stmt, 0);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status revive_line(Revival *revival, Error *reterr)
+{
+    DeadLetterChange *change = revival->change;
+    size_t before = change->count;
+    int64_t id = 0;
+    StoredRetry retry;
+    Status status = count_room(revival, reterr);
+    while (status == STATUS_OK && revival->room > 0 && change->count < change->limit &&
+           (status = next_letter(revival, id, &id, &retry, reterr)) == STATUS_OK && id) {
+        status = revive(revival, id, &retry, reterr);
+        revival->room--;
+        change->count++;
+    }
+    bool found = false;
+    return status == STATUS_OK && change->count > before
+               ? sqlite_touch_sink(revival->store, revival->sink, revival->now_us, &found, reterr)
+               : status;
+}
+
+/* The first sink by name behind this one, copied into the batch's memory; empty when there is none. */
+static Status next_sink(Revival *revival, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status =
+        db_prepare(revival->store->db, "SELECT name FROM sinks WHERE name > ? ORDER BY name LIMIT 1", &stmt, reterr);
+    if (status == STATUS_OK) {
+        db_bind_text(stmt, 1, revival->sink);
+        status = db_step(stmt, "look for a sink", &row, reterr);
+    }
+    if (status == STATUS_OK) {
+        revival->sink = row ? arena_copy(&revival->store->scratch, db_text(stmt, 0)) : (Str){0};
+        status = row && !revival->sink.ptr ? error_set(reterr, STATUS_BUSY, "out of memory") : STATUS_OK;
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status revive_all(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
+{
+    Revival revival = {.store = store, .change = change, .now_us = now_us};
+    /* The plus keeps the origin from being looked up: one walk by state and id, from where the last step came, is all of it. */
+    Status status = sqlite_prepare_letters(store->db, "SELECT id, seq, attempts", &change->filter,
+                                           " AND stage = 1 AND state = 0 AND +origin = ?6 AND id > ?7"
+                                           " ORDER BY id LIMIT 1",
+                                           &revival.select, reterr);
+    if (status == STATUS_OK) {
+        status = db_prepare(store->db, "UPDATE dead_letters SET state = 1, updated_us = ? WHERE id = ?",
+                            &revival.update, reterr);
+    }
+    while (status == STATUS_OK && (status = next_sink(&revival, reterr)) == STATUS_OK && revival.sink.len) {
+        status = revive_line(&revival, reterr);
+    }
+    sqlite3_finalize(revival.select);
+    sqlite3_finalize(revival.update);
+    store->tally.dead_letters -= (int64_t)change->count;
+    return status;
+}
+
+Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    DeadLetterChange *change = &work->dead_letters;
+    change->count = 0;
+    return change->action == DEAD_LETTER_RETRY ? revive_all(store, change, now_us, reterr)
+                                               : discard(store, change, now_us, reterr);
+}

@@ -1,0 +1,161 @@
+/* What readers see of deliveries: the small tables as they are now, whatever a view's bound. */
+#include "store/sqlite/db.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite_store.h"
+
+/* A store of an older program that is only read has no such tables: then *ret_any is false, and there is nothing to see. */
+static Status look(SqliteReader *reader, bool *ret_any, Error *reterr)
+{
+    int64_t version = 0;
+    Status status = schema_version(reader->db, &version, reterr);
+    *ret_any = status == STATUS_OK && version >= SCHEMA_DELIVERIES;
+    return status;
+}
+
+static Status prepare(SqliteReader *reader, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    bool any = false;
+    Status status = look(reader, &any, reterr);
+    return any ? db_prepare(reader->db, sql, ret_stmt, reterr) : status;
+}
+
+/* Is there another row, and is it wanted? */
+static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *reterr)
+{
+    bool row = false;
+    if (stmt && wanted && *status == STATUS_OK) {
+        *status = db_step(stmt, "read what is kept of deliveries", &row, reterr);
+    }
+    return row && *status == STATUS_OK;
+}
+
+Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = prepare((SqliteReader *)base,
+                            "SELECT name, state, reason, cursor_seq, sent_seq, version, created_us, updated_us"
+                            " FROM sinks ORDER BY name",
+                            &stmt, reterr);
+    while (has_next(stmt, go_on, &status, reterr)) {
+        StoredSink sink = {.name = db_text(stmt, 0),
+                           .state = (SinkState)sqlite3_column_int(stmt, 1),
+                           .reason = db_text(stmt, 2),
+                           .place = {sqlite3_column_int64(stmt, 3), sqlite3_column_int64(stmt, 4)},
+                           .version = sqlite3_column_int64(stmt, 5),
+                           .created_us = sqlite3_column_int64(stmt, 6),
+                           .updated_us = sqlite3_column_int64(stmt, 7)};
+        go_on = visit(context, &sink);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *visit, void *context, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = prepare((SqliteReader *)base,
+                            "SELECT seq, attempts, due_us, flow_hash FROM retries WHERE sink = ? AND job = ?"
+                            " ORDER BY seq",
+                            &stmt, reterr);
+    if (stmt) {
+        db_bind_text(stmt, 1, sink);
+        sqlite3_bind_int64(stmt, 2, job);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        StoredRetry retry = {.seq = sqlite3_column_int64(stmt, 0),
+                             .attempts = sqlite3_column_int64(stmt, 1),
+                             .due_us = sqlite3_column_int64(stmt, 2),
+                             .flow_hash = (uint64_t)sqlite3_column_int64(stmt, 3)};
+        go_on = visit(context, &retry);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = prepare((SqliteReader *)base,
+                            "SELECT seq, sink, job, number, begun_us, latency_us, code, taken, error, response"
+                            " FROM delivery_attempts WHERE seq = ? ORDER BY id",
+                            &stmt, reterr);
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, seq);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        StoredAttempt attempt = {.seq = sqlite3_column_int64(stmt, 0),
+                                 .sink = db_text(stmt, 1),
+                                 .job = sqlite3_column_int64(stmt, 2),
+                                 .number = sqlite3_column_int64(stmt, 3),
+                                 .begun_us = sqlite3_column_int64(stmt, 4),
+                                 .latency_us = sqlite3_column_int64(stmt, 5),
+                                 .code = sqlite3_column_int64(stmt, 6),
+                                 .taken = sqlite3_column_int(stmt, 7) != 0,
+                                 .error = db_text(stmt, 8),
+                                 .response = db_text(stmt, 9)};
+        go_on = visit(context, &attempt);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
+                           Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true, any = false;
+    Status status = look(reader, &any, reterr);
+    if (any) {
+        status = sqlite_prepare_letters(
+            reader->db, "SELECT id, stage, state, origin, seq, error, attempts, raw, created_us, updated_us", filter,
+            " ORDER BY id DESC", &stmt, reterr);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        DeadLetter letter = {.id = sqlite3_column_int64(stmt, 0),
+                             .stage = (DeadLetterStage)sqlite3_column_int(stmt, 1),
+                             .state = (DeadLetterState)sqlite3_column_int(stmt, 2),
+                             .origin = db_text(stmt, 3),
+                             .seq = sqlite3_column_int64(stmt, 4),
+                             .error = db_text(stmt, 5),
+                             .attempts = sqlite3_column_int64(stmt, 6),
+                             .raw = {sqlite3_column_blob(stmt, 7), (size_t)sqlite3_column_bytes(stmt, 7)},
+                             .created_us = sqlite3_column_int64(stmt, 8),
+                             .updated_us = sqlite3_column_int64(stmt, 9)};
+        go_on = visit(context, &letter);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *context, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = prepare((SqliteReader *)base,
+                            "SELECT id, sink, after_seq, through_seq, filter, state, cursor_seq, sent_seq, sent,"
+                            " failed, created_us, updated_us FROM replays WHERE ?1 = '' OR sink = ?1 ORDER BY id",
+                            &stmt, reterr);
+    if (stmt) {
+        db_bind_text(stmt, 1, sink);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        StoredReplay replay = {.id = sqlite3_column_int64(stmt, 0),
+                               .sink = db_text(stmt, 1),
+                               .after = sqlite3_column_int64(stmt, 2),
+                               .through = sqlite3_column_int64(stmt, 3),
+                               .filter = db_text(stmt, 4),
+                               .state = (ReplayState)sqlite3_column_int(stmt, 5),
+                               .place = {sqlite3_column_int64(stmt, 6), sqlite3_column_int64(stmt, 7)},
+                               .sent = sqlite3_column_int64(stmt, 8),
+                               .failed = sqlite3_column_int64(stmt, 9),
+                               .created_us = sqlite3_column_int64(stmt, 10),
+                               .updated_us = sqlite3_column_int64(stmt, 11)};
+        go_on = visit(context, &replay);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
