@@ -318,7 +318,7 @@ static Status next_sink(Revival *revival, Error *reterr)
     }
     if (status == STATUS_OK) {
         revival->sink = row ? arena_copy(&revival->store->scratch, db_text(stmt, 0)) : (Str){0};
-        status = row && !revival->sink.ptr ? error_set(reterr, STATUS_BUSY, "out of memory") : STATUS_OK;
+        status = row && !revival->sink.len ? error_set(reterr, STATUS_BUSY, "out of memory") : STATUS_OK;
     }
     sqlite3_finalize(stmt);
     return status;

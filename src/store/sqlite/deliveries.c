@@ -52,6 +52,7 @@ Status sqlite_put_sink(SqliteStore *store, Work *work, int64_t now_us, Error *re
 {
     const StoredSink *sink = &work->sink;
     sqlite3_stmt *stmt = NULL;
+    assert(sink->name.len > 0);
     Status status = db_prepare(store->db,
                                "INSERT INTO sinks(name, state, reason, cursor_seq, sent_seq, version, created_us,"
                                " updated_us) VALUES(?1, 0, '', ?2, ?3, 1, ?4, ?4) ON CONFLICT DO NOTHING",

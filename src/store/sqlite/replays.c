@@ -57,7 +57,7 @@ static Status find_running(SqliteStore *store, int64_t id, Str *ret_sink, Error 
     }
     if (status == STATUS_OK && row) {
         *ret_sink = arena_copy(&store->scratch, db_text(stmt, 0));
-        status = ret_sink->ptr ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
+        status = ret_sink->len ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
     }
     sqlite3_finalize(stmt);
     return status;

@@ -195,10 +195,7 @@ static Status end_transaction(sqlite3 *db, Status status, Error *reterr)
     if (status == STATUS_OK) {
         status = db_exec(db, "COMMIT", reterr);
     }
-    if (status != STATUS_OK && !sqlite3_get_autocommit(db)) {
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    }
-    return status;
+    return status == STATUS_OK || db_roll_back(db) ? status : STATUS_BROKEN;
 }
 
 /* A store of an older program gets what it lacks. */
