@@ -11,9 +11,9 @@ set -euo pipefail
 
 level=${1:-run}
 run_packages=(gcc libc6-dev make meson ninja-build pkg-config curl
-  libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev libcurl4-openssl-dev libicu-dev)
-check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs python3 git)
-bench_packages=(npm g++ postgresql redis-server redis-tools)
+  libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev libcurl4-openssl-dev libicu-dev libhiredis-dev)
+check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs python3 git redis-server)
+bench_packages=(npm g++ postgresql redis-tools)
 
 packages=("${run_packages[@]}")
 case "$level" in
@@ -29,7 +29,7 @@ esac
 check_other_system() {
   local name missing=()
   for name in cc meson ninja pkg-config curl; do command -v "$name" >/dev/null || missing+=("$name"); done
-  for name in sqlite3 libmicrohttpd yyjson libxxhash libcrypto yaml-0.1 libcurl icu-i18n; do
+  for name in sqlite3 libmicrohttpd yyjson libxxhash libcrypto yaml-0.1 libcurl icu-i18n hiredis; do
     pkg-config --exists "$name" 2>/dev/null || missing+=("$name")
   done
   [ ${#missing[@]} -eq 0 ] && exit 0

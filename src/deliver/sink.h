@@ -68,6 +68,9 @@ typedef struct SinkOps {
 /* Implementations embed this as their first member. */
 struct Sink {
     const SinkOps *ops;
+    /* Of the last connect() that was OK: what a person should know though it works ("the stream … was deleted on the other
+     * side"); empty for nothing. Borrows until the next connect(). */
+    Str notice;
 };
 
 typedef enum SinkType { SINK_WEBHOOK, SINK_KAFKA, SINK_REDIS } SinkType;

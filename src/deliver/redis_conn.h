@@ -1,0 +1,45 @@
+/* A connection to Redis over hiredis, on which no call waits longer than it is told. One thread at a time. */
+#ifndef WEIR_DELIVER_REDIS_CONN_H
+#define WEIR_DELIVER_REDIS_CONN_H
+
+#include <hiredis/hiredis.h>
+
+#include "base/clock.h"
+#include "deliver/redis_url.h"
+
+typedef struct RedisConn RedisConn;
+
+/* Connects, begins TLS where the URL asks for it, names the user (AUTH) and the database (SELECT). `timeout_us` holds for
+ * connecting (to each of the host's addresses), and for the rest together. `ca_file` may be empty: then the system's
+ * certificates are trusted.
+ * BUSY: not to be reached, or not ready, now. REFUSED: it takes neither password nor database, or a person has to look. */
+Status redis_conn_open(const RedisUrl *url, const char *ca_file, int64_t timeout_us, const Clock *clock,
+                       RedisConn **ret_conn, Error *reterr) MUST_CHECK;
+void redis_conn_close(RedisConn *conn); /* accepts NULL */
+
+/* Puts a command behind those that wait to be written. Copies. After BUSY here and below the connection is of no more use. */
+Status redis_conn_put(RedisConn *conn, int argc, const char **argv, const size_t *lens, Error *reterr) MUST_CHECK;
+
+/* Writes what the socket takes; does not wait. */
+Status redis_conn_write(RedisConn *conn, Error *reterr) MUST_CHECK;
+
+/* Reads what is there; does not wait. *ret_reply is the next reply, NULL when it is not complete; free it with
+ * freeReplyObject. */
+Status redis_conn_read(RedisConn *conn, redisReply **ret_reply, Error *reterr) MUST_CHECK;
+
+/* Writes everything and waits for the next `count` replies, for at most the time-out of the opening together. On failure none is
+ * left to free. */
+Status redis_conn_call(RedisConn *conn, redisReply **ret_replies, size_t count, Error *reterr) MUST_CHECK;
+
+int redis_conn_fd(const RedisConn *conn);
+/* Something waits to be written, so that waiting should be for that, too. */
+bool redis_conn_is_writing(const RedisConn *conn);
+
+/* What an error reply means to who gave the command. BUSY: a state of the server that will pass, or may (it loads, is full, is a
+ * replica). REFUSED: it stays so until a person does something. "" is no error: OK. */
+Status redis_error_status(Str error);
+
+/* The text of an error without the dash and the line end that scripts may leave on it. */
+Str redis_error_text(Str error);
+
+#endif
