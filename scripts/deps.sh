@@ -11,8 +11,9 @@ set -euo pipefail
 
 level=${1:-run}
 run_packages=(gcc libc6-dev make meson ninja-build pkg-config curl
-  libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev libcurl4-openssl-dev libicu-dev libhiredis-dev)
-check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs python3 git redis-server)
+  libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev libcurl4-openssl-dev libicu-dev libhiredis-dev librdkafka-dev)
+check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs python3 git redis-server
+  default-jre-headless maven) # the last two run and fetch the Kafka that tests send to
 bench_packages=(npm g++ postgresql redis-tools)
 
 packages=("${run_packages[@]}")
@@ -29,7 +30,7 @@ esac
 check_other_system() {
   local name missing=()
   for name in cc meson ninja pkg-config curl; do command -v "$name" >/dev/null || missing+=("$name"); done
-  for name in sqlite3 libmicrohttpd yyjson libxxhash libcrypto yaml-0.1 libcurl icu-i18n hiredis; do
+  for name in sqlite3 libmicrohttpd yyjson libxxhash libcrypto yaml-0.1 libcurl icu-i18n hiredis rdkafka; do
     pkg-config --exists "$name" 2>/dev/null || missing+=("$name")
   done
   [ ${#missing[@]} -eq 0 ] && exit 0
@@ -47,6 +48,8 @@ missing=()
 for package in "${packages[@]}"; do
   [ "$package" = nodejs ] && command -v node >/dev/null && continue
   [ "$package" = npm ] && command -v npm >/dev/null && continue
+  [ "$package" = default-jre-headless ] && command -v java >/dev/null && continue
+  [ "$package" = maven ] && command -v mvn >/dev/null && continue
   [[ "$package" == libclang-rt-* ]] && compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a' >/dev/null && continue
   [[ "$installed" == *" installed $package "* ]] || missing+=("$package")
 done

@@ -4,6 +4,7 @@ const char *const sink_type_names[SINK_TYPE_COUNT] = {
     [SINK_WEBHOOK] = "webhook", [SINK_KAFKA] = "kafka", [SINK_REDIS] = "redis"};
 
 static Status (*const openers[SINK_TYPE_COUNT])(const SinkContext *context, Sink **ret_sink, Error *reterr) = {
+    [SINK_KAFKA] = sink_kafka_open,
     [SINK_REDIS] = sink_redis_open,
 };
 

@@ -1,0 +1,219 @@
+#include "deliver/kafka_error.h"
+#include "deliver/kafka_parts.h"
+
+enum {
+    DOWN_MS = 2000
+}; /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
+
+/* ---- What librdkafka says ---------------------------------------------------------------------------------------- */
+
+/* Its log lines repeat what errors and reports say. */
+static void drop_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
+{
+    (void)producer, (void)level, (void)facility, (void)text;
+}
+
+/* Called from rd_kafka_poll() and its like alone, thus on the thread that uses the sink; so is note_report. */
+static void note_error(rd_kafka_t *producer, int code, const char *text, void *self)
+{
+    (void)producer;
+    KafkaSink *sink = self;
+    sink->down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    /* "All brokers are down" follows the reason for it, which says more. */
+    if (!sink->down || sink->reason[0] == '\0') {
+        snprintf(sink->reason, sizeof sink->reason, "%s", text);
+    }
+}
+
+/* The first report counts: those of an abort come later, and for all. */
+static void note_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *self)
+{
+    (void)producer;
+    KafkaSink *sink = self;
+    size_t index = (size_t)(uintptr_t)message->_private;
+    if (index < sink->entered && sink->entries[index].report == KAFKA_NOT_REPORTED) {
+        sink->entries[index].report = message->err;
+    }
+}
+
+void kafka_listen(KafkaSink *sink, rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_set_opaque(conf, sink);
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+    rd_kafka_conf_set_error_cb(conf, note_error);
+    rd_kafka_conf_set_dr_msg_cb(conf, note_report);
+}
+
+Status kafka_add_reason(KafkaSink *sink, Status status, Error *reterr)
+{
+    if (sink->producer) {
+        rd_kafka_poll(sink->producer, 0);
+    }
+    if (status == STATUS_OK || !reterr || sink->reason[0] == '\0') {
+        return status;
+    }
+    size_t len = strlen(reterr->message);
+    snprintf(reterr->message + len, sizeof reterr->message - len, " (%s)", sink->reason);
+    return status;
+}
+
+/* ---- Connecting -------------------------------------------------------------------------------------------------- */
+
+/* Whatever the producer still has queued is dropped; what a broker has of an open transaction is aborted by the next connect(). */
+void kafka_disconnect(KafkaSink *sink)
+{
+    for (size_t i = 0; i < MESSAGE_KIND_COUNT; i++) {
+        if (sink->topics[i]) {
+            rd_kafka_topic_destroy(sink->topics[i]);
+        }
+        sink->topics[i] = NULL;
+    }
+    if (sink->producer) {
+        rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_destroy(sink->producer);
+    }
+    sink->producer = NULL;
+}
+
+Status kafka_new_producer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_producer, Error *reterr)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
+    rd_kafka_t *producer = conf ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text) : NULL;
+    if (!producer) {
+        if (conf) {
+            rd_kafka_conf_destroy(conf);
+        }
+        return error_set(reterr, STATUS_REFUSED, "properties: %s", conf ? text : "out of memory");
+    }
+    *ret_producer = producer;
+    return STATUS_OK;
+}
+
+/* In slices, since the call itself does not hand out complaints: that nobody answers is told within DOWN_MS. */
+static Status end_predecessor(KafkaSink *sink, int64_t deadline_us, Error *reterr)
+{
+    int64_t down_us = kafka_now_us(sink) + INT64_C(1000) * DOWN_MS;
+    for (;;) {
+        rd_kafka_error_t *error = rd_kafka_init_transactions(sink->producer, KAFKA_SLICE_MS);
+        if (!error) {
+            return STATUS_OK;
+        }
+        rd_kafka_poll(sink->producer, 0);
+        int64_t now = kafka_now_us(sink);
+        if (!rd_kafka_error_is_retriable(error) || now >= deadline_us || (sink->down && now >= down_us)) {
+            return kafka_error_take(error, "connecting", reterr);
+        }
+        bool waited = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+        rd_kafka_error_destroy(error);
+        if (!waited) {
+            rd_kafka_poll(sink->producer, KAFKA_SLICE_MS);
+        }
+    }
+}
+
+/* Asking for a topic makes it where brokers are set to; its partitions take a moment to get their leaders. */
+static rd_kafka_resp_err_t ask_topic(KafkaSink *sink, rd_kafka_topic_t *topic, int64_t deadline_us)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    int64_t left_ms = (deadline_us - kafka_now_us(sink)) / 1000;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(sink->producer, 0, topic, &metadata, left_ms > 1 ? (int)left_ms : 1);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return code;
+    }
+    if (metadata->topic_cnt != 1) {
+        code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    } else {
+        code = metadata->topics[0].err;
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return code;
+}
+
+Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, Error *reterr)
+{
+    const char *name = sink->topic_names[kind];
+    sink->topics[kind] = rd_kafka_topic_new(sink->producer, name, NULL);
+    if (!sink->topics[kind]) {
+        return error_set(reterr, STATUS_REFUSED, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+    }
+    for (;;) {
+        rd_kafka_resp_err_t code = ask_topic(sink, sink->topics[kind], deadline_us);
+        Status status = kafka_error_status(code);
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
+        if (status == STATUS_REFUSED || kafka_now_us(sink) >= deadline_us) {
+            return error_set(reterr, status, "topic %s: %s", name, rd_kafka_err2str(code));
+        }
+        rd_kafka_poll(sink->producer, KAFKA_SLICE_MS);
+    }
+}
+
+/* Their place counts when it is further on: their transaction may be the last thing that happened before we were killed. Ours does
+ * when they know of none (brokers forget offsets after a while) or of one from before a restore. */
+static Status settle_place(KafkaSink *sink, SinkPlace ours, int64_t deadline_us, SinkPlace *ret_theirs, Error *reterr)
+{
+    KafkaPlaceQuestion question = {.group = sink->names.group,
+                                   .topics = (const char *const *)sink->topic_names,
+                                   .topic_count = MESSAGE_KIND_COUNT,
+                                   .clock = sink->context.clock,
+                                   .deadline_us = deadline_us};
+    KafkaPlace theirs;
+    Status status = kafka_place_get(sink->conf, &question, &theirs, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    bool by_us = theirs.epoch == 0 || strcmp(theirs.writer, sink->writer) == 0;
+    bool new_writer = !by_us && strcmp(theirs.writer, sink->other) != 0;
+    memcpy(sink->other, theirs.writer, sizeof sink->other);
+    /* The first time it is the predecessor. Whoever has written since then does so at the same time as we. */
+    if (new_writer && sink->was_connected) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "another Weir with the same store sends to this sink, too: group %s was moved by it; stop one "
+                         "of them, then resume the sink",
+                         sink->names.group);
+    }
+    bool further = theirs.epoch == sink->context.info->epoch && theirs.place.cursor > ours.cursor;
+    *ret_theirs = further ? theirs.place : ours;
+    return STATUS_OK;
+}
+
+static Status connect_steps(KafkaSink *sink, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)
+{
+    int64_t deadline = kafka_now_us(sink) + INT64_C(1000) * sink->step_ms;
+    Status status = kafka_new_producer(sink->conf, &sink->producer, reterr);
+    if (status == STATUS_OK) {
+        status = end_predecessor(sink, deadline, reterr);
+    }
+    deadline = kafka_now_us(sink) + INT64_C(1000) * sink->step_ms;
+    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT && status == STATUS_OK; kind++) {
+        if (sink->topic_names[kind] && (sink->context.options->subscription.kinds & 1U << kind)) {
+            status = kafka_find_topic(sink, kind, deadline, reterr);
+        }
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (sink->context.replay_job == 0) {
+        return settle_place(sink, ours, kafka_now_us(sink) + INT64_C(1000) * sink->step_ms, ret_theirs, reterr);
+    }
+    *ret_theirs = ours;
+    return STATUS_OK;
+}
+
+Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)
+{
+    KafkaSink *sink = (KafkaSink *)base;
+    kafka_disconnect(sink);
+    sink->given = sink->settled = sink->entered = 0;
+    sink->reason[0] = '\0';
+    sink->down = false;
+    Status status = kafka_add_reason(sink, connect_steps(sink, ours, ret_theirs, reterr), reterr);
+    if (status == STATUS_OK) {
+        sink->was_connected = true;
+    } else {
+        kafka_disconnect(sink);
+    }
+    return status;
+}

@@ -1,0 +1,66 @@
+/* What the files of the Kafka sink share: sink_kafka.c (sending, opening) and kafka_connect.c. For nobody else. */
+#ifndef WEIR_DELIVER_KAFKA_PARTS_H
+#define WEIR_DELIVER_KAFKA_PARTS_H
+
+#include "deliver/kafka_place.h"
+#include "deliver/kafka_settings.h"
+
+enum {
+    KAFKA_SLICE_MS = 200, /* between looks at what librdkafka has to say */
+    KAFKA_SOURCE_BYTES = 48,
+    KAFKA_REASON_BYTES = 256,
+};
+
+/* A message that was sent, and what became of it. */
+typedef struct KafkaEntry {
+    int64_t seq;
+    rd_kafka_resp_err_t report; /* KAFKA_NOT_REPORTED until librdkafka has reported of it */
+    SinkVerdict verdict;
+    int64_t latency_us;
+} KafkaEntry;
+#define KAFKA_NOT_REPORTED RD_KAFKA_RESP_ERR__IN_PROGRESS
+
+typedef struct KafkaSink {
+    Sink sink;
+    SinkContext context;
+    KafkaNames names;
+    char source[KAFKA_SOURCE_BYTES];       /* ce_source */
+    char *topic_names[MESSAGE_KIND_COUNT]; /* owns */
+    MessageKind place_kind;                /* on whose topic the place is kept */
+    rd_kafka_conf_t *conf;                 /* owns; each producer gets a copy */
+    int step_ms;
+    size_t message_bytes_max;
+
+    rd_kafka_t *producer; /* owns; NULL while not connected */
+    rd_kafka_topic_t *topics[MESSAGE_KIND_COUNT];
+    char writer[KAFKA_WRITER_BYTES]; /* of this sink */
+    char other[KAFKA_WRITER_BYTES];  /* who wrote the place that was read last, if not we */
+    bool was_connected;
+    char reason[KAFKA_REASON_BYTES]; /* librdkafka's last complaint; empty for none */
+    bool down;                       /* … was that it reaches no broker */
+
+    size_t group_max, room;
+    KafkaEntry *entries;            /* owns; group_max */
+    size_t given, settled, entered; /* 0 ≤ handed out ≤ with a verdict ≤ all, those of the group under way last */
+    int wake_fd;
+} KafkaSink;
+
+static inline int64_t kafka_now_us(const KafkaSink *sink) { return clock_monotonic_us(sink->context.clock); }
+
+/* Has librdkafka tell the sink what it has to say, and nobody else. */
+void kafka_listen(KafkaSink *sink, rd_kafka_conf_t *conf);
+
+/* An error that tells little by itself ("timed out") gets librdkafka's last complaint behind it. Returns `status`. */
+Status kafka_add_reason(KafkaSink *sink, Status status, Error *reterr);
+
+/* A producer with these settings. REFUSED when they do not go together. */
+Status kafka_new_producer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_producer, Error *reterr) MUST_CHECK;
+
+/* SinkOps.connect. */
+Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr) MUST_CHECK;
+void kafka_disconnect(KafkaSink *sink);
+
+/* Makes the topic of a kind ready to be sent to. */
+Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, Error *reterr) MUST_CHECK;
+
+#endif

@@ -1,0 +1,389 @@
+/* The sink for Kafka: a group of messages is a transaction, and the line's place is committed with it as a consumer group's offset. A
+ * consumer that reads committed messages therefore has each one exactly once, wherever Weir is killed:
+ *
+ *   connect()  init_transactions ends what a predecessor left open (and shuts it out, should it still live), then the place that
+ *              was committed last is read back
+ *   send()     begin, produce …, send_offsets_to_transaction, commit
+ *
+ * A producer whose transaction has failed is not used again, with one exception (refuse_and_hold): after an abort, requests that are
+ * still on their way could end up in the next transaction, and librdkafka's own states get lost at times. A new one with a higher
+ * epoch cannot be mistaken. */
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "deliver/kafka_error.h"
+#include "deliver/kafka_message.h"
+#include "deliver/kafka_parts.h"
+
+enum {
+    GROUP_MAX = 50000, /* half of what librdkafka's queue takes by default */
+    GROUP_DEFAULT = 5000,
+};
+
+/* ---- The end of a producer --------------------------------------------------------------------------------------- */
+
+/* It is of no further use; the group that was under way gets no verdicts. */
+static Status give_up(KafkaSink *sink, Status status, Error *reterr)
+{
+    kafka_add_reason(sink, status, reterr);
+    sink->entered = sink->settled;
+    kafka_disconnect(sink);
+    return status;
+}
+
+static Status give_up_error(KafkaSink *sink, rd_kafka_error_t *error, const char *what, Status status, Error *reterr)
+{
+    bool fenced = kafka_error_is_fenced(rd_kafka_error_code(error));
+    error_set(reterr, status, "%s: %s%s", what, rd_kafka_error_string(error),
+              fenced ? "; another producer took this one's place, or the transaction lay for too long" : "");
+    rd_kafka_error_destroy(error);
+    return give_up(sink, status, reterr);
+}
+
+/* ---- Sending ----------------------------------------------------------------------------------------------------- */
+
+static size_t kafka_room(const Sink *base)
+{
+    const KafkaSink *sink = (const KafkaSink *)base;
+    size_t free_entries = sink->group_max - sink->entered;
+    if (!sink->producer) {
+        return 0;
+    }
+    return sink->room < free_entries ? sink->room : free_entries;
+}
+
+static void enter_group(KafkaSink *sink, const Message *messages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sink->entries[sink->entered++] =
+            (KafkaEntry){.seq = messages[i].seq, .report = KAFKA_NOT_REPORTED, .verdict = SINK_HELD};
+    }
+}
+
+/* Those that librdkafka itself would not take are told before a transaction is begun for them. */
+static bool find_oversized(KafkaSink *sink, const Message *messages, size_t count)
+{
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        if (kafka_message_bytes_max(&messages[i]) > sink->message_bytes_max) {
+            sink->entries[sink->settled + i].report = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+            sink->entries[sink->settled + i].verdict = SINK_REFUSED;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* A queue that is full drains by itself. */
+static Status produce_one(KafkaSink *sink, const Message *message, size_t index, int64_t deadline_us, Error *reterr)
+{
+    for (;;) {
+        rd_kafka_resp_err_t code = kafka_message_produce(sink->producer, sink->topics[message->kind], message,
+                                                         str_from(sink->source), sink->context.replay_job, index);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return STATUS_OK;
+        }
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || kafka_now_us(sink) >= deadline_us) {
+            return error_set(reterr, STATUS_BUSY, "sending: %s", rd_kafka_err2str(code));
+        }
+        rd_kafka_poll(sink->producer, KAFKA_SLICE_MS);
+    }
+}
+
+static Status produce_all(KafkaSink *sink, const Message *messages, size_t count, Error *reterr)
+{
+    int64_t deadline = kafka_now_us(sink) + INT64_C(1000) * sink->step_ms;
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        /* A message of another kind than the sink wants comes when somebody asks for it: a dead letter of before. */
+        if (!sink->topics[messages[i].kind]) {
+            status = kafka_find_topic(sink, messages[i].kind, deadline, reterr);
+        }
+        if (status == STATUS_OK) {
+            status = produce_one(sink, &messages[i], sink->settled + i, deadline, reterr);
+        }
+    }
+    return status;
+}
+
+static rd_kafka_error_t *put_place(KafkaSink *sink, const SinkPlace *place)
+{
+    KafkaPlace put = {.place = *place, .epoch = sink->context.info->epoch};
+    memcpy(put.writer, sink->writer, sizeof put.writer);
+    return kafka_place_put(sink->producer, sink->names.group, sink->topic_names[sink->place_kind], &put, sink->step_ms);
+}
+
+/* Which messages of the group the brokers blame: how many, and the first of them. */
+static size_t count_blamed(const KafkaSink *sink, size_t *ret_first)
+{
+    size_t blamed = 0;
+    for (size_t i = sink->settled; i < sink->entered; i++) {
+        if (kafka_error_blames_message(sink->entries[i].report) && blamed++ == 0) {
+            *ret_first = i;
+        }
+    }
+    return blamed;
+}
+
+/* The commit has failed because of messages, all of which are accounted for: nothing is on its way, so that the transaction can be
+ * aborted and the producer stays.
+ *
+ * Brokers blame all messages of a request, so that only one that is blamed alone is known to be at fault. Otherwise the next group
+ * ends before the first of them, or is half as long when it begins with it, until one is left. */
+static Status refuse_and_hold(KafkaSink *sink, size_t blamed, size_t first, Error *reterr)
+{
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(sink->producer, -1);
+    if (error) {
+        return give_up_error(sink, error, "aborting a group with a message that is not taken", STATUS_BUSY, reterr);
+    }
+    if (blamed == 1) {
+        sink->entries[first].verdict = SINK_REFUSED;
+    } else {
+        sink->room = first > sink->settled ? first - sink->settled : blamed / 2;
+    }
+    return STATUS_OK;
+}
+
+static void note_taken(KafkaSink *sink)
+{
+    for (size_t i = sink->settled; i < sink->entered; i++) {
+        sink->entries[i].verdict = SINK_TAKEN;
+    }
+    sink->room = sink->room > sink->group_max / 2 ? sink->group_max : 2 * sink->room;
+}
+
+static Status commit(KafkaSink *sink, Error *reterr)
+{
+    rd_kafka_error_t *error = rd_kafka_commit_transaction(sink->producer, -1);
+    if (!error) {
+        note_taken(sink);
+        return STATUS_OK;
+    }
+    /* An abort is asked for only when the commit was not sent, or not taken; else it may have been. */
+    if (!rd_kafka_error_txn_requires_abort(error)) {
+        return give_up_error(sink, error, "committing", STATUS_UNKNOWN, reterr);
+    }
+    size_t first = 0, blamed = count_blamed(sink, &first);
+    if (blamed == 0) {
+        return give_up_error(sink, error, "committing", STATUS_BUSY, reterr);
+    }
+    rd_kafka_error_destroy(error);
+    return refuse_and_hold(sink, blamed, first, reterr);
+}
+
+static Status send_group(KafkaSink *sink, const Message *messages, size_t count, const SinkPlace *place, Error *reterr)
+{
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer);
+    if (error) {
+        return give_up_error(sink, error, "beginning a transaction", STATUS_BUSY, reterr);
+    }
+    if (produce_all(sink, messages, count, reterr) != STATUS_OK) {
+        return give_up(sink, STATUS_BUSY, reterr);
+    }
+    if (place && sink->context.replay_job == 0 && (error = put_place(sink, place))) {
+        return give_up_error(sink, error, "putting the place", STATUS_BUSY, reterr);
+    }
+    return commit(sink, reterr);
+}
+
+static Status kafka_send(Sink *base, const Message *messages, size_t count, const SinkPlace *place, Error *reterr)
+{
+    KafkaSink *sink = (KafkaSink *)base;
+    if (!sink->producer || count > kafka_room(base)) {
+        return error_set(reterr, STATUS_BUSY, "not connected, or no room");
+    }
+    int64_t begun = kafka_now_us(sink);
+    Status status = STATUS_OK;
+    sink->reason[0] = '\0';
+    enter_group(sink, messages, count);
+    if (!find_oversized(sink, messages, count)) {
+        status = send_group(sink, messages, count, place, reterr);
+    }
+    for (; sink->settled < sink->entered; sink->settled++) {
+        sink->entries[sink->settled].latency_us = kafka_now_us(sink) - begun;
+    }
+    return status;
+}
+
+/* ---- Verdicts ---------------------------------------------------------------------------------------------------- */
+
+static SinkResult result_of(const KafkaEntry *entry)
+{
+    SinkResult result = {.seq = entry->seq, .verdict = entry->verdict, .latency_us = entry->latency_us};
+    if (entry->verdict == SINK_REFUSED) {
+        result.code = entry->report;
+        result.error = str_from(rd_kafka_err2str(entry->report));
+    } else if (entry->verdict == SINK_HELD) {
+        result.error = STR("held: another message of its group was not taken");
+    }
+    return result;
+}
+
+static size_t kafka_results(Sink *base, SinkResult *results, size_t cap)
+{
+    KafkaSink *sink = (KafkaSink *)base;
+    size_t count = 0;
+    while (count < cap && sink->given < sink->settled) {
+        results[count++] = result_of(&sink->entries[sink->given++]);
+    }
+    if (sink->given == sink->entered) {
+        sink->given = sink->settled = sink->entered = 0;
+    }
+    return count;
+}
+
+static void kafka_wait(Sink *base, int64_t us_max)
+{
+    KafkaSink *sink = (KafkaSink *)base;
+    /* While nothing is sent, complaints would pile up. */
+    if (sink->producer) {
+        rd_kafka_poll(sink->producer, 0);
+    }
+    if (sink->given < sink->settled || us_max < 0) {
+        us_max = 0;
+    }
+    struct pollfd woken = {.fd = sink->wake_fd, .events = POLLIN};
+    struct timespec limit = {.tv_sec = us_max / 1000000, .tv_nsec = us_max % 1000000 * 1000};
+    eventfd_t times;
+    if (ppoll(&woken, 1, &limit, NULL) > 0) {
+        (void)eventfd_read(sink->wake_fd, &times);
+    }
+}
+
+/* Fails only when it was woken 2^64 times already. */
+static void kafka_wake(Sink *base) { (void)eventfd_write(((KafkaSink *)base)->wake_fd, 1); }
+
+/* ---- Opening and closing ----------------------------------------------------------------------------------------- */
+
+static void kafka_close(Sink *base)
+{
+    KafkaSink *sink = (KafkaSink *)base;
+    kafka_disconnect(sink);
+    if (sink->conf) {
+        rd_kafka_conf_destroy(sink->conf);
+    }
+    for (size_t i = 0; i < MESSAGE_KIND_COUNT; i++) {
+        free(sink->topic_names[i]);
+    }
+    if (sink->wake_fd >= 0) {
+        close(sink->wake_fd);
+    }
+    free(sink->entries);
+    free(sink);
+}
+
+static const SinkOps kafka_ops = {
+    .connect = kafka_connect,
+    .room = kafka_room,
+    .send = kafka_send,
+    .results = kafka_results,
+    .wait = kafka_wait,
+    .wake = kafka_wake,
+    .close = kafka_close,
+};
+
+/* Settings that contradict each other, or name files that are not there, are only found when a producer is made. Without brokers it
+ * connects to nothing. */
+static Status try_settings(const KafkaSink *sink, Error *reterr)
+{
+    rd_kafka_t *producer = NULL;
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(sink->conf);
+    rd_kafka_conf_set(conf, "bootstrap.servers", NULL, NULL, 0);
+    Status status = kafka_new_producer(conf, &producer, reterr);
+    rd_kafka_conf_destroy(conf);
+    if (status == STATUS_OK) {
+        rd_kafka_destroy(producer);
+    }
+    return status;
+}
+
+static size_t read_bytes_max(const rd_kafka_conf_t *conf)
+{
+    char text[32];
+    size_t size = sizeof text;
+    uint64_t bytes = 1000000;
+    if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) == RD_KAFKA_CONF_OK) {
+        (void)str_to_u64(str_from(text), SIZE_MAX, &bytes);
+    }
+    return (size_t)bytes;
+}
+
+static Status make_settings(KafkaSink *sink, Error *reterr)
+{
+    Status status = kafka_settings_make(&sink->context, &sink->names, &sink->conf, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    kafka_listen(sink, sink->conf);
+    sink->message_bytes_max = read_bytes_max(sink->conf);
+    return try_settings(sink, reterr);
+}
+
+/* The place is kept with the first kind that the sink wants, since that topic is sure to be there. */
+static Status name_topics(KafkaSink *sink, Error *reterr)
+{
+    const SinkOptions *options = sink->context.options;
+    sink->place_kind = MESSAGE_KIND_COUNT;
+    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
+        if (asprintf(&sink->topic_names[kind], "%s%s", options->prefix, message_kind_stream(kind)) < 0) {
+            sink->topic_names[kind] = NULL;
+            return error_set(reterr, STATUS_BUSY, "out of memory");
+        }
+        if (sink->place_kind == MESSAGE_KIND_COUNT && (options->subscription.kinds & 1U << kind)) {
+            sink->place_kind = kind;
+        }
+    }
+    return sink->place_kind < MESSAGE_KIND_COUNT
+               ? STATUS_OK
+               : error_set(reterr, STATUS_REFUSED, "messages: the sink wants no kind of message");
+}
+
+static Status make_group(KafkaSink *sink, Error *reterr)
+{
+    size_t wanted = sink->context.options->in_flight_max;
+    sink->group_max = wanted == 0 ? GROUP_DEFAULT : wanted > GROUP_MAX ? GROUP_MAX : wanted;
+    sink->room = sink->group_max;
+    sink->entries = calloc(sink->group_max, sizeof *sink->entries);
+    sink->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return sink->entries && sink->wake_fd >= 0 ? STATUS_OK
+                                               : error_set(reterr, STATUS_BUSY, "out of memory or open files");
+}
+
+static Status make_writer(KafkaSink *sink, Error *reterr)
+{
+    uint8_t bytes[(KAFKA_WRITER_BYTES - 1) / 2];
+    Status status = random_fill(sink->context.random, bytes, sizeof bytes, reterr);
+    for (size_t i = 0; status == STATUS_OK && i < sizeof bytes; i++) {
+        snprintf(sink->writer + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return status;
+}
+
+/* "brokers: …" → "sinks.orders.brokers: …" */
+static Status name_option(const SinkOptions *options, Error *reterr)
+{
+    char message[ERROR_MESSAGE_BYTES_MAX];
+    snprintf(message, sizeof message, "%s", reterr ? reterr->message : "");
+    return error_set(reterr, STATUS_REFUSED, "sinks.%s.%s", options->name, message);
+}
+
+Status sink_kafka_open(const SinkContext *context, Sink **ret_sink, Error *reterr)
+{
+    KafkaSink *sink = calloc(1, sizeof *sink);
+    if (!sink) {
+        return error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    *sink = (KafkaSink){.sink.ops = &kafka_ops, .context = *context, .wake_fd = -1};
+    sink->step_ms = kafka_step_ms(context->options);
+    kafka_names_make(context, &sink->names);
+    snprintf(sink->source, sizeof sink->source, "weir/%s", sink->names.store);
+    Status status;
+    if ((status = name_topics(sink, reterr)) != STATUS_OK || (status = make_group(sink, reterr)) != STATUS_OK ||
+        (status = make_writer(sink, reterr)) != STATUS_OK || (status = make_settings(sink, reterr)) != STATUS_OK) {
+        kafka_close(&sink->sink);
+        return status == STATUS_REFUSED ? name_option(context->options, reterr) : status;
+    }
+    *ret_sink = &sink->sink;
+    return STATUS_OK;
+}

@@ -1,0 +1,194 @@
+// A real Apache Kafka (KRaft, no ZooKeeper) for tests: its jars come from Maven Central once, into a cache outside the tree, and
+// brokers run on free ports of this machine on directories of their own.
+//
+//   const kafka = await startKafka(t, { brokers: 3 });     // null when there can be none: the test was skipped, with the reason
+//   kafka.bootstrap                                        // "127.0.0.1:40001,127.0.0.1:40002,127.0.0.1:40003"
+//   await kafka.brokers[0].kill(); await kafka.brokers[0].start();
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const pom = join(dirname(fileURLToPath(import.meta.url)), '../../support/kafka/pom.xml');
+const FETCH_MS_MAX = 240_000;
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 20_000;
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// ---- Jars -----------------------------------------------------------------------------------------------------------
+
+function cacheDir() {
+  const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  const version = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 12);
+  return join(root, 'weir-kafka', version);
+}
+
+const has = (program) => spawnSync(program, ['-version'], { stdio: 'ignore' }).error === undefined;
+
+/** The directory with the jars, or the reason why there are none: {jars} or {missing}. */
+export function kafkaJars() {
+  const jars = cacheDir();
+  if (!has('java')) return { missing: 'there is no java (Debian: default-jre-headless)' };
+  if (existsSync(jars)) return { jars };
+  if (!has('mvn')) return { missing: 'there is no mvn to fetch Kafka with (Debian: maven)' };
+  mkdirSync(dirname(jars), { recursive: true });
+  const temporary = mkdtempSync(`${jars}-`);
+  const args = ['-B', '-q', '-f', pom, `-Dmaven.repo.local=${join(temporary, 'repository')}`, `-DoutputDirectory=${join(temporary, 'jars')}`,
+    'dependency:copy-dependencies'];
+  const fetched = spawnSync('mvn', args, { encoding: 'utf8', timeout: FETCH_MS_MAX });
+  try {
+    if (fetched.status !== 0) {
+      const why = /\[ERROR\] (.*)/.exec(fetched.stdout)?.[1] ?? `no answer within ${FETCH_MS_MAX / 1000} s`;
+      return { missing: `Maven did not fetch Kafka: ${why.slice(0, 300)}` };
+    }
+    renameSync(join(temporary, 'jars'), jars); // Whole or not at all; who comes second finds a directory that is not empty.
+  } catch (error) {
+    if (!existsSync(jars)) throw error;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return { jars };
+}
+
+// ---- Brokers --------------------------------------------------------------------------------------------------------
+
+/** Ports that nobody listens on, all different. */
+async function freePorts(count) {
+  const servers = await Promise.all(Array.from({ length: count }, () => new Promise((done, failed) => {
+    const server = createServer().once('error', failed).listen(0, '127.0.0.1', () => done(server));
+  })));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
+function answers(port) {
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => { socket.destroy(); done(true); }).once('error', () => done(false));
+  });
+}
+
+class Broker {
+  constructor(cluster, id, port, controllerPort) {
+    Object.assign(this, { cluster, id, port, controllerPort, child: null });
+    this.dir = join(cluster.dir, `broker-${id}`);
+    this.log = join(cluster.dir, `broker-${id}.log`);
+    this.properties = join(cluster.dir, `broker-${id}.properties`);
+  }
+
+  writeProperties() {
+    const { size, settings } = this.cluster;
+    const voters = this.cluster.brokers.map((b) => `${b.id}@127.0.0.1:${b.controllerPort}`).join(',');
+    const most = Math.min(2, size);
+    const all = {
+      'process.roles': 'broker,controller',
+      'node.id': this.id,
+      'controller.quorum.voters': voters,
+      'controller.listener.names': 'CONTROLLER',
+      'listeners': `PLAINTEXT://127.0.0.1:${this.port},CONTROLLER://127.0.0.1:${this.controllerPort}`,
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${this.port}`,
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      'inter.broker.listener.name': 'PLAINTEXT',
+      'log.dirs': this.dir,
+      'num.partitions': 4,
+      'default.replication.factor': size,
+      'min.insync.replicas': most,
+      'offsets.topic.replication.factor': size,
+      'offsets.topic.num.partitions': 4,
+      'transaction.state.log.replication.factor': size,
+      'transaction.state.log.min.isr': most,
+      'transaction.state.log.num.partitions': 4,
+      'broker.heartbeat.interval.ms': 500,
+      'broker.session.timeout.ms': 3000, // A killed broker's partitions move soon.
+      'group.initial.rebalance.delay.ms': 0,
+      ...settings,
+    };
+    writeFileSync(this.properties, Object.entries(all).map(([name, value]) => `${name}=${value}\n`).join(''));
+  }
+
+  java(mainClass, args, stdio) {
+    return spawn('java', ['-Xmx384m', '-Xms64m', '-XX:+UseSerialGC', ...this.cluster.javaArgs, '-cp', join(this.cluster.jars, '*'),
+      `-Dlog4j.configuration=file:${join(this.cluster.dir, 'log4j.properties')}`, mainClass, ...args], { stdio });
+  }
+
+  async format() {
+    const out = openSync(this.log, 'a');
+    const child = this.java('kafka.tools.StorageTool', ['format', '-t', this.cluster.id, '-c', this.properties], ['ignore', out, out]);
+    closeSync(out);
+    const code = await new Promise((done) => child.once('close', done));
+    if (code !== 0) throw new Error(`Kafka's storage was not formatted:\n${readFileSync(this.log, 'utf8').slice(-2000)}`);
+  }
+
+  /** Returns once it listens. */
+  async start() {
+    const out = openSync(this.log, 'a');
+    this.child = this.java('kafka.Kafka', [this.properties], ['ignore', out, out]);
+    closeSync(out);
+    let gone = false;
+    this.exited = new Promise((done) => this.child.once('close', () => { gone = true; done(); }));
+    for (const end = Date.now() + START_MS_MAX; !gone && Date.now() < end; await sleep(100)) {
+      if (await answers(this.port)) return;
+    }
+    await this.kill();
+    throw new Error(`a Kafka broker does not listen:\n${readFileSync(this.log, 'utf8').slice(-3000)}`);
+  }
+
+  /** SIGKILL. */
+  async kill() {
+    this.child?.kill('SIGKILL');
+    await this.exited;
+    this.child = null;
+  }
+
+  /** In good order: leaders move, logs are closed. */
+  async stop() {
+    const killer = setTimeout(() => this.child?.kill('SIGKILL'), STOP_MS_MAX);
+    this.child?.kill('SIGTERM');
+    await this.exited;
+    clearTimeout(killer);
+    this.child = null;
+  }
+}
+
+class Cluster {
+  constructor(jars, { brokers = 1, settings = {}, javaArgs = ['-XX:TieredStopAtLevel=1'] } = {}) {
+    Object.assign(this, { jars, size: brokers, settings, javaArgs });
+    this.dir = mkdtempSync(join(tmpdir(), 'weir-kafka-'));
+    this.id = randomBytes(16).toString('base64url');
+  }
+
+  get bootstrap() { return this.brokers.map((broker) => `127.0.0.1:${broker.port}`).join(','); }
+
+  async start() {
+    const ports = await freePorts(2 * this.size);
+    this.brokers = Array.from({ length: this.size }, (_, i) => new Broker(this, i + 1, ports[2 * i], ports[2 * i + 1]));
+    writeFileSync(join(this.dir, 'log4j.properties'), 'log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n'
+      + 'log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%d %p %c: %m%n\n');
+    for (const broker of this.brokers) broker.writeProperties();
+    await Promise.all(this.brokers.map((broker) => broker.format()));
+    await Promise.all(this.brokers.map((broker) => broker.start()));
+  }
+
+  async end() {
+    await Promise.all((this.brokers ?? []).map((broker) => broker.kill()));
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A running cluster that ends with the test. Without java or jars the test is skipped, the reason said, and the answer is null. */
+export async function startKafka(t, options) {
+  const { jars, missing } = kafkaJars();
+  if (missing) {
+    t.skip(`needs a real Kafka: ${missing}`);
+    return null;
+  }
+  const cluster = new Cluster(jars, options);
+  t.after(() => cluster.end());
+  await cluster.start();
+  return cluster;
+}
