@@ -103,6 +103,38 @@ static Status read_flags(Config *config, const ConfigInput *input, bool sets, Er
     return status;
 }
 
+/* A list that could have been written with commas is kept so. */
+static Status join_by_commas(Config *config, ConfigValue *value, Error *reterr)
+{
+    char *text = arena_alloc(&config->arena, value->text.len + 1);
+    Str trimmed = str_trim(value->text);
+    if (!text) {
+        return config_no_memory(reterr);
+    }
+    for (size_t i = 0; i < trimmed.len; i++) {
+        text[i] = trimmed.ptr[i] == '\n' ? ',' : trimmed.ptr[i];
+    }
+    text[trimmed.len] = '\0';
+    value->text = (Str){text, trimmed.len};
+    return STATUS_OK;
+}
+
+/* How values are kept and shown: decimals with the places that the store has. */
+static Status normalise(Config *config, const ConfigTarget *target, unsigned scale, Error *reterr)
+{
+    ConfigValue *value = target->value;
+    bool is_list = target->option->marks & OPTION_LIST;
+    if (target->option->type == OPTION_DECIMAL && !is_list && value->text.len > 0) {
+        char text[DECIMAL_TEXT_BYTES_MAX];
+        Str shown = {text, decimal_format(value->number, scale, text)};
+        value->text = arena_copy(&config->arena, shown);
+        return value->text.ptr ? STATUS_OK : config_no_memory(reterr);
+    }
+    bool by_lines = is_list && value->text.len > 0 && memchr(value->text.ptr, '\n', value->text.len) &&
+                    !memchr(value->text.ptr, ',', value->text.len);
+    return by_lines ? join_by_commas(config, value, reterr) : STATUS_OK;
+}
+
 static Status parse_value(Config *config, const ConfigTarget *target, unsigned scale, Error *reterr)
 {
     ConfigValue *value = target->value;
@@ -112,12 +144,7 @@ static Status parse_value(Config *config, const ConfigTarget *target, unsigned s
     if (option_parse(target->option, value->text, scale, &value->number, reterr) != STATUS_OK) {
         return error_prefix(reterr, "%s: %s", value->where, target->name);
     }
-    if (target->option->type == OPTION_DECIMAL && value->text.len > 0) { /* shown with the places that the store has */
-        char text[DECIMAL_TEXT_BYTES_MAX];
-        Str shown = {text, decimal_format(value->number, scale, text)};
-        value->text = arena_copy(&config->arena, shown);
-    }
-    return value->text.ptr ? STATUS_OK : config_no_memory(reterr);
+    return normalise(config, target, scale, reterr);
 }
 
 /* The scale first, since decimals are read by it. */

@@ -68,7 +68,7 @@ enum {
 /* What there is to know of an option besides, as bits. */
 enum {
     /* Its value is any number of values of the type, separated by commas, or by line feeds where there is one; in the file also a
-     * YAML list. The number has the bits 1 << place of a list of choices; of others it is how many there are. See option_items. */
+     * YAML list. The number has the bits 1 << place of a list of choices; of others it is how many there are. See option_items; line feeds are kept only where an item has a comma. */
     OPTION_LIST = 1,
     OPTION_SECRET = 2, /* it is shown as "***" */
 };

@@ -254,6 +254,18 @@ static void test_lists(void **state)
     config_free(config);
 }
 
+/* Whoever reads a list that has no commas in its items need not know of line feeds. */
+static void test_lines_become_commas(void **state)
+{
+    (void)state;
+    const char *environment[] = {"WEIR_SINKS_A_BROKERS=\na\r\n b\n", "WEIR_SINKS_A_PROPERTIES=a=b,c\nd=e\n", NULL};
+    Config *config = load("sinks.a.type: kafka\n", environment, NULL, 0);
+    assert_null(strchr(config_member_text(member_of(config, "a"), SINKS_BROKERS), '\n'));
+    CHECK_ITEMS(config_member_text(member_of(config, "a"), SINKS_BROKERS), "a", "b");
+    assert_string_equal(config_member_text(member_of(config, "a"), SINKS_PROPERTIES), "a=b,c\nd=e\n");
+    config_free(config);
+}
+
 static void test_lists_refused(void **state)
 {
     (void)state;
@@ -448,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_items),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_lines_become_commas),
         cmocka_unit_test(test_lists_refused),
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_words_for_numbers),
