@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 
+#include "config/options.h"
+
 enum { PROPERTY_NAME_BYTES = 64, PROPERTY_VALUE_BYTES = 4096 };
 
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
@@ -81,34 +83,13 @@ static bool is_name(Str text)
     return text.len > 0 && text.len < PROPERTY_NAME_BYTES;
 }
 
-/* Whether a property begins here: "name=". A value may have commas, as in lists and passwords; it goes on until a comma that
- * another property follows. */
-static bool begins_property(Str text)
-{
-    const char *equals = text.len > 0 ? memchr(text.ptr, '=', text.len) : NULL;
-    return equals && is_name(str_trim((Str){text.ptr, (size_t)(equals - text.ptr)}));
-}
-
-/* The first property of *rest, which moves behind it. */
-static Str next_property(Str *rest)
-{
-    const char *begin = rest->ptr;
-    Str piece = str_split(rest, ',');
-    size_t len = piece.len;
-    while (rest->ptr && !begins_property(*rest)) {
-        piece = str_split(rest, ',');
-        len = (size_t)(piece.ptr + piece.len - begin);
-    }
-    return str_trim((Str){begin, len});
-}
-
 static Status set_property(rd_kafka_conf_t *conf, Str property, Error *reterr)
 {
-    if (!begins_property(property)) {
-        return error_set(reterr, STATUS_REFUSED, "properties: each is name=value, with a comma in between");
-    }
     Str value = property;
     Str name = str_trim(str_split(&value, '='));
+    if (!value.ptr || !is_name(name)) {
+        return error_set(reterr, STATUS_REFUSED, "properties: each is name=value, with a comma in between");
+    }
     value = str_trim(value);
     if (value.len >= PROPERTY_VALUE_BYTES) {
         return error_set(reterr, STATUS_REFUSED, "properties: %.*s is longer than %d bytes", STR_ARGS(name),
@@ -124,16 +105,16 @@ static Status set_property(rd_kafka_conf_t *conf, Str property, Error *reterr)
     return set_one(conf, name_text, value_text, reterr);
 }
 
+/* A value may have commas, as in lists and passwords; the properties are on lines then. */
 static Status set_properties(rd_kafka_conf_t *conf, Str properties, Error *reterr)
 {
-    Str rest = str_trim(properties);
-    while (rest.ptr && rest.len > 0) {
-        Status status = set_property(conf, next_property(&rest), reterr);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    Status status = STATUS_OK;
+    Str property;
+    OptionItems items = option_items(properties);
+    while (status == STATUS_OK && option_items_next(&items, &property)) {
+        status = set_property(conf, property, reterr);
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---- All of them ------------------------------------------------------------------------------------------------- */

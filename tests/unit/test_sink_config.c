@@ -7,6 +7,7 @@
 
 #include "config/sinks_table.h"
 #include "deliver/dispatcher.h"
+#include "deliver/kafka_settings.h"
 #include "deliver/sink_config.h"
 
 static char path[] = "/tmp/weir-test-sinks-XXXXXX", secret_path[] = "/tmp/weir-test-secret-XXXXXX";
@@ -165,6 +166,43 @@ static void test_brokers(void **state)
     config_free(config);
 }
 
+static void check_setting(const rd_kafka_conf_t *conf, const char *name, const char *expected)
+{
+    char value[64];
+    size_t bytes = sizeof value;
+    assert_int_equal(rd_kafka_conf_get(conf, name, value, &bytes), RD_KAFKA_CONF_OK);
+    assert_string_equal(value, expected);
+}
+
+/* From the file to the library, commas and all. */
+static void check_properties(const char *properties)
+{
+    char text[256];
+    SinkConfig sinks;
+    StoreInfo info = {0};
+    KafkaNames names = {.transactional = "t"};
+    rd_kafka_conf_t *conf = NULL;
+    Error error = {0};
+    snprintf(text, sizeof text, "sinks.a: {type: kafka, brokers: [k1, k2], properties: %s}\n", properties);
+    Config *config = read_sinks(text, &sinks);
+    SinkContext context = {.options = sinks.items, .info = &info};
+    assert_int_equal(kafka_settings_make(&context, &names, &conf, &error), STATUS_OK);
+    check_setting(conf, "bootstrap.servers", "k1,k2");
+    check_setting(conf, "sasl.password", "a,b=c");
+    check_setting(conf, "client.id", "me");
+    rd_kafka_conf_destroy(conf);
+    sink_config_release(&sinks);
+    config_free(config);
+}
+
+static void test_properties_with_commas(void **state)
+{
+    (void)state;
+    check_properties("[\"sasl.password=a,b=c\", client.id=me]");
+    check_properties("[client.id=me, \"sasl.password = a,b=c\"]");
+    check_properties("\"client.id=me\\nsasl.password=a,b=c\"");
+}
+
 static void test_what_is_missing(void **state)
 {
     (void)state;
@@ -264,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything_of_a_webhook),
         cmocka_unit_test(test_brokers),
+        cmocka_unit_test(test_properties_with_commas),
         cmocka_unit_test(test_what_is_missing),
         cmocka_unit_test(test_secret_files),
         cmocka_unit_test(test_secret_files_refused),
