@@ -199,9 +199,15 @@ static size_t times_come(SinkFixture *fixture, int64_t seq)
 
 static void assert_come_once(SinkFixture *fixture, int64_t first, int64_t last)
 {
+    size_t times[SEQ_MAX] = {0};
+    for (size_t i = 0; i < suite->count(fixture->side); i++) {
+        int64_t seq = seq_of(suite->message(fixture->side, i).id);
+        assert_in_range(seq, 1, SEQ_MAX - 1);
+        times[seq]++;
+    }
     for (int64_t seq = first; seq <= last; seq++) {
-        if (times_come(fixture, seq) != 1) {
-            fail_msg("message %d came %zu times", (int)seq, times_come(fixture, seq));
+        if (times[seq] != 1) {
+            fail_msg("message %d came %zu times", (int)seq, times[seq]);
         }
     }
 }
@@ -308,12 +314,14 @@ static void test_one_bad_among_good(void **state)
 {
     SinkFixture *fixture = *state;
     connect_from(fixture, place_at(0));
-    if (fixture->sink->ops->room(fixture->sink) < 3 || !suite->answer(fixture->side, 2, SINK_REFUSED)) {
-        return skip();
+    SinkVerdict verdict = suite->answer(fixture->side, 2, SINK_REFUSED) ? SINK_REFUSED : SINK_FAILED;
+    if (verdict == SINK_FAILED && !suite->answer(fixture->side, 2, SINK_FAILED)) {
+        skip();
     }
+    assert_true(fixture->sink->ops->room(fixture->sink) >= 3);
     send_some(fixture, 1, 3, true);
     await_verdicts(fixture, 3);
-    assert_verdict(fixture, 2, SINK_REFUSED, 1);
+    assert_verdict(fixture, 2, verdict, 1);
     for (int64_t seq = 1; seq <= 3; seq += 2) {
         if (!suite->groups) {
             assert_verdict(fixture, seq, SINK_TAKEN, 1);
@@ -349,8 +357,8 @@ static void test_wake_from_another_thread(void **state)
     int64_t begun_us = clock_monotonic_us(suite->clock);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, wake_thread, fixture->sink), 0);
-    fixture->sink->ops->wait(fixture->sink, 1000 * PATIENCE_US);
-    assert_true(clock_monotonic_us(suite->clock) - begun_us < 1000 * PATIENCE_US);
+    fixture->sink->ops->wait(fixture->sink, 2 * PATIENCE_US);
+    assert_true(clock_monotonic_us(suite->clock) - begun_us < PATIENCE_US);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
@@ -388,7 +396,7 @@ static void test_connecting_anew_drops_what_is_under_way(void **state)
     SinkFixture *fixture = *state;
     connect_from(fixture, place_at(0));
     if (!suite->stall(fixture->side, true)) {
-        return skip();
+        skip();
     }
     send_some(fixture, 1, 1, true);
     connect_from(fixture, place_at(0));
@@ -457,7 +465,7 @@ static void test_unreachable(void **state)
     connect_from(fixture, place_at(0));
     send_all(fixture, 1, 1);
     if (!suite->unreachable(fixture->side, true)) {
-        return skip();
+        skip();
     }
     reopen(fixture, 0);
     Status status = fixture->sink->ops->connect(fixture->sink, place_at(1), &theirs, &error);
