@@ -191,6 +191,71 @@ static void apply_batch(Life *life, int first)
     arena_release(&batch.stored);
 }
 
+/* ---- Deliveries ---------------------------------------------------------------------------------------------------- */
+
+static const char sink_name[] = "a sink with a name that is too long for the room inside a value";
+
+/* A line that moves, with two dead letters, one of which is tried again, and a replay. Done twice it is what it is. */
+typedef struct Round {
+    DeadLetter dead[2];
+    StoredRetry retry;
+    StoredAttempt attempt;
+    int64_t settled[3];
+    Work works[4];
+} Round;
+
+static void make_round(Round *round, int64_t seq)
+{
+    Str sink = str_from(sink_name);
+    *round =
+        (Round){.retry = {.seq = seq + 3, .attempts = 1}, .attempt = {.seq = seq, .number = 1, .error = STR("no")}};
+    for (int i = 0; i < 2; i++) {
+        round->dead[i] = (DeadLetter){.seq = seq + i, .error = STR("no"), .attempts = 9};
+    }
+    for (int i = 0; i < 3; i++) {
+        round->settled[i] = seq + i;
+    }
+    round->works[0] = (Work){.kind = WORK_SINK_PUT, .sink = {.name = sink}};
+    round->works[1] = (Work){.kind = WORK_DELIVERY,
+                             .delivery = {.sink = sink,
+                                          .place = {seq, seq},
+                                          .retries = &round->retry,
+                                          .retry_count = 1,
+                                          .settled = round->settled,
+                                          .settled_count = 3,
+                                          .attempts = &round->attempt,
+                                          .attempt_count = 1,
+                                          .dead = round->dead,
+                                          .dead_count = 2,
+                                          .announce = true}};
+    round->works[2] = (Work){.kind = WORK_DEAD_LETTERS, .dead_letters = {.filter = DEAD_LETTER_FILTER_ALL, .limit = 1}};
+    round->works[3] = (Work){.kind = WORK_REPLAY_PUT, .replay = {.sink = sink, .through = seq, .filter = STR("{}")}};
+    for (int i = 0; i < 3; i++) {
+        round->works[i].next = &round->works[i + 1];
+    }
+}
+
+static void deliver(Life *life, int64_t seq)
+{
+    Round round;
+    Error error = {0};
+    make_round(&round, seq);
+    Status status = store_apply(life->store, round.works, &error);
+    if (!is_ok(life, "deliver", status, BUSY | UNKNOWN | BROKEN, &error)) {
+        if (status != STATUS_BUSY) {
+            open_again(life);
+        }
+        status = store_apply(life->store, round.works, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "deliver once more", status, error.message);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(round.works[i].status, STATUS_OK);
+    }
+    assert_int_equal(round.works[2].dead_letters.count, 1);
+}
+
 /* Until there is no more of it. */
 static void maintain(Life *life)
 {
@@ -295,6 +360,35 @@ static Status read_rules(StoreReader *reader, const StoreView *view, Seen *seen,
     return reader_rules(reader, see_rule, seen, reterr);
 }
 
+static bool see_letter(void *context, const DeadLetter *letter)
+{
+    Seen *seen = context;
+    seen->count++;
+    seen->sum += letter->state == DEAD_LETTER_OPEN;
+    return true;
+}
+
+static Status read_letters(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    const DeadLetterFilter filter = {.stage = DEAD_LETTER_DELIVERY, .state = -1, .origin = str_from(sink_name)};
+    return reader_dead_letters(reader, &filter, see_letter, seen, reterr);
+}
+
+static bool see_sink(void *context, const StoredSink *sink)
+{
+    Seen *seen = context;
+    seen->count += str_is(sink->name, sink_name);
+    seen->sum += sink->place.cursor;
+    return true;
+}
+
+static Status read_sinks(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    (void)view;
+    return reader_sinks(reader, see_sink, seen, reterr);
+}
+
 static StoreView *begin(const Life *life)
 {
     StoreView *view = NULL;
@@ -331,6 +425,15 @@ static void read_with(const Life *life, const char *what, Reading *reading, Seen
     }
 }
 
+/* What was counted is what is there. */
+static void read_deliveries(Life *life, int rounds)
+{
+    StoreMetrics metrics = {0};
+    store_metrics(life->store, &metrics);
+    read_with(life, "dead letters", read_letters, (Seen){(size_t)rounds * 2, metrics.dead_letters_open});
+    read_with(life, "sinks", read_sinks, (Seen){1, rounds * 10});
+}
+
 static void read_all(Life *life, int records, size_t rules)
 {
     Error error = {0};
@@ -350,6 +453,7 @@ static void read_all(Life *life, int records, size_t rules)
     read_with(life, "rollups", read_rollups, (Seen){0, 0});
     read_with(life, "messages", read_messages, alerts);
     read_with(life, "rules", read_rules, (Seen){rules, -1});
+    read_deliveries(life, (records - BASE) / BATCH);
     store_reader_close(life->reader);
 }
 
@@ -360,6 +464,7 @@ static void live(Life *life)
     open_store(life);
     for (int batch = 0; batch < LIFE_BATCHES; batch++) {
         apply_batch(life, BASE + batch * BATCH);
+        deliver(life, (batch + 1) * 10);
         if (batch < 2) {
             maintain(life);
             read_all(life, BASE + (batch + 1) * BATCH, (size_t)batch + 2);

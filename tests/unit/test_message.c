@@ -24,6 +24,30 @@ static StoredRecord example(void)
     "\"destination_id\":\"dest-1\",\"type\":\"positive\",\"value\":\"100.50\",\"unit\":\"EUR\",\"reference\":\"ref-"   \
     "001\"}"
 
+static void test_dead_letter(void **state)
+{
+    (void)state;
+    DeadLetter letter = {.id = 3,
+                         .stage = DEAD_LETTER_DELIVERY,
+                         .origin = STR("hooks"),
+                         .seq = 7,
+                         .error = STR("it said \"no\""),
+                         .attempts = 10,
+                         .created_us = INT64_C(1735725600500000)};
+    Buf buf;
+    buf_init(&buf, 65536);
+    message_put_dead_letter_body(&buf, &letter);
+    assert_text(buf_str(&buf), "{\"dead_letter\":{\"id\":3,\"stage\":\"delivery\",\"sink\":\"hooks\",\"seq\":7,"
+                               "\"error\":\"it said \\\"no\\\"\",\"attempts\":10,"
+                               "\"created\":\"2025-01-01T10:00:00.5Z\"}}");
+    letter = (DeadLetter){.id = 4, .stage = DEAD_LETTER_INTAKE, .origin = STR("in.csv:7"), .error = STR("no value")};
+    buf_reset(&buf);
+    message_put_dead_letter_body(&buf, &letter);
+    assert_text(buf_str(&buf), "{\"dead_letter\":{\"id\":4,\"stage\":\"intake\",\"origin\":\"in.csv:7\","
+                               "\"error\":\"no value\",\"attempts\":0,\"created\":\"1970-01-01T00:00:00Z\"}}");
+    buf_release(&buf);
+}
+
 static void test_notification(void **state)
 {
     (void)state;
@@ -94,9 +118,8 @@ static void test_alert_of_a_total(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_notification),
-        cmocka_unit_test(test_first_of_flow),
-        cmocka_unit_test(test_alert),
+        cmocka_unit_test(test_dead_letter),      cmocka_unit_test(test_notification),
+        cmocka_unit_test(test_first_of_flow),    cmocka_unit_test(test_alert),
         cmocka_unit_test(test_alert_of_a_total),
     };
     return cmocka_run_group_tests_name("message", tests, NULL, NULL);

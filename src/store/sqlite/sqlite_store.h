@@ -151,4 +151,8 @@ Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const cha
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
                      VerifyReport *ret_report, Error *reterr) MUST_CHECK;
 
+/* verify_deliveries.c */
+Status sqlite_find_forgotten(sqlite3 *db, void (*tell)(void *context, Str sentence), void *context,
+                             Error *reterr) MUST_CHECK;
+
 #endif

@@ -243,6 +243,8 @@ static Status check_messages(Verify *verify)
     return status;
 }
 
+static void tell_forgotten(void *context, Str sentence) { tell(context, "%.*s", STR_ARGS(sentence)); }
+
 /* ---- Indexes ----------------------------------------------------------------------------------------------------------- */
 
 /* Two entries with one hash: they must be different records. */
@@ -514,7 +516,11 @@ static Status verify_view(Verify *verify)
                              verify->reterr);
         status = status == STATUS_OK ? verify->status : status;
     }
-    return status == STATUS_OK ? check_messages(verify) : status;
+    if (status == STATUS_OK) {
+        status = check_messages(verify);
+    }
+    return status == STATUS_OK ? sqlite_find_forgotten(verify->reader->db, tell_forgotten, verify, verify->reterr)
+                               : status;
 }
 
 Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const char *text), void *context,
