@@ -26,8 +26,9 @@ typedef struct StoredSink {
     SinkState state;
     Str reason; /* why it is paused or disabled */
     SinkPlace place;
-    int64_t version; /* grows with whatever a person does: the state, retried dead letters, replays. The line then looks again */
-    int64_t created_us, updated_us;
+    int64_t
+        version; /* grows with whatever a person does: the state, retried dead letters, replays. The line then looks again */
+    int64_t created_us, updated_us; /* updated: when the version grew */
 } StoredSink;
 
 /* A message behind the cursor that waits for its next attempt. */
@@ -37,7 +38,8 @@ typedef struct StoredRetry {
     int64_t due_us;   /* by the wall clock */
     uint64_t flow_hash;
 } StoredRetry;
-enum { STORE_RETRIES_MAX = 10000 }; /* of one line */
+/* Of one line. The line sees to it, and WORK_DEAD_LETTERS; a line may find a few more stored than that, when both filled it up at once. */
+enum { STORE_RETRIES_MAX = 10000 };
 
 /* An attempt to deliver a message: the failed ones, and samples of the others. The oldest go when there are too many. */
 typedef struct StoredAttempt {
@@ -117,19 +119,22 @@ typedef struct DeliveryChange {
     SinkPlace place;
     const StoredRetry *retries; /* put, in place of those with the same seq */
     size_t retry_count;
-    const int64_t *settled; /* retries that are no more: delivered, or dead. Where one came from a dead letter, that is resolved */
+    const int64_t *
+        settled; /* retries that are no more: delivered, or dead. Where one came from a dead letter, that is resolved */
     size_t settled_count;
     const StoredAttempt *attempts; /* kept, within STORE_ATTEMPTS_MAX */
     size_t attempt_count;
-    const DeadLetter *dead; /* of seq: error, attempts. One that is there (a retry that failed) is open again, no second one is made */
+    const DeadLetter *
+        dead; /* of seq: error, attempts. One that is there (a retry that failed) is open again, no second one is made */
     size_t dead_count;
-    bool announce; /* a new dead letter makes a message "dead_letter.created" */
+    bool announce; /* a new dead letter makes a message "dead_letter.created"; one about such a message never does */
     int64_t sent, failed; /* a replay's counts grow by so much */
     bool done;            /* the replay has come to its end */
 } DeliveryChange;
 
 /* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits for a delivery
- * becomes a retry that is due, as long as its line has fewer than STORE_RETRIES_MAX. */
+ * becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer than STORE_RETRIES_MAX. Those of
+ * other stages cannot be tried again, and are not picked. The oldest come first, sink by sink. */
 typedef struct DeadLetterChange {
     DeadLetterFilter filter;
     DeadLetterAction action;

@@ -388,7 +388,7 @@ void fake_deliveries_apply(FakeDeliveries *deliveries, Store *store, Work *work,
     case WORK_DEAD_LETTERS: change_letters(deliveries, store, &work->dead_letters, now_us); break;
     case WORK_REPLAY_PUT: put_replay(deliveries, work, now_us); break;
     case WORK_REPLAY_CANCEL: cancel_replay(deliveries, work, now_us); break;
-    default: assert(!"no work of deliveries"); break;
+    default: assert(false && "no work of deliveries"); break;
     }
 }
 
