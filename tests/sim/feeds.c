@@ -208,11 +208,12 @@ static void read_page(World *world, Consumer *consumer, StoreReader *reader, siz
     Error error = {0};
     bool done = false;
     uint64_t struck = faults_struck(world);
+    enum { SMALL_STEPS = 10, SMALL = 1000, LARGER = 50000 };
     options.clock = &world->machine.clock.clock;
     buf_reset(out);
     Status status = query_feed_new(consumer->kind, consumer->after, limit, &options, &query);
-    while (status == STATUS_OK && !done) {
-        status = query_step(query, reader, 1000, out, &done, &error);
+    for (int i = 0; status == STATUS_OK && !done; i++) {
+        status = query_step(query, reader, i < SMALL_STEPS ? SMALL : LARGER, out, &done, &error);
     }
     query_free(query);
     if (status != STATUS_OK) {

@@ -16,6 +16,7 @@ void model_init(Model *model, RecordIdentity identity)
 void model_release(Model *model)
 {
     free(model->entries);
+    free(model->by_time);
     plain_map_release(&model->by_identity);
     plain_map_release(&model->by_flow);
 }
@@ -74,6 +75,52 @@ uint32_t model_differs(const Model *model, const Record *a, const Record *b)
     differs |= str_equal(a->unit, b->unit) ? 0u : FIELD_UNIT;
     differs |= str_equal(a->reference, b->reference) ? 0u : FIELD_REFERENCE;
     return model->identity == IDENTITY_CONTENT ? differs & ~(uint32_t)FIELD_RECORD_ID : differs;
+}
+
+/* ---- The order of time ---------------------------------------------------------------------------------------------------- */
+
+static int by_time(const void *a, const void *b)
+{
+    const ModelTimed *left = a, *right = b;
+    if (left->time_us != right->time_us) {
+        return left->time_us < right->time_us ? -1 : 1;
+    }
+    return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+/* Two sorted pieces, one behind the other, become one: from the end, so that the room behind `items` is enough. */
+static void merge_pieces(ModelTimed *items, size_t first, size_t second)
+{
+    ModelTimed *later = need(calloc(second + 1, sizeof *later));
+    memcpy(later, items + first, second * sizeof *later);
+    while (second > 0) {
+        bool takes_first = first > 0 && by_time(&items[first - 1], &later[second - 1]) > 0;
+        items[first + second - 1] = takes_first ? items[first - 1] : later[second - 1];
+        *(takes_first ? &first : &second) -= 1;
+    }
+    free(later);
+}
+
+/* Many ask about a log that few change: what came since the last question is sorted in. */
+const ModelTimed *model_by_time(Model *model, size_t *ret_count)
+{
+    if (model->timed_capacity < model->count) {
+        model->timed_capacity = model->capacity;
+        model->by_time = need(realloc(model->by_time, model->timed_capacity * sizeof *model->by_time));
+    }
+    size_t sorted = model->timed;
+    for (; model->timed_entries < model->count; model->timed_entries++) {
+        const ModelEntry *entry = &model->entries[model->timed_entries];
+        if (!entry->is_alert) {
+            model->by_time[model->timed++] = (ModelTimed){entry->record.time_us, (int64_t)model->timed_entries + 1};
+        }
+    }
+    if (sorted < model->timed) {
+        qsort(model->by_time + sorted, model->timed - sorted, sizeof *model->by_time, by_time);
+        merge_pieces(model->by_time, sorted, model->timed - sorted);
+    }
+    *ret_count = model->timed;
+    return model->by_time;
 }
 
 /* ---- Records and alerts ------------------------------------------------------------------------------------------------- */
@@ -297,6 +344,9 @@ void model_rewind(Model *model, const ModelMark *mark)
     memcpy(model->rules, mark->rules, sizeof mark->rules);
     model->rule_count = mark->rule_count;
     model->next_rule_id = mark->next_rule_id;
+    if (model->timed_entries > model->count) {
+        model->timed = model->timed_entries = 0;
+    }
     if (shorter) {
         plain_map_clear(&model->by_identity);
         plain_map_clear(&model->by_flow);

@@ -24,13 +24,20 @@ typedef struct ModelEntry {
     const char *severity; /* "medium", "high", "critical" */
 } ModelEntry;
 
+/* A record's place in the order of time. */
+typedef struct ModelTimed {
+    int64_t time_us, seq;
+} ModelTimed;
+
 typedef struct Model {
     RecordIdentity identity;
     ModelEntry *entries; /* entries[seq - 1]; owns */
     size_t count, capacity;
     PlainMap by_identity; /* → seq */
     PlainMap by_flow;     /* → seq of the newest */
-    AlertRule rules[64];  /* by id */
+    ModelTimed *by_time;  /* the records among the first `timed_entries` entries; owns */
+    size_t timed, timed_entries, timed_capacity;
+    AlertRule rules[64]; /* by id */
     size_t rule_count;
     int64_t next_rule_id;
 } Model;
@@ -44,6 +51,9 @@ static inline int64_t model_last_seq(const Model *model) { return (int64_t)model
 const ModelEntry *model_at(const Model *model, int64_t seq);
 /* The sequence of the record that is the same as this one; 0 when there is none. */
 int64_t model_find(const Model *model, const Record *record);
+
+/* All records, by time and sequence. Borrows until the model changes. */
+const ModelTimed *model_by_time(Model *model, size_t *ret_count);
 
 /* What is handed in. */
 typedef struct ModelWork {

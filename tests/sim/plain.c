@@ -6,17 +6,31 @@
 
 #include "sim/need.h"
 
+/* Most are short, and a long division takes its time. */
+static int take_digit(Exact *value)
+{
+    int digit;
+    if (*value >= INT64_MIN && *value <= INT64_MAX) {
+        int64_t narrow = (int64_t)*value;
+        digit = (int)(narrow % 10);
+        *value = narrow / 10;
+    } else {
+        digit = (int)(*value % 10);
+        *value /= 10;
+    }
+    return digit < 0 ? -digit : digit;
+}
+
 const char *plain_decimal(Exact value, unsigned scale, char ret_text[PLAIN_TEXT_BYTES_MAX])
 {
     char reversed[PLAIN_TEXT_BYTES_MAX];
     size_t len = 0, at = 0;
     bool negative = value < 0;
-    for (unsigned digits = 0; value != 0 || digits <= scale; digits++, value /= 10) {
+    for (unsigned digits = 0; value != 0 || digits <= scale; digits++) {
         if (scale > 0 && digits == scale) {
             reversed[len++] = '.';
         }
-        int digit = (int)(value % 10);
-        reversed[len++] = (char)('0' + (digit < 0 ? -digit : digit));
+        reversed[len++] = (char)('0' + take_digit(&value));
     }
     if (negative) {
         ret_text[at++] = '-';

@@ -184,35 +184,17 @@ bool question_matches(const Question *question, const Record *record)
            text_is_wanted(question->reference, record->reference) && text_is_wanted(question->unit, record->unit);
 }
 
-typedef struct Timed {
-    int64_t time_us, seq;
-} Timed;
-
-static int by_time(const void *a, const void *b)
+int64_t *question_seqs(const Question *question, Model *model, int64_t bound, size_t *ret_count)
 {
-    const Timed *left = a, *right = b;
-    if (left->time_us != right->time_us) {
-        return left->time_us < right->time_us ? -1 : 1;
-    }
-    return (left->seq > right->seq) - (left->seq < right->seq);
-}
-
-int64_t *question_seqs(const Question *question, const Model *model, int64_t bound, size_t *ret_count)
-{
-    Timed *found = need(calloc((size_t)bound + 1, sizeof *found));
-    int64_t *seqs = need(calloc((size_t)bound + 1, sizeof *seqs));
-    size_t count = 0;
-    for (int64_t seq = 1; seq <= bound; seq++) {
-        const ModelEntry *entry = model_at(model, seq);
-        if (!entry->is_alert && question_matches(question, &entry->record)) {
-            found[count++] = (Timed){entry->record.time_us, seq};
+    size_t timed = 0, count = 0;
+    const ModelTimed *by_time = model_by_time(model, &timed);
+    int64_t *seqs = need(calloc(timed + 1, sizeof *seqs));
+    for (size_t i = 0; i < timed; i++) {
+        int64_t seq = by_time[question->descending ? timed - 1 - i : i].seq;
+        if (seq <= bound && question_matches(question, &model_at(model, seq)->record)) {
+            seqs[count++] = seq;
         }
     }
-    qsort(found, count, sizeof *found, by_time);
-    for (size_t i = 0; i < count; i++) {
-        seqs[i] = found[question->descending ? count - 1 - i : i].seq;
-    }
-    free(found);
     *ret_count = count;
     return seqs;
 }

@@ -48,7 +48,7 @@ void question_put(const Question *question, char *ret_text, size_t room);
 
 bool question_matches(const Question *question, const Record *record);
 /* The sequences of the records that match up to `bound`, by (time, seq) as the question wants it. To be freed. */
-int64_t *question_seqs(const Question *question, const Model *model, int64_t bound, size_t *ret_count);
+int64_t *question_seqs(const Question *question, Model *model, int64_t bound, size_t *ret_count);
 
 const char *question_key_name(QuestionKey key);
 Str question_key_text(QuestionKey key, const Record *record);

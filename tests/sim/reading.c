@@ -254,9 +254,11 @@ static void check_log(World *world)
     if (!walk_rules(world, reader)) {
         story_failf(&world->story, "the rules are not those that were put");
     }
-    enum { FINDS = 20 };
-    for (size_t i = 0; i < FINDS; i++) {
+    enum { FINDS = 20, WALKS = 5 };
+    for (size_t i = 0; i < WALKS; i++) {
         walk_between(world, reader, view);
+    }
+    for (size_t i = 0; i < FINDS; i++) {
         Str source, id = workload_draw_id(&world->workload, &world->reading.random, &source);
         walk_find(world, reader, bound, id, source);
     }

@@ -183,6 +183,7 @@ static void collect(Runner *runner, Job *job, int status)
     if (failed) {
         runner->result.failed++;
         runner->result.broken += WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT;
+        runner->result.asserted += WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
         tell_failure(runner, done.seed, status);
     } else if (done.second && done.first_hash != report.hash) {
         runner->result.failed++;
@@ -211,7 +212,7 @@ static void wait_for_one(Runner *runner)
 
 static bool wants_more(const Runner *runner)
 {
-    return runner->next <= runner->options->last && !(runner->options->stop_at_first && runner->result.failed);
+    return runner->next <= runner->options->last && !(runner->options->until_broken && runner->result.broken);
 }
 
 static void start_one(Runner *runner)

@@ -14,12 +14,14 @@ typedef struct RunnerOptions {
     uint64_t first, last;
     int64_t steps; /* 0: as each seed draws them */
     size_t jobs;
-    bool stop_at_first; /* failure */
-    bool twice;         /* each seed again, with its story: the hash has to be the same */
+    bool until_broken; /* ends with the first promise that is broken */
+    bool twice;        /* each seed again, with its story: the hash has to be the same */
 } RunnerOptions;
 
 typedef struct RunnerResult {
-    uint64_t failed, broken; /* seeds; those that broke a promise, and did not end in another way */
+    uint64_t failed;   /* seeds */
+    uint64_t broken;   /* of them: broke a promise */
+    uint64_t asserted; /* of them: ended by an assertion of the program itself */
 } RunnerResult;
 
 /* Prints each failure, and a summary at the end. */

@@ -34,7 +34,7 @@ static void check_listed(const Expect *expect, yyjson_val *item, int64_t seq, co
 typedef struct Listing {
     World *world;
     const Expect *expect;
-    int64_t *seqs;
+    const int64_t *seqs; /* borrows */
     size_t count, next;
 } Listing;
 
@@ -95,44 +95,53 @@ static void check_page(Task *task, Listing *listing)
 
 static void check_list(World *world, Task *task, const Expect *expect)
 {
-    Listing listing = {.world = world, .expect = expect};
-    listing.seqs = question_seqs(&task->question, &world->model, task->moments[0], &listing.count);
+    if (!task->seqs) {
+        task->seqs = question_seqs(&task->question, &world->model, task->moments[0], &task->seq_count);
+    }
+    Listing listing = {.world = world, .expect = expect, .seqs = task->seqs, .count = task->seq_count};
     if (task->question.limit > 0) {
         check_page(task, &listing);
     } else {
         check_lines(&listing, buf_str(&task->out));
     }
-    free(listing.seqs);
 }
 
-/* Of all the moments it may be of, the one with this count of records that match; any when none fits. */
-static int64_t moment_with(const World *world, const Task *task, int64_t wanted)
+static size_t drop_later(int64_t *seqs, size_t count, int64_t bound)
 {
-    for (size_t i = 0; i < task->moment_count; i++) {
-        size_t count = 0;
-        free(question_seqs(&task->question, &world->model, task->moments[i], &count));
-        if ((int64_t)count == wanted) {
-            return task->moments[i];
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (seqs[i] <= bound) {
+            seqs[kept++] = seqs[i];
         }
     }
-    return task->moments[0];
+    return kept;
+}
+
+/* The records that match, of that moment which has this count of them, the latest such; when none has, of the first. To be freed. */
+static int64_t *seqs_of_count(World *world, const Task *task, int64_t wanted, size_t *ret_count)
+{
+    size_t at = task->moment_count;
+    int64_t *seqs = question_seqs(&task->question, &world->model, task->moments[at - 1], ret_count);
+    while (at > 1 && (int64_t)*ret_count != wanted) {
+        *ret_count = drop_later(seqs, *ret_count, task->moments[--at - 1]);
+    }
+    return seqs;
 }
 
 static void check_aggregate(World *world, Task *task, const Expect *expect)
 {
     yyjson_doc *doc = expect_json(expect, buf_str(&task->out));
     yyjson_val *data = expect_member(expect, yyjson_doc_get_root(doc), "data");
-    int64_t bound = moment_with(world, task, expect_any_int(expect, data, "count"));
-    Listing listing = {.world = world, .expect = expect};
-    listing.seqs = question_seqs(&task->question, &world->model, bound, &listing.count);
-    expect_int(expect, data, "count", (int64_t)listing.count);
+    size_t count;
+    int64_t *seqs = seqs_of_count(world, task, expect_any_int(expect, data, "count"), &count);
+    Listing listing = {.world = world, .expect = expect, .seqs = seqs, .count = count};
+    expect_int(expect, data, "count", (int64_t)count);
     if (task->question.records) {
         check_array(&listing, expect_member(expect, data, "records"));
         check_count(&listing, listing.count);
     }
-    totals_check(expect, &task->question, &world->model, listing.seqs, listing.count,
-                 expect_member(expect, data, "groups"));
-    free(listing.seqs);
+    totals_check(expect, &task->question, &world->model, seqs, count, expect_member(expect, data, "groups"));
+    free(seqs);
     yyjson_doc_free(doc);
 }
 
@@ -155,7 +164,24 @@ static void end_task(Task *task)
 {
     query_free(task->query);
     buf_release(&task->out);
+    free(task->seqs);
     *task = (Task){.query = NULL};
+}
+
+/* Nothing at all makes the smallest steps there are, often of one record: in a long log they would take most of a run. */
+static int64_t draw_step_us(World *world)
+{
+    enum { SHORT_LOG = 400 };
+    bool smallest = random_below(&world->reading.random, 2) && model_last_seq(&world->model) <= SHORT_LOG;
+    return smallest ? 0 : 2000;
+}
+
+/* A few records or as many as fit, at first; an answer that still has not ended then gets larger steps. */
+static size_t draw_bytes_wanted(World *world, Task *task)
+{
+    enum { SMALL_STEPS = 60, SMALL = 500, LARGER = 10000, ALL = 100000 };
+    size_t less = task->steps++ < SMALL_STEPS ? SMALL : LARGER;
+    return random_below(&world->reading.random, 2) ? less : ALL;
 }
 
 static void begin_query(World *world, Task *task)
@@ -168,7 +194,7 @@ static void begin_query(World *world, Task *task)
         params.items[params.count++] = (QueryParam){.name = STR("cursor"), .value = str_from(task->cursor)};
     }
     options.clock = &world->machine.clock.clock;
-    options.step_us_max = random_below(&world->reading.random, 2) ? 0 : 2000;
+    options.step_us_max = draw_step_us(world);
     QueryFormat format = task->question.is_aggregate || task->question.limit > 0 ? QUERY_JSON : QUERY_NDJSON;
     Status status = task->question.is_aggregate
                         ? query_aggregate_new(params.items, params.count, format, &options, &task->query, &problems)
@@ -217,8 +243,7 @@ static void step_task(World *world, Task *task)
     note_moment(world, task);
     Status status = machine_reader(&world->machine, MACHINE_READER_TASKS, &reader, &error);
     if (status == STATUS_OK) {
-        size_t wanted = random_below(&world->reading.random, 2) ? 500 : 100000;
-        status = query_step(task->query, reader, wanted, &task->out, &done, &error);
+        status = query_step(task->query, reader, draw_bytes_wanted(world, task), &task->out, &done, &error);
     }
     if (status != STATUS_OK) {
         faults_check_reading(world, struck, "a query's step", status, error.message);

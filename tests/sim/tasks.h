@@ -15,7 +15,10 @@ typedef struct Task {
     Buf out;
     int64_t moments[TASK_MOMENTS_MAX]; /* where the log ended at each of its steps, without repetition */
     size_t moment_count;
+    int64_t *seqs; /* a list's, from its first page on; owns */
+    size_t seq_count;
     size_t listed; /* records on the pages before this one */
+    size_t steps;
     char cursor[128];
 } Task;
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -25,7 +26,9 @@ static void test_decimals(void **state)
     check_decimal(-5, 2, "-0.05");
     check_decimal(12345, 2, "123.45");
     check_decimal(-100, 0, "-100");
+    check_decimal(INT64_MIN, 2, "-92233720368547758.08");
     check_decimal((Exact)INT64_MAX * 1000, 6, "9223372036854775.807000");
+    check_decimal((Exact)INT64_MIN * 1000, 6, "-9223372036854775.808000");
 }
 
 static void test_times(void **state)
@@ -218,6 +221,48 @@ static void test_going_back(void **state)
     model_release(&model);
 }
 
+static void check_order(Model *model)
+{
+    size_t count = 0;
+    const ModelTimed *places = model_by_time(model, &count);
+    assert_int_equal(count, model_last_seq(model));
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(places[i].time_us, model_at(model, places[i].seq)->record.time_us);
+        assert_true(i == 0 || places[i - 1].time_us < places[i].time_us ||
+                    (places[i - 1].time_us == places[i].time_us && places[i - 1].seq < places[i].seq));
+    }
+}
+
+static void test_the_order_of_time(void **state)
+{
+    (void)state;
+    enum { RECORDS = 3000 };
+    static char ids[RECORDS][8];
+    Model model;
+    ModelMark mark;
+    uint64_t random = 1;
+    model_init(&model, IDENTITY_RECORD_ID);
+    for (int i = 0; i < RECORDS; i++) {
+        snprintf(ids[i], sizeof ids[i], "%d", i);
+        Record record = record_of(ids[i], 1, RECORD_POSITIVE);
+        record.time_us = (int64_t)random_below(&random, 500) - 250;
+        if (random_below(&random, 20) == 0) {
+            mark = model_mark(&model);
+            hand_in(&model, &record, false);
+            if (random_below(&random, 2)) {
+                check_order(&model);
+            }
+            model_rewind(&model, &mark);
+        }
+        hand_in(&model, &record, false);
+        if (random_below(&random, 30) == 0) {
+            check_order(&model);
+        }
+    }
+    check_order(&model);
+    model_release(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_alerts),
         cmocka_unit_test(test_rules_have_versions_and_names),
         cmocka_unit_test(test_going_back),
+        cmocka_unit_test(test_the_order_of_time),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

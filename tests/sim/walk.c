@@ -197,7 +197,7 @@ static bool is_before(TimePosition a, TimePosition b)
 }
 
 /* Those up to `through` that lie strictly between two places, from the first to the second. To be freed. */
-static int64_t *seqs_between(const Model *model, TimePosition from, TimePosition to, int64_t through, size_t *ret_count)
+static int64_t *seqs_between(Model *model, TimePosition from, TimePosition to, int64_t through, size_t *ret_count)
 {
     Question question = {.descending = is_before(to, from)};
     question_everything(&question);
