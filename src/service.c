@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "deliver/dispatcher.h"
+#include "deliver/sink_config.h"
 #include "engine.h"
 #include "http/server.h"
 
@@ -22,7 +24,10 @@ typedef struct Service {
     int breaking; /* becomes readable when the store breaks */
     Error broken; /* written before `breaking`, read after it */
     Engine engine;
-    _Atomic(HttpServer *) server; /* the processor's thread looks at it while it is started and stopped */
+    SinkConfig sinks;
+    /* The processor's thread looks at these while they are started and stopped. */
+    _Atomic(Dispatcher *) dispatcher;
+    _Atomic(HttpServer *) server;
 } Service;
 
 /* ---- Signals ------------------------------------------------------------------------------------------------------- */
@@ -99,6 +104,7 @@ static void on_progress(void *self, const char *what, uint64_t done, uint64_t to
 static void on_committed(void *self, int64_t last_seq)
 {
     Service *service = self;
+    dispatcher_committed(service->dispatcher);
     http_server_committed(service->server, last_seq);
 }
 
@@ -109,6 +115,34 @@ static void on_broken(void *self, const Error *error)
     if (eventfd_write(service->breaking, 1) != 0) {
         abort(); /* it cannot be; and to go on would be to serve from a broken store */
     }
+}
+
+/* ---- Sinks --------------------------------------------------------------------------------------------------------- */
+
+static Status open_sink(void *self, const SinkContext *context, Sink **ret_sink, Error *reterr)
+{
+    (void)self;
+    return sink_open(context, ret_sink, reterr);
+}
+
+static Status start_sinks(Service *service, Error *reterr)
+{
+    Status status = sink_config_read(service->options->config, &service->sinks, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    DispatcherOptions options = {.store = service->engine.store,
+                                 .processor = service->engine.processor,
+                                 .clock = &clock_system,
+                                 .random = &random_system,
+                                 .sinks = service->sinks.items,
+                                 .sink_count = service->sinks.count,
+                                 .background = true,
+                                 .open_sink = open_sink};
+    Dispatcher *dispatcher = NULL;
+    status = dispatcher_start(&options, &dispatcher, reterr);
+    service->dispatcher = dispatcher;
+    return status;
 }
 
 /* ---- HTTP ---------------------------------------------------------------------------------------------------------- */
@@ -189,6 +223,7 @@ static Status start(Service *service, Error *reterr)
     if ((status = check_exposure(config, reterr)) == STATUS_OK &&
         (status = take_signals(service, reterr)) == STATUS_OK &&
         (status = engine_open(config, &hooks, &service->engine, reterr)) == STATUS_OK &&
+        (status = start_sinks(service, reterr)) == STATUS_OK &&
         (status = start_http(service, reterr)) == STATUS_OK) {
         log_info("started", log_text("version", WEIR_VERSION), log_text("store", config_text(config, OPTION_STORE_DIR)),
                  log_int("lastSeq", store_last_seq(service->engine.store)));
@@ -267,9 +302,12 @@ static void drain(Service *service)
         http_server_set_ready(service->server, false);
     }
     http_server_stop(service->server);
+    dispatcher_stop(service->dispatcher);
     engine_stop(&service->engine);
     http_server_free(service->server);
+    dispatcher_free(service->dispatcher);
     engine_close(&service->engine);
+    sink_config_release(&service->sinks);
 }
 
 /* The store may break while it is drained, too. */

@@ -357,16 +357,24 @@ static size_t send_probe(Line *line, int64_t now_us, int64_t *next_us)
     return sent;
 }
 
-static size_t send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
+/* How many may be sent now. */
+static size_t room_of(Line *line, int64_t now_us)
 {
-    size_t sent = send_retries(line, room, now_us, next_us);
-    if (line->connected && line->blocked > 0 && sent < room) {
-        sent += send_blocked(line, room - sent, now_us);
+    size_t room = line->connected ? line->sink->ops->room(line->sink) : 0;
+    return room > 0 ? breaker_allows(&line->breaker, now_us, (unsigned)room) : 0;
+}
+
+static void send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
+{
+    if (send_retries(line, room, now_us, next_us) > 0) {
+        room = room_of(line, now_us);
     }
-    if (line->connected && sent < room && has_more(line)) {
-        sent += send_next(line, room - sent, now_us);
+    if (line->connected && line->blocked > 0 && room > 0 && send_blocked(line, room, now_us) > 0) {
+        room = room_of(line, now_us);
     }
-    return sent;
+    if (line->connected && room > 0 && has_more(line)) {
+        send_next(line, room, now_us);
+    }
 }
 
 int64_t line_send(Line *line, int64_t now_us)
@@ -375,16 +383,14 @@ int64_t line_send(Line *line, int64_t now_us)
     if (line_has_unwritten_dead(line) || !line_has_room_for_notes(line)) {
         return next_us; /* the processor's answer wakes us */
     }
-    size_t room = line->sink->ops->room(line->sink);
-    unsigned allowed = room > 0 ? breaker_allows(&line->breaker, now_us, (unsigned)room) : 0;
-    if (allowed == 0) {
+    size_t room = room_of(line, now_us);
+    if (room == 0) {
         return line->breaker.state == BREAKER_OPEN ? line->breaker.open_until_us : next_us;
     }
     if (line->breaker.state == BREAKER_HALF_OPEN) {
         send_probe(line, now_us, &next_us);
         return next_us;
     }
-    send_more(line, allowed, now_us, &next_us);
-    bool more = line->connected && has_more(line) && line->sink->ops->room(line->sink) > 0;
-    return more ? now_us : next_us;
+    send_more(line, room, now_us, &next_us);
+    return has_more(line) && room_of(line, now_us) > 0 ? now_us : next_us;
 }

@@ -1,0 +1,594 @@
+/* The lines of sinks on a real store, against sinks that fail in every way: what is sent when, what is remembered, what comes of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "contract/delivery_world.h"
+
+static int set_up(void **state)
+{
+    *state = world_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+static const DeadLetterFilter all_letters = {.stage = -1, .state = -1};
+
+/* ---- When nothing fails -------------------------------------------------------------------------------------------- */
+
+static void test_all_in_order(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "broker", FAKE_TRANSACTIONS, 64);
+    SinkPlace place = {0};
+    world_start(world);
+    world_add(world, 500);
+    world_run(world, 2 * SECOND_US);
+    world_check_once(receiver, 1, 500);
+    world_check_order(receiver);
+    assert_true(fake_receiver_place(receiver, &place));
+    assert_int_equal(place.cursor, 500);
+    assert_int_equal(world_stored(world, "broker").place.cursor, 500);
+    LineStatus line = world_line(world, "broker", 0);
+    assert_int_equal(line.state, LINE_RUNNING);
+    assert_int_equal(line.cursor, 500);
+    assert_int_equal(line.taken, 500);
+    /* What was sent is not sent again after a restart, and what comes then is. */
+    world_restart(world);
+    world_add(world, 5);
+    world_run(world, 2 * SECOND_US);
+    world_check_once(receiver, 1, 505);
+}
+
+static void test_answers_overtake(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_set_faults(receiver, &(FakeFaults){.latency_us_min = 1000, .latency_us_max = 900000});
+    world_start(world);
+    world_add(world, 300);
+    world_run(world, MINUTE_US);
+    world_check_once(receiver, 1, 300);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 300);
+}
+
+/* The cursor stays behind what is not answered yet, so that a crash forgets nothing. */
+static void test_crash_while_under_way(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_script(receiver,
+                         (FakeAnswer){.seq = 3, .times = 1, .verdict = SINK_FAILED, .after_us = 10 * SECOND_US});
+    world_start(world);
+    world_add(world, 30);
+    world_run(world, SECOND_US);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 2);
+    world_crash(world);
+    world_start(world);
+    world_run(world, SECOND_US);
+    world_check_at_least_once(receiver, 1, 30);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 30);
+}
+
+static void test_where_a_new_sink_starts(void **state)
+{
+    World *world = *state;
+    world_start(world);
+    world_add(world, 10);
+    world_crash(world);
+    FakeReceiver *now = world_add_sink(world, "now", FAKE_WEBHOOK, 4);
+    FakeReceiver *behind = world_add_sink(world, "behind", FAKE_WEBHOOK, 4);
+    world->options[0].start_seq = -1;
+    world->options[1].start_seq = 7;
+    world_start(world);
+    world_run(world, SECOND_US);
+    world_add(world, 1);
+    world_run(world, SECOND_US);
+    assert_int_equal(fake_receiver_count(now, 10), 0);
+    world_check_once(now, 11, 11);
+    assert_int_equal(fake_receiver_count(behind, 7), 0);
+    world_check_once(behind, 8, 11);
+    /* It is no new sink any more. */
+    world_restart(world);
+    world_run(world, SECOND_US);
+    world_check_once(now, 11, 11);
+}
+
+static void test_subscription(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "some", FAKE_STREAM, 8);
+    Subscription *subscription = &world->options[0].subscription;
+    subscription->destination_id = STR("dest-2");
+    subscription->value_min = 500;
+    world_start(world);
+    world_add(world, 20);
+    world_add_value(world, 499); /* 21: dest-1 */
+    world_add_value(world, 499); /* 22: dest-2, too small */
+    world_run(world, SECOND_US);
+    size_t count;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(deliveries[i].seq, 2 + 5 * (int)i);
+        assert_string_equal(deliveries[i].key, "dest-2");
+    }
+    assert_int_equal(world_stored(world, "some").place.cursor, 22);
+    assert_int_equal(world_stored(world, "some").place.sent_seq, 17);
+}
+
+static void test_alerts(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "alerts", FAKE_TRANSACTIONS, 8);
+    FakeReceiver *everything = world_add_sink(world, "everything", FAKE_TRANSACTIONS, 8);
+    world->options[0].subscription.kinds = 1u << MESSAGE_ALERT;
+    world_start(world);
+    Work rule = {.kind = WORK_RULE_PUT,
+                 .rule = {.name = STR("default"), .type = -1, .threshold = 5000, .enabled = true}};
+    assert_int_equal(world_apply(world, &rule), STATUS_OK);
+    world_add(world, 3);
+    world_add_value(world, 7500); /* 4, and its alert 5 */
+    world_add(world, 1);
+    world_run(world, SECOND_US);
+    size_t count;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(deliveries[0].seq, 5);
+    assert_int_equal(deliveries[0].kind, MESSAGE_ALERT);
+    assert_non_null(strstr(deliveries[0].body, "\"record_id\":\"rec-4\""));
+    assert_non_null(strstr(deliveries[0].body, "\"exceeded_by\":25.00"));
+    world_check_once(everything, 1, 6);
+    world_check_order(everything);
+}
+
+/* ---- Messages that fail -------------------------------------------------------------------------------------------- */
+
+static void test_poison_becomes_a_dead_letter(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 5, .times = 4, .verdict = SINK_FAILED, .code = 500});
+    world_start(world);
+    world_add(world, 40);
+    world_run(world, MINUTE_US);
+    /* It holds nobody up. */
+    world_check_once(receiver, 1, 4);
+    world_check_once(receiver, 6, 40);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 40);
+    assert_int_equal(world_retries(world, "hook"), 1);
+    world_run(world, HOUR_US);
+    DeadLetter letter;
+    assert_int_equal(world_dead_letters(world, all_letters, &letter), 1);
+    assert_int_equal(letter.seq, 5);
+    assert_int_equal(letter.attempts, 4);
+    assert_int_equal(letter.state, DEAD_LETTER_OPEN);
+    assert_int_equal(world_retries(world, "hook"), 0);
+    assert_int_equal(world_attempts(world, 5), 4);
+    /* It is told to those who want to hear of it. */
+    world_check_once(receiver, 41, 41);
+    size_t count;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    assert_int_equal(deliveries[count - 1].kind, MESSAGE_DEAD_LETTER_CREATED);
+    assert_non_null(strstr(deliveries[count - 1].body, "\"sink\":\"hook\""));
+    /* Whoever mends the other side tries it again. */
+    Work retry = {.kind = WORK_DEAD_LETTERS,
+                  .dead_letters = {.filter = all_letters, .action = DEAD_LETTER_RETRY, .limit = 10}};
+    assert_int_equal(world_apply(world, &retry), STATUS_OK);
+    assert_int_equal(retry.dead_letters.count, 1);
+    world_run(world, MINUTE_US);
+    world_check_once(receiver, 5, 5);
+    world_dead_letters(world, all_letters, &letter);
+    assert_int_equal(letter.state, DEAD_LETTER_RESOLVED);
+}
+
+/* A dead letter about the news of a dead letter makes no further news. */
+static void test_news_that_fail(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_REFUSED});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 2, .times = 1, .verdict = SINK_REFUSED});
+    world_start(world);
+    world_add(world, 1);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 2);
+    assert_int_equal(store_last_seq(world->store), 2);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 2);
+}
+
+static void test_retries_survive_a_crash(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 2, .times = 2, .verdict = SINK_FAILED});
+    world_start(world);
+    world_add(world, 40);
+    world_run(world, SECOND_US);
+    world_crash(world);
+    world_start(world);
+    assert_int_equal(world_retries(world, "hook"), 1);
+    world_run(world, 10 * SECOND_US); /* the second attempt has failed */
+    world_crash(world);
+    manual_clock_move(&world->manual, HOUR_US);
+    world_start(world);
+    world_run(world, SECOND_US);
+    world_check_once(receiver, 1, 40);
+    assert_int_equal(world_retries(world, "hook"), 0);
+    assert_int_equal(world_attempts(world, 2), 3);
+}
+
+static void test_retry_after(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = 60 * SECOND_US});
+    world_start(world);
+    world_add(world, 20);
+    world_run(world, 55 * SECOND_US);
+    assert_int_equal(fake_receiver_count(receiver, 1), 0);
+    world_run(world, 20 * SECOND_US);
+    world_check_once(receiver, 1, 20);
+}
+
+static void test_refused_by_a_broker(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "broker", FAKE_TRANSACTIONS, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 7, .times = 1000, .verdict = SINK_REFUSED, .code = 10});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 9, .times = 1000, .verdict = SINK_REFUSED, .code = 10});
+    world_start(world);
+    world_add(world, 50);
+    world_run(world, MINUTE_US);
+    assert_int_equal(fake_receiver_count(receiver, 7), 0);
+    world_check_once(receiver, 1, 6);
+    world_check_once(receiver, 8, 8);
+    world_check_once(receiver, 10, 52); /* 51, 52: the news */
+    world_check_order(receiver);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 2);
+    assert_int_equal(world_stored(world, "broker").place.cursor, 52);
+}
+
+/* ---- Places that fail ---------------------------------------------------------------------------------------------- */
+
+static void test_a_day_of_failures(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_set_down(receiver, true);
+    world_start(world);
+    for (int hour = 0; hour < 24; hour++) {
+        world_add(world, 20);
+        world_run(world, HOUR_US);
+    }
+    LineStatus line = world_line(world, "hook", 0);
+    assert_int_equal(line.state, LINE_HOLDING);
+    assert_int_not_equal(line.breaker, BREAKER_CLOSED);
+    assert_true(line.breaker_opened > 1000); /* a probe each 30 s */
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+    assert_true(world_stored(world, "hook").place.cursor < 40);
+    fake_receiver_set_down(receiver, false);
+    world_run(world, 10 * MINUTE_US);
+    world_check_once(receiver, 1, 480);
+    assert_int_equal(world_line(world, "hook", 0).breaker, BREAKER_CLOSED);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 480);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+}
+
+/* A message that nobody takes cannot keep a breaker open once the others go through. */
+static void test_poison_and_an_outage(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1000, .verdict = SINK_FAILED});
+    world_start(world);
+    world_add(world, 20);
+    world_run(world, 6 * SECOND_US);
+    fake_receiver_set_down(receiver, true);
+    world_add(world, 50);
+    world_run(world, HOUR_US);
+    fake_receiver_set_down(receiver, false);
+    world_run(world, 3 * HOUR_US);
+    world_check_once(receiver, 2, 70);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 1);
+}
+
+static void test_broker_down(void **state)
+{
+    World *world = *state;
+    FakeReceiver *broker = world_add_sink(world, "broker", FAKE_TRANSACTIONS, 16);
+    FakeReceiver *hook = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    world_start(world);
+    world_add(world, 20);
+    world_run(world, SECOND_US);
+    fake_receiver_set_down(broker, true);
+    world_add(world, 20);
+    world_run(world, HOUR_US);
+    assert_int_equal(world_line(world, "broker", 0).state, LINE_HOLDING);
+    assert_int_equal(world_stored(world, "broker").place.cursor, 20);
+    world_check_once(hook, 1, 40); /* nobody else waits for it */
+    fake_receiver_set_down(broker, false);
+    world_run(world, MINUTE_US);
+    world_check_once(broker, 1, 40);
+    world_check_order(broker);
+    assert_int_equal(world_line(world, "broker", 0).state, LINE_RUNNING);
+}
+
+static void test_unknown_send(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "broker", FAKE_TRANSACTIONS, 4);
+    world_start(world);
+    for (int i = 0; i < 20; i++) {
+        fake_receiver_script_send(receiver, STATUS_UNKNOWN, 1);
+        world_add(world, 10);
+        world_run(world, MINUTE_US);
+    }
+    world_check_once(receiver, 1, 200);
+    world_check_order(receiver);
+}
+
+static void test_stream_that_lost_its_tail(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "stream", FAKE_STREAM, 16);
+    world_start(world);
+    world_add(world, 100);
+    world_run(world, SECOND_US);
+    fake_receiver_lose(receiver, 30);
+    fake_receiver_script_send(receiver, STATUS_BUSY, 1); /* the connection did not survive that */
+    world_add(world, 1);
+    world_run(world, MINUTE_US);
+    world_check_once(receiver, 1, 101);
+    world_check_order(receiver);
+}
+
+static void test_gone(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 1);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 10, .times = 1, .verdict = SINK_GONE, .code = 410});
+    world_start(world);
+    world_add(world, 30);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_DISABLED);
+    assert_int_equal(world_stored(world, "hook").state, SINK_STATE_DISABLED);
+    assert_int_equal(fake_receiver_count(receiver, 11), 0);
+    world_restart(world);
+    world_run(world, MINUTE_US);
+    assert_int_equal(fake_receiver_count(receiver, 11), 0);
+    Work resume = {.kind = WORK_SINK_STATE, .sink = {.name = STR("hook"), .state = SINK_STATE_ACTIVE}};
+    assert_int_equal(world_apply(world, &resume), STATUS_OK);
+    world_run(world, MINUTE_US);
+    world_check_once(receiver, 1, 30);
+}
+
+/* ---- People -------------------------------------------------------------------------------------------------------- */
+
+static void test_pause(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 5);
+    world_run(world, SECOND_US);
+    Work pause = {.kind = WORK_SINK_STATE,
+                  .sink = {.name = STR("hook"), .state = SINK_STATE_PAUSED, .reason = STR("maintenance")}};
+    assert_int_equal(world_apply(world, &pause), STATUS_OK);
+    world_run(world, SECOND_US);
+    world_add(world, 5);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_PAUSED);
+    assert_int_equal(fake_receiver_count(receiver, 6), 0);
+    Work resume = {.kind = WORK_SINK_STATE, .sink = {.name = STR("hook"), .state = SINK_STATE_ACTIVE}};
+    assert_int_equal(world_apply(world, &resume), STATUS_OK);
+    world_run(world, SECOND_US);
+    world_check_once(receiver, 1, 10);
+}
+
+static size_t count_of_job(const FakeReceiver *receiver, int64_t job)
+{
+    size_t count, found = 0;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    for (size_t i = 0; i < count; i++) {
+        found += deliveries[i].job == job;
+    }
+    return found;
+}
+
+static void test_replay(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 100);
+    world_run(world, SECOND_US);
+    for (int time = 1; time <= 2; time++) {
+        Work work = {.kind = WORK_REPLAY_PUT,
+                     .replay = {.sink = STR("hook"),
+                                .after = 10,
+                                .through = 60,
+                                .filter = STR("{\"destinationId\":\"dest-1\"}"),
+                                .place = {10, 0}}};
+        assert_int_equal(world_apply(world, &work), STATUS_OK);
+        world_add(world, 1);
+        world_run(world, MINUTE_US);
+        assert_int_equal(count_of_job(receiver, work.replay.id), 10);
+        StoredReplay replay = world_replay(world, work.replay.id);
+        assert_int_equal(replay.state, REPLAY_DONE);
+        assert_int_equal(replay.sent, 10);
+        assert_int_equal(replay.failed, 0);
+    }
+    /* The live line has gone on by itself. */
+    world_check_once(receiver, 1, 102);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 102);
+}
+
+static void test_replay_goes_on_after_a_crash(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 1);
+    fake_receiver_set_faults(receiver, &(FakeFaults){.latency_us_min = 100000, .latency_us_max = 200000});
+    world_start(world);
+    world_add(world, 50);
+    world_run(world, 30 * SECOND_US);
+    Work work = {.kind = WORK_REPLAY_PUT,
+                 .replay = {.sink = STR("hook"), .after = 0, .through = 50, .filter = STR("{}")}};
+    assert_int_equal(world_apply(world, &work), STATUS_OK);
+    world_run(world, 3 * SECOND_US);
+    size_t before = count_of_job(receiver, work.replay.id);
+    assert_in_range(before, 5, 40);
+    world_crash(world);
+    world_start(world);
+    world_run(world, 30 * SECOND_US);
+    assert_int_equal(world_replay(world, work.replay.id).state, REPLAY_DONE);
+    assert_in_range(count_of_job(receiver, work.replay.id), 50, 55);
+}
+
+/* ---- Order --------------------------------------------------------------------------------------------------------- */
+
+/* In each flow no message comes for the first time after a later one has come. */
+static void check_flow_order(const FakeReceiver *receiver)
+{
+    size_t count;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    int64_t last[WORLD_FLOWS] = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (deliveries[i].kind == MESSAGE_NOTIFICATION) {
+            int64_t *flow = &last[deliveries[i].key[strlen("dest-")] - '0'];
+            if (deliveries[i].seq < *flow) {
+                fail_msg("message %lld came after %lld", (long long)deliveries[i].seq, (long long)*flow);
+            }
+            *flow = deliveries[i].seq;
+        }
+    }
+}
+
+static void test_order_of_flows(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    world->options[0].ordered = true;
+    world->options[0].breaker_percent = 0;
+    world->options[0].schedule_count = 20;
+    for (size_t i = 1; i < 20; i++) {
+        world->options[0].schedule_us[i] = SECOND_US;
+    }
+    fake_receiver_set_faults(receiver, &(FakeFaults){.failed = 200, .latency_us_min = 1000, .latency_us_max = 500000});
+    world_start(world);
+    world_add(world, 400);
+    world_run(world, 6 * HOUR_US);
+    world_check_once(receiver, 1, 400);
+    check_flow_order(receiver);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+}
+
+/* ---- All at once --------------------------------------------------------------------------------------------------- */
+
+static const FakeFaults bad_luck = {.failed = 50,
+                                    .refused = 0,
+                                    .held = 20,
+                                    .lost = 20,
+                                    .twice = 20,
+                                    .connect_busy = 200,
+                                    .send_busy = 50,
+                                    .send_unknown = 50,
+                                    .latency_us_min = 1000,
+                                    .latency_us_max = 3000000};
+
+static void live_with(World *world, FakeReceiver *const *receivers, size_t count)
+{
+    uint64_t seed = world->seed * 7919;
+    for (size_t i = 0; i < count; i++) {
+        FakeFaults faults = bad_luck;
+        if (world->options[i].type != SINK_WEBHOOK) {
+            faults.failed = faults.lost = 0; /* a broker fails as a whole */
+        }
+        fake_receiver_set_faults(receivers[i], &faults);
+        world->options[i].schedule_count = 12;
+        for (size_t attempt = 4; attempt < 12; attempt++) {
+            world->options[i].schedule_us[attempt] = MINUTE_US;
+        }
+    }
+    world_start(world);
+    for (int i = 0; i < 40; i++) {
+        world_add(world, (int)random_below(&seed, 30));
+        world_run(world, (int64_t)random_below(&seed, (uint64_t)(20 * SECOND_US)));
+        if (random_below(&seed, 3) == 0) {
+            world_crash(world);
+            world_start(world);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        fake_receiver_set_faults(receivers[i], &(FakeFaults){0});
+    }
+    world_run(world, 2 * HOUR_US);
+}
+
+static void test_bad_luck_and_crashes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        World *world = world_new();
+        world->seed = seed;
+        FakeReceiver *receivers[] = {world_add_sink(world, "kafka", FAKE_TRANSACTIONS, 16),
+                                     world_add_sink(world, "redis", FAKE_STREAM, 16),
+                                     world_add_sink(world, "hook", FAKE_WEBHOOK, 16),
+                                     world_add_sink(world, "list", FAKE_LIST, 16)};
+        live_with(world, receivers, 4);
+        int64_t last = store_last_seq(world->store);
+        world_check_once(receivers[0], 1, last);
+        world_check_order(receivers[0]);
+        world_check_once(receivers[1], 1, last);
+        world_check_order(receivers[1]);
+        world_check_at_least_once(receivers[2], 1, last);
+        world_check_at_least_once(receivers[3], 1, last);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(world_stored(world, world->options[i].name).place.cursor, last);
+            assert_int_equal(world_retries(world, world->options[i].name), 0);
+        }
+        assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+        world_free(world);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    const struct CMUnitTest tests[] = {
+        TEST(test_all_in_order),
+        TEST(test_answers_overtake),
+        TEST(test_crash_while_under_way),
+        TEST(test_where_a_new_sink_starts),
+        TEST(test_subscription),
+        TEST(test_alerts),
+        TEST(test_poison_becomes_a_dead_letter),
+        TEST(test_news_that_fail),
+        TEST(test_retries_survive_a_crash),
+        TEST(test_retry_after),
+        TEST(test_refused_by_a_broker),
+        TEST(test_a_day_of_failures),
+        TEST(test_poison_and_an_outage),
+        TEST(test_broker_down),
+        TEST(test_unknown_send),
+        TEST(test_stream_that_lost_its_tail),
+        TEST(test_gone),
+        TEST(test_pause),
+        TEST(test_replay),
+        TEST(test_replay_goes_on_after_a_crash),
+        TEST(test_order_of_flows),
+        cmocka_unit_test(test_bad_luck_and_crashes),
+    };
+    return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
+}
