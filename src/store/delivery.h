@@ -26,8 +26,8 @@ typedef struct StoredSink {
     SinkState state;
     Str reason; /* why it is paused or disabled */
     SinkPlace place;
-    int64_t
-        version; /* grows with whatever a person does: the state, retried dead letters, replays. The line then looks again */
+    /* Grows with whatever a person does: the state, retried dead letters, replays. The line then looks again. */
+    int64_t version;
     int64_t created_us, updated_us; /* updated: when the version grew */
 } StoredSink;
 
@@ -119,13 +119,13 @@ typedef struct DeliveryChange {
     SinkPlace place;
     const StoredRetry *retries; /* put, in place of those with the same seq */
     size_t retry_count;
-    const int64_t *
-        settled; /* retries that are no more: delivered, or dead. Where one came from a dead letter, that is resolved */
+    /* Retries that are no more: delivered, or dead. Where one came from a dead letter, that is resolved. */
+    const int64_t *settled;
     size_t settled_count;
     const StoredAttempt *attempts; /* kept, within STORE_ATTEMPTS_MAX */
     size_t attempt_count;
-    const DeadLetter *
-        dead; /* of seq: error, attempts. One that is there (a retry that failed) is open again, no second one is made */
+    /* Of seq: error, attempts. One that is there (a retry that failed) is open again, no second one is made. */
+    const DeadLetter *dead;
     size_t dead_count;
     bool announce; /* a new dead letter makes a message "dead_letter.created"; one about such a message never does */
     int64_t sent, failed; /* a replay's counts grow by so much */
