@@ -34,7 +34,9 @@ static const Option table[SINKS_OPTION_COUNT] = {
         "Only messages about records whose value is at least this.", 0, ALL},
 
     [SINKS_URL] = {"url", OPTION_URL, "", NO_LIMITS, NO_CHOICES,
-        "A webhook's endpoint, `https://…`; or the server, `redis://[user:password@]host:port[/database]`.", 0, WEBHOOK | REDIS},
+        "A webhook's endpoint, `https://…`; or the server, `redis://[user:password@]host:port[/database]`, `rediss://` for TLS, or "
+        "`unix:///path`.",
+        0, WEBHOOK | REDIS},
     [SINKS_SECRET] = {"secret", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "What requests are signed with: `whsec_` and Base64, as Standard Webhooks has it. Two while one replaces the other.",
         OPTION_LIST | OPTION_SECRET, WEBHOOK},
@@ -50,7 +52,7 @@ static const Option table[SINKS_OPTION_COUNT] = {
         "Private, loopback and link-local addresses that may be called. Without it none is, whatever name leads there.",
         OPTION_LIST, WEBHOOK},
     [SINKS_CA_FILE] = {"ca_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
-        "Certificates (PEM) to trust instead of the system's.", 0, WEBHOOK},
+        "Certificates (PEM) to trust instead of the system's.", 0, WEBHOOK | REDIS},
 
     [SINKS_BROKERS] = {"brokers", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "The brokers to begin with, `host:port`.", OPTION_LIST, KAFKA},

@@ -75,7 +75,8 @@ bool url_split(Str text, Url *ret_url)
     Str authority = before_any(rest, "/?#");
     url.rest = behind(rest, authority.len);
     url.user = take_user(&authority);
-    if (!split_host(authority, &url)) {
+    /* The socket of unix:///path is on this host. */
+    if ((authority.len > 0 || !str_is(url.scheme, "unix")) && !split_host(authority, &url)) {
         return false;
     }
     *ret_url = url;

@@ -1,5 +1,5 @@
 /* What a URL consists of, as far as configuration and sinks need to know: scheme://[user[:password]@]host[:port][rest]. RFC 3986,
- * section 3, without decoding anything. */
+ * section 3, without decoding anything; unix:///path needs no host. */
 #ifndef WEIR_CONFIG_URL_H
 #define WEIR_CONFIG_URL_H
 

@@ -4,6 +4,7 @@
 #include <hiredis/hiredis_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
 Status redis_tls_possible(Error *reterr)
 {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -41,14 +42,39 @@ static int free_port(void)
 
 static void run(const RedisServer *server)
 {
-    char port[16], log[96];
+    char port[16], tls_port[16], log[96];
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive a test that crashes */
     snprintf(port, sizeof port, "%d", server->port);
+    snprintf(tls_port, sizeof tls_port, "%d", server->tls_port);
     snprintf(log, sizeof log, "%s/log", server->dir);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    must(fd >= 0 && dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0, "log");
-    execlp("redis-server", "redis-server", "--dir", server->dir, "--port", port, "--bind", "127.0.0.1", "--unixsocket",
-           server->socket_path, "--appendonly", "yes", "--appendfsync", server->sync, "--save", "",
-           "--auto-aof-rewrite-percentage", "0", "--daemonize", "no", "--requirepass", REDIS_SERVER_PASSWORD, NULL);
+    must(fd >= 0 && dup2(fd, 1) >= 0 && dup2(fd, 2) >= 0 && chdir(server->dir) == 0, "log");
+    const char *argv[64] = {"redis-server",
+                            "--port",
+                            port,
+                            "--bind",
+                            "127.0.0.1",
+                            "--unixsocket",
+                            "socket",
+                            "--appendonly",
+                            "yes",
+                            "--appendfsync",
+                            server->sync,
+                            "--save",
+                            "",
+                            "--daemonize",
+                            "no",
+                            "--auto-aof-rewrite-percentage",
+                            "0",
+                            "--requirepass",
+                            REDIS_SERVER_PASSWORD};
+    const char *const tls[] = {"--tls-port",         tls_port,  "--tls-cert-file",    "cert.pem",
+                               "--tls-key-file",     "key.pem", "--tls-ca-cert-file", "cert.pem",
+                               "--tls-auth-clients", "no"};
+    for (size_t i = 0; server->tls_port && i < sizeof tls / sizeof *tls; i++) {
+        argv[19 + i] = tls[i];
+    }
+    execvp("redis-server", (char *const *)argv);
     must(false, "redis-server");
 }
 
@@ -86,7 +112,7 @@ void redis_server_restart(RedisServer *server)
     must(server->client, "redis-server does not answer");
 }
 
-void redis_server_start(RedisServer *server, const char *sync)
+static void prepare(RedisServer *server, const char *sync)
 {
     *server = (RedisServer){.sync = sync};
     signal(SIGPIPE, SIG_IGN);
@@ -94,6 +120,27 @@ void redis_server_start(RedisServer *server, const char *sync)
     snprintf(server->socket_path, sizeof server->socket_path, "%s/socket", server->dir);
     snprintf(server->url, sizeof server->url, "unix://:se%%2Fcret%%401@%s", server->socket_path);
     server->port = free_port();
+}
+
+void redis_server_start(RedisServer *server, const char *sync)
+{
+    prepare(server, sync);
+    redis_server_restart(server);
+}
+
+void redis_server_start_tls(RedisServer *server)
+{
+    char command[512];
+    prepare(server, "always");
+    snprintf(server->ca_file, sizeof server->ca_file, "%s/cert.pem", server->dir);
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=weir "
+             "-addext subjectAltName=DNS:localhost -keyout %s/key.pem -out %s 2>/dev/null",
+             server->dir, server->ca_file);
+    must(system(command) == 0, "openssl");
+    do {
+        server->tls_port = free_port();
+    } while (server->tls_port == server->port);
     redis_server_restart(server);
 }
 

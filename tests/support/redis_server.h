@@ -12,9 +12,10 @@
 
 typedef struct RedisServer {
     char dir[64], socket_path[96], url[128]; /* unix://… */
-    int port;
-    const char *sync; /* appendfsync */
-    pid_t pid;        /* 0: it does not run */
+    int port, tls_port;                      /* tls_port 0: none */
+    char ca_file[96];                        /* of the certificate, which is for localhost alone */
+    const char *sync;                        /* appendfsync */
+    pid_t pid;                               /* 0: it does not run */
     redisContext *client;
 } RedisServer;
 
@@ -23,6 +24,8 @@ bool redis_server_can_be_had(void);
 
 /* `sync` is Redis's appendfsync: "always", "everysec" or "no". */
 void redis_server_start(RedisServer *server, const char *sync);
+/* With a port for TLS besides; the test's own certificate is made with the command openssl. */
+void redis_server_start_tls(RedisServer *server);
 void redis_server_stop(RedisServer *server); /* and removes what it has written */
 
 void redis_server_kill(RedisServer *server);    /* -9 */

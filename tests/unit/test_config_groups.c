@@ -393,7 +393,9 @@ static void test_secrets_are_hidden(void **state)
         "sinks:\n"
         "  a: {type: webhook, url: \"https://u:hunter2@h/x@y\", secret: [whsec_hunter2, whsec_hunter2b]}\n"
         "  b: {type: kafka, brokers: b, properties: [sasl.password=hunter2, ssl.key.pem=hunter2, \"client.id=c\"]}\n"
-        "  c: {type: redis, url: \"redis://:hunter2@h\"}\n",
+        "  c: {type: redis, url: \"redis://:hunter2@h\"}\n"
+        "  d: {type: redis, url: \"unix://:hunter2@/run/x\"}\n"
+        "  e: {type: redis, url: \"unix:///run/x?db=2\"}\n",
         NULL, NULL, 0);
     Buf yaml, json;
     print(config, &yaml, &json);
@@ -405,6 +407,8 @@ static void test_secrets_are_hidden(void **state)
     assert_non_null(
         strstr(json.ptr, "\"sinks.b.properties\":{\"value\":\"sasl.password=***,ssl.key.pem=***,client.id=c\""));
     assert_non_null(strstr(json.ptr, "\"sinks.c.url\":{\"value\":\"redis://***@h\""));
+    assert_non_null(strstr(json.ptr, "\"sinks.d.url\":{\"value\":\"unix://***@/run/x\""));
+    assert_non_null(strstr(json.ptr, "\"sinks.e.url\":{\"value\":\"unix:///run/x?db=2\""));
     Config *again = NULL;
     Error error = {0};
     assert_int_equal(try_load(yaml.ptr, NULL, NULL, 0, &again, &error), STATUS_REFUSED);
