@@ -103,12 +103,16 @@ static void read_field(AlertRule *rule, Str field, yyjson_val *value, unsigned s
     }
 }
 
-static bool is_version(yyjson_val *value, int64_t version)
+/* What is no number at all is not another version. */
+static void read_version(int64_t version, yyjson_val *value, bool *ret_other, QueryProblems *problems)
 {
-    uint64_t number;
-    return yyjson_is_raw(value) &&
-           str_to_u64((Str){yyjson_get_raw(value), yyjson_get_len(value)}, INT64_MAX, &number) &&
-           (int64_t)number == version;
+    uint64_t number = 0;
+    if (yyjson_is_raw(value) &&
+        str_to_u64((Str){yyjson_get_raw(value), yyjson_get_len(value)}, INT64_MAX, &number)) {
+        *ret_other = (int64_t)number != version;
+    } else {
+        add(problems, "version", "must be a whole number");
+    }
 }
 
 Status rule_apply_json(AlertRule *rule, yyjson_val *value, unsigned scale, QueryProblems *problems)
@@ -131,7 +135,7 @@ Status rule_apply_json(AlertRule *rule, yyjson_val *value, unsigned scale, Query
         if (yyjson_obj_getn(value, name.ptr, name.len) != field) {
             add(problems, "body", "has a field twice");
         } else if (str_is(name, "version") && rule->id) {
-            other_version = !is_version(field, rule->version);
+            read_version(rule->version, field, &other_version, problems);
         } else {
             read_field(rule, name, field, scale, problems);
         }

@@ -72,8 +72,8 @@ static uint64_t filter_offset(const Run *run)
 static bool block_count_fits(const Run *run)
 {
     uint64_t entries = run->footer.entries, blocks = run->footer.blocks;
-    if (run->stamp.content == RUN_ROWS) {
-        return blocks <= entries && (blocks > 0) == (entries > 0);
+    if (run->stamp.content == RUN_ROWS) { /* at least one in a block, and each takes up its length */
+        return blocks <= entries && entries <= blocks * (RUN_BLOCK_ROW_BYTES / sizeof(uint16_t));
     }
     return blocks == entries / RUN_BLOCK_PAIRS + (entries % RUN_BLOCK_PAIRS != 0);
 }
