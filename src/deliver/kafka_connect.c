@@ -18,9 +18,10 @@ static void note_error(rd_kafka_t *producer, int code, const char *text, void *s
 {
     (void)producer;
     KafkaSink *sink = self;
-    sink->down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    /* "All brokers are down" follows the reason for it, which says more. */
-    if (!sink->down || sink->reason[0] == '\0') {
+    bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    sink->down = sink->down || down;
+    /* The reasons why all brokers are down say more. */
+    if (!down || sink->reason[0] == '\0') {
         snprintf(sink->reason, sizeof sink->reason, "%s", text);
     }
 }
@@ -179,41 +180,41 @@ static Status settle_place(KafkaSink *sink, SinkPlace ours, int64_t deadline_us,
     return STATUS_OK;
 }
 
-static Status connect_steps(KafkaSink *sink, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)
+static int64_t step_deadline_us(const KafkaSink *sink) { return kafka_now_us(sink) + INT64_C(1000) * sink->step_ms; }
+
+Status kafka_renew(KafkaSink *sink, Error *reterr)
 {
-    int64_t deadline = kafka_now_us(sink) + INT64_C(1000) * sink->step_ms;
+    kafka_disconnect(sink);
     Status status = kafka_new_producer(sink->conf, &sink->producer, reterr);
     if (status == STATUS_OK) {
-        status = end_predecessor(sink, deadline, reterr);
+        status = end_predecessor(sink, step_deadline_us(sink), reterr);
     }
-    deadline = kafka_now_us(sink) + INT64_C(1000) * sink->step_ms;
+    int64_t deadline = step_deadline_us(sink);
     for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT && status == STATUS_OK; kind++) {
-        if (sink->topic_names[kind] && (sink->context.options->subscription.kinds & 1U << kind)) {
+        if (sink->context.options->subscription.kinds & 1U << kind) {
             status = kafka_find_topic(sink, kind, deadline, reterr);
         }
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (sink->context.replay_job == 0) {
-        return settle_place(sink, ours, kafka_now_us(sink) + INT64_C(1000) * sink->step_ms, ret_theirs, reterr);
-    }
-    *ret_theirs = ours;
-    return STATUS_OK;
+    return status;
 }
 
 Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)
 {
     KafkaSink *sink = (KafkaSink *)base;
-    kafka_disconnect(sink);
     sink->given = sink->settled = sink->entered = 0;
     sink->reason[0] = '\0';
     sink->down = false;
-    Status status = kafka_add_reason(sink, connect_steps(sink, ours, ret_theirs, reterr), reterr);
-    if (status == STATUS_OK) {
-        sink->was_connected = true;
-    } else {
-        kafka_disconnect(sink);
+    SinkPlace theirs = ours;
+    Status status = kafka_renew(sink, reterr);
+    if (status == STATUS_OK && sink->context.replay_job == 0) {
+        status = settle_place(sink, ours, step_deadline_us(sink), &theirs, reterr);
     }
-    return status;
+    if (status != STATUS_OK) {
+        kafka_add_reason(sink, status, reterr);
+        kafka_disconnect(sink);
+        return status;
+    }
+    sink->was_connected = true;
+    *ret_theirs = theirs;
+    return STATUS_OK;
 }

@@ -37,7 +37,7 @@ typedef struct KafkaSink {
     char other[KAFKA_WRITER_BYTES];  /* who wrote the place that was read last, if not we */
     bool was_connected;
     char reason[KAFKA_REASON_BYTES]; /* librdkafka's last complaint; empty for none */
-    bool down;                       /* … was that it reaches no broker */
+    bool down; /* since the connection was begun there was a moment when no broker could be reached */
 
     size_t group_max, room;
     KafkaEntry *entries;            /* owns; group_max */
@@ -59,6 +59,9 @@ Status kafka_new_producer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_prod
 /* SinkOps.connect. */
 Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr) MUST_CHECK;
 void kafka_disconnect(KafkaSink *sink);
+
+/* A new producer in the place of the one that there was: what that has not committed is aborted. */
+Status kafka_renew(KafkaSink *sink, Error *reterr) MUST_CHECK;
 
 /* Makes the topic of a kind ready to be sent to. */
 Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, Error *reterr) MUST_CHECK;

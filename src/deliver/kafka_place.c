@@ -77,11 +77,20 @@ static void keep_further(KafkaPlace *best, const KafkaPlace *other)
     }
 }
 
+/* The sink asks for topics that it does not want, too, since it may have wanted them before. */
+static bool is_none(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 static rd_kafka_resp_err_t read_partitions(const rd_kafka_topic_partition_list_t *partitions, KafkaPlace *ret_place)
 {
     *ret_place = (KafkaPlace){0};
     for (int i = 0; partitions && i < partitions->cnt; i++) {
         const rd_kafka_topic_partition_t *partition = &partitions->elems[i];
+        if (is_none(partition->err)) {
+            continue;
+        }
         if (partition->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             return partition->err;
         }

@@ -17,9 +17,9 @@ typedef struct KafkaNames {
 } KafkaNames;
 void kafka_names_make(const SinkContext *context, KafkaNames *ret_names);
 
-/* How long one step of a connection or a transaction may last. A call of the sink has four at most, which stay below
+/* How long one step of a connection or a transaction may last. A call of the sink has five at most, which stay below
  * SINK_CALL_US_MAX together. */
-enum { KAFKA_STEP_MS_MIN = 1000, KAFKA_STEP_MS_MAX = 12000 };
+enum { KAFKA_STEP_MS_MIN = 1000, KAFKA_STEP_MS_MAX = 10000 };
 int kafka_step_ms(const SinkOptions *options);
 
 /* Everything but the callbacks. REFUSED: a property that librdkafka does not know or take, or that is not the user's to set; the

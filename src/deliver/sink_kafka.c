@@ -5,9 +5,9 @@
  *              was committed last is read back
  *   send()     begin, produce …, send_offsets_to_transaction, commit
  *
- * A producer whose transaction has failed is not used again, with one exception (refuse_and_hold): after an abort, requests that are
- * still on their way could end up in the next transaction, and librdkafka's own states get lost at times. A new one with a higher
- * epoch cannot be mistaken. */
+ * A producer whose transaction has failed is not used again, and nothing is aborted: requests that are still on their way could end
+ * up in the next transaction, and librdkafka loses count of its sequence numbers at times. A new producer with a higher epoch has
+ * the transaction aborted and cannot be mistaken. */
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,28 +18,9 @@
 
 enum {
     GROUP_MAX = 50000, /* half of what librdkafka's queue takes by default */
-    GROUP_DEFAULT = 5000,
+    GROUP_DEFAULT = 4000,
+    LONGER_PART = 16, /* a group that was taken makes the next one longer by so small a part */
 };
-
-/* ---- The end of a producer --------------------------------------------------------------------------------------- */
-
-/* It is of no further use; the group that was under way gets no verdicts. */
-static Status give_up(KafkaSink *sink, Status status, Error *reterr)
-{
-    kafka_add_reason(sink, status, reterr);
-    sink->entered = sink->settled;
-    kafka_disconnect(sink);
-    return status;
-}
-
-static Status give_up_error(KafkaSink *sink, rd_kafka_error_t *error, const char *what, Status status, Error *reterr)
-{
-    bool fenced = kafka_error_is_fenced(rd_kafka_error_code(error));
-    error_set(reterr, status, "%s: %s%s", what, rd_kafka_error_string(error),
-              fenced ? "; another producer took this one's place, or the transaction lay for too long" : "");
-    rd_kafka_error_destroy(error);
-    return give_up(sink, status, reterr);
-}
 
 /* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
@@ -126,31 +107,35 @@ static size_t count_blamed(const KafkaSink *sink, size_t *ret_first)
     return blamed;
 }
 
-/* The commit has failed because of messages, all of which are accounted for: nothing is on its way, so that the transaction can be
- * aborted and the producer stays.
- *
- * Brokers blame all messages of a request, so that only one that is blamed alone is known to be at fault. Otherwise the next group
+/* Brokers blame all messages of a request, so that only one that is blamed alone is known to be at fault. Otherwise the next group
  * ends before the first of them, or is half as long when it begins with it, until one is left. */
-static Status refuse_and_hold(KafkaSink *sink, size_t blamed, size_t first, Error *reterr)
+static void refuse_or_narrow(KafkaSink *sink, size_t blamed, size_t first)
 {
-    rd_kafka_error_t *error = rd_kafka_abort_transaction(sink->producer, -1);
-    if (error) {
-        return give_up_error(sink, error, "aborting a group with a message that is not taken", STATUS_BUSY, reterr);
-    }
     if (blamed == 1) {
         sink->entries[first].verdict = SINK_REFUSED;
     } else {
         sink->room = first > sink->settled ? first - sink->settled : blamed / 2;
     }
-    return STATUS_OK;
 }
 
+/* Longer groups again, by and by: a topic may have a limit that the next long one would run into, too. */
 static void note_taken(KafkaSink *sink)
 {
     for (size_t i = sink->settled; i < sink->entered; i++) {
         sink->entries[i].verdict = SINK_TAKEN;
     }
-    sink->room = sink->room > sink->group_max / 2 ? sink->group_max : 2 * sink->room;
+    size_t longer = sink->room + sink->room / LONGER_PART + 1;
+    sink->room = longer < sink->group_max ? longer : sink->group_max;
+}
+
+/* BUSY but where it is said otherwise. */
+static Status take_error(rd_kafka_error_t *error, const char *what, Status status, Error *reterr)
+{
+    bool fenced = kafka_error_is_fenced(rd_kafka_error_code(error));
+    error_set(reterr, status, "%s: %s%s", what, rd_kafka_error_string(error),
+              fenced ? "; another producer took this one's place, or the transaction lay for too long" : "");
+    rd_kafka_error_destroy(error);
+    return status;
 }
 
 static Status commit(KafkaSink *sink, Error *reterr)
@@ -161,30 +146,48 @@ static Status commit(KafkaSink *sink, Error *reterr)
         return STATUS_OK;
     }
     /* An abort is asked for only when the commit was not sent, or not taken; else it may have been. */
-    if (!rd_kafka_error_txn_requires_abort(error)) {
-        return give_up_error(sink, error, "committing", STATUS_UNKNOWN, reterr);
-    }
-    size_t first = 0, blamed = count_blamed(sink, &first);
-    if (blamed == 0) {
-        return give_up_error(sink, error, "committing", STATUS_BUSY, reterr);
-    }
-    rd_kafka_error_destroy(error);
-    return refuse_and_hold(sink, blamed, first, reterr);
+    bool nothing = rd_kafka_error_txn_requires_abort(error);
+    return take_error(error, "committing", nothing ? STATUS_BUSY : STATUS_UNKNOWN, reterr);
 }
 
 static Status send_group(KafkaSink *sink, const Message *messages, size_t count, const SinkPlace *place, Error *reterr)
 {
     rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer);
     if (error) {
-        return give_up_error(sink, error, "beginning a transaction", STATUS_BUSY, reterr);
+        return take_error(error, "beginning a transaction", STATUS_BUSY, reterr);
     }
-    if (produce_all(sink, messages, count, reterr) != STATUS_OK) {
-        return give_up(sink, STATUS_BUSY, reterr);
+    Status status = produce_all(sink, messages, count, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (place && sink->context.replay_job == 0 && (error = put_place(sink, place))) {
-        return give_up_error(sink, error, "putting the place", STATUS_BUSY, reterr);
+        return take_error(error, "putting the place", STATUS_BUSY, reterr);
     }
     return commit(sink, reterr);
+}
+
+/* Nothing was committed. When that was because of messages, the sink goes on with a new producer, and each has a verdict. The error
+ * that came first may be of a later step: a transaction that has failed takes nothing more. */
+static Status look_for_blame(KafkaSink *sink, Error *reterr)
+{
+    size_t first = 0;
+    rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_flush(sink->producer, KAFKA_SLICE_MS);
+    size_t blamed = count_blamed(sink, &first);
+    if (blamed == 0) {
+        return STATUS_BUSY;
+    }
+    refuse_or_narrow(sink, blamed, first);
+    return kafka_renew(sink, reterr) == STATUS_OK ? STATUS_OK : STATUS_BUSY;
+}
+
+/* The producer is of no further use, and the group gets no verdicts. */
+static Status give_up(KafkaSink *sink, Status status, Error *reterr)
+{
+    kafka_add_reason(sink, status, reterr);
+    sink->entered = sink->settled;
+    kafka_disconnect(sink);
+    return status;
 }
 
 static Status kafka_send(Sink *base, const Message *messages, size_t count, const SinkPlace *place, Error *reterr)
@@ -194,11 +197,17 @@ static Status kafka_send(Sink *base, const Message *messages, size_t count, cons
         return error_set(reterr, STATUS_BUSY, "not connected, or no room");
     }
     int64_t begun = kafka_now_us(sink);
-    Status status = STATUS_OK;
     sink->reason[0] = '\0';
     enter_group(sink, messages, count);
-    if (!find_oversized(sink, messages, count)) {
-        status = send_group(sink, messages, count, place, reterr);
+    Error error = {0};
+    Status status =
+        find_oversized(sink, messages, count) ? STATUS_OK : send_group(sink, messages, count, place, &error);
+    if (status == STATUS_BUSY) {
+        status = look_for_blame(sink, &error);
+    }
+    if (status != STATUS_OK) {
+        give_up(sink, status, &error);
+        return error_set(reterr, status, "%s", error.message);
     }
     for (; sink->settled < sink->entered; sink->settled++) {
         sink->entries[sink->settled].latency_us = kafka_now_us(sink) - begun;

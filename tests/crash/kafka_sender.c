@@ -1,10 +1,12 @@
 /* The Kafka sink alone, to be killed while it sends, and what a consumer then has. See tests/e2e/kafka_sink_faults.test.mjs.
  *
- *   kafka_sender send BROKERS PREFIX COUNT GROUP STATE   messages 1 … COUNT in groups; goes on where STATE and the brokers say
+ *   kafka_sender send BROKERS PREFIX COUNT GROUP STATE   messages 1 … COUNT in groups, or until SIGTERM;
+ *                                                        goes on where STATE and the brokers say
  *   kafka_sender read BROKERS PREFIX COUNT               fails unless a consumer has each one once, in order for each key
  *
  * STATE is our own copy of the place, which is written after each group like a store's: a kill leaves it behind the brokers'. */
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "deliver/sink.h"
@@ -28,6 +30,13 @@ typedef struct Texts {
 } Texts;
 
 static Texts texts[GROUP_MAX];
+static volatile sig_atomic_t stopping;
+
+static void stop(int signal)
+{
+    (void)signal;
+    stopping = 1;
+}
 
 static int64_t number(const char *text)
 {
@@ -139,6 +148,7 @@ static int send_all(char **args)
     static Sender sender;
     Error error = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGTERM, stop);
     sender = (Sender){.last = number(args[2]), .group = (size_t)number(args[3]), .info = {.id = {7}, .epoch = 1}};
     sender.group = sender.group < GROUP_MAX ? sender.group : GROUP_MAX;
     sender.options = (SinkOptions){.name = "sender",
@@ -157,12 +167,13 @@ static int send_all(char **args)
     }
     connect_sink(&sender);
     int64_t begun_us = clock_monotonic_us(&clock_system), first = sender.place.cursor;
-    while (sender.place.cursor < sender.last) {
+    while (sender.place.cursor < sender.last && !stopping) {
         send_group(&sender);
     }
     double seconds = (double)(clock_monotonic_us(&clock_system) - begun_us) / 1e6;
-    printf("sent %lld in %.3f s: %.0f messages/s\n", (long long)(sender.last - first), seconds,
-           (double)(sender.last - first) / seconds);
+    int64_t sent = sender.place.cursor - first;
+    printf("ended at %lld: sent %lld in %.3f s, %.0f messages/s\n", (long long)sender.place.cursor, (long long)sent,
+           seconds, (double)sent / seconds);
     sink_close(sender.sink);
     close(sender.state_fd);
     return 0;
