@@ -67,7 +67,7 @@ static const Option table[SINKS_OPTION_COUNT] = {
         "Streams keep about so many messages, the newest. 0: all.", 0, REDIS},
 
     [SINKS_IN_FLIGHT_MAX] = {"in_flight_max", OPTION_INTEGER, "0", 0, 10000, NO_CHOICES,
-        "Requests at once, or messages in one transaction. 0: 64 requests, 1000 messages.", 0, ALL},
+        "Requests at once, or messages in one transaction. 0: 64 requests, 4000 messages to Kafka, 1000 to Redis.", 0, ALL},
     [SINKS_TIMEOUT] = {"timeout", OPTION_DURATION, "15s", 10 * MILLISECOND, 60 * SECOND, NO_CHOICES,
         "An attempt that takes longer has failed.", 0, ALL},
     [SINKS_BREAKER_FAILURES_PERCENT] = {"breaker.failures_percent", OPTION_INTEGER, "70", 0, 100, NO_CHOICES,

@@ -6,7 +6,7 @@
 #include "config/sinks_table.h"
 #include "config/units.h"
 
-enum { CHUNK_BYTES = 4096, BYTES_MAX = 1 << 20, WEBHOOK_IN_FLIGHT = 64, BROKER_IN_FLIGHT = 1000 };
+enum { CHUNK_BYTES = 4096, BYTES_MAX = 1 << 20, WEBHOOK_IN_FLIGHT = 64, KAFKA_IN_FLIGHT = 4000, REDIS_IN_FLIGHT = 1000 };
 
 _Static_assert((int)OPTION_ITEMS_MAX <= (int)SINK_SCHEDULE_MAX,
                "a schedule may have as many attempts as a list has items");
@@ -123,10 +123,10 @@ static Status set_schedule(const ConfigMember *member, SinkOptions *options, Err
 
 static void set_pace(const ConfigMember *member, SinkOptions *options)
 {
+    static const size_t usual[SINK_TYPE_COUNT] = {
+        [SINK_WEBHOOK] = WEBHOOK_IN_FLIGHT, [SINK_KAFKA] = KAFKA_IN_FLIGHT, [SINK_REDIS] = REDIS_IN_FLIGHT};
     size_t in_flight = (size_t)number_of(member, SINKS_IN_FLIGHT_MAX);
-    options->in_flight_max = in_flight                       ? in_flight
-                             : options->type == SINK_WEBHOOK ? WEBHOOK_IN_FLIGHT
-                                                             : BROKER_IN_FLIGHT;
+    options->in_flight_max = in_flight ? in_flight : usual[options->type];
     options->timeout_us = number_of(member, SINKS_TIMEOUT);
     options->ordered = number_of(member, SINKS_ORDERED);
     options->breaker_percent = (unsigned)number_of(member, SINKS_BREAKER_FAILURES_PERCENT);
