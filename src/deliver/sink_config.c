@@ -6,7 +6,13 @@
 #include "config/sinks_table.h"
 #include "config/units.h"
 
-enum { CHUNK_BYTES = 4096, BYTES_MAX = 1 << 20, WEBHOOK_IN_FLIGHT = 64, KAFKA_IN_FLIGHT = 4000, REDIS_IN_FLIGHT = 1000 };
+enum {
+    CHUNK_BYTES = 4096,
+    BYTES_MAX = 1 << 20,
+    WEBHOOK_IN_FLIGHT = 64,
+    KAFKA_IN_FLIGHT = 4000,
+    REDIS_IN_FLIGHT = 1000
+};
 
 _Static_assert((int)OPTION_ITEMS_MAX <= (int)SINK_SCHEDULE_MAX,
                "a schedule may have as many attempts as a list has items");
