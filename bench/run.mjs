@@ -14,6 +14,7 @@ import { expressSqlite } from './scenarios/peer_express_sqlite.mjs';
 import { postgres } from './scenarios/peer_postgres.mjs';
 import { redis } from './scenarios/peer_redis.mjs';
 import { aggregate, listing, rebuild, restart } from './scenarios/questions.mjs';
+import { sinkDown, sinkKafka, sinkRedis, sinkWebhook } from './scenarios/sinks.mjs';
 
 const scenarios = {
   'ndjson-10m': ['NDJSON over HTTP, random ids, durable', ndjson],
@@ -24,6 +25,10 @@ const scenarios = {
   listing: ['Listings', listing],
   restart: ['Start after kill -9', restart],
   rebuild: ['Making everything derived anew', rebuild],
+  'sink-redis': ['Messages into Redis streams while records come in', sinkRedis],
+  'sink-kafka': ['Messages into Kafka while records come in', sinkKafka],
+  'sink-webhook': ['Webhooks to one endpoint while records come in', sinkWebhook],
+  'sink-down': ['What a sink that is down costs', sinkDown],
   'peer-express-sqlite': ['Against Express + better-sqlite3', expressSqlite],
   'peer-postgres': ['Against PostgreSQL, COPY + ON CONFLICT', postgres],
   'peer-redis': ['Against Redis, XADD with appendfsync always', redis],
@@ -46,8 +51,8 @@ class Run {
   }
 
   // A server of ours on the store of that name.
-  weir(name) {
-    return Server.start(WEIR, ['serve', '--data', this.storeDir(name), '--listen', '127.0.0.1:0'], { log: path.join(this.dir, 'weir.log') });
+  weir(name, args = []) {
+    return Server.start(WEIR, ['serve', '--data', this.storeDir(name), '--listen', '127.0.0.1:0', ...args], { log: path.join(this.dir, 'weir.log') });
   }
 
   // Stores that no later scenario needs give their room back.

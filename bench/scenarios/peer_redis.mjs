@@ -1,49 +1,10 @@
 // Against Redis as a queue: XADD with appendfsync always. It only keeps the bytes; nothing is checked, counted or indexed.
 
-import { execFileSync } from 'node:child_process';
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import net from 'node:net';
+import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { grouped, median, rate, times } from '../lib/figures.mjs';
 import { load, WEIR } from '../lib/load.mjs';
-import { pause } from '../lib/server.mjs';
-
-function found(command) {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const probe = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-async function startRedis(dir) {
-  const port = await freePort();
-  fs.mkdirSync(dir);
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--appendonly', 'yes',
-    '--appendfsync', 'always', '--save', '', '--daemonize', 'no'], { stdio: 'ignore' });
-  process.on('exit', () => child.kill('SIGKILL'));
-  for (let tries = 0; tries < 200; tries++) {
-    await pause(50);
-    try {
-      execFileSync('redis-cli', ['-p', String(port), 'ping'], { stdio: 'ignore' });
-      return { port, child };
-    } catch {
-      // not up yet
-    }
-  }
-  throw new Error('redis-server does not come up');
-}
+import { found, startRedis } from '../lib/redis.mjs';
 
 // Entries a second. The field is a record as Weir gets it.
 function xadd(port, { count, connections, pipeline, record }) {
@@ -68,7 +29,7 @@ export async function redis(run) {
   }
   const rounds = run.quick ? 1 : 3;
   const record = execFileSync(WEIR, ['bench', '--print', '--records', '1'], { encoding: 'utf8' }).trim();
-  const { port, child } = await startRedis(path.join(run.dir, 'redis'));
+  const { port, child } = await startRedis(path.join(run.dir, 'redis'), 'always');
   const server = await run.weir('redis');
   const figures = { single: [], weirSingle: [], pipelined: [], weirStream: [] };
   let first = 0;

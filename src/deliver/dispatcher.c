@@ -8,7 +8,11 @@
 #include "deliver/line.h"
 #include "deliver/subscription_json.h"
 
-enum { LANES_MAX = DISPATCHER_SINKS_MAX + DISPATCHER_REPLAYS_MAX, FINISH_STEPS_MAX = 1000, REPLAY_TEXT_BYTES_MAX = 64 << 10 };
+enum {
+    LANES_MAX = DISPATCHER_SINKS_MAX + DISPATCHER_REPLAYS_MAX,
+    FINISH_STEPS_MAX = 1000,
+    REPLAY_TEXT_BYTES_MAX = 64 << 10
+};
 #define FINISH_WAIT_US INT64_C(10000)
 
 /* A line and the thread that it runs on. */
@@ -120,7 +124,8 @@ static Status add_lane(Dispatcher *dispatcher, Lane *lane, Error *reterr)
     pthread_mutex_lock(&dispatcher->lock);
     if (dispatcher->options.background) {
         lane->has_thread = pthread_create(&lane->thread, NULL, run_lane, lane) == 0;
-        status = lane->has_thread ? STATUS_OK : error_set(reterr, STATUS_BUSY, "no thread for the sink %s", lane->options.name);
+        status = lane->has_thread ? STATUS_OK
+                                  : error_set(reterr, STATUS_BUSY, "no thread for the sink %s", lane->options.name);
     }
     if (status == STATUS_OK) {
         dispatcher->lanes[dispatcher->lane_count++] = lane;
@@ -244,19 +249,28 @@ static Status start_replay(Dispatcher *dispatcher, const StoredReplay *replay, E
     return STATUS_OK;
 }
 
-static void manage_replays(Dispatcher *dispatcher)
+static Status start_replays(Dispatcher *dispatcher, Error *reterr)
 {
-    Error error = {0};
-    pthread_mutex_lock(&dispatcher->manage);
-    remove_ended(dispatcher);
     Wanted wanted = {.dispatcher = dispatcher};
     wanted.cap = dispatcher->options.sink_count + DISPATCHER_REPLAYS_MAX - dispatcher->lane_count;
     arena_init(&wanted.arena, 4096, (size_t)DISPATCHER_REPLAYS_MAX * REPLAY_TEXT_BYTES_MAX);
-    Status status = wanted.cap > 0 && !dispatcher->stopping ? read_replays(&wanted, &error) : STATUS_OK;
+    Status status = wanted.cap > 0 ? read_replays(&wanted, reterr) : STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < wanted.count; i++) {
-        status = start_replay(dispatcher, &wanted.replays[i], &error);
+        status = start_replay(dispatcher, &wanted.replays[i], reterr);
     }
     arena_release(&wanted.arena);
+    return status;
+}
+
+static void manage_replays(Dispatcher *dispatcher)
+{
+    Error error = {0};
+    Status status = STATUS_OK;
+    pthread_mutex_lock(&dispatcher->manage);
+    if (!dispatcher->stopping) { /* whoever stops it joins the lanes that are there */
+        remove_ended(dispatcher);
+        status = start_replays(dispatcher, &error);
+    }
     pthread_mutex_unlock(&dispatcher->manage);
     if (status != STATUS_OK) {
         log_warn("a replay cannot be started", log_text("error", error.message));

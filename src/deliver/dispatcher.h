@@ -59,12 +59,12 @@ typedef struct LineStatus {
     int64_t job; /* of a replay; 0 for the live line */
     LineState state;
     BreakerState breaker;
-    int64_t cursor, last_seq;      /* the lag is what is between */
-    int64_t in_flight, retries;    /* messages */
-    int64_t taken, failed, dead;   /* messages, attempts, messages; since the start of the process */
-    int64_t breaker_opened;        /* how often, since the start of the process */
-    int64_t taken_us, failed_us;   /* when the last one was, by the wall clock; 0: never */
-    int64_t next_try_us;           /* holding: when it goes on, by the wall clock */
+    int64_t cursor, last_seq;            /* the lag is what is between */
+    int64_t in_flight, retries;          /* messages */
+    int64_t taken, failed, dead;         /* messages, attempts, messages; since the start of the process */
+    int64_t breaker_opened;              /* how often, since the start of the process */
+    int64_t taken_us, failed_us;         /* when the last one was, by the wall clock; 0: never */
+    int64_t next_try_us;                 /* holding: when it goes on, by the wall clock */
     char error[ERROR_MESSAGE_BYTES_MAX]; /* the last one; empty when there was none */
 } LineStatus;
 

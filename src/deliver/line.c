@@ -27,8 +27,7 @@ static Status open_parts(Line *line, Error *reterr)
         (status = retries_init(&line->retries, line->sink_options->ordered, reterr)) != STATUS_OK ||
         (status = line_store_init(line, reterr)) != STATUS_OK ||
         (status = store_reader_open(options->store, &line->reader, reterr)) != STATUS_OK ||
-        (status = outbox_open(options->store, &line->sink_options->subscription, &line->outbox, reterr)) !=
-            STATUS_OK) {
+        (status = outbox_open(options->store, &line->sink_options->subscription, &line->outbox, reterr)) != STATUS_OK) {
         return status;
     }
     return options->open_sink(options->self, &line->context, &line->sink, reterr);

@@ -10,15 +10,16 @@
 #include "deliver/window.h"
 
 enum {
-    LINE_WINDOW_MAX = 65536, /* messages between the cursor and the newest that was sent */
+    LINE_WINDOW_MAX = 65536,        /* messages between the cursor and the newest that was sent */
     LINE_ORDERED_WINDOW_MAX = 4096, /* the same, where flows wait for themselves */
-    LINE_GROUP_MAX = 4096,   /* messages in one call of send */
+    LINE_GROUP_MAX = 4096,          /* messages in one call of send */
     LINE_GROUP_BYTES_MAX = 32 << 20,
-    LINE_RESULTS_MAX = 256,  /* taken at once */
-    LINE_NOTES_MAX = 1024, /* attempts and dead letters that wait to be written */
+    LINE_RESULTS_MAX = 256, /* taken at once */
+    LINE_NOTES_MAX = 1024,  /* attempts and dead letters that wait to be written */
     LINE_NOTES_BYTES_MAX = 16 << 20,
 };
-#define LINE_FLUSH_US     INT64_C(100000)   /* a cursor is written at most so often, but for the sake of what else is to be written */
+#define LINE_FLUSH_US                                                                                                  \
+    INT64_C(100000) /* a cursor is written at most so often, but for the sake of what else is to be written */
 #define LINE_RETRY_US     INT64_C(100000)   /* after the processor had no room, or the disk none */
 #define LINE_CONNECT_US   INT64_C(100000)   /* the first wait after a failed connection … */
 #define LINE_RECONNECT_US INT64_C(30000000) /* … and the longest */
@@ -40,9 +41,9 @@ typedef struct LineWriting {
     Submission submission;
     LineNotes *notes; /* what it borrows; owns */
     StoredRetry *retries;
-    bool wanted;             /* there is something in it that the store has not taken */
-    bool flying;             /* the processor has it */
-    bool landed;             /* the processor is done with it: `status` and `error` say how. Guarded by the line's lock */
+    bool wanted; /* there is something in it that the store has not taken */
+    bool flying; /* the processor has it */
+    bool landed; /* the processor is done with it: `status` and `error` say how. Guarded by the line's lock */
     Status status;
     Error error;
     int64_t again_us; /* not before */
@@ -70,22 +71,22 @@ struct Line {
     Retries retries;
     LineGroup *group;
 
-    bool known;  /* the sink's row is there and was read */
+    bool known; /* the sink's row is there and was read */
     bool connected, finishing, done;
-    SinkState state; /* as the store has it, or (disabled) is about to have it */
+    SinkState state;               /* as the store has it, or (disabled) is about to have it */
     int64_t version, version_seen; /* of the row: read, and asked for by line_control_changed */
     SinkPlace place, stored_place;
     int64_t read_seq; /* the log was read up to here */
     size_t in_flight;
-    size_t held;    /* entries of the window in the state ENTRY_HELD */
-    size_t blocked; /* likewise ENTRY_BLOCKED */
-    bool probe_retry; /* whether the next probe of a breaker is a retry */
-    unsigned failed_connects; /* in a row, until something was taken */
+    size_t held;                                    /* entries of the window in the state ENTRY_HELD */
+    size_t blocked;                                 /* likewise ENTRY_BLOCKED */
+    bool probe_retry;                               /* whether the next probe of a breaker is a retry */
+    unsigned failed_connects;                       /* in a row, until something was taken */
     int64_t connect_at_us, look_at_us, flush_at_us; /* by the monotonic clock */
-    bool put_wanted;     /* the sink has no row yet */
-    bool disable_wanted; /* the row is to say that it is disabled */
-    char reason[ERROR_MESSAGE_BYTES_MAX]; /* why it disables itself */
-    LineNotes *notes; /* owns */
+    bool put_wanted;                                /* the sink has no row yet */
+    bool disable_wanted;                            /* the row is to say that it is disabled */
+    char reason[ERROR_MESSAGE_BYTES_MAX];           /* why it disables itself */
+    LineNotes *notes;                               /* owns */
     LineWriting writing;
     bool done_wanted; /* a replay has come to its end, and the store is to know */
 

@@ -220,8 +220,7 @@ static bool waits(Gathering *gathering, const Message *message)
         settle_new(line, message);
         return true;
     }
-    if (flow_bits_has(&gathering->busy, message->flow_hash) ||
-        retries_has_flow(&line->retries, message->flow_hash)) {
+    if (flow_bits_has(&gathering->busy, message->flow_hash) || retries_has_flow(&line->retries, message->flow_hash)) {
         window_push(&line->window, message->seq, message->flow_hash)->state = ENTRY_BLOCKED;
         line->blocked++;
         return true;

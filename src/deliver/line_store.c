@@ -338,9 +338,8 @@ static bool prepare(Line *line, int64_t now_us)
         start = start < 0 ? store_last_seq(line->options->store) : start;
         *work = (Work){.kind = WORK_SINK_PUT, .sink = {.name = line->name, .place = {start, 0}}};
     } else if (line->disable_wanted) {
-        *work = (Work){
-            .kind = WORK_SINK_STATE,
-            .sink = {.name = line->name, .state = SINK_STATE_DISABLED, .reason = str_from(line->reason)}};
+        *work = (Work){.kind = WORK_SINK_STATE,
+                       .sink = {.name = line->name, .state = SINK_STATE_DISABLED, .reason = str_from(line->reason)}};
     } else if (line->known && !line->done && is_worth_writing(line, now_us)) {
         write_change(line);
     } else {
@@ -372,9 +371,7 @@ static void was_written(Line *line)
         line->put_wanted = false;
         line->look_at_us = 0;
         break;
-    case WORK_SINK_STATE:
-        line->disable_wanted = false;
-        break;
+    case WORK_SINK_STATE: line->disable_wanted = false; break;
     default:
         line->stored_place = work->delivery.place;
         line->done = line->done || work->delivery.done;

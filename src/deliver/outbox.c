@@ -7,8 +7,8 @@
 
 enum {
     BODY_BYTES_MAX = 256 << 10,
-    NOTES_MAX = 256,   /* messages that are not records, read at once */
-    ROWS_MAX = 8192,   /* rows looked at in a piece of work */
+    NOTES_MAX = 256, /* messages that are not records, read at once */
+    ROWS_MAX = 8192, /* rows looked at in a piece of work */
     NOTES_BYTES_MAX = 64 << 20,
     TEXTS_BYTES_MAX = 16 << 10,
 };
@@ -39,7 +39,8 @@ static bool allows(Str wanted, Str text) { return wanted.len == 0 || str_equal(w
 
 bool subscription_wants(const Subscription *subscription, const Record *record)
 {
-    if (subscription->has_times && (record->time_us < subscription->start_us || record->time_us > subscription->end_us)) {
+    if (subscription->has_times &&
+        (record->time_us < subscription->start_us || record->time_us > subscription->end_us)) {
         return false;
     }
     return record->value >= subscription->value_min && allows(subscription->source_id, record->source_id) &&
@@ -74,9 +75,9 @@ struct Outbox {
     StoreReader *reader;
     const StoreInfo *info;
     Subscription subscription;
-    Arena texts;  /* the subscription's */
-    Arena arena;  /* the notes' */
-    Buf body;     /* of the message that is handed out */
+    Arena texts; /* the subscription's */
+    Arena arena; /* the notes' */
+    Buf body;    /* of the message that is handed out */
     Note notes[NOTES_MAX];
     size_t note_count;
 };
@@ -146,8 +147,7 @@ static bool collect_note(void *context, const StoredMessage *message)
     Note *note = &outbox->notes[outbox->note_count++];
     *note = (Note){.seq = message->seq, .created_us = message->created_us, .record_seq = message->record_seq};
     /* A kind that this program does not know is a newer one's: it is passed over, as one that nobody asked for is. */
-    note->wanted =
-        message_kind_parse(message->kind, &note->kind) && outbox->subscription.kinds & 1u << note->kind;
+    note->wanted = message_kind_parse(message->kind, &note->kind) && outbox->subscription.kinds & 1u << note->kind;
     if (note->wanted) {
         note->body = arena_copy(&outbox->arena, message->body);
         collecting->failed = !note->body.ptr;

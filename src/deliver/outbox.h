@@ -16,8 +16,9 @@ typedef enum MessageKind {
 } MessageKind;
 #define MESSAGE_KIND_COUNT ((MessageKind)3)
 
-const char *message_kind_name(MessageKind kind);   /* "notification", "alert", "dead_letter.created" */
-const char *message_kind_stream(MessageKind kind); /* where brokers keep it: "notifications", "alerts", "dead_letters" */
+const char *message_kind_name(MessageKind kind); /* "notification", "alert", "dead_letter.created" */
+const char *
+message_kind_stream(MessageKind kind); /* where brokers keep it: "notifications", "alerts", "dead_letters" */
 bool message_kind_parse(Str name, MessageKind *ret_kind);
 
 /* Which messages a sink wants. An empty text matches everything; the filters are the record's that the message is about, and a

@@ -32,7 +32,7 @@ typedef struct SinkResult {
     int64_t latency_us;     /* from sending to the answer */
     int64_t retry_after_us; /* the other side asks to wait so long; 0 when it does not */
     Str error;              /* what happened, for a person; empty when taken. Borrows until the next call */
-    Str response;           /* the beginning of the answer's body, at most SINK_RESPONSE_BYTES_MAX. Borrows until the next call */
+    Str response; /* the beginning of the answer's body, at most SINK_RESPONSE_BYTES_MAX. Borrows until the next call */
 } SinkResult;
 
 /* Every member is required. */
@@ -86,12 +86,12 @@ typedef struct SinkOptions {
     Subscription subscription;
     int64_t start_seq; /* a new sink starts behind it: 0 from the beginning, -1 from now */
 
-    size_t in_flight_max;       /* webhook: messages under way at once; brokers: messages in a group */
-    int64_t timeout_us;         /* of one attempt */
-    bool ordered;               /* webhook: a flow's messages one after another */
-    int64_t schedule_us[SINK_SCHEDULE_MAX]; /* webhook: attempt n + 1 comes so long after attempt n */
-    size_t schedule_count;                  /* as many attempts, then the message is a dead letter */
-    unsigned breaker_percent, breaker_requests; /* opens when so many of at least so many requests have failed … */
+    size_t in_flight_max;                        /* webhook: messages under way at once; brokers: messages in a group */
+    int64_t timeout_us;                          /* of one attempt */
+    bool ordered;                                /* webhook: a flow's messages one after another */
+    int64_t schedule_us[SINK_SCHEDULE_MAX];      /* webhook: attempt n + 1 comes so long after attempt n */
+    size_t schedule_count;                       /* as many attempts, then the message is a dead letter */
+    unsigned breaker_percent, breaker_requests;  /* opens when so many of at least so many requests have failed … */
     int64_t breaker_window_us, breaker_pause_us; /* … within the window; tries again after the pause */
 
     const char *url;           /* webhook: https://…; redis: redis://[user:password@]host:port[/db] */
@@ -99,10 +99,11 @@ typedef struct SinkOptions {
     const char *allow_private; /* webhook: CIDRs, separated by commas, that may be called though they are private */
     const char *ca_file;       /* webhook: trust these certificates instead of the system's */
     const char *brokers;       /* kafka: host:port, … */
-    const char *properties;    /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
-    const char *prefix;        /* kafka, redis: in front of the names of topics and streams */
-    bool list;                 /* redis: lists (RPUSH, at least once) instead of streams */
-    int64_t trim;              /* redis: streams keep about so many messages; 0: all */
+    const char *
+        properties; /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
+    const char *prefix; /* kafka, redis: in front of the names of topics and streams */
+    bool list;          /* redis: lists (RPUSH, at least once) instead of streams */
+    int64_t trim;       /* redis: streams keep about so many messages; 0: all */
 } SinkOptions;
 
 /* What every sink is given besides. Borrows until its close. */
@@ -111,7 +112,8 @@ typedef struct SinkContext {
     const StoreInfo *info;
     const Clock *clock;
     const Random *random;
-    int64_t replay_job; /* 0 for the live line; else what is sent is marked as a replay: `<stream>:replay:<job>` on Redis, a header
+    int64_t
+        replay_job; /* 0 for the live line; else what is sent is marked as a replay: `<stream>:replay:<job>` on Redis, a header
                            `replay-id` elsewhere, and nothing is remembered on the other side */
 } SinkContext;
 

@@ -70,7 +70,8 @@ static Status read_messages(Reading *reading, yyjson_val *value)
     size_t i, count;
     yyjson_val *item;
     unsigned bits = 0;
-    yyjson_arr_foreach(value, i, count, item) {
+    yyjson_arr_foreach(value, i, count, item)
+    {
         MessageKind kind;
         if (!yyjson_is_str(item) || !message_kind_parse(text_of(item), &kind)) {
             return refuse(reading, "the kinds are notification, alert and dead_letter.created");
@@ -155,8 +156,8 @@ static const struct {
     const char *name;
     MemberReader *read;
 } members[] = {
-    {"messages", read_messages}, {"sourceId", read_source},     {"destinationId", read_destination},
-    {"unit", read_unit},         {"type", read_type},           {"valueMin", read_value_min},
+    {"messages", read_messages}, {"sourceId", read_source}, {"destinationId", read_destination},
+    {"unit", read_unit},         {"type", read_type},       {"valueMin", read_value_min},
     {"startTime", read_start},   {"endTime", read_end},
 };
 
@@ -174,9 +175,8 @@ static Status read_member(Reading *reading, yyjson_val *key, yyjson_val *value)
 Status subscription_read_json(Str json, unsigned scale, Arena *arena, Subscription *subscription, Error *reterr)
 {
     Reading reading = {subscription, arena, scale, reterr};
-    yyjson_doc *doc = json.len <= SUBSCRIPTION_JSON_BYTES_MAX
-                          ? yyjson_read(json.ptr, json.len, YYJSON_READ_NUMBER_AS_RAW)
-                          : NULL;
+    yyjson_doc *doc =
+        json.len <= SUBSCRIPTION_JSON_BYTES_MAX ? yyjson_read(json.ptr, json.len, YYJSON_READ_NUMBER_AS_RAW) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc), *key;
     Status status = STATUS_OK;
     if (!yyjson_is_obj(root)) {

@@ -231,7 +231,8 @@ static void test_retry_after(void **state)
 {
     World *world = *state;
     FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
-    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = 60 * SECOND_US});
+    fake_receiver_script(receiver,
+                         (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = 60 * SECOND_US});
     world_start(world);
     world_add(world, 20);
     world_run(world, 55 * SECOND_US);
@@ -540,10 +541,9 @@ static void test_bad_luck_and_crashes(void **state)
     for (uint64_t seed = 1; seed <= 8; seed++) {
         World *world = world_new();
         world->seed = seed;
-        FakeReceiver *receivers[] = {world_add_sink(world, "kafka", FAKE_TRANSACTIONS, 16),
-                                     world_add_sink(world, "redis", FAKE_STREAM, 16),
-                                     world_add_sink(world, "hook", FAKE_WEBHOOK, 16),
-                                     world_add_sink(world, "list", FAKE_LIST, 16)};
+        FakeReceiver *receivers[] = {
+            world_add_sink(world, "kafka", FAKE_TRANSACTIONS, 16), world_add_sink(world, "redis", FAKE_STREAM, 16),
+            world_add_sink(world, "hook", FAKE_WEBHOOK, 16), world_add_sink(world, "list", FAKE_LIST, 16)};
         live_with(world, receivers, 4);
         int64_t last = store_last_seq(world->store);
         world_check_once(receivers[0], 1, last);
