@@ -52,6 +52,9 @@ void line_connect(Line *line, int64_t now_us)
         return;
     }
     line->connected = true;
+    if (line->sink->notice.len > 0) {
+        line_fail(line, line->sink->notice);
+    }
     if (theirs.cursor != line->place.cursor) {
         line_rewind(line, theirs);
     }
