@@ -100,6 +100,47 @@ static void test_view_keeps_its_bound(void **state)
     test_free(seen);
 }
 
+typedef struct Outer {
+    Fixture *fixture;
+    Seen *inner;
+    int64_t last_seq;
+} Outer;
+
+static bool scan_again(void *context, const StoredRecord *stored)
+{
+    Outer *outer = context;
+    Error error = {0};
+    assert_int_equal(stored->seq, outer->last_seq + 1);
+    outer->last_seq = stored->seq;
+    outer->inner->count = 0;
+    assert_int_equal(
+        reader_scan(outer->fixture->reader, stored->seq, INT64_MAX, FIELD_ALL, seen_visit, outer->inner, &error),
+        STATUS_OK);
+    assert_int_equal(outer->inner->count, 5 - stored->seq);
+    return true;
+}
+
+/* Readers keep what they ask with: one walk must not be another's. */
+static void test_a_scan_inside_a_scan(void **state)
+{
+    Fixture *fixture = *state;
+    Outer outer = {.fixture = fixture, .inner = seen_new()};
+    Error error = {0};
+    char id[32];
+    for (int i = 0; i < 5; i++) {
+        snprintf(id, sizeof id, "rec-%d", i);
+        fixture_apply_one(fixture, fixture_record(fixture, id, "dest-1", 1, RECORD_POSITIVE, i));
+    }
+    StoreView *view = fixture_begin(fixture);
+    for (int i = 0; i < 2; i++) {
+        outer.last_seq = 0;
+        assert_int_equal(reader_scan(fixture->reader, 0, INT64_MAX, FIELD_ALL, scan_again, &outer, &error), STATUS_OK);
+        assert_int_equal(outer.last_seq, 5);
+    }
+    fixture_end(fixture, view);
+    test_free(outer.inner);
+}
+
 static void test_find_by_id(void **state)
 {
     Fixture *fixture = *state;
@@ -182,6 +223,7 @@ int store_suite_run_reading(const StoreFactory *factory)
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_walk_by_time),
         STORE_TEST(test_view_keeps_its_bound),
+        STORE_TEST(test_a_scan_inside_a_scan),
         STORE_TEST(test_find_by_id),
         STORE_TEST(test_rollups_cover_the_published),
     };

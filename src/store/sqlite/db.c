@@ -61,6 +61,26 @@ Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *
     return code == SQLITE_OK ? STATUS_OK : db_error(db, code, sql, reterr);
 }
 
+Status db_take(sqlite3 *db, sqlite3_stmt **kept, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    if (!*kept) {
+        return db_prepare(db, sql, ret_stmt, reterr);
+    }
+    *ret_stmt = *kept;
+    *kept = NULL;
+    return STATUS_OK;
+}
+
+void db_give_back(sqlite3_stmt **kept, sqlite3_stmt *stmt)
+{
+    if (*kept) {
+        sqlite3_finalize(stmt);
+        return;
+    }
+    sqlite3_reset(stmt);
+    *kept = stmt;
+}
+
 Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr)
 {
     int code = sqlite3_step(stmt);

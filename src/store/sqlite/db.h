@@ -21,6 +21,11 @@ bool db_roll_back(sqlite3 *db);
 /* Prepares a statement that will be kept. Finalize with sqlite3_finalize. */
 Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 
+/* A statement that is used again and again: taken from where it is kept, or prepared, and given back there. Whoever comes in between
+ * prepares one of his own. */
+Status db_take(sqlite3 *db, sqlite3_stmt **kept, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
+void db_give_back(sqlite3_stmt **kept, sqlite3_stmt *stmt); /* accepts a NULL statement */
+
 /* Steps a statement that returns no row, and resets it. */
 Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr) MUST_CHECK;
 

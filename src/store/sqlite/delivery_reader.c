@@ -3,20 +3,21 @@
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
 
-/* A store of an older program that is only read has no such tables: then *ret_any is false, and there is nothing to see. */
+/* A store of an older program that is only read has no such tables: then *ret_any is false, and there is nothing to see, until somebody
+ * opens it for writing. */
 static Status look(SqliteReader *reader, bool *ret_any, Error *reterr)
 {
-    int64_t version = 0;
-    Status status = schema_version(reader->db, &version, reterr);
-    *ret_any = status == STATUS_OK && version >= SCHEMA_DELIVERIES;
+    Status status =
+        reader->version >= SCHEMA_DELIVERIES ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
+    *ret_any = status == STATUS_OK && reader->version >= SCHEMA_DELIVERIES;
     return status;
 }
 
-static Status prepare(SqliteReader *reader, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
+static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
     bool any = false;
     Status status = look(reader, &any, reterr);
-    return any ? db_prepare(reader->db, sql, ret_stmt, reterr) : status;
+    return any ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr) : status;
 }
 
 /* Is there another row, and is it wanted? */
@@ -31,12 +32,13 @@ static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *ret
 
 Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error *reterr)
 {
+    SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = prepare((SqliteReader *)base,
-                            "SELECT name, state, reason, cursor_seq, sent_seq, version, created_us, updated_us"
-                            " FROM sinks ORDER BY name",
-                            &stmt, reterr);
+    Status status = take(reader, READER_SINKS,
+                         "SELECT name, state, reason, cursor_seq, sent_seq, version, created_us, updated_us"
+                         " FROM sinks ORDER BY name",
+                         &stmt, reterr);
     while (has_next(stmt, go_on, &status, reterr)) {
         StoredSink sink = {.name = db_text(stmt, 0),
                            .state = (SinkState)sqlite3_column_int(stmt, 1),
@@ -47,18 +49,19 @@ Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error 
                            .updated_us = sqlite3_column_int64(stmt, 7)};
         go_on = visit(context, &sink);
     }
-    sqlite3_finalize(stmt);
+    db_give_back(&reader->kept[READER_SINKS], stmt);
     return status;
 }
 
 Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *visit, void *context, Error *reterr)
 {
+    SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = prepare((SqliteReader *)base,
-                            "SELECT seq, attempts, due_us, flow_hash FROM retries WHERE sink = ? AND job = ?"
-                            " ORDER BY seq",
-                            &stmt, reterr);
+    Status status = take(reader, READER_RETRIES,
+                         "SELECT seq, attempts, due_us, flow_hash FROM retries WHERE sink = ? AND job = ?"
+                         " ORDER BY seq",
+                         &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, sink);
         sqlite3_bind_int64(stmt, 2, job);
@@ -70,18 +73,22 @@ Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *vi
                              .flow_hash = (uint64_t)sqlite3_column_int64(stmt, 3)};
         go_on = visit(context, &retry);
     }
-    sqlite3_finalize(stmt);
+    db_give_back(&reader->kept[READER_RETRIES], stmt);
     return status;
 }
 
 Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, void *context, Error *reterr)
 {
+    SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    bool go_on = true;
-    Status status = prepare((SqliteReader *)base,
+    bool go_on = true, any = false;
+    Status status = look(reader, &any, reterr);
+    if (any) {
+        status = db_prepare(reader->db,
                             "SELECT seq, sink, job, number, begun_us, latency_us, code, taken, error, response"
                             " FROM delivery_attempts WHERE seq = ? ORDER BY id",
                             &stmt, reterr);
+    }
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, seq);
     }
@@ -133,12 +140,13 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
 
 Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *context, Error *reterr)
 {
+    SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = prepare((SqliteReader *)base,
-                            "SELECT id, sink, after_seq, through_seq, filter, state, cursor_seq, sent_seq, sent,"
-                            " failed, created_us, updated_us FROM replays WHERE ?1 = '' OR sink = ?1 ORDER BY id",
-                            &stmt, reterr);
+    Status status = take(reader, READER_REPLAYS,
+                         "SELECT id, sink, after_seq, through_seq, filter, state, cursor_seq, sent_seq, sent,"
+                         " failed, created_us, updated_us FROM replays WHERE ?1 = '' OR sink = ?1 ORDER BY id",
+                         &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, sink);
     }
@@ -156,6 +164,6 @@ Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
                                .updated_us = sqlite3_column_int64(stmt, 11)};
         go_on = visit(context, &replay);
     }
-    sqlite3_finalize(stmt);
+    db_give_back(&reader->kept[READER_REPLAYS], stmt);
     return status;
 }

@@ -68,6 +68,9 @@ void sqlite_reader_close(StoreReader *base)
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_finalize(reader->select_last);
     sqlite3_finalize(reader->select_record);
+    for (size_t i = 0; i < READER_KEPT_COUNT; i++) {
+        sqlite3_finalize(reader->kept[i]);
+    }
     sqlite3_close(reader->db);
     index_set_drop(reader->own_set);
     free(reader);
@@ -262,6 +265,17 @@ static Status visit_rows(sqlite3_stmt *stmt, uint32_t fields, RecordVisitor *vis
     return status;
 }
 
+static Status take_scan(SqliteReader *reader, uint32_t fields, sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    if (fields == FIELD_ALL && reader->kept[READER_SCAN]) {
+        *ret_stmt = reader->kept[READER_SCAN];
+        reader->kept[READER_SCAN] = NULL;
+        return STATUS_OK;
+    }
+    return row_prepare_select(reader->db, fields, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", ret_stmt,
+                              reterr);
+}
+
 Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr)
 {
@@ -269,14 +283,17 @@ Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
     int64_t bound = reader->view->base.bound;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status =
-        row_prepare_select(reader->db, fields, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", &stmt, reterr);
+    Status status = take_scan(reader, fields, &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
         status = visit_rows(stmt, fields, visit, context, &go_on, reterr);
     }
-    sqlite3_finalize(stmt);
+    if (fields == FIELD_ALL) {
+        db_give_back(&reader->kept[READER_SCAN], stmt);
+    } else {
+        sqlite3_finalize(stmt);
+    }
     return status;
 }
 
@@ -384,12 +401,13 @@ Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisito
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool row = true, go_on = true;
-    Status status = db_prepare(reader->db,
-                               kind.len ? "SELECT seq, kind, record_seq, created_us, body FROM messages"
-                                          " WHERE seq > ?1 AND seq <= ?2 AND kind = ?3 ORDER BY seq"
-                                        : "SELECT seq, kind, record_seq, created_us, body FROM messages"
-                                          " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
-                               &stmt, reterr);
+    sqlite3_stmt **kept = &reader->kept[kind.len ? READER_MESSAGES_OF_KIND : READER_MESSAGES];
+    Status status = db_take(reader->db, kept,
+                            kind.len ? "SELECT seq, kind, record_seq, created_us, body FROM messages"
+                                       " WHERE seq > ?1 AND seq <= ?2 AND kind = ?3 ORDER BY seq"
+                                     : "SELECT seq, kind, record_seq, created_us, body FROM messages"
+                                       " WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
+                            &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, reader->view->base.bound);
@@ -406,6 +424,6 @@ Status sqlite_messages(StoreReader *base, Str kind, int64_t after, MessageVisito
                                  .body = db_text(stmt, 4)};
         go_on = visit(context, &message);
     }
-    sqlite3_finalize(stmt);
+    db_give_back(kept, stmt);
     return status;
 }

@@ -102,13 +102,25 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
 Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* reader.c */
+typedef enum ReaderKept {
+    READER_SCAN, /* of all fields */
+    READER_MESSAGES,
+    READER_MESSAGES_OF_KIND,
+    READER_SINKS,
+    READER_RETRIES,
+    READER_REPLAYS,
+    READER_KEPT_COUNT,
+} ReaderKept;
+
 typedef struct SqliteReader {
     StoreReader base;
     SqliteStore *store;
     sqlite3 *db;
     struct SqliteView *view; /* the one that is looked at, between begin or resume and end; borrows */
     sqlite3_stmt *select_record, *select_last;
-    IndexSet *own_set; /* of a read-only store, which has no writer to ask */
+    sqlite3_stmt *kept[READER_KEPT_COUNT]; /* what sinks ask for all the time; NULL until then */
+    int64_t version;                       /* of the tables; 0: not looked at yet */
+    IndexSet *own_set;                     /* of a read-only store, which has no writer to ask */
 } SqliteReader;
 
 /* Passes the status of a look into the runs on. When a block was not as it was written, the next start makes everything derived anew. */
