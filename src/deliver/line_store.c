@@ -118,6 +118,7 @@ typedef struct Looking {
     StoredSink sink; /* its texts are gone */
     StoredReplay replay;
     bool replay_found;
+    bool retries_left; /* in the store, for which there is no room now */
 } Looking;
 
 static bool look_at_sink(void *context, const StoredSink *sink)
@@ -140,14 +141,19 @@ static bool look_at_replay(void *context, const StoredReplay *replay)
     return !looking->replay_found;
 }
 
+/* A retry that finds no room stays in the store until there is some. */
 static bool look_at_retry(void *context, const StoredRetry *retry)
 {
-    Line *line = context;
+    Looking *looking = context;
+    Line *line = looking->line;
     const Entry *entry = window_find(&line->window, retry->seq);
     if (!retries_find(&line->retries, retry->seq) && (!entry || entry->state == ENTRY_SETTLED)) {
-        retries_put(&line->retries, retry);
+        looking->retries_left = retries_is_full(&line->retries);
+        if (!looking->retries_left) {
+            retries_put(&line->retries, retry);
+        }
     }
-    return !retries_is_full(&line->retries);
+    return !looking->retries_left;
 }
 
 static void begin_at(Line *line, SinkPlace place)
@@ -173,7 +179,7 @@ static void follow_state(Line *line, SinkState state)
 /* The rows of what was settled a moment ago are still there, and would be taken for retries that somebody has asked for. */
 static bool may_read_retries(const Line *line) { return !line->writing.wanted && line->notes->settled_count == 0; }
 
-static Status learn(Line *line, const Looking *looking, Error *reterr)
+static Status learn(Line *line, Looking *looking, Error *reterr)
 {
     bool is_first = !line->known;
     if (is_first) {
@@ -186,8 +192,11 @@ static Status learn(Line *line, const Looking *looking, Error *reterr)
     if (!may_read_retries(line)) {
         return STATUS_OK; /* at the next look */
     }
-    line->version = looking->sink.version;
-    return reader_retries(line->reader, line->name, line->job, look_at_retry, line, reterr);
+    Status status = reader_retries(line->reader, line->name, line->job, look_at_retry, looking, reterr);
+    if (status == STATUS_OK && !looking->retries_left) {
+        line->version = looking->sink.version;
+    }
+    return status;
 }
 
 static Status look(Line *line, Error *reterr)
