@@ -351,7 +351,7 @@ Status fake_sink_open(void *sinks, const SinkContext *context, Sink **ret_sink, 
         return error_set(reterr, STATUS_REFUSED, "there is no receiver %s", context->options->name);
     }
     FakeSink *sink = fake_must(calloc(1, sizeof *sink));
-    *sink = (FakeSink){.sink = {&fake_ops},
+    *sink = (FakeSink){.sink = {.ops = &fake_ops},
                        .receiver = receiver,
                        .next = receiver->open,
                        .options = context->options,
