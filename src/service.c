@@ -182,6 +182,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.version = WEIR_VERSION;
     options.processor = service->engine.processor;
     options.store = service->engine.store;
+    options.dispatcher = service->dispatcher;
     options.policy = &service->engine.policy;
     options.clock = &clock_system;
     options.on_conflict = (OnConflict)config_int(config, OPTION_RECORDS_ON_CONFLICT);

@@ -21,11 +21,12 @@ typedef struct Lane {
     Line *line; /* owns */
     pthread_t thread;
     bool has_thread;
-    atomic_bool waiting; /* the thread waits, or is about to */
-    atomic_bool ended;   /* of a replay: nothing more happens on it */
-    LineState told;      /* in the log */
-    SinkOptions options; /* of a replay: the sink's, with the replay's filter */
-    Arena texts;         /* of these */
+    atomic_bool waiting;           /* the thread waits, or is about to */
+    atomic_bool ended;             /* of a replay: nothing more happens on it */
+    LineState told;                /* in the log */
+    const SinkOptions *configured; /* lives as long as the dispatcher */
+    SinkOptions options;           /* of a replay: the sink's, with the replay's filter */
+    Arena texts;                   /* of these */
 } Lane;
 
 struct Dispatcher {
@@ -139,6 +140,7 @@ static Lane *new_lane(Dispatcher *dispatcher, const SinkOptions *options)
     Lane *lane = calloc(1, sizeof *lane);
     if (lane) {
         lane->dispatcher = dispatcher;
+        lane->configured = options;
         lane->options = *options;
         arena_init(&lane->texts, 1024, REPLAY_TEXT_BYTES_MAX);
     }
@@ -359,12 +361,21 @@ void dispatcher_free(Dispatcher *dispatcher)
     }
 }
 
+size_t dispatcher_line_count(Dispatcher *dispatcher)
+{
+    pthread_mutex_lock(&dispatcher->lock);
+    size_t count = dispatcher->lane_count;
+    pthread_mutex_unlock(&dispatcher->lock);
+    return count;
+}
+
 size_t dispatcher_status(Dispatcher *dispatcher, LineStatus *ret_status, size_t cap)
 {
     pthread_mutex_lock(&dispatcher->lock);
     size_t count = dispatcher->lane_count < cap ? dispatcher->lane_count : cap;
     for (size_t i = 0; i < count; i++) {
         line_status(dispatcher->lanes[i]->line, &ret_status[i]);
+        ret_status[i].options = dispatcher->lanes[i]->configured; /* the lane of a replay may go as soon as we let go */
     }
     pthread_mutex_unlock(&dispatcher->lock);
     return count;

@@ -55,8 +55,8 @@ typedef enum LineState {
 const char *line_state_name(LineState state); /* "connecting", "running", "holding", … */
 
 typedef struct LineStatus {
-    const SinkOptions *options;
-    int64_t job; /* of a replay; 0 for the live line */
+    const SinkOptions *options; /* as they were configured; borrows until dispatcher_free */
+    int64_t job;                /* of a replay; 0 for the live line */
     LineState state;
     BreakerState breaker;
     int64_t cursor, last_seq;            /* the lag is what is between */
@@ -70,5 +70,7 @@ typedef struct LineStatus {
 
 /* From any thread. The live lines in the order of the options, then the replays that run. Returns how many were filled. */
 size_t dispatcher_status(Dispatcher *dispatcher, LineStatus *ret_status, size_t cap);
+/* How many there are at the moment. */
+size_t dispatcher_line_count(Dispatcher *dispatcher);
 
 #endif

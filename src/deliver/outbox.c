@@ -232,8 +232,9 @@ static Status collect_notes(Outbox *outbox, int64_t after, size_t wanted, int64_
 
 typedef struct Reading {
     Outbox *outbox;
-    MessageTaker *take;
+    MessageTaker *take; /* NULL: messages are counted, and not made */
     void *context;
+    int64_t counted;
     int64_t after; /* all wanted ones up to here were taken */
     size_t next_note;
     size_t rows;
@@ -251,6 +252,11 @@ static bool hand_out(Reading *reading, Message *message)
 
 static bool hand_out_note(Reading *reading, const Note *note)
 {
+    if (!reading->take) {
+        reading->counted += note->wanted;
+        reading->after = note->seq;
+        return true;
+    }
     Message message = {.seq = note->seq,
                        .kind = note->kind,
                        .key = note->key,
@@ -304,7 +310,9 @@ static bool visit_record(void *context, const StoredRecord *stored)
     if (!hand_out_notes(reading, stored->seq)) {
         return false;
     }
-    if (subscription_wants(&reading->outbox->subscription, &stored->record) && !hand_out_record(reading, stored)) {
+    bool wanted = subscription_wants(&reading->outbox->subscription, &stored->record);
+    reading->counted += wanted;
+    if (wanted && reading->take && !hand_out_record(reading, stored)) {
         return false;
     }
     reading->after = stored->seq;
@@ -312,12 +320,24 @@ static bool visit_record(void *context, const StoredRecord *stored)
     return !reading->stopped;
 }
 
+/* What subscription_wants looks at, as RecordField bits. */
+static uint32_t fields_of(const Subscription *subscription)
+{
+    uint32_t fields = FIELD_VALUE;
+    fields |= subscription->source_id.len ? FIELD_SOURCE_ID : 0u;
+    fields |= subscription->destination_id.len ? FIELD_DESTINATION_ID : 0u;
+    fields |= subscription->unit.len ? FIELD_UNIT : 0u;
+    fields |= subscription->type >= 0 ? FIELD_TYPE : 0u;
+    return fields | (subscription->has_times ? FIELD_TIME : 0u);
+}
+
 static Status read_piece(Reading *reading, int64_t through, Error *reterr)
 {
     Outbox *outbox = reading->outbox;
     Status status = collect_notes(outbox, reading->after, NOTES_MAX, &through, reterr);
     if (status == STATUS_OK && outbox->subscription.kinds & 1u << MESSAGE_NOTIFICATION) {
-        status = reader_scan(outbox->reader, reading->after, through, FIELD_ALL, visit_record, reading, reterr);
+        uint32_t fields = reading->take ? (uint32_t)FIELD_ALL : fields_of(&outbox->subscription);
+        status = reader_scan(outbox->reader, reading->after, through, fields, visit_record, reading, reterr);
     }
     if (status == STATUS_OK && reading->failed) {
         return error_set(reterr, STATUS_BUSY, "no memory for the message %lld", (long long)reading->after + 1);
@@ -328,22 +348,38 @@ static Status read_piece(Reading *reading, int64_t through, Error *reterr)
     return status;
 }
 
-Status outbox_read(Outbox *outbox, int64_t after, int64_t through, MessageTaker *take, void *context,
-                   int64_t *ret_after, Error *reterr)
+static Status read_in_view(Reading *reading, int64_t through, Error *reterr)
 {
-    Reading reading = {.outbox = outbox, .take = take, .context = context, .after = after};
+    StoreReader *reader = reading->outbox->reader;
     StoreView *view = NULL;
-    Status status = reader_begin(outbox->reader, &view, reterr);
+    Status status = reader_begin(reader, &view, reterr);
     if (status != STATUS_OK) {
         return status;
     }
     int64_t bound = view_bound(view) < through ? view_bound(view) : through;
-    if (after < bound) {
-        status = read_piece(&reading, bound, reterr);
+    if (reading->after < bound) {
+        status = read_piece(reading, bound, reterr);
     }
-    reader_end(outbox->reader);
+    reader_end(reader);
     view_free(view);
+    return status;
+}
+
+Status outbox_read(Outbox *outbox, int64_t after, int64_t through, MessageTaker *take, void *context,
+                   int64_t *ret_after, Error *reterr)
+{
+    Reading reading = {.outbox = outbox, .take = take, .context = context, .after = after};
+    Status status = read_in_view(&reading, through, reterr);
     *ret_after = reading.after;
+    return status;
+}
+
+Status outbox_count(Outbox *outbox, int64_t after, int64_t through, int64_t *count, int64_t *ret_after, Error *reterr)
+{
+    Reading reading = {.outbox = outbox, .after = after};
+    Status status = read_in_view(&reading, through, reterr);
+    *count += status == STATUS_OK ? reading.counted : 0;
+    *ret_after = status == STATUS_OK ? reading.after : after;
     return status;
 }
 

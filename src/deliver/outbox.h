@@ -64,6 +64,10 @@ typedef bool MessageTaker(void *context, const Message *message);
 Status outbox_read(Outbox *outbox, int64_t after, int64_t through, MessageTaker *take, void *context,
                    int64_t *ret_after, Error *reterr) MUST_CHECK;
 
+/* Counts them without making them: adds to *count. Otherwise the same. */
+Status outbox_count(Outbox *outbox, int64_t after, int64_t through, int64_t *count, int64_t *ret_after,
+                    Error *reterr) MUST_CHECK;
+
 /* Hands out the message at `seq`, wanted or not. REFUSED when it is there no more. */
 Status outbox_read_one(Outbox *outbox, int64_t seq, MessageTaker *take, void *context, Error *reterr) MUST_CHECK;
 

@@ -1,7 +1,5 @@
 #include "deliver/subscription_json.h"
 
-#include <yyjson.h>
-
 #include "base/decimal.h"
 #include "base/timestamp.h"
 #include "record/record_json.h"
@@ -161,20 +159,20 @@ static const struct {
     {"startTime", read_start},   {"endTime", read_end},
 };
 
-static Status read_member(Reading *reading, yyjson_val *key, yyjson_val *value)
+Status subscription_read_member(Str name, yyjson_val *value, unsigned scale, Arena *arena, Subscription *subscription,
+                                Error *reterr)
 {
+    Reading reading = {subscription, arena, scale, reterr};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        if (yyjson_equals_str(key, members[i].name)) {
-            Status status = members[i].read(reading, value);
-            return status == STATUS_OK ? STATUS_OK : error_prefix(reading->reterr, "%s", members[i].name);
+        if (str_is(name, members[i].name)) {
+            return members[i].read(&reading, value);
         }
     }
-    return error_set(reading->reterr, STATUS_REFUSED, "%.*s: there is no such filter", STR_ARGS(text_of(key)));
+    return error_set(reterr, STATUS_REFUSED, "there is no such filter");
 }
 
 Status subscription_read_json(Str json, unsigned scale, Arena *arena, Subscription *subscription, Error *reterr)
 {
-    Reading reading = {subscription, arena, scale, reterr};
     yyjson_doc *doc =
         json.len <= SUBSCRIPTION_JSON_BYTES_MAX ? yyjson_read(json.ptr, json.len, YYJSON_READ_NUMBER_AS_RAW) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc), *key;
@@ -184,7 +182,11 @@ Status subscription_read_json(Str json, unsigned scale, Arena *arena, Subscripti
     }
     yyjson_obj_iter iter = yyjson_obj_iter_with(root);
     while (status == STATUS_OK && (key = yyjson_obj_iter_next(&iter))) {
-        status = read_member(&reading, key, yyjson_obj_iter_get_val(key));
+        Str name = text_of(key);
+        status = subscription_read_member(name, yyjson_obj_iter_get_val(key), scale, arena, subscription, reterr);
+        if (status != STATUS_OK) {
+            error_prefix(reterr, "%.*s", STR_ARGS(name));
+        }
     }
     yyjson_doc_free(doc);
     return status;

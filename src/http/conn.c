@@ -212,7 +212,7 @@ static bool check_head(Request *request, const char *version)
 static bool find_route(Request *request)
 {
     char allow[ROUTE_ALLOW_BYTES];
-    Str bad_param, segment = {NULL, 0};
+    Str bad_param, segments[URI_SEGMENTS_MAX] = {{NULL, 0}};
     Error error;
     Str target = request->uri.path;
     if (uri_parse(target, &request->arena, &request->uri, &bad_param, &error) != STATUS_OK) {
@@ -227,15 +227,16 @@ static bool find_route(Request *request)
         return false;
     }
     request->instance = request->uri.path;
-    request->route = route_find(request->method, request->uri.path, &segment, allow);
+    request->route = route_find(request->method, request->uri.path, segments, allow);
     if (!request->route && allow[0]) {
         request_problem(request, PROBLEM_METHOD, "%s is not possible here; %s are", request->method, allow);
         request->answer.headers[request->answer.header_count++] =
             (AnswerHeader){"Allow", arena_printf(&request->arena, "%s", allow)};
     } else if (!request->route) {
         request_problem(request, PROBLEM_NOT_FOUND, "there is nothing at %.*s", STR_ARGS(request->uri.path));
-    } else if (uri_decode(segment, false, &request->arena, &request->id, &error) != STATUS_OK) {
-        request_problem(request, PROBLEM_MALFORMED, "the last part of the address %s", error.message);
+    } else if (uri_decode(segments[0], false, &request->arena, &request->id, &error) != STATUS_OK ||
+               uri_decode(segments[1], false, &request->arena, &request->inner_id, &error) != STATUS_OK) {
+        request_problem(request, PROBLEM_MALFORMED, "a part of the address %s", error.message);
     } else {
         return true;
     }

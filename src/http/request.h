@@ -72,7 +72,8 @@ struct Request {
     Str instance;          /* the path, as it was sent */
     bool is_last;          /* of its connection, see framing.h */
     Uri uri;
-    Str id; /* what stands for {…} in the route's pattern, decoded */
+    Str id;       /* what stands for {…} in the route's pattern, decoded */
+    Str inner_id; /* what stands for the second one */
     Answer answer;
     int64_t started_us;
     uint64_t body_left; /* of its Content-Length; UINT64_MAX when it is chunked */

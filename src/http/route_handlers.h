@@ -26,6 +26,27 @@ void rules_change(Request *request);
 void rules_delete(Request *request);
 void rules_test(Request *request);
 
+/* route_deliveries.c */
+void records_deliveries(Request *request);
+
+/* route_sinks.c */
+void sinks_list(Request *request);
+void sinks_get(Request *request);
+void sinks_pause(Request *request);
+void sinks_resume(Request *request);
+
+/* route_replays.c */
+void replays_create(Request *request);
+void replays_list(Request *request);
+void replays_cancel(Request *request);
+
+/* route_dead_letters.c */
+void dead_letters_list(Request *request);
+void dead_letters_get(Request *request);
+void dead_letters_retry(Request *request);
+void dead_letters_retry_many(Request *request);
+void dead_letters_discard(Request *request);
+
 /* route_observe.c */
 void health_get(Request *request);
 void ready_get(Request *request);

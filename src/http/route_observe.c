@@ -3,6 +3,7 @@
 #include "http/parts.h"
 #include "http/route_handlers.h"
 #include "http/routes.h"
+#include "http/sinks_call.h"
 #include "observe/metrics.h"
 #include "observe/prometheus.h"
 
@@ -24,7 +25,8 @@ void health_get(Request *request)
     request_answer(request, 200, JSON_TYPE);
 }
 
-/* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. */
+/* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. Neither does a
+ * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. */
 void ready_get(Request *request)
 {
     bool ready = atomic_load(&request->server->ready);
@@ -64,11 +66,16 @@ void metrics_get(Request *request)
     Buf *out = &request->out;
     StoreMetrics store;
     ProcessorMetrics processor;
+    SinkLines sinks;
+    if (!sink_lines_look(request, &sinks)) {
+        return;
+    }
     store_metrics(server->options.store, &store);
     processor_metrics(server->options.processor, &processor);
     metrics_put_process(out, server->options.version, request_now_us(request) - server->started_us);
     metrics_put_processor(out, &processor);
     metrics_put_store(out, &store);
+    metrics_put_sinks(out, sinks.lines, sinks.count);
     put_connections(out, server);
     http_metrics_put(out, &server->metrics, route_count, method_of, pattern_of);
     request_answer(request, 200, PROMETHEUS_TYPE);

@@ -2,6 +2,7 @@
 #include <xxhash.h>
 
 #include "http/parts.h"
+#include "http/route_deliveries.h"
 #include "http/route_handlers.h"
 #include "http/turn.h"
 
@@ -60,11 +61,50 @@ static void answer_query(Request *request, QueryNew *make, MediaAnswer answer)
 
 /* ---- One record -------------------------------------------------------------------------------------------------- */
 
+/* Puts `text` into `out` at `at`. */
+static void insert(Buf *out, size_t at, Str text)
+{
+    size_t tail = out->len - at;
+    buf_put(out, text);
+    if (!out->failed && text.len) {
+        memmove(out->ptr + at + text.len, out->ptr + at, tail);
+        memcpy(out->ptr + at, text.ptr, text.len);
+    }
+}
+
+static Status put_deliveries(Request *request, StoreReader *reader, const QueryFound *found)
+{
+    enum { DELIVERIES_BYTES_MAX = 64 << 10 };
+    const SinkLines *lines = request->state;
+    StoreView *view = NULL;
+    Buf text;
+    Status status = reader_begin(reader, &view, &request->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buf_init(&text, DELIVERIES_BYTES_MAX);
+    buf_put_char(&text, ',');
+    status = deliveries_put_states(reader, lines, found->seq, &request->arena, &text, &request->error);
+    reader_end(reader);
+    view_free(view);
+    if (status == STATUS_OK) {
+        insert(&request->out, found->end_at, buf_str(&text));
+        request->out.failed |= text.failed;
+    }
+    buf_release(&text);
+    return status;
+}
+
 static JobNext find_step(Request *request, StoreReader *reader)
 {
     const QueryParam *source = request_param(request, "sourceId");
+    const SinkLines *lines = request->state;
+    QueryFound found;
     request->failed = query_find(reader, request->id, source ? source->value : (Str){NULL, 0},
-                                 request_store_info(request), &request->out, &request->error);
+                                 request_store_info(request), &request->out, &found, &request->error);
+    if (request->failed == STATUS_OK && lines->count) {
+        request->failed = put_deliveries(request, reader, &found);
+    }
     return JOB_FINISHED;
 }
 
@@ -79,11 +119,24 @@ static void say_found(Request *request)
     }
 }
 
+static void run_find(Request *request)
+{
+    SinkLines *lines = ARENA_NEW(&request->arena, SinkLines);
+    if (!lines) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return;
+    }
+    request->state = lines;
+    if (sink_lines_look(request, lines)) {
+        request_run(request, find_step, say_found);
+    }
+}
+
 void records_find(Request *request)
 {
     static const char *const known[] = {"sourceId"};
     if (request_check_params(request, known, 1)) {
-        request_run(request, find_step, say_found);
+        run_find(request);
     }
 }
 
@@ -97,7 +150,7 @@ void records_list(Request *request)
     if (record_id) {
         request->id = record_id->value;
         if (request_check_params(request, known, 2)) {
-            request_run(request, find_step, say_found);
+            run_find(request);
         }
     } else if (request_media(request, ANSWER_JSON | ANSWER_NDJSON | ANSWER_CSV, &answer)) {
         answer_query(request, query_list_new, answer);

@@ -1,4 +1,5 @@
 /* Alert rules: a list, single rules, changes through the processor, and what a rule would have fired on. */
+#include "http/json_body.h"
 #include "http/route_handlers.h"
 #include "http/rule_json.h"
 
@@ -162,24 +163,7 @@ void rules_get(Request *request)
 static yyjson_val *read_body(Request *request)
 {
     yyjson_val *root = NULL;
-    Error error;
-    Str charset;
-    if (media_type_parse(request_header(request, "Content-Type"), &charset) != MEDIA_JSON ||
-        !media_charset_is_utf8(charset)) {
-        request_problem(request, PROBLEM_MEDIA_TYPE, "send the rule as application/json in UTF-8");
-        return NULL;
-    }
-    if (!buf_reserve(&request->body, YYJSON_PADDING_SIZE)) {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
-        return NULL;
-    }
-    Status status = json_read(request->body.ptr, request->body.len, &request->arena, &root, &error);
-    if (status == STATUS_REFUSED) {
-        request_invalid(request, "body", "%s", error.message);
-    } else if (status != STATUS_OK) {
-        request_failed(request, status, &error);
-    }
-    return status == STATUS_OK ? root : NULL;
+    return request_json_body(request, "the rule", BODY_REQUIRED, &root) ? root : NULL;
 }
 
 /* The rule with what the body says; false when an answer was said. */

@@ -10,6 +10,7 @@ const Route routes[] = {
     {"GET", "/api/records/aggregate", records_aggregate, NULL},
     {"GET", "/records/aggregations", records_aggregate, NULL},
     {"GET", "/api/records/{recordId}", records_find, NULL},
+    {"GET", "/api/records/{recordId}/deliveries", records_deliveries, NULL},
     {"GET", "/api/notifications", notifications_get, NULL},
     {"GET", "/api/alerts", alerts_get, NULL},
     {"GET", "/api/alert-rules", rules_list, NULL},
@@ -18,6 +19,18 @@ const Route routes[] = {
     {"GET", "/api/alert-rules/{id}", rules_get, NULL},
     {"PATCH", "/api/alert-rules/{id}", rules_change, NULL},
     {"DELETE", "/api/alert-rules/{id}", rules_delete, NULL},
+    {"GET", "/api/sinks", sinks_list, NULL},
+    {"GET", "/api/sinks/{name}", sinks_get, NULL},
+    {"POST", "/api/sinks/{name}/pause", sinks_pause, NULL},
+    {"POST", "/api/sinks/{name}/resume", sinks_resume, NULL},
+    {"POST", "/api/sinks/{name}/replay", replays_create, NULL},
+    {"GET", "/api/sinks/{name}/replays", replays_list, NULL},
+    {"DELETE", "/api/sinks/{name}/replays/{id}", replays_cancel, NULL},
+    {"GET", "/api/dead-letters", dead_letters_list, NULL},
+    {"POST", "/api/dead-letters/retry", dead_letters_retry_many, NULL},
+    {"GET", "/api/dead-letters/{id}", dead_letters_get, NULL},
+    {"POST", "/api/dead-letters/{id}/retry", dead_letters_retry, NULL},
+    {"DELETE", "/api/dead-letters/{id}", dead_letters_discard, NULL},
     {"GET", "/health", health_get, NULL},
     {"GET", "/ready", ready_get, NULL},
     {"GET", "/metrics", metrics_get, NULL},
@@ -27,14 +40,14 @@ const Route routes[] = {
 const size_t route_count = sizeof routes / sizeof routes[0];
 
 /* "/api/v1/records" matches "/api/records". */
-static bool matches(Str path, const char *pattern, Str *ret_segment)
+static bool matches(Str path, const char *pattern, Str ret_segments[URI_SEGMENTS_MAX])
 {
     const Str version = STR("/api/v1/"), api = STR("/api/");
     if (str_starts_with(path, version) && str_starts_with(str_from(pattern), api)) {
         Str rest = {path.ptr + version.len, path.len - version.len};
-        return uri_match(rest, pattern + api.len, ret_segment);
+        return uri_match(rest, pattern + api.len, ret_segments);
     }
-    return uri_match(path, pattern, ret_segment);
+    return uri_match(path, pattern, ret_segments);
 }
 
 static void add_method(char allow[ROUTE_ALLOW_BYTES], const char *method)
@@ -44,19 +57,20 @@ static void add_method(char allow[ROUTE_ALLOW_BYTES], const char *method)
     snprintf(allow + len, ROUTE_ALLOW_BYTES - len, "%s%s%s", len ? ", " : "", method, is_get ? ", HEAD" : "");
 }
 
-const Route *route_find(const char *method, Str path, Str *ret_segment, char ret_allow[ROUTE_ALLOW_BYTES])
+const Route *route_find(const char *method, Str path, Str ret_segments[URI_SEGMENTS_MAX],
+                        char ret_allow[ROUTE_ALLOW_BYTES])
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     const char *exact = NULL; /* the pattern that other methods have to have too */
     ret_allow[0] = '\0';
     for (size_t i = 0; i < route_count; i++) {
         const Route *route = &routes[i];
-        Str segment = {NULL, 0};
-        if ((exact && strcmp(exact, route->pattern) != 0) || !matches(path, route->pattern, &segment)) {
+        Str segments[URI_SEGMENTS_MAX] = {{NULL, 0}};
+        if ((exact && strcmp(exact, route->pattern) != 0) || !matches(path, route->pattern, segments)) {
             continue;
         }
         if (strcmp(route->method, wanted) == 0) {
-            *ret_segment = segment;
+            memcpy(ret_segments, segments, sizeof segments);
             return route;
         }
         exact = exact ? exact : route->pattern;

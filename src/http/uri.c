@@ -158,16 +158,17 @@ Status uri_parse(Str target, Arena *arena, Uri *ret_uri, Str *ret_bad_param, Err
     return STATUS_OK;
 }
 
-bool uri_match(Str path, const char *pattern, Str *ret_segment)
+bool uri_match(Str path, const char *pattern, Str ret_segments[URI_SEGMENTS_MAX])
 {
+    size_t segments = 0;
     Str left = str_from(pattern), right = path;
     while (left.ptr && right.ptr) {
         Str expected = str_split(&left, '/'), found = str_split(&right, '/');
         if (expected.len > 0 && expected.ptr[0] == '{') {
-            if (found.len == 0) {
+            if (found.len == 0 || segments == URI_SEGMENTS_MAX) {
                 return false;
             }
-            *ret_segment = found;
+            ret_segments[segments++] = found;
         } else if (!str_equal(expected, found)) {
             return false;
         }

@@ -20,8 +20,9 @@ Status uri_parse(Str target, Arena *arena, Uri *ret_uri, Str *ret_bad_param, Err
 /* Decodes %41. Borrows from `text` when there is nothing to decode. REFUSED for a bad escape, NUL, or text that is not UTF-8. */
 Status uri_decode(Str text, bool plus_is_space, Arena *arena, Str *ret_text, Error *reterr) MUST_CHECK;
 
-/* Matches an encoded path against a pattern like "/api/records/{recordId}", where {…} stands for one segment that is not empty;
- * what it stands for is left in `ret_segment`, still encoded. */
-bool uri_match(Str path, const char *pattern, Str *ret_segment);
+/* Matches an encoded path against a pattern like "/api/records/{recordId}", where each {…} stands for one segment that is not empty;
+ * what they stand for is left in `ret_segments`, still encoded. A pattern has at most URI_SEGMENTS_MAX of them. */
+enum { URI_SEGMENTS_MAX = 2 };
+bool uri_match(Str path, const char *pattern, Str ret_segments[URI_SEGMENTS_MAX]);
 
 #endif

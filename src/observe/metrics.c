@@ -39,6 +39,7 @@ void metrics_put_store(Buf *buf, const StoreMetrics *metrics)
           metrics->published_seq);
     gauge(buf, "weir_store_records", "Records in the log.", metrics->record_count);
     gauge(buf, "weir_store_messages", "Messages in the log that are not records.", metrics->message_count);
+    gauge(buf, "weir_dead_letters_open", "Dead letters that somebody has to look at.", metrics->dead_letters_open);
     gauge(buf, "weir_store_database_bytes", "Size of the database.", (int64_t)metrics->database_bytes);
     gauge(buf, "weir_store_wal_bytes", "Size of the write-ahead log.", (int64_t)metrics->wal_bytes);
     gauge(buf, "weir_store_index_bytes", "Size of the run files.", (int64_t)metrics->index_bytes);
@@ -85,6 +86,78 @@ void metrics_put_processor(Buf *buf, const ProcessorMetrics *metrics)
     gauge(buf, "weir_queue_bytes", "What waits to be committed.", metrics->queue_bytes);
     gauge(buf, "weir_queue_bytes_max", "What may wait to be committed.", metrics->queue_bytes_max);
 }
+
+/* ---- Sinks --------------------------------------------------------------------------------------------------------- */
+
+static void put_sink_label(Buf *buf, const char *name, const LineStatus *line)
+{
+    prometheus_begin(buf, name);
+    prometheus_put_label(buf, "sink", line->options->name);
+}
+
+/* One sample for each state that there is, of which one is 1. */
+static void put_states(Buf *buf, const LineStatus *lines, size_t count)
+{
+    prometheus_family(buf, "weir_sink_state", "gauge", "1 for the state that the sink is in.");
+    for (size_t i = 0; i < count; i++) {
+        for (LineState state = LINE_CONNECTING; state <= LINE_DISABLED && !lines[i].job; state++) {
+            put_sink_label(buf, "weir_sink_state", &lines[i]);
+            prometheus_put_label(buf, "state", line_state_name(state));
+            prometheus_end(buf, lines[i].state == state);
+        }
+    }
+    prometheus_family(buf, "weir_sink_breaker_state", "gauge",
+                      "1 for the state that the sink's circuit breaker is in.");
+    for (size_t i = 0; i < count; i++) {
+        for (BreakerState state = BREAKER_CLOSED; state <= BREAKER_HALF_OPEN && !lines[i].job; state++) {
+            put_sink_label(buf, "weir_sink_breaker_state", &lines[i]);
+            prometheus_put_label(buf, "state", breaker_state_name(state));
+            prometheus_end(buf, lines[i].breaker == state);
+        }
+    }
+}
+
+static int64_t lag_of(const LineStatus *line)
+{
+    return line->last_seq > line->cursor ? line->last_seq - line->cursor : 0;
+}
+static int64_t retries_of(const LineStatus *line) { return line->retries; }
+static int64_t in_flight_of(const LineStatus *line) { return line->in_flight; }
+static int64_t taken_of(const LineStatus *line) { return line->taken; }
+static int64_t failed_of(const LineStatus *line) { return line->failed; }
+static int64_t dead_of(const LineStatus *line) { return line->dead; }
+static int64_t opened_of(const LineStatus *line) { return line->breaker_opened; }
+
+void metrics_put_sinks(Buf *buf, const LineStatus *lines, size_t count)
+{
+    static const struct {
+        const char *name, *type, *help;
+        int64_t (*value)(const LineStatus *line);
+    } families[] = {
+        {"weir_sink_lag", "gauge", "Sequences that are committed and that the sink's cursor has not passed.", lag_of},
+        {"weir_sink_retries", "gauge", "Messages that wait for another attempt.", retries_of},
+        {"weir_sink_in_flight", "gauge", "Messages that are sent and not answered yet.", in_flight_of},
+        {"weir_sink_messages_taken_total", "counter", "Messages that the other side has taken.", taken_of},
+        {"weir_sink_attempts_failed_total", "counter", "Attempts to deliver that have failed.", failed_of},
+        {"weir_sink_dead_letters_total", "counter", "Messages that were given up.", dead_of},
+        {"weir_sink_breaker_opened_total", "counter", "Times the circuit breaker has opened.", opened_of},
+    };
+    if (count == 0) {
+        return;
+    }
+    for (size_t family = 0; family < sizeof families / sizeof families[0]; family++) {
+        prometheus_family(buf, families[family].name, families[family].type, families[family].help);
+        for (size_t i = 0; i < count; i++) {
+            if (!lines[i].job) {
+                put_sink_label(buf, families[family].name, &lines[i]);
+                prometheus_end(buf, families[family].value(&lines[i]));
+            }
+        }
+    }
+    put_states(buf, lines, count);
+}
+
+/* ---- The process --------------------------------------------------------------------------------------------------- */
 
 static int64_t us_of(struct timeval time) { return (int64_t)time.tv_sec * 1000000 + time.tv_usec; }
 

@@ -9,6 +9,7 @@ typedef struct Finding {
     Buf *out;
     unsigned scale;
     size_t count;
+    QueryFound first;
 } Finding;
 
 static void put_count(Buf *out, const char *name, int64_t count)
@@ -45,10 +46,14 @@ static bool visit_found(void *context, const StoredRecord *stored)
     static const Str before[] = {{"{\"data\":", 8}, {",\"others\":[", 11}, {",", 1}};
     buf_put(finding->out, before[finding->count < 2 ? finding->count : 2]);
     put_found(finding->out, stored, finding->scale);
+    if (finding->count == 0) {
+        finding->first = (QueryFound){stored->seq, finding->out->len - 1};
+    }
     return ++finding->count <= OTHERS_MAX;
 }
 
-Status query_find(StoreReader *reader, Str record_id, Str source_id, const StoreInfo *info, Buf *out, Error *reterr)
+Status query_find(StoreReader *reader, Str record_id, Str source_id, const StoreInfo *info, Buf *out,
+                  QueryFound *ret_found, Error *reterr)
 {
     size_t before = out->len;
     Finding finding = {.out = out, .scale = info->scale};
@@ -67,5 +72,8 @@ Status query_find(StoreReader *reader, Str record_id, Str source_id, const Store
         status = error_set(reterr, STATUS_BUSY, "no memory for the answer");
     }
     out->len = status == STATUS_OK ? out->len : before;
+    if (status == STATUS_OK && ret_found) {
+        *ret_found = finding.first;
+    }
     return status;
 }

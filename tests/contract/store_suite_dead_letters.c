@@ -66,6 +66,13 @@ static void test_dead_letters_by_filter(void **state)
     seen = look_at_letters(fixture, filter, 0);
     assert_int_equal(seen.count, 2);
     assert_true(seen.letters[0].id == 4 && seen.letters[1].id == 2);
+    filter.seq = 4;
+    seen = look_at_letters(fixture, filter, 0);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.letters[0].id, 4);
+    filter.seq = 5; /* the other sink's */
+    assert_int_equal(look_at_letters(fixture, filter, 0).count, 0);
+    filter.seq = 0;
     filter.stage = DEAD_LETTER_INTAKE;
     assert_int_equal(look_at_letters(fixture, filter, 0).count, 0);
     filter.stage = DEAD_LETTER_DELIVERY;

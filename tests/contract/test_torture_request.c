@@ -221,7 +221,7 @@ static void ask_one(Said *answer, const char *text)
     Buf out;
     Error error;
     buf_init(&out, ANSWER_BYTES_MAX);
-    answer->status = query_find(reader, str_from(text), STR(""), store_info(store), &out, &error);
+    answer->status = query_find(reader, str_from(text), STR(""), store_info(store), &out, NULL, &error);
     if (answer->status == STATUS_OK) {
         say(answer, buf_str(&out));
     }

@@ -269,17 +269,18 @@ static void check_encoded(const Uri *uri, Arena *arena)
 
 static void check_uri(const Uri *uri, Str target, Arena *arena)
 {
-    static const char *const patterns[] = {"/", "/api/records", "/api/records/{recordId}", "/{a}/b", "//"};
+    static const char *const patterns[] = {"/", "/api/records", "/api/records/{recordId}", "/{a}/b", "/{a}/{b}", "//"};
     PROMISE(uri->path.len > 0 && uri->path.ptr[0] == '/' && !memchr(uri->path.ptr, '?', uri->path.len));
     PROMISE(uri->param_count <= URI_PARAMS_MAX);
     /* Another form of address than a path names its scheme first. */
     PROMISE(target.ptr[0] == '/' || (target.ptr[0] | 0x20) >= 'a');
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
-        Str segment = {NULL, 0}, decoded;
+        Str segments[URI_SEGMENTS_MAX] = {{NULL, 0}}, decoded;
         Error error;
-        if (uri_match(uri->path, patterns[i], &segment) && strchr(patterns[i], '{')) {
-            PROMISE(segment.len > 0 && !memchr(segment.ptr, '/', segment.len));
-            Status status = uri_decode(segment, false, arena, &decoded, &error);
+        bool matched = uri_match(uri->path, patterns[i], segments);
+        for (size_t j = 0; matched && j < URI_SEGMENTS_MAX && segments[j].ptr; j++) {
+            PROMISE(segments[j].len > 0 && !memchr(segments[j].ptr, '/', segments[j].len));
+            Status status = uri_decode(segments[j], false, arena, &decoded, &error);
             PROMISE(status == STATUS_REFUSED || (status == STATUS_OK && str_count_code_points(decoded) > 0));
         }
     }

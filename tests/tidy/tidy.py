@@ -22,7 +22,7 @@ BELOW = {
     'deliver': {'base', 'config', 'record', 'process', 'store'},
     'query': {'base', 'config', 'record', 'process', 'store', 'deliver'},
     'onboard': {'base', 'config', 'record', 'process', 'store'},
-    'observe': {'base', 'config', 'record', 'process', 'store'},
+    'observe': {'base', 'config', 'record', 'process', 'store', 'deliver'},
     'intake': {'base', 'config', 'record', 'process', 'store'},
     'http': {'base', 'config', 'record', 'process', 'store', 'deliver', 'query', 'onboard', 'observe', 'intake'},
     'bench': {'base'},

@@ -43,6 +43,34 @@ static void test_parts(void **state)
     buf_release(&buf);
 }
 
+static void test_sinks(void **state)
+{
+    static const SinkOptions hooks = {.name = "hooks"}, bus = {.name = "bus"};
+    const LineStatus lines[] = {
+        {.options = &hooks, .state = LINE_HOLDING, .breaker = BREAKER_OPEN, .cursor = 3, .last_seq = 10, .retries = 2},
+        {.options = &bus, .state = LINE_RUNNING, .cursor = 10, .last_seq = 10, .taken = 9, .failed = 1, .dead = 1},
+        {.options = &bus, .job = 7, .state = LINE_RUNNING, .taken = 100},
+    };
+    Buf buf;
+    (void)state;
+    buf_init(&buf, 1 << 16);
+    metrics_put_sinks(&buf, lines, 0);
+    assert_int_equal(buf.len, 0);
+    metrics_put_sinks(&buf, lines, 3);
+    assert_true(has_line(&buf, "\nweir_sink_lag{sink=\"hooks\"} 7\n"));
+    assert_true(has_line(&buf, "\nweir_sink_lag{sink=\"bus\"} 0\n"));
+    assert_true(has_line(&buf, "\nweir_sink_retries{sink=\"hooks\"} 2\n"));
+    assert_true(has_line(&buf, "\nweir_sink_messages_taken_total{sink=\"bus\"} 9\n"));
+    assert_true(has_line(&buf, "\nweir_sink_attempts_failed_total{sink=\"bus\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_sink_dead_letters_total{sink=\"bus\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_sink_state{sink=\"hooks\",state=\"holding\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_sink_state{sink=\"hooks\",state=\"running\"} 0\n"));
+    assert_true(has_line(&buf, "\nweir_sink_breaker_state{sink=\"hooks\",state=\"open\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_sink_breaker_state{sink=\"bus\",state=\"closed\"} 1"));
+    assert_false(has_line(&buf, "100"));
+    buf_release(&buf);
+}
+
 static const char *method_of(size_t route) { return route == 0 ? "GET" : "POST"; }
 static const char *pattern_of(size_t route) { return route == 0 ? "/a" : "/b"; }
 
@@ -70,6 +98,6 @@ static void test_http(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_format), cmocka_unit_test(test_parts),
-                                       cmocka_unit_test(test_http)};
+                                       cmocka_unit_test(test_sinks), cmocka_unit_test(test_http)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,7 +185,7 @@ static void test_find(void **state)
     Error error;
     buf_init(&out, 1 << 20);
     BUF_PUT(&out, "x");
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-4"), (Str){NULL, 0}, &run_info, &out, &error),
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-4"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
                      STATUS_OK);
     assert_text(buf_str(&out),
                 "x{\"data\":{\"id\":6,\"recordId\":\"rec-4\",\"time\":\"2025-01-01T10:00:00Z\","
@@ -194,11 +194,11 @@ static void test_find(void **state)
                 "\"netValue\":\"1350.50\",\"positiveCount\":2,\"negativeCount\":0,"
                 "\"positiveTotal\":\"1350.50\",\"negativeTotal\":\"0.00\"}}}");
     buf_reset(&out);
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-5"), (Str){NULL, 0}, &run_info, &out, &error),
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-5"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
                      STATUS_REFUSED);
     assert_int_equal(out.len, 0);
     fake_store_fail(store, STATUS_BROKEN);
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, &error),
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
                      STATUS_BROKEN);
     assert_int_equal(out.len, 0);
     buf_release(&out);
@@ -217,12 +217,12 @@ static void test_find_several(void **state)
         again.source_id = STR("source-2");
         fake_store_add(store, &again);
     }
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), STR("source-1"), &run_info, &out, &error),
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), STR("source-1"), &run_info, &out, NULL, &error),
                      STATUS_OK);
     buf_put_char(&out, '\0');
     assert_null(strstr(out.ptr, "others"));
     buf_reset(&out);
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, &error),
+    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
                      STATUS_OK);
     buf_put_char(&out, '\0');
     size_t count = 0;

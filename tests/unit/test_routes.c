@@ -6,7 +6,7 @@
 #include "http/problem.h"
 #include "http/routes.h"
 
-static const Route *find(const char *method, const char *path, Str *segment, char *allow)
+static const Route *find(const char *method, const char *path, Str segment[URI_SEGMENTS_MAX], char *allow)
 {
     return route_find(method, str_from(path), segment, allow);
 }
@@ -14,30 +14,38 @@ static const Route *find(const char *method, const char *path, Str *segment, cha
 static void test_found(void **state)
 {
     char allow[ROUTE_ALLOW_BYTES];
-    Str segment = {NULL, 0};
+    Str segment[URI_SEGMENTS_MAX] = {{NULL, 0}};
     (void)state;
-    assert_string_equal(find("POST", "/api/records", &segment, allow)->pattern, "/api/records");
-    assert_ptr_equal(find("POST", "/api/v1/records", &segment, allow), find("POST", "/api/records", &segment, allow));
-    assert_ptr_equal(find("HEAD", "/health", &segment, allow), find("GET", "/health", &segment, allow));
-    assert_string_equal(find("GET", "/api/records/aggregate", &segment, allow)->pattern, "/api/records/aggregate");
-    assert_string_equal(find("GET", "/api/v1/records/rec-1", &segment, allow)->pattern, "/api/records/{recordId}");
-    assert_text(segment, "rec-1");
+    assert_string_equal(find("POST", "/api/records", segment, allow)->pattern, "/api/records");
+    assert_ptr_equal(find("POST", "/api/v1/records", segment, allow), find("POST", "/api/records", segment, allow));
+    assert_ptr_equal(find("HEAD", "/health", segment, allow), find("GET", "/health", segment, allow));
+    assert_string_equal(find("GET", "/api/records/aggregate", segment, allow)->pattern, "/api/records/aggregate");
+    assert_string_equal(find("GET", "/api/v1/records/rec-1", segment, allow)->pattern, "/api/records/{recordId}");
+    assert_text(segment[0], "rec-1");
+    assert_text(segment[1], "");
+    assert_string_equal(find("DELETE", "/api/v1/sinks/hooks/replays/7", segment, allow)->pattern,
+                        "/api/sinks/{name}/replays/{id}");
+    assert_text(segment[0], "hooks");
+    assert_text(segment[1], "7");
+    assert_string_equal(find("POST", "/api/dead-letters/retry", segment, allow)->pattern, "/api/dead-letters/retry");
+    assert_string_equal(find("POST", "/api/dead-letters/7/retry", segment, allow)->pattern,
+                        "/api/dead-letters/{id}/retry");
 }
 
 static void test_not_found(void **state)
 {
     char allow[ROUTE_ALLOW_BYTES];
-    Str segment = {NULL, 0};
+    Str segment[URI_SEGMENTS_MAX] = {{NULL, 0}};
     (void)state;
-    assert_null(find("GET", "/nothing", &segment, allow));
+    assert_null(find("GET", "/nothing", segment, allow));
     assert_string_equal(allow, "");
-    assert_null(find("GET", "/v1/records", &segment, allow));
-    assert_null(find("GET", "/api/v1", &segment, allow));
-    assert_null(find("PUT", "/api/records", &segment, allow));
+    assert_null(find("GET", "/v1/records", segment, allow));
+    assert_null(find("GET", "/api/v1", segment, allow));
+    assert_null(find("PUT", "/api/records", segment, allow));
     assert_string_equal(allow, "POST, GET, HEAD");
-    assert_null(find("POST", "/api/records/aggregate", &segment, allow));
+    assert_null(find("POST", "/api/records/aggregate", segment, allow));
     assert_string_equal(allow, "GET, HEAD");
-    assert_null(find("HEAD", "/records", &segment, allow));
+    assert_null(find("HEAD", "/records", segment, allow));
     assert_string_equal(allow, "POST");
 }
 

@@ -106,15 +106,20 @@ static void test_decode(void **state)
 
 static void test_match(void **state)
 {
-    Str segment = {NULL, 0};
+    Str segment[URI_SEGMENTS_MAX] = {{NULL, 0}};
     (void)state;
-    assert_true(uri_match(STR("/api/records/a%2Fb"), "/api/records/{recordId}", &segment));
-    assert_text(segment, "a%2Fb");
-    assert_false(uri_match(STR("/api/records/"), "/api/records/{recordId}", &segment));
-    assert_false(uri_match(STR("/api/records/a/b"), "/api/records/{recordId}", &segment));
-    assert_false(uri_match(STR("/api/record"), "/api/records", &segment));
-    assert_false(uri_match(STR("/api/records/"), "/api/records", &segment));
-    assert_true(uri_match(STR("/"), "/", &segment));
+    assert_true(uri_match(STR("/api/records/a%2Fb"), "/api/records/{recordId}", segment));
+    assert_text(segment[0], "a%2Fb");
+    assert_false(uri_match(STR("/api/records/"), "/api/records/{recordId}", segment));
+    assert_false(uri_match(STR("/api/records/a/b"), "/api/records/{recordId}", segment));
+    assert_false(uri_match(STR("/api/record"), "/api/records", segment));
+    assert_false(uri_match(STR("/api/records/"), "/api/records", segment));
+    assert_true(uri_match(STR("/"), "/", segment));
+    assert_true(uri_match(STR("/sinks/a/replays/7"), "/sinks/{name}/replays/{id}", segment));
+    assert_text(segment[0], "a");
+    assert_text(segment[1], "7");
+    assert_false(uri_match(STR("/sinks/a/replays"), "/sinks/{name}/replays/{id}", segment));
+    assert_false(uri_match(STR("/a/b/c"), "/{1}/{2}/{3}", segment)); /* more than there is room for */
 }
 
 int main(void)

@@ -1,0 +1,495 @@
+/* Dead letters: what was given up, of every stage; tried again or discarded through the processor. */
+#include "http/json_body.h"
+#include "http/route_handlers.h"
+#include "http/sink_json.h"
+#include "http/sinks_call.h"
+
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, RETRY_DEFAULT = 1000, RETRY_MAX = STORE_RETRIES_MAX };
+
+typedef struct LettersCall {
+    Request *request;
+    DeadLetterFilter filter; /* texts in the request's arena or body */
+    uint64_t limit, limit_max;
+    bool dry_run;
+    /* Of a page, and of counting. */
+    uint64_t count;
+    int64_t last; /* the id that was looked at last */
+    bool more;
+    /* Of a single one. */
+    bool found;
+    DeadLetter letter; /* without its texts */
+    Buf text;          /* it as JSON, without its last brace; owns */
+    Outbox *outbox;    /* owns */
+} LettersCall;
+
+static void release(Request *request)
+{
+    LettersCall *call = request->state;
+    outbox_close(call->outbox);
+    buf_release(&call->text);
+    call->outbox = NULL;
+}
+
+/* NULL when an answer was said. */
+static LettersCall *begin(Request *request)
+{
+    enum { TEXT_BYTES_MAX = 32 << 20 };
+    LettersCall *call = ARENA_NEW(&request->arena, LettersCall);
+    if (!call) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return NULL;
+    }
+    call->request = request;
+    call->filter = DEAD_LETTER_FILTER_ALL;
+    buf_init(&call->text, TEXT_BYTES_MAX);
+    request->state = call;
+    request->release = release;
+    return call;
+}
+
+/* ---- What is asked for --------------------------------------------------------------------------------------------- */
+
+static bool find_word(yyjson_val *value, const char *const *words, int count, int *ret_index)
+{
+    for (int i = 0; i < count; i++) {
+        if (yyjson_equals_str(value, words[i])) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *read_stage(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    (void)name;
+    return find_word(value, dead_letter_stage_names, DEAD_LETTER_JOB + 1, &call->filter.stage)
+               ? NULL
+               : "must be intake, delivery or job";
+}
+
+static const char *read_state(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    (void)name;
+    if (yyjson_equals_str(value, "all")) {
+        call->filter.state = -1;
+        return NULL;
+    }
+    return find_word(value, dead_letter_state_names, DEAD_LETTER_DISCARDED + 1, &call->filter.state)
+               ? NULL
+               : "must be open, retrying, resolved, discarded or all";
+}
+
+static const char *read_sink(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    (void)name;
+    return field_text(value, &call->filter.origin) ? NULL : "must be the name of a sink";
+}
+
+static const char *read_limit(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    (void)name;
+    if (field_integer(value, call->limit_max, &call->limit) && call->limit > 0) {
+        return NULL;
+    }
+    return call->limit_max == PAGE_MAX ? "must be a number from 1 to 1000" : "must be a number from 1 to 10000";
+}
+
+static const char *read_cursor(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    uint64_t before;
+    (void)name;
+    if (!field_integer(value, INT64_MAX, &before) || before == 0) {
+        return "must be the nextCursor of an earlier answer";
+    }
+    call->filter.before = (int64_t)before;
+    return NULL;
+}
+
+static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    (void)name;
+    return field_bool(value, &call->dry_run) ? NULL : "must be true or false";
+}
+
+/* A sink's name is where deliveries come from; elsewhere the same text would mean something else. */
+static void finish_filter(LettersCall *call)
+{
+    if (call->filter.origin.len && call->filter.stage < 0) {
+        call->filter.stage = DEAD_LETTER_DELIVERY;
+    }
+}
+
+/* ---- A page -------------------------------------------------------------------------------------------------------- */
+
+static bool put_letter(void *context, const DeadLetter *letter)
+{
+    LettersCall *call = context;
+    Buf *out = &call->request->out;
+    if (call->count == call->limit) {
+        call->more = true;
+        return false;
+    }
+    buf_put(out, call->count ? STR(",{") : STR("{"));
+    dead_letter_put_fields(out, letter);
+    buf_put_char(out, '}');
+    call->count++;
+    call->last = letter->id;
+    return !out->failed;
+}
+
+static Status read_page(Request *request, StoreReader *reader)
+{
+    LettersCall *call = request->state;
+    return reader_dead_letters(reader, &call->filter, put_letter, call, &request->error);
+}
+
+static JobNext list_step(Request *request, StoreReader *reader)
+{
+    LettersCall *call = request->state;
+    BUF_PUT(&request->out, "{\"data\":[");
+    sinks_read(request, reader, read_page);
+    BUF_PUT(&request->out, "],\"nextCursor\":");
+    if (call->more) {
+        buf_printf(&request->out, "\"%lld\"", (long long)call->last);
+    } else {
+        BUF_PUT(&request->out, "null");
+    }
+    buf_put_char(&request->out, '}');
+    return JOB_FINISHED;
+}
+
+static void say_list(Request *request)
+{
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else {
+        request_answer(request, 200, JSON_TYPE);
+    }
+}
+
+void dead_letters_list(Request *request)
+{
+    static const Field fields[] = {{"stage", read_stage},
+                                   {"state", read_state},
+                                   {"sink", read_sink},
+                                   {"limit", read_limit},
+                                   {"cursor", read_cursor}};
+    LettersCall *call = begin(request);
+    if (!call) {
+        return;
+    }
+    call->filter.state = DEAD_LETTER_OPEN;
+    call->limit = PAGE_DEFAULT;
+    call->limit_max = PAGE_MAX;
+    if (request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call)) {
+        finish_filter(call);
+        request_run(request, list_step, say_list);
+    }
+}
+
+/* ---- One ----------------------------------------------------------------------------------------------------------- */
+
+static void say_none(Request *request)
+{
+    request_problem(request, PROBLEM_NOT_FOUND, "there is no dead letter %.*s", STR_ARGS(request->id));
+}
+
+/* With the id that the address names; NULL when an answer was said. */
+static LettersCall *begin_one(Request *request)
+{
+    LettersCall *call = request_check_params(request, NULL, 0) ? begin(request) : NULL;
+    uint64_t id = 0;
+    if (call && (!str_to_u64(request->id, INT64_MAX, &id) || id == 0)) {
+        say_none(request);
+        return NULL;
+    }
+    if (call) {
+        call->filter.id = (int64_t)id;
+    }
+    return call;
+}
+
+static bool copy_letter(void *context, const DeadLetter *letter)
+{
+    LettersCall *call = context;
+    call->found = true;
+    call->letter = *letter;
+    buf_put_char(&call->text, '{');
+    dead_letter_put_fields(&call->text, letter);
+    if (letter->stage != DEAD_LETTER_DELIVERY) {
+        dead_letter_put_raw(&call->text, letter->raw);
+    }
+    return false;
+}
+
+static Status read_letter(Request *request, StoreReader *reader)
+{
+    LettersCall *call = request->state;
+    Status status = reader_dead_letters(reader, &call->filter, copy_letter, call, &request->error);
+    return status == STATUS_OK && call->text.failed
+               ? error_set(&request->error, STATUS_BUSY, "there is no memory for the dead letter")
+               : status;
+}
+
+static bool put_message(void *context, const Message *message)
+{
+    LettersCall *call = context;
+    message_put_envelope(&call->text, message);
+    return true;
+}
+
+/* As its sink would send it now. Retention may have removed it: then there is nothing to send any more. */
+static Status add_message(Request *request, LettersCall *call)
+{
+    static const Subscription all = {.kinds = (1u << MESSAGE_KIND_COUNT) - 1, .type = -1};
+    buf_put_key(&call->text, "message");
+    Status status = outbox_open(request_options(request)->store, &all, &call->outbox, &request->error);
+    if (status == STATUS_OK) {
+        status = outbox_read_one(call->outbox, call->letter.seq, put_message, call, &request->error);
+        if (status == STATUS_REFUSED) {
+            BUF_PUT(&call->text, "null");
+            status = STATUS_OK;
+        }
+    }
+    return status;
+}
+
+static JobNext find_step(Request *request, StoreReader *reader)
+{
+    sinks_read(request, reader, read_letter);
+    return JOB_FINISHED;
+}
+
+static JobNext show_step(Request *request, StoreReader *reader)
+{
+    LettersCall *call = request->state;
+    sinks_read(request, reader, read_letter);
+    if (request->failed == STATUS_OK && call->found && call->letter.stage == DEAD_LETTER_DELIVERY) {
+        request->failed = add_message(request, call);
+    }
+    return JOB_FINISHED;
+}
+
+/* False when an answer was said. */
+static bool is_found(Request *request)
+{
+    const LettersCall *call = request->state;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+        return false;
+    }
+    if (!call->found) {
+        say_none(request);
+    }
+    return call->found;
+}
+
+static void say_letter(Request *request, int code)
+{
+    const LettersCall *call = request->state;
+    if (!is_found(request)) {
+        return;
+    }
+    BUF_PUT(&request->out, "{\"data\":");
+    buf_put(&request->out, buf_str(&call->text));
+    BUF_PUT(&request->out, "}}");
+    request->out.failed = request->out.failed || call->text.failed;
+    request_answer(request, code, JSON_TYPE);
+}
+
+static void say_shown(Request *request) { say_letter(request, 200); }
+
+void dead_letters_get(Request *request)
+{
+    if (begin_one(request)) {
+        request_run(request, show_step, say_shown);
+    }
+}
+
+/* ---- Tried again, discarded ---------------------------------------------------------------------------------------- */
+
+static void submit(Request *request, DeadLetterAction action, RequestThen *then)
+{
+    const LettersCall *call = request->state;
+    request->submission.bytes = 1024;
+    request->submission.work =
+        (Work){.kind = WORK_DEAD_LETTERS,
+               .dead_letters = {.filter = call->filter, .action = action, .limit = call->limit ? call->limit : 1}};
+    request_submit(request, then);
+}
+
+/* False when an answer was said. */
+static bool is_open(Request *request)
+{
+    const LettersCall *call = request->state;
+    if (!is_found(request)) {
+        return false;
+    }
+    if (call->letter.state != DEAD_LETTER_OPEN) {
+        request_problem(request, PROBLEM_CONFLICT, "the dead letter %.*s is %s, not open", STR_ARGS(request->id),
+                        dead_letter_state_names[call->letter.state]);
+        return false;
+    }
+    return true;
+}
+
+static void say_accepted(Request *request) { say_letter(request, 202); }
+
+static void show_again(Request *request)
+{
+    LettersCall *call = request->state;
+    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+        return;
+    }
+    if (request->submission.work.dead_letters.count == 0) {
+        request_problem(request, PROBLEM_BUSY,
+                        "the sink is not there, or as many of its messages wait for another attempt as can; nothing "
+                        "happened");
+        return;
+    }
+    buf_reset(&call->text);
+    call->found = false;
+    request_run(request, show_step, say_accepted);
+}
+
+static void retry_found(Request *request)
+{
+    const LettersCall *call = request->state;
+    if (!is_open(request)) {
+        return;
+    }
+    if (call->letter.stage != DEAD_LETTER_DELIVERY) {
+        request_problem(request, PROBLEM_CONFLICT,
+                        "the dead letter %.*s is of stage %s, and only deliveries can be "
+                        "tried again",
+                        STR_ARGS(request->id), dead_letter_stage_names[call->letter.stage]);
+        return;
+    }
+    submit(request, DEAD_LETTER_RETRY, show_again);
+}
+
+void dead_letters_retry(Request *request)
+{
+    if (begin_one(request)) {
+        request_run(request, find_step, retry_found);
+    }
+}
+
+static void say_discarded(Request *request)
+{
+    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+        return;
+    }
+    if (request->submission.work.dead_letters.count == 0) {
+        request_problem(request, PROBLEM_CONFLICT, "the dead letter %.*s is not open any more", STR_ARGS(request->id));
+        return;
+    }
+    request_answer(request, 204, NULL);
+}
+
+/* Twice is as good as once. */
+static void discard_found(Request *request)
+{
+    const LettersCall *call = request->state;
+    if (request->failed == STATUS_OK && call->found && call->letter.state == DEAD_LETTER_DISCARDED) {
+        request_answer(request, 204, NULL);
+    } else if (is_open(request)) {
+        submit(request, DEAD_LETTER_DISCARD, say_discarded);
+    }
+}
+
+void dead_letters_discard(Request *request)
+{
+    if (begin_one(request)) {
+        request_run(request, find_step, discard_found);
+    }
+}
+
+/* ---- Many ---------------------------------------------------------------------------------------------------------- */
+
+enum { COUNTED_AT_ONCE = 8192 };
+
+static bool count_letter(void *context, const DeadLetter *letter)
+{
+    LettersCall *call = context;
+    call->count++;
+    call->last = letter->id;
+    call->more = call->count % COUNTED_AT_ONCE == 0;
+    return !call->more && call->count < call->limit;
+}
+
+static Status read_count(Request *request, StoreReader *reader)
+{
+    LettersCall *call = request->state;
+    call->more = false;
+    return reader_dead_letters(reader, &call->filter, count_letter, call, &request->error);
+}
+
+static JobNext count_step(Request *request, StoreReader *reader)
+{
+    LettersCall *call = request->state;
+    sinks_read(request, reader, read_count);
+    call->filter.before = call->last;
+    return request->failed == STATUS_OK && call->more && call->count < call->limit ? JOB_AGAIN : JOB_FINISHED;
+}
+
+static void say_count(Request *request, int code, bool dry_run, int64_t count)
+{
+    buf_printf(&request->out, "{\"data\":{\"dryRun\":%s,\"count\":%lld}}", dry_run ? "true" : "false",
+               (long long)count);
+    request_answer(request, code, JSON_TYPE);
+}
+
+static void say_counted(Request *request)
+{
+    const LettersCall *call = request->state;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else {
+        say_count(request, 200, true, (int64_t)call->count);
+    }
+}
+
+static void say_retried(Request *request)
+{
+    if (sinks_is_written(request, PROBLEM_CONFLICT)) {
+        say_count(request, 202, false, (int64_t)request->submission.work.dead_letters.count);
+    }
+}
+
+/* Only deliveries can be tried again. A dry run without a limit of its own counts them all. */
+void dead_letters_retry_many(Request *request)
+{
+    static const Field fields[] = {
+        {"stage", read_stage}, {"sink", read_sink}, {"limit", read_limit}, {"dryRun", read_dry_run}};
+    yyjson_val *body = NULL;
+    LettersCall *call = begin(request);
+    if (!call) {
+        return;
+    }
+    call->filter.state = DEAD_LETTER_OPEN;
+    call->limit_max = RETRY_MAX;
+    if (!request_json_body(request, "the filter", BODY_OPTIONAL, &body) ||
+        !request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call)) {
+        return;
+    }
+    if (call->filter.stage >= 0 && call->filter.stage != DEAD_LETTER_DELIVERY) {
+        request_invalid(request, "stage", "must be delivery: only deliveries can be tried again");
+        return;
+    }
+    call->filter.stage = DEAD_LETTER_DELIVERY;
+    if (call->dry_run) {
+        call->limit = call->limit ? call->limit : UINT64_MAX;
+        request_run(request, count_step, say_counted);
+    } else {
+        call->limit = call->limit ? call->limit : RETRY_DEFAULT;
+        submit(request, DEAD_LETTER_RETRY, say_retried);
+    }
+}

@@ -1,0 +1,82 @@
+#include "http/sinks_call.h"
+
+bool sink_lines_look(Request *request, SinkLines *ret_lines)
+{
+    Dispatcher *dispatcher = request_options(request)->dispatcher;
+    size_t count = dispatcher ? dispatcher_line_count(dispatcher) : 0;
+    *ret_lines = (SinkLines){0};
+    if (count == 0) {
+        return true;
+    }
+    ret_lines->lines = ARENA_ARRAY(&request->arena, LineStatus, count);
+    if (!ret_lines->lines) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return false;
+    }
+    ret_lines->count = dispatcher_status(dispatcher, ret_lines->lines, count);
+    return true;
+}
+
+static const char *nearest_name(Str name, const SinkLines *lines)
+{
+    enum { DISTANCE_MAX = 3 };
+    const char *nearest = NULL;
+    unsigned best = DISTANCE_MAX + 1;
+    for (size_t i = 0; i < lines->count; i++) {
+        unsigned distance = str_distance(name, str_from(lines->lines[i].options->name), DISTANCE_MAX);
+        if (distance < best) {
+            best = distance;
+            nearest = lines->lines[i].options->name;
+        }
+    }
+    return nearest;
+}
+
+const LineStatus *sink_lines_named(Request *request, const SinkLines *lines)
+{
+    for (size_t i = 0; i < lines->count; i++) {
+        if (!lines->lines[i].job && str_is(request->id, lines->lines[i].options->name)) {
+            return &lines->lines[i];
+        }
+    }
+    const char *nearest = nearest_name(request->id, lines);
+    request_problem(request, PROBLEM_NOT_FOUND, "no sink %.*s is configured%s%s%s", STR_ARGS(request->id),
+                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return NULL;
+}
+
+const LineStatus *sink_lines_replay(const SinkLines *lines, int64_t job)
+{
+    for (size_t i = 0; i < lines->count; i++) {
+        if (lines->lines[i].job == job) {
+            return &lines->lines[i];
+        }
+    }
+    return NULL;
+}
+
+void sinks_read(Request *request, StoreReader *reader, SinksRead *read)
+{
+    StoreView *view = NULL;
+    request->failed = reader_begin(reader, &view, &request->error);
+    if (request->failed == STATUS_OK) {
+        request->failed = read(request, reader);
+        reader_end(reader);
+        view_free(view);
+    }
+}
+
+bool sinks_is_written(Request *request, ProblemKind lost)
+{
+    const Work *work = &request->submission.work;
+    if (request->failed != STATUS_OK) {
+        request_failed(request, request->failed, &request->error);
+    } else if (work->status == STATUS_REFUSED) {
+        request_problem(request, lost, "%s", work->error.message);
+    } else if (work->status != STATUS_OK) {
+        request_failed(request, work->status, &work->error);
+    } else {
+        return true;
+    }
+    return false;
+}

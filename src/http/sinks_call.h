@@ -1,0 +1,30 @@
+/* What the routes of sinks, replays and deliveries share: the lines as they are at the moment. */
+#ifndef WEIR_HTTP_SINKS_CALL_H
+#define WEIR_HTTP_SINKS_CALL_H
+
+#include "deliver/dispatcher.h"
+#include "http/request.h"
+
+typedef struct SinkLines {
+    LineStatus *lines; /* live ones first; in the request's arena */
+    size_t count;
+} SinkLines;
+
+/* Cheap when there are none. False, and a 503 is said, without memory. */
+bool sink_lines_look(Request *request, SinkLines *ret_lines);
+
+/* The live line of the sink that the address names; NULL, and a 404 is said that has the nearest name. */
+const LineStatus *sink_lines_named(Request *request, const SinkLines *lines);
+
+/* The line of a replay that runs; NULL when it does not. */
+const LineStatus *sink_lines_replay(const SinkLines *lines, int64_t job);
+
+/* Reads in a look at the store (reader_begin), as a job's step. `read` fills request->error. */
+typedef Status SinksRead(Request *request, StoreReader *reader);
+void sinks_read(Request *request, StoreReader *reader, SinksRead *read);
+
+/* After a submission: true when it was done. Else the answer is said; `lost` is what it means when what was to be changed was not
+ * there any more. */
+bool sinks_is_written(Request *request, ProblemKind lost);
+
+#endif
