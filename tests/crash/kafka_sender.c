@@ -3,6 +3,7 @@
  *   kafka_sender send BROKERS PREFIX COUNT GROUP STATE   messages 1 … COUNT in groups, or until SIGTERM;
  *                                                        goes on where STATE and the brokers say
  *   kafka_sender read BROKERS PREFIX COUNT               fails unless a consumer has each one once, in order for each key
+ *   kafka_sender dump BROKERS TOPIC                      a line for each: key, id, type, replay, body, with tabs in between
  *
  * STATE is our own copy of the place, which is written after each group like a store's: a kill leaves it behind the brokers'. */
 #include <fcntl.h>
@@ -237,6 +238,24 @@ static int read_all(char **args)
     return !whole || missing || reading.twice || reading.disorder || reading.strange;
 }
 
+static void print_message(void *context, const rd_kafka_message_t *message)
+{
+    (void)context;
+    Str key = {message->key, message->key_len}, body = {message->payload, message->len};
+    Str id = kafka_header(message, "ce_id"), type = kafka_header(message, "ce_type"),
+        replay = kafka_header(message, "replay-id");
+    printf("%.*s\t%.*s\t%.*s\t%.*s\t%.*s\n", STR_ARGS(key), STR_ARGS(id), STR_ARGS(type), STR_ARGS(replay),
+           STR_ARGS(body));
+}
+
+static int dump(char **args)
+{
+    KafkaReader *reader = kafka_reader_open(args[0], args[1]);
+    bool whole = kafka_reader_read(reader, READ_SECONDS, print_message, NULL);
+    kafka_reader_close(reader);
+    return !whole;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 7 && strcmp(argv[1], "send") == 0) {
@@ -245,6 +264,11 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "read") == 0) {
         return read_all(argv + 2);
     }
-    fprintf(stderr, "usage: kafka_sender send BROKERS PREFIX COUNT GROUP STATE | read BROKERS PREFIX COUNT\n");
+    if (argc == 4 && strcmp(argv[1], "dump") == 0) {
+        return dump(argv + 2);
+    }
+    fprintf(
+        stderr,
+        "usage: kafka_sender send BROKERS PREFIX COUNT GROUP STATE | read BROKERS PREFIX COUNT | dump BROKERS TOPIC\n");
     return 2;
 }

@@ -3,7 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
-import { binary, environment } from './support/weir.mjs';
+import { atEnd, binary, environment } from './support/weir.mjs';
 import { startKafka } from './support/kafka.mjs';
 
 const program = join(dirname(binary), 'tests/contract/test_sink_kafka');
@@ -12,7 +12,7 @@ test('the Kafka sink keeps the contract of sinks on a real broker', { timeout: 6
   const kafka = await startKafka(t, { brokers: 1 });
   if (!kafka) return;
   const child = spawn(program, { env: { ...environment, KAFKA_FOR_TESTS: kafka.bootstrap, CMOCKA_MESSAGE_OUTPUT: 'tap' } });
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   let said = '';
   child.stdout.on('data', (data) => { said += data; });
   child.stderr.on('data', (data) => { said += data; });

@@ -6,7 +6,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
-import { tempDir, binary, environment } from './support/weir.mjs';
+import { atEnd, binary, environment, sleep, tempDir } from './support/weir.mjs';
 import { startKafka } from './support/kafka.mjs';
 
 const program = join(dirname(binary), 'tests/crash/kafka_sender');
@@ -15,13 +15,11 @@ const LONG = KILLS >= 100;
 const GROUP = 200;
 const SEND_MS_MAX = 120_000;
 
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
 /** A process that sends, with what it says. */
 class Sender {
   constructor(t, kafka, state) {
     this.child = spawn(program, ['send', kafka.bootstrap, 'faults.', '1000000000', String(GROUP), state], { env: environment });
-    t.after(() => this.child.kill('SIGKILL'));
+    atEnd(t, () => this.child.kill('SIGKILL'));
     this.said = '';
     this.child.stdout.on('data', (data) => { this.said += data; });
     this.child.stderr.on('data', (data) => { this.said += data; });
@@ -56,7 +54,7 @@ class Sender {
 
 async function readAll(t, kafka, count) {
   const child = spawn(program, ['read', kafka.bootstrap, 'faults.', String(count)], { env: environment });
-  t.after(() => child.kill('SIGKILL'));
+  atEnd(t, () => child.kill('SIGKILL'));
   let said = '';
   child.stdout.on('data', (data) => { said += data; });
   child.stderr.on('data', (data) => { said += data; });

@@ -11,13 +11,12 @@ import { connect, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { atEnd, sleep } from './weir.mjs';
 
 const pom = join(dirname(fileURLToPath(import.meta.url)), '../../support/kafka/pom.xml');
 const FETCH_MS_MAX = 240_000;
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
-
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // ---- Jars -----------------------------------------------------------------------------------------------------------
 
@@ -131,6 +130,8 @@ class Broker {
     closeSync(out);
     let gone = false;
     this.exited = new Promise((done) => this.child.once('close', () => { gone = true; done(); }));
+    const { child } = this;
+    process.once('exit', () => child.kill('SIGKILL')); // A test that is cut short leaves no broker behind.
     for (const end = Date.now() + START_MS_MAX; !gone && Date.now() < end; await sleep(100)) {
       if (await answers(this.port)) return;
     }
@@ -188,7 +189,7 @@ export async function startKafka(t, options) {
     return null;
   }
   const cluster = new Cluster(jars, options);
-  t.after(() => cluster.end());
+  atEnd(t, () => cluster.end());
   await cluster.start();
   return cluster;
 }
