@@ -1,7 +1,7 @@
 // The real service and a real Kafka: records are taken in while Weir and the brokers are killed; a consumer that reads committed messages
 // then has each record's notification once, in order for each destination, with the counts that messages.md promises.
 //
-// KAFKA_KILLS=100 kills Weir so often (8 without it).
+// KAFKA_KILLS=100 kills Weir so often (8 without it), and stops the broker in good order, too.
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -13,6 +13,7 @@ import { atEnd, binary, environment, eventually, sleep, startWeir, tempDir } fro
 
 const program = join(dirname(binary), 'tests/crash/kafka_sender');
 const KILLS = Number(process.env.KAFKA_KILLS ?? 8);
+const LONG = KILLS >= 100;
 const RECORDS = 3000; // between two kills
 const DESTINATIONS = 20;
 const DELIVERED_MS_MAX = 120_000;
@@ -107,7 +108,7 @@ test('brokers that stop hold their own line, and intake goes on', { timeout: 1_8
   const server = await startWeir(t, { config: configFor(t, kafka) });
   await post(server, 0, RECORDS);
   await delivered(t, kafka, 'shop.notifications', RECORDS);
-  for (let i = 1; i <= 2; i++) {
+  for (let i = 1; i <= (LONG ? 2 : 1); i++) {
     const [broker] = kafka.brokers;
     await (i === 1 ? broker.kill() : broker.stop());
     await post(server, i * RECORDS, RECORDS);
