@@ -81,7 +81,7 @@ function testLike(report) {
 
 export async function sinkKafka(run) {
   const test = testLike(run.report);
-  const kafka = await startKafka(test, { brokers: 1 });
+  const kafka = await startKafka(test, { brokers: 1, javaArgs: [] });
   if (!kafka) return;
   try {
     const config = (i) => `sinks:\n  topics:\n    type: kafka\n    brokers: ${kafka.bootstrap}\n    prefix: "round${i}."\n`;
