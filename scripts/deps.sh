@@ -12,9 +12,9 @@ set -euo pipefail
 level=${1:-run}
 run_packages=(gcc libc6-dev make meson ninja-build pkg-config curl
   libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev libcurl4-openssl-dev libicu-dev libhiredis-dev librdkafka-dev)
-check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs python3 git redis-server
+check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs npm python3 git redis-server
   default-jre-headless maven) # the last two run and fetch the Kafka that tests send to
-bench_packages=(npm g++ postgresql redis-tools)
+bench_packages=(g++ postgresql redis-tools)
 
 packages=("${run_packages[@]}")
 case "$level" in
@@ -23,6 +23,18 @@ case "$level" in
   bench) packages+=("${check_packages[@]}" "${bench_packages[@]}") ;;
   *) echo "usage: deps.sh [run|check|bench]" >&2; exit 2 ;;
 esac
+
+# What the end-to-end tests take from npm, by the lock file. Where npm does not answer they skip what needs it, and say so.
+install_npm_packages() {
+  local tests
+  tests=$(cd "$(dirname "$0")/../tests" && pwd)
+  [ "$level" = run ] && return
+  [ "$tests/node_modules/.package-lock.json" -nt "$tests/package-lock.json" ] && return
+  command -v npm >/dev/null || { echo "npm is missing: end-to-end tests skip what needs its packages" >&2; return 0; }
+  echo "installing what the end-to-end tests take from npm"
+  timeout 120 npm ci --prefix "$tests" --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 ||
+    echo "npm does not answer: end-to-end tests skip what needs its packages" >&2
+}
 
 # ---- Other systems ---------------------------------------------------------------------------------------------------
 
@@ -53,7 +65,7 @@ for package in "${packages[@]}"; do
   [[ "$package" == libclang-rt-* ]] && compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a' >/dev/null && continue
   [[ "$installed" == *" installed $package "* ]] || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+[ ${#missing[@]} -eq 0 ] && { install_npm_packages; exit 0; }
 
 # ---- Who may install -------------------------------------------------------------------------------------------------
 
@@ -114,3 +126,4 @@ case " ${missing[*]} " in *" libyyjson-dev "*)
 esac
 echo "installing: ${missing[*]}"
 apt install --no-install-recommends -y "${missing[@]}"
+install_npm_packages

@@ -163,6 +163,7 @@ static void webhook_close(Sink *sink)
     }
     curl_multi_cleanup(webhook->multi);
     signer_free(webhook->place.signer);
+    webhook_sockets_release(&webhook->place.sockets);
     free(webhook->calls);
     free(webhook);
     curl_global_cleanup();
@@ -222,7 +223,8 @@ static Status read_options(Webhook *webhook, Error *reterr)
         error_prefix(reterr, "sinks.%s.secret", options->name);
         return status;
     }
-    if ((status = address_guard_init(&webhook->place.guard, str_from(options->allow_private), reterr)) != STATUS_OK) {
+    if ((status = address_guard_init(&webhook->place.sockets.guard, str_from(options->allow_private), reterr)) !=
+        STATUS_OK) {
         error_prefix(reterr, "sinks.%s.allow_private", options->name);
         return status;
     }

@@ -14,18 +14,19 @@ enum {
 
 /* ---- What curl calls ----------------------------------------------------------------------------------------------- */
 
-/* The one place where a connection begins. */
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
     WebhookCall *call = context;
-    const char *what = address_guard_refuses(&call->place->guard, &address->addr, address->addrlen);
-    if (what || purpose != CURLSOCKTYPE_IPCXN) {
-        char text[ADDRESS_GUARD_TEXT_BYTES_MAX];
-        address_guard_format(&address->addr, address->addrlen, text);
-        snprintf(call->refused, sizeof call->refused, "%s is %s", text, what ? what : "not to be called");
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    (void)purpose; /* there is one */
+    return webhook_sockets_open(&call->place->sockets, address, call->refused);
+}
+
+static int before_request(void *context, char *their_ip, char *our_ip, int their_port, int our_port)
+{
+    WebhookCall *call = context;
+    (void)their_ip, (void)our_ip, (void)their_port;
+    call->unclean = !webhook_sockets_is_clean(&call->place->sockets, our_port);
+    return call->unclean ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t take_body(char *bytes, size_t one, size_t count, void *context)
@@ -51,6 +52,13 @@ static size_t take_header(char *bytes, size_t one, size_t count, void *context)
 }
 
 /* ---- Verdicts ------------------------------------------------------------------------------------------------------ */
+
+void webhook_call_hold(WebhookCall *call, const char *why)
+{
+    snprintf(call->error, sizeof call->error, "%s", why);
+    call->result.verdict = SINK_HELD;
+    call->result.error = str_from(call->error);
+}
 
 static bool was_cut_off(const WebhookCall *call)
 {
@@ -90,12 +98,26 @@ static void tell_failure(WebhookCall *call, CURLcode why)
     }
 }
 
+static void note_answer(WebhookCall *call)
+{
+    long port = 0, version = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_LOCAL_PORT, &port);
+    curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &version);
+    webhook_sockets_answered(&call->place->sockets, port,
+                             version == CURL_HTTP_VERSION_1_0 || version == CURL_HTTP_VERSION_1_1);
+}
+
 /* An answer that said what became of the message counts, also when its end was cut off. */
 void webhook_call_finish(WebhookCall *call, CURLcode why)
 {
     long code = 0;
     SinkResult *result = &call->result;
+    if (call->unclean) {
+        webhook_call_hold(call, "an answer that nobody asked for was on the connection");
+        return;
+    }
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &code);
+    note_answer(call);
     bool answered = why == CURLE_OK || (code >= 200 && was_cut_off(call));
     result->code = (int)code;
     result->verdict = answered ? webhook_verdict((int)code) : SINK_FAILED;
@@ -160,16 +182,10 @@ static void reset(WebhookCall *call, const Message *message)
     buf_reset(&call->body);
     call->body.bytes_max = message->body.len + ENVELOPE_BYTES_MAX;
     call->answer_bytes = call->head_bytes = 0;
+    call->unclean = false;
     call->curl_error[0] = call->refused[0] = call->error[0] = '\0';
     call->result = (SinkResult){.seq = message->seq};
     call->begun_us = clock_monotonic_us(call->place->context.clock);
-}
-
-void webhook_call_hold(WebhookCall *call, const char *why)
-{
-    snprintf(call->error, sizeof call->error, "%s", why);
-    call->result.verdict = SINK_HELD;
-    call->result.error = str_from(call->error);
 }
 
 Status webhook_call_prepare(WebhookCall *call, const Message *message)
@@ -202,6 +218,10 @@ static bool set_connection(CURL *easy, WebhookCall *call, const SinkOptions *opt
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, secure ? 1L : 0L);
     return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, webhook_sockets_close) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &call->place->sockets) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_request) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PREREQDATA, call) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
@@ -229,7 +249,7 @@ static bool set_request(CURL *easy, WebhookCall *call, const SinkOptions *option
            curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) == CURLE_OK;
 }
 
-bool webhook_call_init(WebhookCall *call, const WebhookPlace *place)
+bool webhook_call_init(WebhookCall *call, WebhookPlace *place)
 {
     *call = (WebhookCall){.place = place, .easy = curl_easy_init()};
     buf_init(&call->response, SINK_RESPONSE_BYTES_MAX);
