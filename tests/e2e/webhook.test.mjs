@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
-import { load, post, readFeed } from './support/client.mjs';
+import { eventually, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
+import { getJson, load, post, readFeed, send } from './support/client.mjs';
 import { record, random, randomRecords } from './support/model.mjs';
 import { library, newSecret, skipWithoutLibrary, startReceiver } from './support/webhook_receiver.mjs';
 
@@ -18,6 +18,9 @@ const startWith = (t, url, options = {}, more = {}) => {
   const args = Object.entries(all).filter(([, value]) => value !== null).flatMap(([name, value]) => ['--set', `sinks.ops.${name}=${value}`]);
   return startWeir(t, { ...more, args: [...args, ...(more.args ?? [])] });
 };
+
+const sinkState = async (server) => (await getJson(server, '/api/sinks')).data.find((each) => each.name === 'ops');
+const lastError = (server, pattern) => eventually(async () => pattern.test((await sinkState(server)).lastError ?? ''), `${pattern} in /api/sinks`);
 
 /** The ids of the messages that came more than once although each was answered the first time. */
 const twice = (receiver) => [...receiver.taken].filter(([, times]) => times > 1);
@@ -137,13 +140,35 @@ test('410 ends the deliveries', async (t) => {
   receiver.plan = () => ({ status: 410 });
   const server = await startWith(t, receiver.url);
   await load(server, [record()]);
-  await receiver.until(() => receiver.deliveries.length > 0, 'the first request');
-  await sleep(300);
+  await eventually(async () => (await sinkState(server)).state === 'disabled', 'the sink to be disabled');
   const before = receiver.deliveries.length;
   receiver.plan = () => ({});
   await load(server, [record(), record()]);
-  await sleep(700);
+  await sleep(500);
   assert.equal(receiver.deliveries.length, before, 'nothing more is sent');
+  const answer = await send(server, '/api/sinks/ops/resume', {});
+  assert.equal(answer.status, 200, answer.text);
+  await receiver.until(() => receiver.taken.size === 3, 'the message that it refused, and those since');
+});
+
+test('a message that is never taken is a dead letter, holds nobody up, and is delivered when it is retried after the fix', async (t) => {
+  const receiver = await startReceiver(t, { secrets: [SECRET] });
+  let mended = false;
+  receiver.plan = ({ body }) => (!mended && body.includes('"poison"') ? { status: 422, body: 'unknown reference' } : {});
+  const server = await startWith(t, receiver.url);
+  await load(server, [record(), record({ reference: 'poison' }), ...Array.from({ length: 50 }, () => record())]);
+  await receiver.until(() => receiver.taken.size === 51, 'all the others');
+  const dead = async () => (await getJson(server, '/api/dead-letters')).data;
+  await eventually(async () => (await dead()).length === 1, 'the dead letter');
+  const [letter] = await dead();
+  assert.equal(letter.error, 'the endpoint answered 422');
+  assert.equal(letter.attempts, 6);
+  assert.equal(receiver.attempts.get(receiver.deliveries.find((each) => each.body.includes('"poison"')).id), 6);
+  mended = true;
+  const answer = await send(server, `/api/dead-letters/${letter.id}/retry`, {});
+  assert.ok(answer.status === 200 || answer.status === 202, answer.text);
+  await receiver.until(() => receiver.taken.size === 52, 'the retried message');
+  assert.deepEqual(twice(receiver), []);
 });
 
 test('addresses that are not of the public internet are refused unless they are allowed', async (t) => {
@@ -151,7 +176,7 @@ test('addresses that are not of the public internet are refused unless they are 
   for (const host of ['127.0.0.1', 'localhost', '2130706433', '[::ffff:127.0.0.1]']) {
     const server = await startWith(t, `http://${host}:${receiver.port}/hook`, { allow_private: '10.0.0.0/8' });
     await load(server, [record()]);
-    await sleep(400); // several attempts of the schedule
+    await lastError(server, /^address \S+ is (loopback|IPv4-mapped) and not allowed \(sinks\.ops\.allow_private\)$/);
     await server.stop();
   }
   assert.equal(receiver.connections, 0);
@@ -194,9 +219,8 @@ test('a certificate that nobody vouches for is not believed', async (t) => {
   const receiver = await startReceiver(t, { secrets: [SECRET], tls: certificate(t) });
   const server = await startWith(t, receiver.url);
   await load(server, [record()]);
-  await sleep(500);
+  await lastError(server, /certificate/);
   assert.equal(receiver.deliveries.length, 0);
-  await server.stop();
 });
 
 test('a killed server forgets no message', async (t) => {
