@@ -2,7 +2,19 @@
 
 #include "base/timestamp.h"
 
-enum { HEADERS_MAX = 8, TYPE_BYTES = 64, NUMBER_BYTES = 24 };
+enum { HEADERS_MAX = 8 };
+
+void kafka_stamp_make(const char *store, int64_t replay_job, KafkaStamp *ret_stamp)
+{
+    *ret_stamp = (KafkaStamp){0};
+    snprintf(ret_stamp->source, sizeof ret_stamp->source, "weir/%s", store);
+    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
+        snprintf(ret_stamp->types[kind], sizeof ret_stamp->types[kind], "weir.%s", message_kind_name(kind));
+    }
+    if (replay_job) {
+        snprintf(ret_stamp->replay, sizeof ret_stamp->replay, "%lld", (long long)replay_job);
+    }
+}
 
 size_t kafka_message_bytes_max(const Message *message)
 {
@@ -15,21 +27,20 @@ static rd_kafka_resp_err_t add(rd_kafka_headers_t *headers, Str name, Str value)
 }
 
 /* Which of the headers could not be added does not matter: it was for want of memory. */
-static rd_kafka_resp_err_t add_all(rd_kafka_headers_t *headers, const Message *message, Str source, int64_t replay)
+static rd_kafka_resp_err_t add_all(rd_kafka_headers_t *headers, const Message *message, const KafkaStamp *stamp)
 {
-    char type[TYPE_BYTES], time[TIMESTAMP_TEXT_BYTES_MAX], number[NUMBER_BYTES];
-    int type_len = snprintf(type, sizeof type, "weir.%s", message_kind_name(message->kind));
+    char time[TIMESTAMP_TEXT_BYTES_MAX];
     size_t time_len = timestamp_format(message->created_us, time);
     int failed = add(headers, STR("ce_specversion"), STR("1.0")) | add(headers, STR("ce_id"), message->id) |
-                 add(headers, STR("ce_source"), source) | add(headers, STR("ce_type"), (Str){type, (size_t)type_len}) |
+                 add(headers, STR("ce_source"), str_from(stamp->source)) |
+                 add(headers, STR("ce_type"), str_from(stamp->types[message->kind])) |
                  add(headers, STR("ce_time"), (Str){time, time_len}) |
                  add(headers, STR("content-type"), STR("application/json"));
     if (message->traceparent.len > 0) {
         failed |= add(headers, STR("traceparent"), message->traceparent);
     }
-    if (replay) {
-        int len = snprintf(number, sizeof number, "%lld", (long long)replay);
-        failed |= add(headers, STR("replay-id"), (Str){number, (size_t)len});
+    if (stamp->replay[0] != '\0') {
+        failed |= add(headers, STR("replay-id"), str_from(stamp->replay));
     }
     return failed ? RD_KAFKA_RESP_ERR__FAIL : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
@@ -37,7 +48,7 @@ static rd_kafka_resp_err_t add_all(rd_kafka_headers_t *headers, const Message *m
 /* The message's timestamp is left to be the moment of sending. The moment of the record would let a topic's retention drop what was
  * recorded long ago as soon as a new sink has sent it. */
 rd_kafka_resp_err_t kafka_message_produce(rd_kafka_t *producer, rd_kafka_topic_t *topic, const Message *message,
-                                          Str source, int64_t replay, size_t index)
+                                          const KafkaStamp *stamp, size_t index)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(HEADERS_MAX);
     if (!headers) {
@@ -45,7 +56,7 @@ rd_kafka_resp_err_t kafka_message_produce(rd_kafka_t *producer, rd_kafka_topic_t
     }
     /* An empty key is none, so that such messages spread over the partitions. */
     const char *key = message->key.len > 0 ? message->key.ptr : NULL;
-    rd_kafka_resp_err_t err = add_all(headers, message, source, replay);
+    rd_kafka_resp_err_t err = add_all(headers, message, stamp);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         /* The queue owns the headers from here on. */
         err =

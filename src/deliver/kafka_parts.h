@@ -2,12 +2,12 @@
 #ifndef WEIR_DELIVER_KAFKA_PARTS_H
 #define WEIR_DELIVER_KAFKA_PARTS_H
 
+#include "deliver/kafka_message.h"
 #include "deliver/kafka_place.h"
 #include "deliver/kafka_settings.h"
 
 enum {
     KAFKA_SLICE_MS = 200, /* between looks at what librdkafka has to say */
-    KAFKA_SOURCE_BYTES = 48,
     KAFKA_REASON_BYTES = 256,
 };
 
@@ -24,7 +24,7 @@ typedef struct KafkaSink {
     Sink sink;
     SinkContext context;
     KafkaNames names;
-    char source[KAFKA_SOURCE_BYTES];       /* ce_source */
+    KafkaStamp stamp;
     char *topic_names[MESSAGE_KIND_COUNT]; /* owns */
     MessageKind place_kind;                /* on whose topic the place is kept */
     rd_kafka_conf_t *conf;                 /* owns; each producer gets a copy */

@@ -52,7 +52,8 @@ size_t message_id_format(const StoreInfo *info, int64_t seq, char ret_id[MESSAGE
 {
     size_t len = 0;
     for (size_t i = 0; i < sizeof info->id; i++) {
-        len += (size_t)snprintf(ret_id + len, MESSAGE_ID_BYTES_MAX - len, "%02x", info->id[i]);
+        ret_id[len++] = "0123456789abcdef"[info->id[i] >> 4];
+        ret_id[len++] = "0123456789abcdef"[info->id[i] & 15];
     }
     return len + (size_t)snprintf(ret_id + len, MESSAGE_ID_BYTES_MAX - len, "-%lld-%lld", (long long)info->epoch,
                                   (long long)seq);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "deliver/kafka_error.h"
-#include "deliver/kafka_message.h"
 #include "deliver/kafka_parts.h"
 
 enum {
@@ -60,8 +59,8 @@ static bool find_oversized(KafkaSink *sink, const Message *messages, size_t coun
 static Status produce_one(KafkaSink *sink, const Message *message, size_t index, int64_t deadline_us, Error *reterr)
 {
     for (;;) {
-        rd_kafka_resp_err_t code = kafka_message_produce(sink->producer, sink->topics[message->kind], message,
-                                                         str_from(sink->source), sink->context.replay_job, index);
+        rd_kafka_resp_err_t code =
+            kafka_message_produce(sink->producer, sink->topics[message->kind], message, &sink->stamp, index);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             return STATUS_OK;
         }
@@ -386,7 +385,7 @@ Status sink_kafka_open(const SinkContext *context, Sink **ret_sink, Error *reter
     *sink = (KafkaSink){.sink.ops = &kafka_ops, .context = *context, .wake_fd = -1};
     sink->step_ms = kafka_step_ms(context->options);
     kafka_names_make(context, &sink->names);
-    snprintf(sink->source, sizeof sink->source, "weir/%s", sink->names.store);
+    kafka_stamp_make(sink->names.store, context->replay_job, &sink->stamp);
     Status status;
     if ((status = name_topics(sink, reterr)) != STATUS_OK || (status = make_group(sink, reterr)) != STATUS_OK ||
         (status = make_writer(sink, reterr)) != STATUS_OK || (status = make_settings(sink, reterr)) != STATUS_OK) {
