@@ -141,14 +141,24 @@ static void bury(Line *line, int64_t seq)
     retries_remove(&line->retries, seq);
 }
 
-static void collect_retry(Line *line, int64_t seq)
+/* Adds the message to the group, or leaves the group as it was. */
+static bool collect_one(Line *line, int64_t seq)
 {
     Error error = {0};
     size_t before = line->group->count;
     Status status = outbox_read_one(line->outbox, seq, take_message, line->group, &error);
-    if (status == STATUS_REFUSED) {
+    if (status == STATUS_REFUSED && retries_find(&line->retries, seq)) {
         bury(line, seq);
-    } else if (status == STATUS_OK && line->group->count > before) {
+    }
+    if (status != STATUS_OK) {
+        line->group->count = before;
+    }
+    return line->group->count > before;
+}
+
+static void collect_retry(Line *line, int64_t seq)
+{
+    if (collect_one(line, seq)) {
         retries_find(&line->retries, seq)->sent = true;
     }
 }
@@ -294,6 +304,15 @@ static bool has_more(const Line *line)
     return line->held > 0 || (line->read_seq < end && room);
 }
 
+/* What was gathered is not sent after all. */
+static void hold_group(Line *line)
+{
+    for (size_t i = 0; i < line->group->count; i++) {
+        window_find(&line->window, line->group->messages[i].seq)->state = ENTRY_HELD;
+        line->held++;
+    }
+}
+
 /* Returns how many were sent. */
 static size_t send_next(Line *line, size_t wanted, int64_t now_us)
 {
@@ -304,6 +323,7 @@ static size_t send_next(Line *line, size_t wanted, int64_t now_us)
     begin_group(line->group, wanted);
     if (outbox_read(line->outbox, after, line->through, gather, &gathering, &after, &error) != STATUS_OK) {
         line_fail(line, str_from(error.message));
+        hold_group(line);
         return 0;
     }
     line->read_seq = after > line->read_seq ? after : line->read_seq;
@@ -320,16 +340,15 @@ static size_t send_next(Line *line, size_t wanted, int64_t now_us)
 static size_t send_blocked(Line *line, size_t wanted, int64_t now_us)
 {
     FlowBits busy = {0};
-    Error error = {0};
     begin_group(line->group, wanted);
     for (size_t i = 0; line->blocked > 0 && i < line->window.count && line->group->count < line->group->wanted; i++) {
         Entry *entry = window_at(&line->window, i);
         if (entry->state == ENTRY_SETTLED || !entry->flow_hash) {
             continue;
         }
-        if (entry->state == ENTRY_BLOCKED && !flow_bits_has(&busy, entry->flow_hash) &&
-            !retries_has_flow(&line->retries, entry->flow_hash) &&
-            outbox_read_one(line->outbox, entry->seq, take_message, line->group, &error) == STATUS_OK) {
+        bool is_next = entry->state == ENTRY_BLOCKED && !flow_bits_has(&busy, entry->flow_hash) &&
+                       !retries_has_flow(&line->retries, entry->flow_hash);
+        if (is_next && collect_one(line, entry->seq)) {
             entry->state = ENTRY_SENT;
             line->blocked--;
         }

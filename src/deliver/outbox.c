@@ -361,6 +361,9 @@ static Status read_in_view(Reading *reading, int64_t through, Error *reterr)
     if (reading->after < bound) {
         status = read_piece(reading, bound, reterr);
     }
+    if (status == STATUS_OK) {
+        status = reader_check(reader, reterr);
+    }
     reader_end(reader);
     view_free(view);
     return status;
@@ -419,6 +422,9 @@ Status outbox_read_one(Outbox *outbox, int64_t seq, MessageTaker *take, void *co
         status = read_one_note(&reading, seq, reterr);
     } else if (status == STATUS_OK && reading.failed) {
         status = error_set(reterr, STATUS_BUSY, "no memory for the message %lld", (long long)seq);
+    }
+    if (status == STATUS_OK) {
+        status = reader_check(outbox->reader, reterr);
     }
     reader_end(outbox->reader);
     view_free(view);

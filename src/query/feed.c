@@ -171,6 +171,9 @@ Status feed_put_messages(StoreReader *reader, FeedKind kind, int64_t *after, siz
                  .out = out,
                  .out_enough = SIZE_MAX};
     status = put_messages(&feed, reader, reterr);
+    if (status == STATUS_OK) {
+        status = reader_check(reader, reterr);
+    }
     reader_end(reader);
     view_free(view);
     if (status == STATUS_OK && feed.full && feed.count == 0) {

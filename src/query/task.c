@@ -83,6 +83,9 @@ Status query_step(Query *query, StoreReader *reader, size_t bytes_wanted, Buf *o
                       .deadline_us = clock_monotonic_us(query->options.clock) + query->options.step_us_max};
     bool done = false;
     Status status = query->step(query, &step, &done, reterr);
+    if (status == STATUS_OK && step.looking) {
+        status = reader_check(reader, reterr);
+    }
     step_look_away(&step);
     if (status == STATUS_OK && out->failed) {
         status = error_set(reterr, STATUS_BUSY, "no memory for this piece of the answer");

@@ -69,6 +69,8 @@ Status reader_resume(StoreReader *reader, StoreView *view, Error *reterr)
     return reader->ops->resume(reader, view, reterr);
 }
 
+Status reader_check(StoreReader *reader, Error *reterr) { return reader->ops->check(reader, reterr); }
+
 void reader_end(StoreReader *reader) { reader->ops->end(reader); }
 
 void view_free(StoreView *view)

@@ -143,6 +143,9 @@ Status reader_begin(StoreReader *reader, StoreView **ret_view, Error *reterr) MU
 /* Goes on with a view that was begun before, on this or another reader: the same entries, however many came since. Rows
  * never change, so that a long read is many short ones. */
 Status reader_resume(StoreReader *reader, StoreView *view, Error *reterr) MUST_CHECK;
+/* Before reader_end: whether what was read since the look began may be told, or a place moved on by it. BROKEN when the store has failed
+ * meanwhile: some file systems forget what they could not sync, and pages are then read as they were before. A look cannot begin then. */
+Status reader_check(StoreReader *reader, Error *reterr) MUST_CHECK;
 void reader_end(StoreReader *reader);
 
 /* A view is freed by its owner, on any thread, after reader_end. Accepts NULL. */

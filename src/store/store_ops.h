@@ -19,6 +19,7 @@ typedef struct StoreOps {
     void (*reader_close)(StoreReader *reader);
     Status (*begin)(StoreReader *reader, StoreView **ret_view, Error *reterr);
     Status (*resume)(StoreReader *reader, StoreView *view, Error *reterr);
+    Status (*check)(StoreReader *reader, Error *reterr);
     void (*end)(StoreReader *reader);
     void (*view_free)(StoreView *view);
     Status (*get)(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr);

@@ -355,6 +355,9 @@ void faults_check_failure(World *world, Status status, const char *message)
 void faults_check_reading(World *world, uint64_t struck, const char *what, Status status, const char *message)
 {
     story_tell(&world->story, "%s fails: %s, %s", what, status_name(status), message);
+    if (world->machine.broken && status == STATUS_BROKEN) {
+        return; /* a store that has failed shows nothing more */
+    }
     if (faults_struck(world) == struck && !sim_disk_is_frozen(world->machine.disk) && !faults_is_damaged(world)) {
         story_fail(&world->story, what, "an answer, since nothing is wrong with the disk", message);
     }

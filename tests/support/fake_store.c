@@ -207,6 +207,13 @@ static Status resume(StoreReader *base, StoreView *view, Error *reterr)
     return status;
 }
 
+static Status check(StoreReader *base, Error *reterr)
+{
+    (void)base;
+    (void)reterr;
+    return STATUS_OK;
+}
+
 static void end(StoreReader *base)
 {
     FakeReader *reader = (FakeReader *)base;
@@ -555,6 +562,7 @@ static const StoreOps ops = {
     .reader_close = reader_close,
     .begin = begin,
     .resume = resume,
+    .check = check,
     .end = end,
     .view_free = free_view,
     .get = get,

@@ -155,6 +155,13 @@ static Status begin_look(SqliteReader *reader, SqliteView *view, Error *reterr)
     return status;
 }
 
+Status sqlite_check(StoreReader *base, Error *reterr)
+{
+    return ((SqliteReader *)base)->store->broken
+               ? error_set(reterr, STATUS_BROKEN, "nothing more is read after the store has failed")
+               : STATUS_OK;
+}
+
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
@@ -164,7 +171,7 @@ Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr)
     }
     view->base.ops = base->ops;
     Status status = end_earlier(reader, reterr);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && (status = sqlite_check(base, reterr)) == STATUS_OK) {
         status = begin_look(reader, view, reterr);
     }
     if (status != STATUS_OK) {
@@ -181,7 +188,7 @@ Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
     Status status = end_earlier(reader, reterr);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && (status = sqlite_check(base, reterr)) == STATUS_OK) {
         status = db_exec(reader->db, "BEGIN", reterr);
     }
     if (status == STATUS_OK) {

@@ -80,6 +80,7 @@ static const StoreOps sqlite_ops = {
     .reader_close = sqlite_reader_close,
     .begin = sqlite_begin,
     .resume = sqlite_resume,
+    .check = sqlite_check,
     .end = sqlite_end,
     .view_free = sqlite_view_free,
     .get = sqlite_get,

@@ -42,7 +42,7 @@ typedef struct SqliteStore {
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
     int64_t checked_free_us;
     int64_t restart_us; /* not before does a checkpoint wait for readers again */
-    bool broken;        /* a sync or the file failed: nothing more is acknowledged */
+    atomic_bool broken; /* a sync or the file failed: nothing more is acknowledged, or shown */
     Tally tally;
     Counters counters;
 } SqliteStore;
@@ -141,6 +141,7 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr) 
 void sqlite_reader_close(StoreReader *base);
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr) MUST_CHECK;
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr) MUST_CHECK;
+Status sqlite_check(StoreReader *base, Error *reterr) MUST_CHECK;
 void sqlite_end(StoreReader *base);
 void sqlite_view_free(StoreView *base);
 Status sqlite_get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
