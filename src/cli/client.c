@@ -62,7 +62,7 @@ static bool is_unreserved(unsigned char c)
 }
 
 /* RFC 3986, section 2.1. */
-static void put_encoded(Buf *url, Str text)
+void client_put_encoded(Buf *url, Str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -81,9 +81,9 @@ static Status put_url(Client *client, const ClientCall *call, Error *reterr)
     buf_printf(url, "%s%s", client->base, call->path);
     for (size_t i = 0; i < call->param_count; i++) {
         buf_put_char(url, i ? '&' : '?');
-        put_encoded(url, call->params[i].name);
+        client_put_encoded(url, call->params[i].name);
         buf_put_char(url, '=');
-        put_encoded(url, call->params[i].value);
+        client_put_encoded(url, call->params[i].value);
     }
     buf_put_char(url, '\0');
     return url->failed ? error_set(reterr, STATUS_REFUSED, "the parameters are too long") : STATUS_OK;
@@ -210,6 +210,9 @@ static void set_options(Client *client, const ClientCall *call, struct curl_slis
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->body.ptr ? call->body.ptr : "");
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+    }
+    if (call->method) {
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
     }
 }
 

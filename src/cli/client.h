@@ -15,11 +15,12 @@ void client_close(Client *client); /* accepts NULL */
 typedef bool ClientSink(void *context, Str piece);
 
 typedef struct ClientCall {
-    const char *path; /* "/api/records" */
+    const char *method; /* NULL: POST when there is a content type, else GET */
+    const char *path;   /* "/api/records" */
     const QueryParam *params;
     size_t param_count;
     const char *accept;       /* NULL for anything */
-    const char *content_type; /* of the body; NULL: a GET */
+    const char *content_type; /* of the body; NULL: there is none */
     Str body;                 /* borrows until the call returns */
     ClientSink *sink;         /* gets the body of a 2xx answer */
     void *context;
@@ -32,6 +33,9 @@ Status client_call(Client *client, const ClientCall *call, Error *reterr) MUST_C
 
 /* How long the server asked to wait (Retry-After) in its last answer; 0 when it did not. */
 int64_t client_retry_after_us(const Client *client);
+
+/* A part of a path or a query, percent-encoded. */
+void client_put_encoded(Buf *url, Str text);
 
 /* What a problem document (RFC 9457) says, as one sentence; for client_call and its tests. */
 enum { CLIENT_PROBLEM_BYTES_MAX = 65536 };

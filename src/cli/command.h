@@ -48,6 +48,7 @@ const Command *command_find(Str name);  /* NULL when there is none */
 extern const Flag flags_config[]; /* --config, --set */
 extern const Flag flags_data[];   /* --data */
 extern const Flag flags_server[]; /* --to */
+extern const Flag flags_remote[]; /* --to, of commands that need a running server */
 extern const Flag flags_filter[]; /* --start-time … --unit: the filters of the API */
 extern const Flag flags_output[]; /* --format, --json */
 extern const Flag flags_json[];   /* --json */

@@ -6,6 +6,8 @@ extern const Command command_ingest;
 extern const Command command_query;
 extern const Command command_records;
 extern const Command command_tail;
+extern const Command command_sinks;
+extern const Command command_dead_letters;
 extern const Command command_verify;
 extern const Command command_doctor;
 extern const Command command_bench;
@@ -21,6 +23,8 @@ const Command *const commands[] = {
     &command_query,
     &command_records,
     &command_tail,
+    &command_sinks,
+    &command_dead_letters,
     &command_verify,
     &command_doctor,
     &command_bench,
@@ -54,6 +58,12 @@ const Flag flags_data[] = {
 
 const Flag flags_server[] = {
     {"to", "URL", "a running server instead of a store's directory: http://127.0.0.1:8080", NULL, NULL},
+    {0},
+};
+
+const Flag flags_remote[] = {
+    {"to", "URL", "the server; without it, where the configuration says that it listens: http://127.0.0.1:8080", NULL,
+     NULL},
     {0},
 };
 

@@ -1,0 +1,240 @@
+#include "cli/remote.h"
+
+#include <stdlib.h>
+#include <yyjson.h>
+
+#include "cli/table.h"
+
+enum { PATH_BYTES_MAX = 4096, BODY_BYTES_MAX = 65536, ANSWER_BYTES_MAX = 64 << 20, SILENCE_SECONDS_MAX = 120 };
+
+/* Who listens everywhere is asked here. */
+static Status put_configured(const Args *args, char *url, size_t bytes, Error *reterr)
+{
+    Config *config = NULL;
+    Status status = args_config(args, &config, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    Address address = config_address(config, OPTION_HTTP_LISTEN);
+    bool everywhere = strcmp(address.host, "0.0.0.0") == 0 || strcmp(address.host, "::") == 0;
+    const char *host = !everywhere ? address.host : address.is_ipv6 ? "::1" : "127.0.0.1";
+    snprintf(url, bytes, "http://%s%s%s:%u", address.is_ipv6 ? "[" : "", host, address.is_ipv6 ? "]" : "",
+             address.port);
+    config_free(config);
+    return address.port
+               ? STATUS_OK
+               : error_set(reterr, STATUS_REFUSED, "the configuration names no port; name the server with --to");
+}
+
+Status remote_open(const Args *args, Remote *ret_remote, Error *reterr)
+{
+    char url[256];
+    Remote remote = {.args = args, .json = args_has(args, "json")};
+    Status status = STATUS_OK;
+    if (!args_has(args, "to")) {
+        status = put_configured(args, url, sizeof url, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = client_open(args_has(args, "to") ? args_text(args, "to") : url, &remote.client, reterr);
+    }
+    buf_init(&remote.path, PATH_BYTES_MAX);
+    buf_init(&remote.body, BODY_BYTES_MAX);
+    buf_init(&remote.answer, ANSWER_BYTES_MAX);
+    *ret_remote = remote;
+    return status;
+}
+
+void remote_close(Remote *remote)
+{
+    client_close(remote->client);
+    buf_release(&remote->path);
+    buf_release(&remote->body);
+    buf_release(&remote->answer);
+}
+
+/* ---- Asking -------------------------------------------------------------------------------------------------------- */
+
+void remote_put_part(Remote *remote, const char *part)
+{
+    buf_put_char(&remote->path, '/');
+    client_put_encoded(&remote->path, str_from(part));
+}
+
+void remote_put_text(Remote *remote, const char *member, const char *text)
+{
+    buf_put_char(&remote->body, remote->body.len ? ',' : '{');
+    buf_put_json(&remote->body, str_from(member));
+    buf_put_char(&remote->body, ':');
+    buf_put_json(&remote->body, str_from(text));
+}
+
+void remote_end_body(Remote *remote)
+{
+    if (remote->body.len) {
+        buf_put_char(&remote->body, '}');
+    }
+}
+
+static bool keep_piece(void *context, Str piece)
+{
+    Buf *answer = context;
+    buf_put(answer, piece);
+    return !answer->failed;
+}
+
+Status remote_call(Remote *remote, const char *method, const QueryParam *params, size_t count, Error *reterr)
+{
+    buf_put_char(&remote->path, '\0');
+    buf_reset(&remote->answer);
+    if (remote->path.failed || remote->body.failed) {
+        return error_set(reterr, STATUS_REFUSED, "the arguments are too long");
+    }
+    /* A POST without a body says so with an empty one. */
+    bool has_body = remote->body.len > 0;
+    ClientCall call = {.method = method,
+                       .path = remote->path.ptr,
+                       .params = params,
+                       .param_count = count,
+                       .accept = "application/json",
+                       .content_type = has_body || strcmp(method, "POST") == 0 ? "application/json" : NULL,
+                       .body = buf_str(&remote->body),
+                       .sink = keep_piece,
+                       .context = &remote->answer,
+                       .seconds_max = SILENCE_SECONDS_MAX};
+    Status status = client_call(remote->client, &call, reterr);
+    buf_reset(&remote->path);
+    buf_reset(&remote->body);
+    return status == STATUS_OK && remote->answer.failed ? error_set(reterr, STATUS_REFUSED, "the answer is too large")
+                                                        : status;
+}
+
+int remote_fail(const Remote *remote, Status status, const Error *error)
+{
+    return command_fail(remote->args, status == STATUS_REFUSED ? EXIT_USAGE : EXIT_FAILED, error);
+}
+
+/* ---- Printing ------------------------------------------------------------------------------------------------------ */
+
+static int print_json(const Remote *remote)
+{
+    int code = remote->answer.len ? command_print(remote->args, buf_str(&remote->answer)) : EXIT_OK;
+    return code == EXIT_OK && remote->answer.len ? command_print(remote->args, STR("\n")) : code;
+}
+
+static yyjson_doc *parse(const Remote *remote)
+{
+    Str text = buf_str(&remote->answer);
+    return text.len ? yyjson_read(text.ptr, text.len, YYJSON_READ_NUMBER_AS_RAW) : NULL;
+}
+
+static yyjson_val *data_of(yyjson_doc *answer) { return yyjson_obj_get(yyjson_doc_get_root(answer), "data"); }
+
+/* Objects and lists stay JSON. */
+static void put_value(Table *table, size_t column, yyjson_val *value)
+{
+    if (yyjson_is_str(value)) {
+        table_put(table, column, (Str){yyjson_get_str(value), yyjson_get_len(value)});
+    } else if (yyjson_is_raw(value)) {
+        table_put(table, column, (Str){yyjson_get_raw(value), yyjson_get_len(value)});
+    } else if (!yyjson_is_null(value)) {
+        size_t len = 0;
+        char *text = yyjson_val_write(value, 0, &len);
+        table_put(table, column, (Str){text, text ? len : 0});
+        free(text);
+    }
+}
+
+static void put_row(Table *table, const RemoteColumn *columns, yyjson_val *object)
+{
+    table_begin_row(table);
+    for (const RemoteColumn *column = columns; column->member; column++) {
+        yyjson_val *value = yyjson_obj_get(object, column->member);
+        put_value(table, table_column(table, str_from(column->title), column->is_number), value);
+    }
+}
+
+static int print_table(const Remote *remote, Table *table)
+{
+    Buf out;
+    buf_init(&out, ANSWER_BYTES_MAX);
+    table_print(table, &out);
+    int code = command_print(remote->args, buf_str(&out));
+    buf_release(&out);
+    return code;
+}
+
+static int print_more(const Remote *remote, yyjson_doc *answer)
+{
+    const char *cursor = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(answer), "nextCursor"));
+    return cursor ? remote_print(remote, "more: --cursor %s", cursor) : EXIT_OK;
+}
+
+int remote_print_table(const Remote *remote, const RemoteColumn *columns, const char *when_empty)
+{
+    if (remote->json) {
+        return print_json(remote);
+    }
+    yyjson_doc *answer = parse(remote);
+    yyjson_val *object;
+    size_t index, count;
+    Table table;
+    table_init(&table);
+    yyjson_arr_foreach(data_of(answer), index, count, object) { put_row(&table, columns, object); }
+    int code = table.first ? print_table(remote, &table) : remote_print(remote, "%s", when_empty);
+    if (code == EXIT_OK) {
+        code = print_more(remote, answer);
+    }
+    table_release(&table);
+    yyjson_doc_free(answer);
+    return code;
+}
+
+int remote_print_object(const Remote *remote)
+{
+    if (remote->json) {
+        return print_json(remote);
+    }
+    yyjson_doc *answer = parse(remote);
+    yyjson_val *key, *value;
+    size_t index, count;
+    Table table;
+    table_init(&table);
+    yyjson_obj_foreach(data_of(answer), index, count, key, value)
+    {
+        table_begin_row(&table);
+        table_put(&table, table_column(&table, STR("field"), false), (Str){yyjson_get_str(key), yyjson_get_len(key)});
+        put_value(&table, table_column(&table, STR("value"), false), value);
+    }
+    int code = print_table(remote, &table);
+    table_release(&table);
+    yyjson_doc_free(answer);
+    return code;
+}
+
+int remote_print(const Remote *remote, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    if (remote->json) {
+        return print_json(remote);
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof text - 1, format, args);
+    va_end(args);
+    size_t len = strlen(text);
+    text_make_printable(text, len);
+    text[len] = '\n';
+    return command_print(remote->args, (Str){text, len + 1});
+}
+
+int64_t remote_number(const Remote *remote, const char *member)
+{
+    yyjson_doc *answer = parse(remote);
+    yyjson_val *value = yyjson_obj_get(data_of(answer), member);
+    uint64_t number = 0;
+    if (!str_to_u64((Str){yyjson_get_raw(value), yyjson_get_len(value)}, INT64_MAX, &number)) {
+        number = 0;
+    }
+    yyjson_doc_free(answer);
+    return (int64_t)number;
+}

@@ -1,0 +1,50 @@
+/* What the commands share that look after a running server: sinks, dead-letters. */
+#ifndef WEIR_CLI_REMOTE_H
+#define WEIR_CLI_REMOTE_H
+
+#include "cli/client.h"
+#include "cli/command.h"
+
+typedef struct Remote {
+    const Args *args;
+    Client *client;
+    bool json;      /* answers are printed as they come */
+    Buf path, body; /* of the next call */
+    Buf answer;     /* of the last one */
+} Remote;
+
+/* The server of --to, else the one that the configuration describes. Needs flags_remote, flags_json and flags_config. */
+Status remote_open(const Args *args, Remote *ret_remote, Error *reterr) MUST_CHECK;
+void remote_close(Remote *remote); /* accepts one that was not opened, and is zeroed */
+
+/* Asks for remote->path, with remote->body as JSON when there is any; both are empty afterwards. */
+Status remote_call(Remote *remote, const char *method, const QueryParam *params, size_t count,
+                   Error *reterr) MUST_CHECK;
+
+/* Appends "/" and a part of the path, encoded. */
+void remote_put_part(Remote *remote, const char *part);
+
+/* Appends a member to the JSON object in remote->body, which the first one opens and remote_end_body closes (if there is any). */
+void remote_put_text(Remote *remote, const char *member, const char *text);
+void remote_end_body(Remote *remote);
+
+/* A column of a table: a member of each object of the answer's "data". */
+typedef struct RemoteColumn {
+    const char *member; /* NULL ends a list */
+    const char *title;
+    bool is_number;
+} RemoteColumn;
+
+/* These print the answer as it is with --json; else "data" as a table (a sentence when it is empty), its members line by line, or the
+ * sentence. They return the exit code. */
+int remote_print_table(const Remote *remote, const RemoteColumn *columns, const char *when_empty);
+int remote_print_object(const Remote *remote);
+int remote_print(const Remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A whole number among the members of "data"; 0 when it is not there. */
+int64_t remote_number(const Remote *remote, const char *member);
+
+/* The code that a command ends with when its call has failed: usage when the server does not know what is meant. */
+int remote_fail(const Remote *remote, Status status, const Error *error);
+
+#endif

@@ -1,0 +1,230 @@
+/* weir sinks: how sinks are, and what a person does to them. */
+#include "cli/remote.h"
+
+typedef struct Verb {
+    const char *name;
+    size_t operands; /* behind the name */
+    int (*run)(Remote *remote, const Args *args);
+} Verb;
+
+static const char *sink_of(const Args *args) { return args_operand(args, 1); }
+
+static void put_sink_path(Remote *remote, const Args *args, const char *what)
+{
+    BUF_PUT(&remote->path, "/api/sinks");
+    remote_put_part(remote, sink_of(args));
+    buf_put(&remote->path, str_from(what));
+}
+
+static int run_list(Remote *remote, const Args *args)
+{
+    static const RemoteColumn columns[] = {{"name", "name", false},
+                                           {"type", "type", false},
+                                           {"state", "state", false},
+                                           {"breaker", "breaker", false},
+                                           {"cursor", "cursor", true},
+                                           {"lag", "lag", true},
+                                           {"retries", "retries", true},
+                                           {"taken", "taken", true},
+                                           {"failed", "failed", true},
+                                           {"lastError", "last error", false},
+                                           {0}};
+    Error error;
+    (void)args;
+    BUF_PUT(&remote->path, "/api/sinks");
+    Status status = remote_call(remote, "GET", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print_table(remote, columns, "no sinks are configured")
+                               : remote_fail(remote, status, &error);
+}
+
+static int run_show(Remote *remote, const Args *args)
+{
+    Error error;
+    put_sink_path(remote, args, "");
+    Status status = remote_call(remote, "GET", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print_object(remote) : remote_fail(remote, status, &error);
+}
+
+static int run_pause(Remote *remote, const Args *args)
+{
+    Error error;
+    put_sink_path(remote, args, "/pause");
+    if (args_has(args, "reason")) {
+        remote_put_text(remote, "reason", args_text(args, "reason"));
+    }
+    remote_end_body(remote);
+    Status status = remote_call(remote, "POST", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print(remote, "%s is paused", sink_of(args))
+                               : remote_fail(remote, status, &error);
+}
+
+static int run_resume(Remote *remote, const Args *args)
+{
+    Error error;
+    put_sink_path(remote, args, "/resume");
+    Status status = remote_call(remote, "POST", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print(remote, "%s goes on where it was", sink_of(args))
+                               : remote_fail(remote, status, &error);
+}
+
+/* ---- Replays ------------------------------------------------------------------------------------------------------- */
+
+/* ["notification","alert"] of "notification,alert"; the server knows which kinds there are. */
+static void put_kinds(Remote *remote, const char *kinds)
+{
+    const char *separator = "[";
+    buf_put_char(&remote->body, remote->body.len ? ',' : '{');
+    BUF_PUT(&remote->body, "\"messages\":");
+    for (Str rest = str_from(kinds); rest.ptr;) {
+        buf_put(&remote->body, str_from(separator));
+        buf_put_json(&remote->body, str_trim(str_split(&rest, ',')));
+        separator = ",";
+    }
+    buf_put_char(&remote->body, ']');
+}
+
+static void put_replay(Remote *remote, const Args *args)
+{
+    QueryParam params[ARGS_PARAMS_MAX];
+    size_t count = args_params(args, params);
+    for (size_t i = 0; i < count; i++) {
+        if (str_is(params[i].name, "messages")) {
+            put_kinds(remote, params[i].value.ptr);
+        } else {
+            remote_put_text(remote, params[i].name.ptr, params[i].value.ptr);
+        }
+    }
+    if (args_has(args, "dry-run")) {
+        remote_put_text(remote, "dryRun", "true");
+    }
+    remote_end_body(remote);
+}
+
+static int run_replay(Remote *remote, const Args *args)
+{
+    Error error;
+    put_sink_path(remote, args, "/replay");
+    put_replay(remote, args);
+    Status status = remote_call(remote, "POST", NULL, 0, &error);
+    if (status != STATUS_OK) {
+        return remote_fail(remote, status, &error);
+    }
+    long long after = remote_number(remote, "after"), through = remote_number(remote, "through");
+    if (args_has(args, "dry-run")) {
+        long long count = remote_number(remote, "count");
+        return remote_print(remote, "%lld message%s behind %lld up to %lld would be sent again", count,
+                            count == 1 ? "" : "s", after, through);
+    }
+    return remote_print(remote, "replay %lld: what is behind %lld up to %lld is sent to %s again",
+                        (long long)remote_number(remote, "id"), after, through, sink_of(args));
+}
+
+static int run_replays(Remote *remote, const Args *args)
+{
+    static const RemoteColumn columns[] = {{"id", "id", true},
+                                           {"state", "state", false},
+                                           {"after", "after", true},
+                                           {"through", "through", true},
+                                           {"cursor", "cursor", true},
+                                           {"sent", "sent", true},
+                                           {"failed", "failed", true},
+                                           {"createdAt", "created", false},
+                                           {"filter", "filter", false},
+                                           {"lastError", "last error", false},
+                                           {0}};
+    Error error;
+    put_sink_path(remote, args, "/replays");
+    Status status = remote_call(remote, "GET", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print_table(remote, columns, "the sink has had no replays")
+                               : remote_fail(remote, status, &error);
+}
+
+static int run_cancel(Remote *remote, const Args *args)
+{
+    Error error;
+    put_sink_path(remote, args, "/replays");
+    remote_put_part(remote, args_operand(args, 2));
+    Status status = remote_call(remote, "DELETE", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print(remote, "replay %s is called off", args_operand(args, 2))
+                               : remote_fail(remote, status, &error);
+}
+
+/* ---- The command --------------------------------------------------------------------------------------------------- */
+
+static const Verb verbs[] = {
+    {"list", 0, run_list},     {"show", 1, run_show},       {"pause", 1, run_pause},   {"resume", 1, run_resume},
+    {"replay", 1, run_replay}, {"replays", 1, run_replays}, {"cancel", 2, run_cancel},
+};
+
+static int run_verb(const Args *args, const Verb *verb)
+{
+    Remote remote = {0};
+    Error error;
+    Status status = remote_open(args, &remote, &error);
+    int code = status == STATUS_OK ? verb->run(&remote, args) : remote_fail(&remote, status, &error);
+    remote_close(&remote);
+    return code;
+}
+
+static int run(const Args *args)
+{
+    size_t given = args_operand_count(args);
+    const char *name = given ? args_operand(args, 0) : "list";
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(name, verbs[i].name) != 0) {
+            continue;
+        }
+        if (given > verbs[i].operands + 1) {
+            return command_usage(args, "\"%s\" is one argument too many", args_operand(args, verbs[i].operands + 1));
+        }
+        if (given && given < verbs[i].operands + 1) {
+            return command_usage(args,
+                                 verbs[i].operands == 2 ? "%s needs a sink's name and a replay's number"
+                                                        : "%s needs a sink's name",
+                                 name);
+        }
+        return run_verb(args, &verbs[i]);
+    }
+    return command_usage(args, "\"%s\" is not list, show, pause, resume, replay, replays or cancel", name);
+}
+
+static const Flag flags_sinks[] = {
+    {"reason", "TEXT", "pause: why, for those who look later", NULL, NULL},
+    {"after", "SEQ", "replay: messages behind this sequence, 0 for all", NULL, "after"},
+    {"through", "SEQ", "replay: up to this one; without it, all that is committed by now", NULL, "through"},
+    {"messages", "KINDS", "replay: of notification, alert and dead_letter.created, separated by commas", NULL,
+     "messages"},
+    {"start-time", "TIME", "replay: records from this time on", NULL, "startTime"},
+    {"end-time", "TIME", "replay: records up to this time, itself included", NULL, "endTime"},
+    {"source-id", "ID", "replay: records from this source", NULL, "sourceId"},
+    {"destination-id", "ID", "replay: records for this destination", NULL, "destinationId"},
+    {"unit", "UNIT", "replay: records in this unit", NULL, "unit"},
+    {"type", "positive|negative", "replay: records of this type", NULL, "type"},
+    {"value-min", "VALUE", "replay: records of at least this value", NULL, "valueMin"},
+    {"dry-run", NULL, "replay: only say how many messages that would be", NULL, NULL},
+    {0},
+};
+
+const Command command_sinks = {
+    .name = "sinks",
+    .summary = "shows where messages go; pauses, resumes, sends again",
+    .operands = "list|show|pause|resume|replay|replays|cancel",
+    .operands_max = 3,
+    .description =
+        "Asks a running server. Without an argument it lists the sinks: how each is, how far it has got, what went "
+        "wrong last. `show NAME` tells all about one.\n\n"
+        "`pause NAME` holds a sink until `resume NAME`, also over restarts; a sink that the other side has disabled is "
+        "resumed likewise. Nothing is lost meanwhile.\n\n"
+        "`replay NAME` sends messages of the past once more, beside the live line, which it does not move. What is "
+        "not said is as the sink's own filter says. Twice works twice. `replays NAME` lists them, `cancel NAME ID` "
+        "calls "
+        "one off.",
+    .example = "weir sinks\n"
+               "weir sinks pause hooks --reason 'the other side moves house'\n"
+               "weir sinks replay hooks --after 1000 --through 2000 --dry-run\n",
+    .exits = "0 done\n"
+             "2 an argument is wrong, or there is no such sink or replay\n"
+             "3 the server cannot be reached, or could not do it (a replay that is over cannot be called off)\n",
+    .flags = (const Flag *const[]){flags_remote, flags_sinks, flags_json, flags_config, NULL},
+    .run = run,
+};
