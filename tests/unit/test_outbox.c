@@ -1,0 +1,117 @@
+/* Messages are counted as they are handed out: the same ones, in the same pieces. */
+#include "unit.h"
+
+#include "deliver/outbox.h"
+#include "support/query_run.h"
+
+enum { RECORDS = 20000 };
+
+/* Every seventh record has an alert, every hundredth is followed by the notice of a dead letter. */
+static Store *long_store(void)
+{
+    Store *store = fake_store_new(&run_info);
+    for (int i = 0; i < RECORDS; i++) {
+        Record record = run_record(i + 1, i % 3 ? "2025-01-01 10:00:00" : "2025-06-01 10:00:00", i % 2 ? "odd" : "even",
+                                   i % 5 ? "positive" : "negative", 100 * (i % 50), i % 4 ? "EUR" : "SEK");
+        int64_t seq = fake_store_add(store, &record);
+        if (i % 7 == 0) {
+            fake_store_add_alert(store, seq, "{\"rule\":\"default\"}");
+        }
+        if (i % 100 == 0) {
+            fake_store_add_message(store, STR("dead_letter.created"), 0, 1, STR("{\"dead_letter\":{}}"));
+        }
+    }
+    return store;
+}
+
+static bool take_one(void *context, const Message *message)
+{
+    int64_t *taken = context;
+    assert_true(message->seq > 0 && message->body.len > 0);
+    (*taken)++;
+    return true;
+}
+
+static int64_t read_all(Outbox *outbox, int64_t after, int64_t through)
+{
+    int64_t taken = 0;
+    while (after < through) {
+        int64_t before = after;
+        assert_int_equal(outbox_read(outbox, after, through, take_one, &taken, &after, NULL), STATUS_OK);
+        assert_true(after > before);
+    }
+    return taken;
+}
+
+static int64_t count_all(Outbox *outbox, int64_t after, int64_t through)
+{
+    int64_t count = 0;
+    while (after < through) {
+        int64_t before = after;
+        assert_int_equal(outbox_count(outbox, after, through, &count, &after, NULL), STATUS_OK);
+        assert_true(after > before);
+    }
+    return count;
+}
+
+static void test_counts(void **state)
+{
+    enum {
+        NOTIFICATION = 1 << MESSAGE_NOTIFICATION,
+        ALERT = 1 << MESSAGE_ALERT,
+        NOTICE = 1 << MESSAGE_DEAD_LETTER_CREATED
+    };
+    const Subscription wanted[] = {
+        {.kinds = NOTIFICATION, .type = -1},
+        {.kinds = ALERT, .type = -1},
+        {.kinds = NOTICE, .type = -1},
+        {.kinds = NOTIFICATION | ALERT | NOTICE, .type = -1},
+        {.kinds = NOTIFICATION | ALERT, .type = RECORD_NEGATIVE, .unit = STR("SEK")},
+        {.kinds = NOTIFICATION | ALERT | NOTICE, .type = -1, .destination_id = STR("odd"), .value_min = 2000},
+        {.kinds = NOTIFICATION,
+         .type = -1,
+         .has_times = true,
+         .start_us = INT64_C(1740000000000000),
+         .end_us = INT64_MAX},
+        {.kinds = NOTIFICATION | ALERT, .type = -1, .source_id = STR("nobody")},
+    };
+    Store *store = long_store();
+    int64_t last = store_last_seq(store);
+    (void)state;
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        Outbox *outbox = NULL;
+        assert_int_equal(outbox_open(store, &wanted[i], &outbox, NULL), STATUS_OK);
+        int64_t count = count_all(outbox, 0, last);
+        assert_int_equal(count, read_all(outbox, 0, last));
+        assert_true(count > 0 || wanted[i].source_id.len);
+        assert_int_equal(count_all(outbox, 777, 4321), read_all(outbox, 777, 4321));
+        outbox_close(outbox);
+    }
+    fake_store_free(store);
+}
+
+/* What fails is not counted, and the place stays. */
+static void test_count_fails(void **state)
+{
+    const Subscription wanted = {.kinds = 1u << MESSAGE_NOTIFICATION, .type = -1};
+    Store *store = long_store();
+    Outbox *outbox = NULL;
+    int64_t count = 5, after = 0;
+    (void)state;
+    assert_int_equal(outbox_open(store, &wanted, &outbox, NULL), STATUS_OK);
+    fake_store_fail(store, STATUS_BUSY);
+    assert_int_equal(outbox_count(outbox, 3, 100, &count, &after, NULL), STATUS_BUSY);
+    assert_int_equal(count, 5);
+    assert_int_equal(after, 3);
+    fake_store_fail(store, STATUS_OK);
+    assert_int_equal(outbox_count(outbox, 3, 100, &count, &after, NULL), STATUS_OK);
+    assert_true(count > 5);
+    outbox_close(outbox);
+    fake_store_free(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_count_fails)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
