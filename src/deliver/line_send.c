@@ -40,6 +40,21 @@ void line_disconnect(Line *line, const char *message, int64_t now_us)
                                                           line->options->random);
 }
 
+/* Nothing is sent before it is on disk. Whoever is further on than the log has heard from another copy of this store, and what
+ * comes next would be passed over. */
+static Status check_place(const Line *line, SinkPlace theirs, Error *reterr)
+{
+    int64_t last_seq = store_last_seq(line->options->store);
+    if (theirs.cursor <= last_seq) {
+        return STATUS_OK;
+    }
+    return error_set(
+        reterr, STATUS_REFUSED,
+        "the other side is at %lld and the log ends at %lld: it was sent to from another copy of this store; "
+        "take that one, or another prefix",
+        (long long)theirs.cursor, (long long)last_seq);
+}
+
 void line_connect(Line *line, int64_t now_us)
 {
     Error error = {0};
@@ -47,7 +62,11 @@ void line_connect(Line *line, int64_t now_us)
     if (line->connected || now_us < line->connect_at_us) {
         return;
     }
-    if (line->sink->ops->connect(line->sink, line->place, &theirs, &error) != STATUS_OK) {
+    Status status = line->sink->ops->connect(line->sink, line->place, &theirs, &error);
+    if (status == STATUS_OK) {
+        status = check_place(line, theirs, &error);
+    }
+    if (status != STATUS_OK) {
         line_disconnect(line, error.message, clock_monotonic_us(line->options->clock));
         return;
     }
@@ -378,10 +397,14 @@ static size_t send_probe(Line *line, int64_t now_us, int64_t *next_us)
     return sent;
 }
 
-/* How many may be sent now. */
+/* How many may be sent now. What was sent a moment ago is looked at first: some sinks have answered by then. */
 static size_t room_of(Line *line, int64_t now_us)
 {
-    size_t room = line->connected ? line->sink->ops->room(line->sink) : 0;
+    line_take_results(line, now_us);
+    if (!line->connected || line_has_unwritten_dead(line) || !line_has_room_for_notes(line)) {
+        return 0; /* of the notes the processor's answer tells */
+    }
+    size_t room = line->sink->ops->room(line->sink);
     return room > 0 ? breaker_allows(&line->breaker, now_us, (unsigned)room) : 0;
 }
 
@@ -401,9 +424,6 @@ static void send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
 int64_t line_send(Line *line, int64_t now_us)
 {
     int64_t next_us = INT64_MAX;
-    if (line_has_unwritten_dead(line) || !line_has_room_for_notes(line)) {
-        return next_us; /* the processor's answer wakes us */
-    }
     size_t room = room_of(line, now_us);
     if (room == 0) {
         return line->breaker.state == BREAKER_OPEN ? line->breaker.open_until_us : next_us;

@@ -356,6 +356,33 @@ static void test_stream_that_lost_its_tail(void **state)
     world_check_order(receiver);
 }
 
+/* Somebody puts an older copy of the store in place, by hand. */
+static void test_older_copy_of_the_store(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "broker", FAKE_TRANSACTIONS, 16);
+    char command[1024];
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, SECOND_US);
+    world_crash(world);
+    snprintf(command, sizeof command, "cp -a '%s' '%s.copy'", world->dir, world->dir);
+    assert_int_equal(system(command), 0);
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, SECOND_US);
+    world_crash(world);
+    snprintf(command, sizeof command, "rm -r '%s' && mv '%s.copy' '%s'", world->dir, world->dir, world->dir);
+    assert_int_equal(system(command), 0);
+    world_start(world);
+    world_add(world, 5);
+    world_run(world, SECOND_US);
+    LineStatus line = world_line(world, "broker", 0);
+    assert_int_equal(line.state, LINE_HOLDING);
+    assert_non_null(strstr(line.error, "another copy of this store"));
+    world_check_once(receiver, 1, 20);
+}
+
 static void test_gone(void **state)
 {
     World *world = *state;
@@ -589,6 +616,7 @@ int main(void)
         TEST(test_broker_down),
         TEST(test_unknown_send),
         TEST(test_stream_that_lost_its_tail),
+        TEST(test_older_copy_of_the_store),
         TEST(test_gone),
         TEST(test_pause),
         TEST(test_replay),
