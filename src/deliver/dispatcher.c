@@ -376,6 +376,9 @@ size_t dispatcher_status(Dispatcher *dispatcher, LineStatus *ret_status, size_t 
     for (size_t i = 0; i < count; i++) {
         line_status(dispatcher->lanes[i]->line, &ret_status[i]);
         ret_status[i].options = dispatcher->lanes[i]->configured; /* the lane of a replay may go as soon as we let go */
+        if (!ret_status[i].job) { /* a line that waits for its sink does not see the log grow */
+            ret_status[i].last_seq = store_last_seq(dispatcher->options.store);
+        }
     }
     pthread_mutex_unlock(&dispatcher->lock);
     return count;

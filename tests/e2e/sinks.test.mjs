@@ -47,6 +47,10 @@ function start(t, sinks, data = tempDir(t)) {
 const sinkOf = async (server, name) => (await getJson(server, `/api/sinks/${name}`)).data;
 const settled = (server, name, field, count) =>
   eventually(async () => { const sink = await sinkOf(server, name); return sink[field] === count && sink; }, `${field} of ${name} to be ${count}`);
+/** The counts of a sink are of the moment; what the store has follows a moment later. */
+const openLetters = (server, count) =>
+  eventually(async () => { const { data } = await getJson(server, '/api/dead-letters'); return data.length === count && data; }, `${count} open dead letters`);
+const letterState = (server, id, state) => eventually(async () => (await getJson(server, `/api/dead-letters/${id}`)).data.state === state, `the dead letter to be ${state}`);
 const deliveries = async (server, id) => (await getJson(server, `/api/records/${id}/deliveries`)).data.messages;
 const of = (list, sink) => list.find((entry) => entry.sink === sink);
 const remove = (server, path) => call(server, path, { method: 'DELETE' });
@@ -145,8 +149,8 @@ test('a dead letter is shown, tried again, and discarded; each attempt is listed
   receiver.answer = (message) => (message.data.record.record_id.startsWith('bad') ? 500 : 204);
   receiver.body = 'not "today"';
   await load(server, ['good', 'bad-1', 'bad-2', 'bad-3'].map((recordId) => record({ recordId, value: '1.00' })));
-  await settled(server, 'hooks', 'deadLetters', 3);
-  const { data: letters } = await getJson(server, '/api/dead-letters');
+  const letters = await openLetters(server, 3);
+  assert.equal((await sinkOf(server, 'hooks')).deadLetters, 3);
   assert.deepEqual(letters.map((letter) => [letter.stage, letter.state, letter.sink, letter.attempts]), Array(3).fill(['delivery', 'open', 'hooks', 2]));
   assert.ok(letters[0].id > letters[2].id, 'the newest first');
 
@@ -183,11 +187,11 @@ test('a dead letter is shown, tried again, and discarded; each attempt is listed
   const again = await send(server, `/api/dead-letters/${id}/retry`, '', { type: null });
   assert.equal(again.status, 202, again.text);
   await settled(server, 'hooks', 'deadLetters', 4);
-  assert.equal((await getJson(server, `/api/dead-letters/${id}`)).data.state, 'open');
+  await letterState(server, id, 'open');
   receiver.answer = () => 204;
   assert.equal((await send(server, `/api/dead-letters/${id}/retry`, '', { type: null })).status, 202);
   await settled(server, 'hooks', 'taken', 2);
-  await eventually(async () => (await getJson(server, `/api/dead-letters/${id}`)).data.state === 'resolved', 'the dead letter to be resolved');
+  await letterState(server, id, 'resolved');
   assert.equal(of((await deliveries(server, 'bad-1'))[0].sinks, 'hooks').state, 'delivered');
   assert.equal(new Set(receiver.messages.filter((m) => m.data.record.record_id === 'bad-1').map((m) => m.id)).size, 1);
   assertProblem(await send(server, `/api/dead-letters/${id}/retry`, '', { type: null }), 409);
@@ -249,7 +253,7 @@ test('/metrics has the sinks', async (t) => {
   const server = await start(t, hooks(receiver) + CACHE);
   receiver.answer = (message) => (message.data.record.record_id === 'bad' ? 400 : 200);
   await load(server, ['a', 'b', 'bad'].map((recordId) => record({ recordId, value: '1.00' })));
-  await settled(server, 'hooks', 'deadLetters', 1);
+  await openLetters(server, 1);
   await eventually(async () => (await sinkOf(server, 'cache')).state === 'holding', 'the cache to hold');
   const lines = (await get(server, '/metrics')).text.split('\n');
   for (const line of ['weir_sink_messages_taken_total{sink="hooks"} 2', 'weir_sink_dead_letters_total{sink="hooks"} 1',
@@ -270,7 +274,7 @@ test('weir sinks and weir dead-letters', async (t) => {
   const server = await start(t, hooks(receiver) + CACHE);
   receiver.answer = () => 500;
   await load(server, ['a', 'b'].map((recordId) => record({ recordId, value: '1.00' })));
-  await settled(server, 'hooks', 'deadLetters', 2);
+  await openLetters(server, 2);
   const said = async (code, pattern, ...args) => {
     const done = await command(server, t, ...args);
     assert.equal(done.code, code, `${args.join(' ')}: ${done.stdout}${done.stderr}`);
@@ -306,7 +310,7 @@ test('weir sinks and weir dead-letters', async (t) => {
   await said(2, /either an id or --all/, 'dead-letters', 'retry');
   receiver.answer = () => 204;
   await said(0, /^1 are tried again/, 'dead-letters', 'retry', '--all', '--sink', 'hooks');
-  await eventually(async () => (await getJson(server, '/api/dead-letters/2')).data.state === 'resolved', 'the dead letter to be resolved');
+  await letterState(server, 2, 'resolved');
   const away = runWeir(['sinks', '--to', 'http://127.0.0.1:1']);
   assert.equal(away.code, 3);
   const configured = runWeir(['sinks', '--set', `http.listen=127.0.0.1:${server.port}`, '--json']);
