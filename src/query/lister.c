@@ -4,9 +4,10 @@
 
 enum {
     HEAP_PLACES_MAX = 65536,
-    WALK_ROWS_MIN = 8192, /* so many rows are walked before a scan is thought of */
-    WALK_ROW_COST = 8,    /* a row fetched by its place costs as much as so many scanned */
-    SELECTIVE = 16,       /* a filter that picks fewer than one row in so many is selective */
+    WALK_ROWS_MIN = 8192,   /* so many rows are walked before a scan is thought of */
+    WALK_ROW_COST = 8,      /* a row fetched by its place costs as much as so many scanned */
+    CHAIN_ROWS_MAX = 16384, /* a flow with more of them is walked */
+    SELECTIVE = 16,         /* a filter that picks fewer than one row in so many is selective */
 };
 
 void lister_init(Lister *lister, const Filter *filter, bool descending, int64_t bound, uint64_t limit,
@@ -88,7 +89,7 @@ static bool visit_walked(void *context, const StoredRecord *stored)
     return !listing->stopped;
 }
 
-static bool begin_scan(Lister *lister)
+static bool make_heap(Lister *lister)
 {
     size_t cap = lister->left < HEAP_PLACES_MAX ? (size_t)lister->left + 1 : HEAP_PLACES_MAX;
     if (!lister->heap.places) {
@@ -99,21 +100,26 @@ static bool begin_scan(Lister *lister)
     }
     lister->heap.cap = cap;
     lister->heap.count = 0;
-    lister->scanned = 0;
     lister->found = 0;
-    lister->state = LISTER_SCAN;
     return true;
+}
+
+/* How many rows a walk to the end would fetch, about. */
+static uint64_t rows_to_walk(const Lister *lister, const StoreView *view)
+{
+    TimePosition from = lister->descending ? lister->end : lister->at,
+                 to = lister->descending ? lister->at : lister->end;
+    return view_estimate_times(view, from, to);
 }
 
 /* Changes over to a scan when what is left to walk costs more. Without memory for it the walk goes on. */
 static void weigh(Lister *lister, const StoreView *view)
 {
-    TimePosition from = lister->descending ? lister->end : lister->at,
-                 to = lister->descending ? lister->at : lister->end;
-    bool scan = view_estimate_times(view, from, to) > (uint64_t)lister->bound / WALK_ROW_COST;
+    bool scan = rows_to_walk(lister, view) > (uint64_t)lister->bound / WALK_ROW_COST;
     lister->examined = lister->matched = 0;
-    if (scan) {
-        (void)begin_scan(lister);
+    if (scan && make_heap(lister)) {
+        lister->scanned = 0;
+        lister->state = LISTER_SCAN;
     }
 }
 
@@ -175,16 +181,22 @@ static void keep_place(Lister *lister, TimePosition place)
     heap->places[at] = place;
 }
 
+static void keep_match(Lister *lister, const StoredRecord *stored)
+{
+    TimePosition place = {stored->record.time_us, stored->seq};
+    if (stored->seq <= lister->bound && comes_before(lister, lister->at, place) &&
+        filter_matches(lister->filter, &stored->record)) {
+        lister->found++;
+        keep_place(lister, place);
+    }
+}
+
 static bool visit_scanned(void *context, const StoredRecord *stored)
 {
     Listing *listing = context;
     Lister *lister = listing->lister;
-    TimePosition place = {stored->record.time_us, stored->seq};
     lister->scanned = stored->seq;
-    if (comes_before(lister, lister->at, place) && filter_matches(lister->filter, &stored->record)) {
-        lister->found++;
-        keep_place(lister, place);
-    }
+    keep_match(lister, stored);
     listing->stopped = step_is_over(listing->step);
     return !listing->stopped;
 }
@@ -202,6 +214,13 @@ static void sort_heap(const Lister *lister, PlaceHeap *heap)
     heap->count = count;
 }
 
+static void begin_fetch(Lister *lister)
+{
+    sort_heap(lister, &lister->heap);
+    lister->fetched = 0;
+    lister->state = LISTER_FETCH;
+}
+
 static Status scan(Listing *listing, Error *reterr)
 {
     Lister *lister = listing->lister;
@@ -209,12 +228,81 @@ static Status scan(Listing *listing, Error *reterr)
     Status status =
         reader_scan(listing->step->reader, lister->scanned, lister->bound, fields, visit_scanned, listing, reterr);
     if (status == STATUS_OK && !listing->stopped) {
-        sort_heap(lister, &lister->heap);
-        lister->fetched = 0;
-        lister->state = LISTER_FETCH;
+        begin_fetch(lister);
     }
     return status;
 }
+
+/* ---- The chain --------------------------------------------------------------------------------------------------- */
+
+/* A walk comes upon the page's records when it has gone through their share of the rows. */
+static bool is_worth_chaining(const Lister *lister, const StoreView *view, uint64_t count)
+{
+    uint64_t page = lister->left < count ? lister->left : count;
+    return count <= CHAIN_ROWS_MAX && count * count <= page * rows_to_walk(lister, view);
+}
+
+static bool visit_newest(void *context, const StoredRecord *stored)
+{
+    Listing *listing = context;
+    Lister *lister = listing->lister;
+    uint64_t count = (uint64_t)flow_totals_count(&stored->totals);
+    if (is_worth_chaining(lister, listing->step->view, count) && make_heap(lister)) {
+        lister->chained = stored->seq;
+        lister->state = LISTER_CHAIN;
+    }
+    return true;
+}
+
+static Status begin(Listing *listing, Error *reterr)
+{
+    Lister *lister = listing->lister;
+    const Filter *filter = lister->filter;
+    int64_t newest = 0;
+    lister->state = LISTER_WALK;
+    if (!filter->destination_id.len || !filter->reference.len || !filter->unit.len) {
+        return STATUS_OK;
+    }
+    Status status = reader_find_flow(listing->step->reader, filter->destination_id, filter->reference, filter->unit,
+                                     &newest, reterr);
+    if (status == STATUS_OK && newest == 0) {
+        lister->state = LISTER_DONE;
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK || newest == FLOW_UNTOLD) {
+        return status;
+    }
+    return reader_get(listing->step->reader, newest, visit_newest, listing, reterr);
+}
+
+static bool visit_chained(void *context, const StoredRecord *stored)
+{
+    Lister *lister = ((Listing *)context)->lister;
+    keep_match(lister, stored);
+    lister->chained = stored->prev_seq;
+    return true;
+}
+
+static Status chain(Listing *listing, Error *reterr)
+{
+    Lister *lister = listing->lister;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && lister->chained > 0 && !listing->stopped) {
+        status = reader_get(listing->step->reader, lister->chained, visit_chained, listing, reterr);
+        if (status == STATUS_REFUSED) {
+            /* Retention has removed it, and so all before it. */
+            lister->chained = 0;
+            status = STATUS_OK;
+        }
+        listing->stopped = step_is_over(listing->step);
+    }
+    if (status == STATUS_OK && lister->chained == 0) {
+        begin_fetch(lister);
+    }
+    return status;
+}
+
+/* ---- Records found by a scan or the chain ------------------------------------------------------------------------ */
 
 static bool visit_fetched(void *context, const StoredRecord *stored)
 {
@@ -222,7 +310,7 @@ static bool visit_fetched(void *context, const StoredRecord *stored)
     return true;
 }
 
-/* Fetches the places that the scan has found; when it found more than it had room for, the walk goes on behind them. */
+/* Fetches the places that were found; when there were more than it had room for, the walk goes on behind them. */
 static Status fetch(Listing *listing, Error *reterr)
 {
     Lister *lister = listing->lister;
@@ -248,6 +336,8 @@ Status lister_step(Lister *lister, QueryStep *step, RecordVisitor *put, void *co
     Status status = step_look(step, reterr);
     while (status == STATUS_OK && lister->state != LISTER_DONE && !listing.stopped) {
         switch (lister->state) {
+        case LISTER_BEGIN: status = begin(&listing, reterr); break;
+        case LISTER_CHAIN: status = chain(&listing, reterr); break;
         case LISTER_WALK: status = walk(&listing, reterr); break;
         case LISTER_SCAN: status = scan(&listing, reterr); break;
         default: status = fetch(&listing, reterr); break;

@@ -2,7 +2,9 @@
  *
  * It walks the index by time and fetches rows. Where the filter picks few of them, that is slow (a row here and a row there), and it
  * scans the log instead, from front to back, keeping the earliest places that match; then it fetches just those. It changes over
- * when the walk has cost about as much as a scan would: so it never takes much more than twice as long as the better way. */
+ * when the walk has cost about as much as a scan would: so it never takes much more than twice as long as the better way.
+ *
+ * The records of one flow it finds along their chain, when that is shorter than the walk: it keeps their places as a scan does. */
 #ifndef WEIR_QUERY_LISTER_H
 #define WEIR_QUERY_LISTER_H
 
@@ -26,11 +28,12 @@ typedef struct Lister {
     uint64_t left;    /* records still to hand out */
     bool more;        /* when done: whether a further record matches */
 
-    enum { LISTER_WALK, LISTER_SCAN, LISTER_FETCH, LISTER_DONE } state;
+    enum { LISTER_BEGIN, LISTER_CHAIN, LISTER_WALK, LISTER_SCAN, LISTER_FETCH, LISTER_DONE } state;
     uint64_t examined, matched; /* by the walk, since it began or was last weighed against a scan */
     PlaceHeap heap;
+    int64_t chained; /* the next record of the flow's chain, 0 at its end */
     int64_t scanned; /* the log up to here */
-    uint64_t found;  /* by the scan, the places that the heap had no room for too */
+    uint64_t found;  /* by the scan or the chain, the places that the heap had no room for too */
     size_t fetched;  /* of the heap's places */
 } Lister;
 

@@ -95,6 +95,12 @@ Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisi
     return reader->ops->find(reader, record_id, source_id, visit, context, reterr);
 }
 
+Status reader_find_flow(StoreReader *reader, Str destination_id, Str reference, Str unit, int64_t *ret_seq,
+                        Error *reterr)
+{
+    return reader->ops->find_flow(reader, destination_id, reference, unit, ret_seq, reterr);
+}
+
 Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr)
 {

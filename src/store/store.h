@@ -163,6 +163,13 @@ Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *
 Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
                    Error *reterr) MUST_CHECK;
 
+/* The newest record of a flow that the view sees; *ret_seq is 0 for none. The flow's others are behind its prev_seq, newest first.
+ * FLOW_UNTOLD when the index cannot say: another flow has its hash, or a run is damaged (the store knows then, and makes it anew at its
+ * next start). The records of the flow are to be looked for in another way. */
+enum { FLOW_UNTOLD = -1 };
+Status reader_find_flow(StoreReader *reader, Str destination_id, Str reference, Str unit, int64_t *ret_seq,
+                        Error *reterr) MUST_CHECK;
+
 /* Records with after < seq ≤ through in commit order; only the fields in `fields` are filled (seq always is). */
 Status reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr) MUST_CHECK;

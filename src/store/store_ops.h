@@ -25,6 +25,8 @@ typedef struct StoreOps {
     Status (*get)(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr);
     Status (*find)(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
                    Error *reterr);
+    Status (*find_flow)(StoreReader *reader, Str destination_id, Str reference, Str unit, int64_t *ret_seq,
+                        Error *reterr);
     Status (*scan)(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr);
     Status (*walk_times)(StoreReader *reader, TimePosition from, TimePosition to, int64_t through, uint32_t fields,

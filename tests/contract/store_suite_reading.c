@@ -169,6 +169,89 @@ static void test_find_by_id(void **state)
     fixture_end(fixture, view);
 }
 
+static uint64_t hash_of_flow(const Fixture *fixture, int flow)
+{
+    char destination[32];
+    snprintf(destination, sizeof destination, "dest-%d", flow);
+    return record_flow_hash(str_from(destination), STR("ref-1"), STR("EUR"), store_info(fixture->store)->hash_seed);
+}
+
+/* What the index says of a flow: only one whose hash another has may be untold, and that is looked for in the log. */
+static int64_t find_flow(Fixture *fixture, const int64_t *flow_of, int flow, int flows, int64_t bound)
+{
+    Error error = {0};
+    char destination[32];
+    int64_t seq = -2;
+    int equal = 0;
+    snprintf(destination, sizeof destination, "dest-%d", flow);
+    assert_int_equal(reader_find_flow(fixture->reader, str_from(destination), STR("ref-1"), STR("EUR"), &seq, &error),
+                     STATUS_OK);
+    for (int other = 0; seq == FLOW_UNTOLD && other < flows; other++) {
+        equal += hash_of_flow(fixture, other) == hash_of_flow(fixture, flow);
+    }
+    if (equal > 1) {
+        for (seq = bound; seq > 0 && flow_of[seq] != flow;) {
+            seq--;
+        }
+    }
+    return seq;
+}
+
+/* The newest of each flow, and from there its chain, are those of the log up to the view's bound. */
+static void check_flows(Fixture *fixture, const int64_t *flow_of, int flows, int64_t bound)
+{
+    Error error = {0};
+    for (int flow = 0; flow < flows; flow++) {
+        int64_t seq = find_flow(fixture, flow_of, flow, flows, bound);
+        for (int64_t expected = bound; expected > 0; expected--) {
+            if (flow_of[expected] == flow) {
+                Seen *seen = seen_new();
+                assert_int_equal(seq, expected);
+                assert_int_equal(reader_get(fixture->reader, seq, seen_visit, seen, &error), STATUS_OK);
+                seq = seen->prev_seq;
+                test_free(seen);
+            }
+        }
+        assert_int_equal(seq, 0);
+    }
+}
+
+static void test_find_flow(void **state)
+{
+    Fixture *fixture = *state;
+    enum {
+        COUNT = 600,
+        FLOWS = 24
+    }; /* the flows of the first half never come again, some are in the tail only, one is nowhere */
+    static int64_t flow_of[COUNT + 1];
+    Error error = {0};
+    StoreView *early = NULL, *view;
+    char id[32], destination[32];
+    int64_t seq = -1;
+    for (int i = 1; i <= COUNT; i++) {
+        flow_of[i] = i < COUNT / 2 ? i % 8 : i < COUNT - 20 ? 8 + i % 7 : 12 + i % 11;
+        snprintf(id, sizeof id, "rec-%d", i);
+        snprintf(destination, sizeof destination, "dest-%d", (int)flow_of[i]);
+        fixture_apply_one(fixture, fixture_record(fixture, id, destination, 1, RECORD_POSITIVE, i));
+        if (i == COUNT / 3) {
+            early = fixture_begin(fixture);
+            reader_end(fixture->reader);
+        } else if (i % 150 == 0) {
+            fixture_maintain(fixture);
+        }
+    }
+    view = fixture_begin(fixture);
+    check_flows(fixture, flow_of, FLOWS, COUNT);
+    /* The same texts in other places are another flow. */
+    assert_int_equal(reader_find_flow(fixture->reader, STR("dest-1"), STR("EUR"), STR("ref-1"), &seq, &error),
+                     STATUS_OK);
+    assert_true(seq == 0 || seq == FLOW_UNTOLD);
+    fixture_end(fixture, view);
+    assert_int_equal(reader_resume(fixture->reader, early, &error), STATUS_OK);
+    check_flows(fixture, flow_of, FLOWS, COUNT / 3);
+    fixture_end(fixture, early);
+}
+
 typedef struct RollupSum {
     int64_t count;
     Total sum;
@@ -225,6 +308,7 @@ int store_suite_run_reading(const StoreFactory *factory)
         STORE_TEST(test_view_keeps_its_bound),
         STORE_TEST(test_a_scan_inside_a_scan),
         STORE_TEST(test_find_by_id),
+        STORE_TEST(test_find_flow),
         STORE_TEST(test_rollups_cover_the_published),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);

@@ -197,6 +197,35 @@ static void test_lost_run(void **state)
     assert_verifies(fixture);
 }
 
+static int64_t find_flow(Fixture *fixture)
+{
+    StoreReader *reader = NULL;
+    StoreView *view = NULL;
+    Error error = {0};
+    int64_t seq = -2;
+    assert_int_equal(store_reader_open(fixture->store, &reader, &error), STATUS_OK);
+    assert_int_equal(reader_begin(reader, &view, &error), STATUS_OK);
+    assert_int_equal(reader_find_flow(reader, STR("dest"), STR("ref"), STR("EUR"), &seq, &error), STATUS_OK);
+    reader_end(reader);
+    view_free(view);
+    store_reader_close(reader);
+    return seq;
+}
+
+/* What cannot be read is not taken for a flow that is new. */
+static void test_flows_that_go_bad(void **state)
+{
+    Fixture *fixture = *state;
+    apply_all(fixture, 0, RECORDS, OUTCOME_CREATED);
+    reopen(fixture);
+    assert_int_equal(find_flow(fixture), RECORDS);
+    change_runs(fixture, "flows-", flip_blocks);
+    assert_int_equal(find_flow(fixture), FLOW_UNTOLD);
+    reopen(fixture);
+    assert_int_equal(find_flow(fixture), RECORDS);
+    assert_verifies(fixture);
+}
+
 static void copy_database(Fixture *fixture, const char *from, const char *to)
 {
     char command[700];
@@ -231,6 +260,7 @@ int main(void)
 #define DAMAGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         DAMAGE_TEST(test_block_that_goes_bad),
+        DAMAGE_TEST(test_flows_that_go_bad),
         DAMAGE_TEST(test_torn_run),
         DAMAGE_TEST(test_lost_run),
         DAMAGE_TEST(test_older_database_under_newer_runs),

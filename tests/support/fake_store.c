@@ -8,7 +8,7 @@
 #include "support/fake_deliveries.h"
 #include "support/fake_rollups.h"
 
-enum { ROWS_MAX = 200000, MESSAGES_MAX = 20000 };
+enum { ROWS_MAX = 200000, FLOW_SLOTS = 2 * ROWS_MAX, MESSAGES_MAX = 20000 };
 
 typedef struct FakeStore FakeStore;
 
@@ -28,6 +28,7 @@ struct FakeStore {
     Store base;
     StoredRecord *rows; /* in commit order */
     size_t count;
+    size_t *newest;  /* by flow, see newest_of_flow */
     size_t *by_time; /* indexes of rows, in order of (time, seq), when `sorted` */
     bool sorted;
     StoredMessage messages[MESSAGES_MAX];
@@ -39,6 +40,7 @@ struct FakeStore {
     FakeReader reader;
     FakeReads reads;
     Status failure, apply_failure;
+    bool flows_untold;
     const Clock *clock; /* NULL: the time is 0 */
 };
 
@@ -53,7 +55,8 @@ Store *fake_store_new(const StoreInfo *info)
     store->reader.base.ops = &ops;
     store->rows = calloc(ROWS_MAX, sizeof *store->rows);
     store->by_time = calloc(ROWS_MAX, sizeof *store->by_time);
-    assert(store->rows && store->by_time);
+    store->newest = calloc(FLOW_SLOTS, sizeof *store->newest);
+    assert(store->rows && store->by_time && store->newest);
     store->deliveries = fake_deliveries_new();
     arena_init(&store->texts, 64 << 10, (size_t)1 << 30);
     Error error = {0};
@@ -71,34 +74,34 @@ void fake_store_free(Store *base)
     arena_release(&store->texts);
     free(store->rows);
     free(store->by_time);
+    free(store->newest);
     free(store);
 }
 
-static const StoredRecord *last_of_flow(const FakeStore *store, const Record *record)
+/* The flow's place in the table of newest rows: 0, or the row's index and 1. */
+static size_t *newest_of_flow(const FakeStore *store, const Record *record)
 {
-    for (size_t i = store->count; i > 0; i--) {
-        if (record_same_flow(&store->rows[i - 1].record, record)) {
-            return &store->rows[i - 1];
-        }
-        /* Long stores are for tests that do not look at totals; they need not wait for them. */
-        if (store->count - i > 2000) {
-            return NULL;
-        }
+    uint64_t hash =
+        record_flow_hash(record->destination_id, record->reference, record->unit, store->base.info.hash_seed);
+    size_t at = hash % FLOW_SLOTS;
+    while (store->newest[at] && !record_same_flow(&store->rows[store->newest[at] - 1].record, record)) {
+        at = (at + 1) % FLOW_SLOTS;
     }
-    return NULL;
+    return &store->newest[at];
 }
 
 int64_t fake_store_add(Store *base, const Record *record)
 {
     FakeStore *store = (FakeStore *)base;
     assert(store->count < ROWS_MAX);
-    const StoredRecord *previous = last_of_flow(store, record);
+    size_t *newest = newest_of_flow(store, record);
+    const StoredRecord *previous = *newest ? &store->rows[*newest - 1] : NULL;
     StoredRecord *row = &store->rows[store->count];
     *row = (StoredRecord){.record = *record, .seq = ++store->last_seq, .prev_seq = previous ? previous->seq : 0};
     row->totals = previous ? previous->totals : (FlowTotals){0};
     bool fits = flow_totals_add(&row->totals, record->type, record->value, 1);
     assert(fits);
-    store->count++;
+    *newest = ++store->count;
     store->sorted = false;
     return row->seq;
 }
@@ -270,6 +273,20 @@ static Status find(StoreReader *base, Str record_id, Str source_id, RecordVisito
             break;
         }
     }
+    return fail_if_told(reader->store, reterr);
+}
+
+static Status find_flow(StoreReader *base, Str destination_id, Str reference, Str unit, int64_t *ret_seq, Error *reterr)
+{
+    const FakeReader *reader = (const FakeReader *)base;
+    const Record flow = {.destination_id = destination_id, .reference = reference, .unit = unit};
+    assert(reader->looking);
+    size_t newest = *newest_of_flow(reader->store, &flow);
+    const StoredRecord *row = newest ? &reader->store->rows[newest - 1] : NULL;
+    while (row && row->seq > reader->view->base.bound) {
+        row = fake_store_at(&reader->store->base, row->prev_seq);
+    }
+    *ret_seq = reader->store->flows_untold ? FLOW_UNTOLD : row ? row->seq : 0;
     return fail_if_told(reader->store, reterr);
 }
 
@@ -458,6 +475,8 @@ static void close_store(Store *store) { fake_store_free(store); }
 
 void fake_store_fail_apply(Store *base, Status status) { ((FakeStore *)base)->apply_failure = status; }
 
+void fake_store_untell_flows(Store *base) { ((FakeStore *)base)->flows_untold = true; }
+
 void fake_store_use_clock(Store *base, const Clock *clock) { ((FakeStore *)base)->clock = clock; }
 
 static void append_records(FakeStore *store, Work *work, int64_t now_us)
@@ -567,6 +586,7 @@ static const StoreOps ops = {
     .view_free = free_view,
     .get = get,
     .find = find,
+    .find_flow = find_flow,
     .scan = scan,
     .walk_times = walk_times,
     .estimate_times = estimate_times,

@@ -37,6 +37,9 @@ void fake_store_fail(Store *store, Status status);
 /* Likewise for the next batch that is applied: nothing of it happens. */
 void fake_store_fail_apply(Store *store, Status status);
 
+/* From now on no flow can be told from the index, as when each hash is another flow's. */
+void fake_store_untell_flows(Store *store);
+
 /* What the time is when something is written; without a clock it is always 0. */
 void fake_store_use_clock(Store *store, const Clock *clock);
 

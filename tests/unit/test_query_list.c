@@ -302,6 +302,85 @@ static void test_selective_order(void **state)
     fake_store_free(store);
 }
 
+/* ---- Flows ------------------------------------------------------------------------------------------------------- */
+
+static char *run_hasty(Store *store, const char *params, QueryFormat format, size_t bytes_wanted);
+
+/* A flow's records by its chain, in pages and in steps: as many reads as it has records, twice, and the answer is that of filters which
+ * pick the same and name no flow. */
+static void check_flow(Store *store, const char *filter, size_t most)
+{
+    char params[256];
+    size_t pages;
+    snprintf(params, sizeof params, "unit=SEK&destinationId=a%s", filter);
+    char *expected = run_list(store, params, QUERY_NDJSON);
+    snprintf(params, sizeof params, "unit=SEK&destinationId=a&reference=ref-1%s", filter);
+    fake_store_reads(store);
+    char *answer = run_list(store, params, QUERY_NDJSON), *hasty = run_hasty(store, params, QUERY_NDJSON, 1);
+    FakeReads reads = fake_store_reads(store);
+    assert_int_equal(reads.scanned, 0);
+    assert_in_range(reads.fetched, 2, 4 * most + 2);
+    assert_string_equal(answer, expected);
+    assert_string_equal(hasty, expected);
+    char *ids = strdup(ids_of(expected));
+    snprintf(params, sizeof params, "unit=SEK&destinationId=a&reference=ref-1&limit=4%s", filter);
+    assert_string_equal(all_pages(store, params, &pages), ids);
+    assert_true(pages > 1);
+    free(ids);
+    free(expected);
+    free(answer);
+    free(hasty);
+}
+
+static void test_flow(void **state)
+{
+    (void)state;
+    Store *store = random_store(60000, 11);
+    check_flow(store, "", 30);
+    check_flow(store, "&order=desc", 40);
+    check_flow(store, "&type=positive&order=desc", 50);
+    check_flow(store, "&startTime=2025-01-01 10:00:00&order=desc", 60);
+    check_flow(store, "&endTime=2025-01-01 13:00:00", 70);
+    fake_store_reads(store);
+    check_ids(store, "destinationId=a&unit=SEK&reference=none", "");
+    assert_int_equal(fake_store_reads(store).fetched, 0);
+    fake_store_free(store);
+}
+
+/* A page of a flow with a quarter of all records is walked, and so is an hour of it. */
+static void test_long_flow(void **state)
+{
+    (void)state;
+    Store *store = random_store(60000, 11);
+    fake_store_publish(store); /* so that how many records a range has can be told */
+    fake_store_reads(store);
+    free(run_list(store, "destinationId=a&unit=EUR&reference=ref-1&limit=100", QUERY_JSON));
+    assert_in_range(fake_store_reads(store).fetched, 100, 1000);
+    free(run_list(store,
+                  "destinationId=a&unit=EUR&reference=ref-1&startTime=2025-01-01 10:00:00&endTime=2025-01-01 11:00:00",
+                  QUERY_NDJSON));
+    assert_in_range(fake_store_reads(store).fetched, 500, 3000);
+    fake_store_free(store);
+}
+
+/* Without the index the list is as long and in the same order, but it takes more reads. */
+static void test_flow_untold(void **state)
+{
+    (void)state;
+    Store *store = random_store(60000, 11);
+    const char *params = "destinationId=a&unit=SEK&reference=ref-1&order=desc";
+    char *expected = run_list(store, params, QUERY_NDJSON);
+    fake_store_untell_flows(store);
+    fake_store_reads(store);
+    char *answer = run_list(store, params, QUERY_NDJSON);
+    assert_true(strlen(expected) > 0);
+    assert_string_equal(answer, expected);
+    assert_true(fake_store_reads(store).fetched > 1000);
+    free(expected);
+    free(answer);
+    fake_store_free(store);
+}
+
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static char *run_hasty(Store *store, const char *params, QueryFormat format, size_t bytes_wanted)
@@ -380,11 +459,19 @@ static void test_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),     cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_problems),  cmocka_unit_test(test_many_problems),
-        cmocka_unit_test(test_pages),     cmocka_unit_test(test_cursor_of_another_list),
-        cmocka_unit_test(test_selective), cmocka_unit_test(test_selective_order),
-        cmocka_unit_test(test_steps),     cmocka_unit_test(test_selective_in_steps),
+        cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_many_problems),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_cursor_of_another_list),
+        cmocka_unit_test(test_selective),
+        cmocka_unit_test(test_selective_order),
+        cmocka_unit_test(test_flow),
+        cmocka_unit_test(test_long_flow),
+        cmocka_unit_test(test_flow_untold),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_selective_in_steps),
         cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests_name("query_list", tests, NULL, NULL);

@@ -383,6 +383,90 @@ Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisito
     return go_on ? find_by_scan(reader, &wanted, set->published_seq, visit, context, &go_on, reterr) : STATUS_OK;
 }
 
+/* ---- Flows ----------------------------------------------------------------------------------------------------------- */
+
+/* Reads the log backwards. */
+static Status newest_between(SqliteReader *reader, const Record *flow, int64_t after, int64_t through, int64_t *ret_seq,
+                             Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status =
+        row_prepare_select(reader->db, 0,
+                           "FROM records WHERE seq > ? AND seq <= ? AND destination_id = ? AND reference = ?"
+                           " AND unit = ? ORDER BY seq DESC LIMIT 1",
+                           &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 1, after);
+        sqlite3_bind_int64(stmt, 2, through);
+        db_bind_text(stmt, 3, flow->destination_id);
+        db_bind_text(stmt, 4, flow->reference);
+        db_bind_text(stmt, 5, flow->unit);
+        status = db_step(stmt, "search a flow", &row, reterr);
+    }
+    if (status == STATUS_OK) {
+        *ret_seq = row ? sqlite3_column_int64(stmt, 0) : 0;
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+typedef struct FlowCheck {
+    const Record *flow;
+    bool same;
+} FlowCheck;
+
+static bool check_flow(void *context, const StoredRecord *stored)
+{
+    FlowCheck *check = context;
+    check->same = record_same_flow(&stored->record, check->flow);
+    return false;
+}
+
+/* The newest published entry with that hash, 0 for none: each run has the newest of every hash in its range. */
+static Status newest_of_hash(SqliteReader *reader, uint64_t hash, int64_t *ret_seq, Error *reterr)
+{
+    const IndexSet *set = reader->view->set;
+    Status status = STATUS_OK;
+    uint64_t seq = 0;
+    size_t count = 0;
+    bool more;
+    for (size_t i = set->counts[INDEX_FLOWS]; i-- > 0 && count == 0 && status == STATUS_OK;) {
+        status = sqlite_distrust(reader, run_find(set->runs[INDEX_FLOWS][i], hash, &seq, 1, &count, &more, reterr));
+    }
+    *ret_seq = count ? (int64_t)seq : 0;
+    return status;
+}
+
+/* An entry of another flow hides those of this one, and a block that is not as it was written hides what it held. */
+static Status newest_published(SqliteReader *reader, const Record *flow, int64_t *ret_seq, Error *reterr)
+{
+    uint64_t seed = reader->store->base.info.hash_seed;
+    FlowCheck check = {.flow = flow};
+    int64_t seq = 0;
+    bool found, go_on;
+    Status status =
+        newest_of_hash(reader, record_flow_hash(flow->destination_id, flow->reference, flow->unit, seed), &seq, reterr);
+    if (status == STATUS_OK && seq > 0) {
+        status = visit_seq(reader, seq, NULL, check_flow, &check, &found, &go_on, reterr);
+        seq = check.same ? seq : FLOW_UNTOLD;
+    } else if (status == STATUS_BROKEN) {
+        seq = FLOW_UNTOLD;
+        status = STATUS_OK;
+    }
+    *ret_seq = seq;
+    return status;
+}
+
+Status sqlite_find_flow(StoreReader *base, Str destination_id, Str reference, Str unit, int64_t *ret_seq, Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    const SqliteView *view = reader->view;
+    Record flow = {.destination_id = destination_id, .reference = reference, .unit = unit};
+    Status status = newest_between(reader, &flow, view->set->published_seq, view->base.bound, ret_seq, reterr);
+    return status == STATUS_OK && *ret_seq == 0 ? newest_published(reader, &flow, ret_seq, reterr) : status;
+}
+
 /* ---- What is not a record -------------------------------------------------------------------------------------------- */
 
 Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,

@@ -85,6 +85,7 @@ static const StoreOps sqlite_ops = {
     .view_free = sqlite_view_free,
     .get = sqlite_get,
     .find = sqlite_find,
+    .find_flow = sqlite_find_flow,
     .scan = sqlite_scan,
     .walk_times = sqlite_walk_times,
     .estimate_times = sqlite_estimate_times,

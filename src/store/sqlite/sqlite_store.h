@@ -147,6 +147,8 @@ void sqlite_view_free(StoreView *base);
 Status sqlite_get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context,
                    Error *reterr) MUST_CHECK;
+Status sqlite_find_flow(StoreReader *base, Str destination_id, Str reference, Str unit, int64_t *ret_seq,
+                        Error *reterr) MUST_CHECK;
 Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
                    void *context, Error *reterr) MUST_CHECK;
 Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
