@@ -112,13 +112,15 @@ static Status submit(StoreTarget *target, IngestBatch *batch, Error *reterr)
                : status;
 }
 
-/* A full disk may get room while we wait; nothing has happened until then. */
+/* A full disk may get room while we wait. Nothing has happened until then, or what has counts once all the same. */
+static bool may_try_again(Status status) { return status == STATUS_BUSY || status == STATUS_UNKNOWN; }
+
 static Status commit(IngestTarget *base, IngestBatch *batch, Error *reterr)
 {
     StoreTarget *target = (StoreTarget *)base;
     int64_t since = clock_monotonic_us(&clock_system);
     Status status;
-    while ((status = submit(target, batch, reterr)) == STATUS_BUSY &&
+    while (may_try_again(status = submit(target, batch, reterr)) &&
            clock_monotonic_us(&clock_system) - since < target->options.wait_us) {
         usleep(RETRY_US);
     }

@@ -81,7 +81,8 @@ static void run_batch(Processor *processor, Submission *first)
     if (status == STATUS_OK && processor->options.committed) {
         processor->options.committed(processor->options.self, store_last_seq(processor->options.store));
     }
-    if (status == STATUS_BROKEN || status == STATUS_UNKNOWN) {
+    /* After UNKNOWN the store may go on, or not: the housekeeping that follows each batch is told. */
+    if (status == STATUS_BROKEN) {
         break_down(processor, &error);
     }
 }

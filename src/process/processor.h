@@ -18,7 +18,8 @@ typedef struct Submission {
     size_t bytes; /* what it counts for in the queue's bound; at least 1 */
     /* Called once, on the processor's thread, when the batch is on disk or has failed. Must not block. The submission belongs
      * to the caller again from the moment it is called. `status` is OK when the batch was committed (then see work.status and
-     * the outcomes), BUSY when nothing happened, UNKNOWN or BROKEN when it may have. May call processor_submit. */
+     * the outcomes), BUSY when nothing happened, UNKNOWN when it may have, BROKEN when nothing more can. Of none of them but
+     * OK may anything be acknowledged. May call processor_submit. */
     void (*done)(struct Submission *submission, Status status, const Error *error);
     void *owner;             /* the caller's */
     struct Submission *next; /* the queue's */

@@ -103,12 +103,15 @@ enum { STORE_BATCH_RECORDS_MAX = 32768 };
 
 /* Applies all work in one transaction and has it on disk before it returns.
  * OK: each work's status and outcomes say what became of it. BUSY: nothing happened (no room on disk, the database locked by another
- * program). REFUSED: more than STORE_BATCH_RECORDS_MAX records, which is the caller's mistake. UNKNOWN or BROKEN: the
- * store takes nothing more; nothing of this batch may be acknowledged. */
+ * program). REFUSED: more than STORE_BATCH_RECORDS_MAX records, which is the caller's mistake. UNKNOWN: the commit itself failed, and the
+ * batch may be there after the next start, all of it or nothing; until then nobody sees it, and the next batch that is committed
+ * ends the doubt, since it takes its place. Whether the store goes on, the next call says: with BROKEN it does not. BROKEN: nothing of
+ * it happened, and the store takes nothing more. Nothing that was not OK may be acknowledged; sending it again is safe. */
 Status store_apply(Store *store, Work *first, Error *reterr) MUST_CHECK;
 
 /* Does a bounded piece of housekeeping: publishes derived data when enough has come in (or when `idle`), merges runs, moves
- * the WAL into the database. Call it between batches, and again while it says there is more to do and nothing waits. */
+ * the WAL into the database. Call it after each batch, and again while it says there is more to do and nothing waits. BROKEN, with
+ * the reason, when the store takes nothing more, whenever that began. */
 Status store_maintain(Store *store, bool idle, bool *ret_more, Error *reterr) MUST_CHECK;
 
 /* The rules in force after the last apply. Writing side; the caller keeps a reference when it crosses threads. */

@@ -62,9 +62,109 @@ void clients_release(World *world)
     for (Call *call; (call = list_take(&world->clients.repeat));) {
         call_free(call);
     }
-    for (Call *call; (call = list_take(&world->clients.unsure));) {
-        call_free(call);
+    clients_forget_unsure(world);
+}
+
+/* ---- What is unsure --------------------------------------------------------------------------------------------------------- */
+
+/* Batches of all lives have different numbers. */
+static int64_t batch_number(const World *world)
+{
+    ProcessorMetrics metrics;
+    processor_metrics(world->machine.processor, &metrics);
+    return world->lives << 32 | metrics.batches;
+}
+
+/* The call itself is free to be made again at once. */
+static void add_unsure(World *world, const Call *call)
+{
+    Clients *clients = &world->clients;
+    Unsure *unsure = need(calloc(1, sizeof *unsure)), **place = &clients->unsure;
+    size_t bytes = call->work.count * sizeof *call->work.items;
+    *unsure = (Unsure){.batch = batch_number(world), .call = call->number, .work = call->work};
+    if (bytes > 0) {
+        unsure->work.items = memcpy(need(malloc(bytes)), call->work.items, bytes);
     }
+    while (*place && (*place)->batch == unsure->batch) {
+        place = &(*place)->next;
+    }
+    unsure->next = *place;
+    *place = unsure;
+    clients->unsure_count++;
+}
+
+void clients_forget_unsure(World *world)
+{
+    Clients *clients = &world->clients;
+    for (Unsure *unsure; (unsure = clients->unsure);) {
+        clients->unsure = unsure->next;
+        free((Record *)(uintptr_t)unsure->work.items);
+        free(unsure);
+    }
+    clients->unsure_count = 0;
+}
+
+static void apply_unsure(World *world, const Unsure *unsure)
+{
+    ModelAnswer answer = {.outcomes = need(calloc(unsure->work.count + 1, sizeof *answer.outcomes))};
+    model_apply(&world->model, &unsure->work, &answer);
+    free(answer.outcomes);
+}
+
+/* Whether it is this batch, the first one of the list, that the store has behind what the model has; then the model has it, too. */
+static bool has_happened(World *world, const Unsure *batch)
+{
+    ModelMark mark = model_mark(&world->model);
+    for (const Unsure *unsure = batch; unsure && unsure->batch == batch->batch; unsure = unsure->next) {
+        apply_unsure(world, unsure);
+    }
+    bool same = reading_is_same(world, (int64_t)mark.count);
+    if (!same) {
+        model_rewind(&world->model, &mark);
+    }
+    return same;
+}
+
+static const Unsure *next_batch(const Unsure *batch)
+{
+    const Unsure *next = batch;
+    while (next && next->batch == batch->batch) {
+        next = next->next;
+    }
+    return next;
+}
+
+static _Noreturn void fail_settling(World *world)
+{
+    char expected[200], found[64];
+    size_t unsure = world->clients.unsure_count;
+    int len = snprintf(expected, sizeof expected, "the log up to seq %" PRId64 ", ", model_last_seq(&world->model));
+    snprintf(expected + len, sizeof expected - (size_t)len,
+             unsure ? "and behind it at most one batch, whole, of those whose commit failed (%zu calls)"
+                    : "and nothing behind it, since no commit was left unsure",
+             unsure);
+    reading_put_state(world, found, sizeof found);
+    story_fail(&world->story, "what the store has after its start", expected, found);
+}
+
+void clients_settle(World *world)
+{
+    const Unsure *batch = world->clients.unsure;
+    if (reading_is_same(world, model_last_seq(&world->model))) {
+        if (batch) {
+            story_tell(&world->story, "%zu unsure calls turn out to be absent", world->clients.unsure_count);
+        }
+        clients_forget_unsure(world);
+        return;
+    }
+    while (batch && !has_happened(world, batch)) {
+        batch = next_batch(batch);
+    }
+    if (!batch) {
+        fail_settling(world);
+    }
+    story_tell(&world->story, "the unsure batch with call %" PRId64 " turns out to be there", batch->call);
+    clients_forget_unsure(world);
 }
 
 /* ---- What a call was told ---------------------------------------------------------------------------------------------------- */
@@ -148,10 +248,9 @@ static void tell_done(Call *call)
 }
 
 /* After the power was cut or a sync failed, only that may still be told which needs no disk: that something was there before. */
-static void check_may_tell(Call *call, const ModelMark *before)
+static void check_may_tell(Call *call, bool changed)
 {
     World *world = call->world;
-    bool changed = before->count != world->model.count || !model_same_rules(&world->model, before);
     if (changed && sim_disk_is_frozen(world->machine.disk)) {
         story_failf(&world->story, "call %" PRId64 " was acknowledged after the power was cut", call->number);
     }
@@ -168,7 +267,11 @@ static void check_answer(Call *call)
     ModelMark before = model_mark(&world->model);
     model_apply(&world->model, &call->work, &answer);
     tell_done(call);
-    check_may_tell(call, &before);
+    bool changed = before.count != world->model.count || !model_same_rules(&world->model, &before);
+    check_may_tell(call, changed);
+    if (changed) {
+        clients_forget_unsure(world); /* this commit has taken its place */
+    }
     if (call->submission.work.status != answer.status) {
         story_fail(&world->story, "the status of a call", status_name(answer.status),
                    status_name(call->submission.work.status));
@@ -203,12 +306,10 @@ static void on_done(Submission *submission, Status status, const Error *error)
     }
     story_tell(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
     faults_check_failure(world, status, error->message);
-    /* The first batch that fails was under way in the store; to what comes after it, nothing can have happened. */
-    if (status != STATUS_BUSY && !world->machine.broken) {
-        list_add(&world->clients.unsure, call);
-    } else {
-        again_or_never(call);
+    if (status == STATUS_UNKNOWN) {
+        add_unsure(world, call);
     }
+    again_or_never(call);
 }
 
 /* ---- Making calls --------------------------------------------------------------------------------------------------------------- */
@@ -307,48 +408,6 @@ void clients_call(World *world)
 bool clients_wait(const World *world) { return world->clients.queue_bytes > 0; }
 
 void clients_begin_life(World *world) { world->clients.told = (ProcessorMetrics){0}; }
-
-/* ---- What is unsure ------------------------------------------------------------------------------------------------------------- */
-
-static void apply_unsure(World *world)
-{
-    for (Call *call = world->clients.unsure.first; call; call = call->next) {
-        ModelAnswer answer = {.outcomes = call->expected};
-        model_apply(&world->model, &call->work, &answer);
-    }
-}
-
-void clients_settle(World *world, int64_t last_seq, bool (*same_rules)(World *world))
-{
-    ModelMark mark = model_mark(&world->model);
-    size_t unsure = world->clients.unsure.count;
-    bool absent = last_seq == model_last_seq(&world->model) && same_rules(world);
-    if (!absent) {
-        int64_t without = model_last_seq(&world->model);
-        apply_unsure(world);
-        if (last_seq != model_last_seq(&world->model) || !same_rules(world)) {
-            char expected[128], found[128];
-            snprintf(expected, sizeof expected,
-                     "%zu unsure calls wholly absent (seq %" PRId64 ") or wholly there (seq %" PRId64 ")", unsure,
-                     without, model_last_seq(&world->model));
-            snprintf(found, sizeof found, "seq %" PRId64 "%s", last_seq,
-                     same_rules(world) ? "" : ", and other rules than these");
-            model_rewind(&world->model, &mark);
-            story_fail(&world->story, "what the store has after its start", expected, found);
-        }
-    }
-    if (unsure > 0) {
-        story_tell(&world->story, "%zu unsure calls turn out to be %s", unsure, absent ? "absent" : "there");
-    }
-    clients_forget_unsure(world);
-}
-
-void clients_forget_unsure(World *world)
-{
-    for (Call *call; (call = list_take(&world->clients.unsure));) {
-        again_or_never(call);
-    }
-}
 
 void clients_committed(void *self, int64_t last_seq)
 {

@@ -1,8 +1,9 @@
 /* Those who hand records and rules in, through several intakes, each with several calls under way; and what they are told,
  * held against the model.
  *
- * A call that was told BUSY, or that was cut off, is made again most of the time, as clients do. A call that was cut off while the
- * store worked on it may have happened: clients_settle finds out after the next start, and from then on it has, or has not. */
+ * A call that was told BUSY, or that was cut off, is made again most of the time, as clients do. A batch whose commit failed may have
+ * happened: the next commit in the same life says that it has not, and otherwise clients_settle finds out after the next start. From then
+ * on it has, or has not. */
 #ifndef WEIR_TESTS_SIM_CLIENTS_H
 #define WEIR_TESTS_SIM_CLIENTS_H
 
@@ -19,13 +20,22 @@ typedef struct CallList {
     size_t count;
 } CallList;
 
+/* What was handed in with a batch whose commit failed. */
+typedef struct Unsure {
+    struct Unsure *next;
+    int64_t batch; /* those with the same number happened together or not at all */
+    int64_t call;
+    ModelWork work; /* owns its items */
+} Unsure;
+
 typedef struct Clients {
     uint64_t random;
     size_t intakes, calls_max; /* calls under way of each intake */
     size_t under_way[CLIENTS_INTAKES_MAX];
     size_t queue_bytes; /* of all calls under way */
     CallList repeat;    /* to be made again */
-    CallList unsure;    /* may have happened, in this order */
+    Unsure *unsure;     /* the newest batch first, each in the order of its calls */
+    size_t unsure_count;
     int64_t number;
     ProcessorMetrics told; /* what the processor must have counted in this life */
 } Clients;
@@ -41,9 +51,8 @@ bool clients_wait(const World *world);
 /* Calls begin to count anew. */
 void clients_begin_life(World *world);
 
-/* After a start: what was unsure has happened, all of it, or nothing of it. `last_seq` and `same_rules` tell what the store has:
- * same_rules(world) whether its rules are the model's. */
-void clients_settle(World *world, int64_t last_seq, bool (*same_rules)(World *world));
+/* After a start: one of the batches that were unsure has happened, all of it, or none has. */
+void clients_settle(World *world);
 
 /* What was unsure never happened. */
 void clients_forget_unsure(World *world);

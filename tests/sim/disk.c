@@ -98,9 +98,9 @@ static uint64_t free_room(const SimDisk *disk)
     return disk->names.used < disk->limit ? disk->limit - disk->names.used : 0;
 }
 
-static bool is_meant(const SimFault *fault, SimOp op, const char *path, bool in_place)
+static bool is_meant(const SimFault *fault, SimOp op, const char *path)
 {
-    if (!(fault->ops & op) || (in_place && fault->failure == SIM_FAIL_FULL)) {
+    if (!(fault->ops & op)) {
         return false;
     }
     size_t len = strlen(path), suffix_len = fault->suffix ? strlen(fault->suffix) : 0;
@@ -111,7 +111,7 @@ static bool is_meant(const SimFault *fault, SimOp op, const char *path, bool in_
 typedef enum Verdict { GO, STRUCK_ERROR, STRUCK_FULL, STRUCK_FREEZE, FROZEN } Verdict;
 
 /* Every armed fault counts, and the first whose time has come strikes. */
-static Verdict strike(SimDisk *disk, SimOp op, const char *path, bool in_place)
+static Verdict strike(SimDisk *disk, SimOp op, const char *path)
 {
     static const Verdict verdicts[] = {
         [SIM_FAIL_ERROR] = STRUCK_ERROR, [SIM_FAIL_FULL] = STRUCK_FULL, [SIM_FAIL_FREEZE] = STRUCK_FREEZE};
@@ -119,7 +119,7 @@ static Verdict strike(SimDisk *disk, SimOp op, const char *path, bool in_place)
     size_t kept = 0;
     for (size_t i = 0; i < disk->armed_count; i++) {
         Armed armed = disk->armed[i];
-        bool strikes = is_meant(&armed.fault, op, path, in_place) && (armed.fired || --armed.fault.nth == 0);
+        bool strikes = is_meant(&armed.fault, op, path) && (armed.fired || --armed.fault.nth == 0);
         if (strikes && verdict == GO) {
             verdict = verdicts[armed.fault.failure];
         }
@@ -140,7 +140,6 @@ typedef struct Call {
     SimOp op;
     const char *path, *target; /* of a rename; else NULL */
     uint64_t count, offset;    /* of a read or write, or the length of a truncation */
-    bool in_place;             /* a write that needs no more room than the file has */
     Verdict verdict;
 } Call;
 
@@ -150,7 +149,7 @@ static bool call_begin(Call *call)
     SimDisk *disk = call->disk;
     disk->counts[__builtin_ctz(call->op)]++;
     disk->number++;
-    call->verdict = disk->frozen ? FROZEN : disk->armed_count ? strike(disk, call->op, call->path, call->in_place) : GO;
+    call->verdict = disk->frozen ? FROZEN : disk->armed_count ? strike(disk, call->op, call->path) : GO;
     disk->struck += call->verdict != GO && call->verdict != FROZEN;
     disk->frozen = disk->frozen || call->verdict == STRUCK_FREEZE;
     return call->verdict == GO || call->verdict == STRUCK_FREEZE;
@@ -271,19 +270,25 @@ static size_t fitting(const SimFile *file, uint64_t offset, size_t count)
     return offset >= end_max ? 0 : end_max - offset < count ? (size_t)(end_max - offset) : count;
 }
 
+/* How much of a write is done that fails. Who is told that there is no room has not had all of it written; after an error, that may be.
+ * Often it is all that may be: over older bytes with the same end, that is as good as all. */
+static size_t draw_done(SimDisk *disk, Verdict verdict, size_t fitting_bytes, size_t count)
+{
+    size_t most = verdict == STRUCK_FULL && fitting_bytes == count && count > 0 ? count - 1 : fitting_bytes;
+    bool is_most = random_below(&disk->random, 3) == 0;
+    return is_most ? most : (size_t)random_below(&disk->random, most + 1);
+}
+
 SimResult sim_file_write(SimFile *file, uint64_t offset, const void *data, size_t count)
 {
     Call call = {.disk = file->disk, .op = SIM_WRITE, .path = file->path, .count = count, .offset = offset};
-    call.in_place = offset + count <= sim_node_bytes(file->node);
     bool goes = call_begin(&call);
     size_t done = fitting(file, offset, count);
     SimResult result = done == count ? SIM_OK : SIM_FULL;
     if (call.verdict == FROZEN) {
         done = 0;
-    } else if (
-        !goes) { /* who is told that there is no room has not had all of it written; after an error, that may be */
-        size_t most = call.verdict == STRUCK_FULL && done == count && count > 0 ? count - 1 : done;
-        done = (size_t)random_below(&file->disk->random, most + 1);
+    } else if (!goes) {
+        done = draw_done(file->disk, call.verdict, done, count);
     }
     sim_node_write(file->node, offset, data, done);
     return call_end(&call, result);

@@ -71,8 +71,8 @@ typedef enum SimFailure {
      * lost stays lost although a later sync of the same file says OK ("fsyncgate": Linux marks the pages clean). Whether
      * reads go on showing what was lost is drawn, too; both happen. Anything else has done nothing. */
     SIM_FAIL_ERROR,
-    /* No space left: as the error, under its other name. A write within the file's length needs no space, and is neither counted nor
-     * struck; another call that needs none takes it for an error. */
+    /* No space left: as the error, under its other name. A write within the file's length is struck, too: file systems that copy what is
+     * written need room for it. A call that needs none takes it for an error. */
     SIM_FAIL_FULL,
     /* The power is about to fail: this operation still happens as an unsynced one (a sync does nothing), it and all that
      * follow answer with an I/O error and change nothing more, so that the program unwinds by itself. Nothing may be

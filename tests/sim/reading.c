@@ -48,7 +48,9 @@ static bool resume_view(World *world)
     Error error = {0};
     uint64_t struck = faults_struck(world);
     Status status = machine_reader(&world->machine, MACHINE_READER_HELD, &reader, &error);
-    if (status == STATUS_OK && !held->looking) {
+    if (status == STATUS_OK && held->looking) {
+        status = reader_check(reader, &error);
+    } else if (status == STATUS_OK) {
         status = reader_resume(reader, held->view, &error);
         held->looking = status == STATUS_OK;
     }
@@ -196,26 +198,32 @@ static void end_look(StoreReader *reader, StoreView *view)
     view_free(view);
 }
 
-bool reading_last_seq(World *world, int64_t *ret_last_seq)
+static StoreReader *begin_look_after_start(World *world, StoreView **ret_view)
 {
-    StoreView *view = NULL;
-    StoreReader *reader = begin_look(world, &view);
-    if (reader) {
-        *ret_last_seq = view_bound(view);
-        end_look(reader, view);
+    StoreReader *reader = begin_look(world, ret_view);
+    if (!reader) {
+        story_failf(&world->story, "the store was opened, but cannot be read");
     }
-    return reader != NULL;
+    return reader;
 }
 
-bool reading_same_rules(World *world)
+bool reading_is_same(World *world, int64_t after)
 {
     StoreView *view = NULL;
-    StoreReader *reader = begin_look(world, &view);
-    bool same = !reader || walk_rules(world, reader);
-    if (reader) {
-        end_look(reader, view);
-    }
+    StoreReader *reader = begin_look_after_start(world, &view);
+    bool same = view_bound(view) == model_last_seq(&world->model) && walk_is_same(world, reader, after) &&
+                walk_rules(world, reader);
+    end_look(reader, view);
     return same;
+}
+
+void reading_put_state(World *world, char *ret_text, size_t room)
+{
+    StoreView *view = NULL;
+    StoreReader *reader = begin_look_after_start(world, &view);
+    snprintf(ret_text, room, "a log up to seq %" PRId64 "%s", view_bound(view),
+             walk_rules(world, reader) ? "" : ", and other rules than these");
+    end_look(reader, view);
 }
 
 static void check_metrics(World *world)

@@ -38,8 +38,10 @@ void reading_end_life(World *world);
 /* The log has become shorter: those who read on begin where it ends. */
 void reading_rewound(World *world);
 
-/* What the store has to be held against unsure calls with. False: the reader was struck by a fault. */
-bool reading_last_seq(World *world, int64_t *ret_last_seq);
-bool reading_same_rules(World *world);
+/* Whether the store has exactly what the model has, as far as that shows behind the sequence `after` and in the rules. Ends the run when it
+ * cannot be read. */
+bool reading_is_same(World *world, int64_t after);
+/* "seq 7, and 2 rules" */
+void reading_put_state(World *world, char *ret_text, size_t room);
 
 #endif

@@ -139,7 +139,7 @@ void damage_keep(World *world)
 {
     static RunFiles files;
     Faults *faults = &world->faults;
-    if (world->clients.unsure.count > 0 || bytes_of(world, DB_PATH) == 0) {
+    if (world->clients.unsure_count > 0 || bytes_of(world, DB_PATH) == 0) {
         return;
     }
     damage_forget_kept(world);

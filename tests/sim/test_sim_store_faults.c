@@ -118,7 +118,7 @@ static void live(Life *life)
         }
         life->attempted = batch + 1;
         Status status = apply_batch(life, batch, outcomes);
-        if (status == STATUS_BUSY) {
+        if (status == STATUS_BUSY || status == STATUS_UNKNOWN) {
             sim_disk_limit(life->disk, UINT64_MAX);
             status = apply_batch(life, batch, outcomes);
         }

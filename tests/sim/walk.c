@@ -35,18 +35,34 @@ static void put_totals(const ModelTotals *totals, int64_t prev_seq, char *ret_te
              plain_decimal(totals->negative, 0, negative), prev_seq);
 }
 
+/* Only when it is needed: most records are right. */
+typedef struct Place {
+    char text[256];
+} Place;
+
+static Place place_of(const StoredRecord *stored, const char *what)
+{
+    Place place;
+    snprintf(place.text, sizeof place.text, "%s: record %" PRId64, what, stored->seq);
+    return place;
+}
+
+static bool is_same_record(const Record *is, const Record *right)
+{
+    return str_equal(is->record_id, right->record_id) && is->time_us == right->time_us &&
+           str_equal(is->source_id, right->source_id) && str_equal(is->destination_id, right->destination_id) &&
+           is->type == right->type && is->value == right->value && str_equal(is->unit, right->unit) &&
+           str_equal(is->reference, right->reference) && str_equal(is->traceparent, right->traceparent);
+}
+
 static void check_content(World *world, const StoredRecord *stored, const ModelEntry *entry, const char *what)
 {
     const Record *is = &stored->record, *right = &entry->record;
-    bool same = str_equal(is->record_id, right->record_id) && is->time_us == right->time_us &&
-                str_equal(is->source_id, right->source_id) && str_equal(is->destination_id, right->destination_id) &&
-                is->type == right->type && is->value == right->value && str_equal(is->unit, right->unit) &&
-                str_equal(is->reference, right->reference) && str_equal(is->traceparent, right->traceparent);
-    if (!same) {
+    if (!is_same_record(is, right)) {
         char expected[1600], found[1600];
         put_record(right, expected, sizeof expected);
         put_record(is, found, sizeof found);
-        story_fail(&world->story, what, expected, found);
+        story_fail(&world->story, place_of(stored, what).text, expected, found);
     }
 }
 
@@ -65,22 +81,20 @@ static void check_totals(World *world, const StoredRecord *stored, const ModelEn
         put_totals(&right, entry->prev_seq, expected, sizeof expected);
         put_totals(&shown, stored->prev_seq, found, sizeof found);
         walk_tell_record(world, &entry->record);
-        story_fail(&world->story, what, expected, found);
+        story_fail(&world->story, place_of(stored, what).text, expected, found);
     }
 }
 
 void walk_check_record(World *world, const StoredRecord *stored, int64_t seq, const char *what)
 {
-    char place[256];
-    snprintf(place, sizeof place, "%s: record %" PRId64, what, stored->seq);
     if (stored->seq != seq || seq > model_last_seq(&world->model) || model_at(&world->model, seq)->is_alert) {
         char expected[64];
         snprintf(expected, sizeof expected, "seq %" PRId64 ", of a record", seq);
-        story_fail(&world->story, what, expected, place);
+        story_fail(&world->story, what, expected, place_of(stored, what).text);
     }
     const ModelEntry *entry = model_at(&world->model, seq);
-    check_content(world, stored, entry, place);
-    check_totals(world, stored, entry, place);
+    check_content(world, stored, entry, what);
+    check_totals(world, stored, entry, what);
 }
 
 /* ---- Walks ------------------------------------------------------------------------------------------------------------------ */
@@ -145,6 +159,37 @@ bool walk_scan(World *world, StoreReader *reader, int64_t after, int64_t bound, 
     }
     free(seqs);
     return status == STATUS_OK;
+}
+
+typedef struct Comparison {
+    const Model *model;
+    size_t count;
+    bool same;
+} Comparison;
+
+static bool visit_compared(void *context, const StoredRecord *stored)
+{
+    Comparison *comparison = context;
+    const ModelEntry *entry = model_at(comparison->model, stored->seq);
+    comparison->same = !entry->is_alert && is_same_record(&stored->record, &entry->record);
+    comparison->count++;
+    return comparison->same;
+}
+
+bool walk_is_same(World *world, StoreReader *reader, int64_t after)
+{
+    Error error = {0};
+    Comparison comparison = {.model = &world->model, .same = true};
+    size_t right = 0;
+    free(seqs_by_commit(&world->model, after, model_last_seq(&world->model), &right));
+    uint64_t struck = faults_struck(world);
+    Status status =
+        reader_scan(reader, after, model_last_seq(&world->model), FIELD_ALL, visit_compared, &comparison, &error);
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "what came last", status, error.message);
+        return true;
+    }
+    return comparison.same && comparison.count == right;
 }
 
 bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descending, const char *what)

@@ -15,6 +15,8 @@ bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descendin
 void walk_between(World *world, StoreReader *reader, const StoreView *view);
 void walk_find(World *world, StoreReader *reader, int64_t bound, Str id, Str source);
 bool walk_messages(World *world, StoreReader *reader, int64_t bound);
+/* Whether the records behind `after` are the model's, by their content. Fails nothing. */
+bool walk_is_same(World *world, StoreReader *reader, int64_t after);
 /* Whether the rules in the store are the model's. */
 bool walk_rules(World *world, StoreReader *reader);
 

@@ -100,14 +100,10 @@ static void boot(World *world, bool rebuild)
 
 static void begin_life(World *world, bool rebuild)
 {
-    int64_t last_seq = 0;
     boot(world, rebuild);
     sim_disk_disarm(world->machine.disk);
     clients_begin_life(world);
-    if (!reading_last_seq(world, &last_seq)) {
-        story_failf(&world->story, "the store was opened, but cannot be read");
-    }
-    clients_settle(world, last_seq, reading_same_rules);
+    clients_settle(world);
     reading_all(world);
     faults_after_boot(world);
 }

@@ -242,15 +242,46 @@ static void test_busy_store_is_told_and_goes_on(void **state)
     assert_int_equal(told.broken, 0);
 }
 
-/* The first failure is told as it was; after it, the store is not asked again. */
-static void test_broken_store_is_reported_once(void **state)
+/* A commit that found the disk full: those who wait are told that it may have happened, and the store goes on. */
+static void test_an_unsure_batch_is_told_and_it_goes_on(void **state)
 {
     Fixture *fixture = *state;
     fixture->store.answer = STATUS_UNKNOWN;
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    wait_for(&told.count, 1);
+    assert_int_equal(told.last_status, STATUS_UNKNOWN);
+    assert_int_equal(told.committed, 0);
+    fixture->store.answer = STATUS_OK;
+    assert_int_equal(submit(fixture, 1, 1), STATUS_OK);
+    wait_for(&told.count, 2);
+    assert_int_equal(told.last_status, STATUS_OK);
+    assert_int_equal(told.broken, 0);
+}
+
+/* A commit that failed for good: told as it was, and the housekeeping that follows ends it, with nothing handed in between. */
+static void test_an_unsure_batch_can_be_the_end(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->store.answer = STATUS_UNKNOWN;
+    fixture->store.maintain_answer = STATUS_BROKEN;
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    wait_for(&told.broken, 1);
+    assert_int_equal(told.last_status, STATUS_UNKNOWN);
+    assert_int_equal(submit(fixture, 1, 1), STATUS_OK);
+    wait_for(&told.count, 2);
+    assert_int_equal(told.last_status, STATUS_BROKEN);
+    assert_int_equal(fixture->store.batches, 1);
+}
+
+/* After the end the store is not asked again. */
+static void test_broken_store_is_reported_once(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->store.answer = STATUS_BROKEN;
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(submit(fixture, i, 1), STATUS_OK);
         wait_for(&told.count, (int)i + 1);
-        assert_int_equal(told.last_status, i == 0 ? STATUS_UNKNOWN : STATUS_BROKEN);
+        assert_int_equal(told.last_status, STATUS_BROKEN);
     }
     assert_int_equal(fixture->store.batches, 1);
     assert_int_equal(told.committed, 0);
@@ -355,6 +386,8 @@ int main(void)
         PROCESSOR_TEST(test_full_queue_is_busy),
         PROCESSOR_TEST(test_stop_finishes_what_waits),
         PROCESSOR_TEST(test_busy_store_is_told_and_goes_on),
+        PROCESSOR_TEST(test_an_unsure_batch_is_told_and_it_goes_on),
+        PROCESSOR_TEST(test_an_unsure_batch_can_be_the_end),
         PROCESSOR_TEST(test_broken_store_is_reported_once),
         PROCESSOR_TEST(test_failed_housekeeping_is_the_end),
         PROCESSOR_TEST(test_quiet_is_used),

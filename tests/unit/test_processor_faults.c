@@ -37,12 +37,13 @@ typedef struct Life {
 
 static Life *life_of(Store *base) { return (Life *)base; }
 
-/* Housekeeping that fails is final, whatever it says: the store itself puts off what can be put off. */
+/* Housekeeping that fails is final, whatever it says: the store itself puts off what can be put off. A batch that fails is not, but for
+ * BROKEN: after UNKNOWN the store may go on. */
 static bool fails_now(Life *life, bool is_apply)
 {
     assert_false(life->is_over);
     bool fails = ++life->calls == life->fail_at;
-    life->is_over = fails && (!is_apply || life->failure == STATUS_UNKNOWN || life->failure == STATUS_BROKEN);
+    life->is_over = fails && (!is_apply || life->failure == STATUS_BROKEN);
     *(is_apply ? &life->fails_apply : &life->fails_maintain) |= fails;
     return fails;
 }

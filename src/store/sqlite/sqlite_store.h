@@ -42,7 +42,8 @@ typedef struct SqliteStore {
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
     int64_t checked_free_us;
     int64_t restart_us; /* not before does a checkpoint wait for readers again */
-    atomic_bool broken; /* a sync or the file failed: nothing more is acknowledged, or shown */
+    atomic_bool broken; /* a sync or the file failed: nothing more is acknowledged, or shown, */
+    Error why;          /* for this reason; the writer's own */
     Tally tally;
     Counters counters;
 } SqliteStore;

@@ -147,26 +147,45 @@ static Status roll_back(SqliteStore *store, Tally before, Error *reterr)
     return status == STATUS_OK ? sqlite_load_rules(store, reterr) : status;
 }
 
-/* Nothing happened, if the disk is full; memory that gives out in the middle of a commit can leave it done or not. */
-static bool can_roll_back(const SqliteStore *store, Status status, bool in_commit)
-{
-    return status == STATUS_BUSY && (!in_commit || sqlite3_errcode(store->db) == SQLITE_FULL);
-}
-
-static Status break_down(SqliteStore *store, Status status)
+static Status break_down(SqliteStore *store, Status status, const Error *why)
 {
     store->broken = true;
+    store->why = *why;
     return status;
 }
 
-static Status fail_batch(SqliteStore *store, Tally before, Status status, bool in_commit)
+/* A commit that found the disk full was refused within one of its frames. Where files are copied when they are written, that may have
+ * been a frame in the place of an older one of the same page, with the same end: then all of it is in the WAL. This process does not
+ * look there and its next commit writes over it, but a start after a kill would find it. */
+static Status refuse_unsure(SqliteStore *store, Tally before, Error *error)
+{
+    Error ignored;
+    if (roll_back(store, before, &ignored) != STATUS_OK) {
+        return break_down(store, STATUS_UNKNOWN, error);
+    }
+    return error_set(
+        error, STATUS_UNKNOWN,
+        "the disk was full when this was to be committed, and it may have happened all the same; make room "
+        "and send it again, which is safe");
+}
+
+/* Memory that gives out in the middle of a commit can leave it done or not; so can a sync that fails. */
+static Status fail_commit(SqliteStore *store, Tally before, Error *error)
+{
+    if (sqlite3_errcode(store->db) == SQLITE_FULL) {
+        return refuse_unsure(store, before, error);
+    }
+    store->counters.sync_failed++;
+    return break_down(store, STATUS_UNKNOWN, error);
+}
+
+static Status fail_batch(SqliteStore *store, Tally before, Status status, const Error *error)
 {
     Error ignored; /* the first reason is the one to tell */
-    if (can_roll_back(store, status, in_commit) && roll_back(store, before, &ignored) == STATUS_OK) {
+    if (status == STATUS_BUSY && roll_back(store, before, &ignored) == STATUS_OK) {
         return STATUS_BUSY;
     }
-    store->counters.sync_failed += in_commit;
-    return break_down(store, in_commit ? STATUS_UNKNOWN : STATUS_BROKEN);
+    return break_down(store, STATUS_BROKEN, error);
 }
 
 static Status apply_work(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
@@ -224,14 +243,13 @@ static Status check_batch(SqliteStore *store, const Work *first, Error *reterr)
 static Status make_room(SqliteStore *store, const Work *first, Error *reterr)
 {
     Status status = derived_make_room(store->derived, count_records(first), reterr);
-    return status == STATUS_OK || status == STATUS_BUSY ? status : break_down(store, STATUS_BROKEN);
+    return status == STATUS_OK || status == STATUS_BUSY ? status : break_down(store, STATUS_BROKEN, reterr);
 }
 
 static Status commit_all(SqliteStore *store, Work *first, Error *reterr)
 {
     Tally before = store->tally;
     int64_t start_us = clock_monotonic_us(store->options.clock);
-    bool in_commit = false;
     Status status = db_exec(store->db, "BEGIN IMMEDIATE", reterr);
     if (status == STATUS_BUSY) {
         return status; /* nothing was begun, and nothing in memory has changed */
@@ -239,12 +257,11 @@ static Status commit_all(SqliteStore *store, Work *first, Error *reterr)
     if (status == STATUS_OK) {
         status = apply_all(store, first, reterr);
     }
-    if (status == STATUS_OK) {
-        in_commit = true;
-        status = db_exec(store->db, "COMMIT", reterr);
-    }
     if (status != STATUS_OK) {
-        return fail_batch(store, before, status, in_commit);
+        return fail_batch(store, before, status, reterr);
+    }
+    if (db_exec(store->db, "COMMIT", reterr) != STATUS_OK) {
+        return fail_commit(store, before, reterr);
     }
     derived_committed(store->derived, store->next_seq - 1);
     publish_counters(store);
@@ -271,7 +288,10 @@ Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
 {
     SqliteStore *store = (SqliteStore *)base;
     *ret_more = false;
-    if (store->broken || !store->db) {
+    if (store->broken) {
+        return error_set(reterr, STATUS_BROKEN, "%s", store->why.message);
+    }
+    if (!store->db) {
         return STATUS_OK;
     }
     Status status = measure_space(store, reterr);
@@ -283,7 +303,7 @@ Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
     }
     /* A full disk only puts housekeeping off. Anything else means that the file cannot be trusted to take more. */
     if (status != STATUS_OK && status != STATUS_BUSY) {
-        store->broken = true;
+        break_down(store, status, reterr);
     }
     return status == STATUS_BUSY ? STATUS_OK : status;
 }
