@@ -31,7 +31,7 @@ typedef struct Lane {
 
 struct Dispatcher {
     DispatcherOptions options;
-    pthread_mutex_t lock;   /* guards lanes and lane_count */
+    pthread_mutex_t lock;   /* guards lanes and lane_count; who changes them has `manage`, too */
     pthread_mutex_t manage; /* one thread at a time starts and ends replays */
     Lane *lanes[LANES_MAX]; /* the live ones first */
     size_t lane_count;
@@ -281,6 +281,22 @@ static void manage_replays(Dispatcher *dispatcher)
 
 /* ---- The whole ----------------------------------------------------------------------------------------------------- */
 
+/* Nobody starts a replay before all of them are there. */
+static Status open_live_lanes(Dispatcher *dispatcher, Error *reterr)
+{
+    const DispatcherOptions *options = &dispatcher->options;
+    Status status = STATUS_OK;
+    pthread_mutex_lock(&dispatcher->manage);
+    for (size_t i = 0; status == STATUS_OK && i < options->sink_count; i++) {
+        status = open_lane(dispatcher, &options->sinks[i], NULL, reterr);
+        if (status != STATUS_OK) {
+            error_prefix(reterr, "sinks.%s", options->sinks[i].name);
+        }
+    }
+    pthread_mutex_unlock(&dispatcher->manage);
+    return status;
+}
+
 Status dispatcher_start(const DispatcherOptions *options, Dispatcher **ret_dispatcher, Error *reterr)
 {
     Dispatcher *dispatcher = calloc(1, sizeof *dispatcher);
@@ -291,11 +307,8 @@ Status dispatcher_start(const DispatcherOptions *options, Dispatcher **ret_dispa
     pthread_mutex_init(&dispatcher->lock, NULL);
     pthread_mutex_init(&dispatcher->manage, NULL);
     Status status = store_reader_open(options->store, &dispatcher->reader, reterr);
-    for (size_t i = 0; status == STATUS_OK && i < options->sink_count; i++) {
-        status = open_lane(dispatcher, &options->sinks[i], NULL, reterr);
-        if (status != STATUS_OK) {
-            error_prefix(reterr, "sinks.%s", options->sinks[i].name);
-        }
+    if (status == STATUS_OK) {
+        status = open_live_lanes(dispatcher, reterr);
     }
     if (status != STATUS_OK) {
         dispatcher_stop(dispatcher);

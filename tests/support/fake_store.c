@@ -212,9 +212,7 @@ static Status resume(StoreReader *base, StoreView *view, Error *reterr)
 
 static Status check(StoreReader *base, Error *reterr)
 {
-    (void)base;
-    (void)reterr;
-    return STATUS_OK;
+    return ((FakeReader *)base)->looking ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "nobody looks");
 }
 
 static void end(StoreReader *base)

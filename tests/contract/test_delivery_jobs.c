@@ -1,0 +1,233 @@
+/* What people ask of a line, replays, the order of flows, and everything that can go wrong at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "contract/delivery_world.h"
+
+static int set_up(void **state)
+{
+    *state = world_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+static const DeadLetterFilter all_letters = {.stage = -1, .state = -1};
+
+/* ---- People -------------------------------------------------------------------------------------------------------- */
+
+static void test_pause(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 5);
+    world_run(world, SECOND_US);
+    Work pause = {.kind = WORK_SINK_STATE,
+                  .sink = {.name = STR("hook"), .state = SINK_STATE_PAUSED, .reason = STR("maintenance")}};
+    assert_int_equal(world_apply(world, &pause), STATUS_OK);
+    world_run(world, SECOND_US);
+    world_add(world, 5);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_PAUSED);
+    assert_int_equal(fake_receiver_count(receiver, 6), 0);
+    Work resume = {.kind = WORK_SINK_STATE, .sink = {.name = STR("hook"), .state = SINK_STATE_ACTIVE}};
+    assert_int_equal(world_apply(world, &resume), STATUS_OK);
+    world_run(world, SECOND_US);
+    world_check_once(receiver, 1, 10);
+}
+
+static size_t count_of_job(const FakeReceiver *receiver, int64_t job)
+{
+    size_t count, found = 0;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    for (size_t i = 0; i < count; i++) {
+        found += deliveries[i].job == job;
+    }
+    return found;
+}
+
+static void test_replay(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 100);
+    world_run(world, SECOND_US);
+    for (int time = 1; time <= 2; time++) {
+        Work work = {.kind = WORK_REPLAY_PUT,
+                     .replay = {.sink = STR("hook"),
+                                .after = 10,
+                                .through = 60,
+                                .filter = STR("{\"destinationId\":\"dest-1\"}"),
+                                .place = {10, 0}}};
+        assert_int_equal(world_apply(world, &work), STATUS_OK);
+        world_add(world, 1);
+        world_run(world, MINUTE_US);
+        assert_int_equal(count_of_job(receiver, work.replay.id), 10);
+        StoredReplay replay = world_replay(world, work.replay.id);
+        assert_int_equal(replay.state, REPLAY_DONE);
+        assert_int_equal(replay.sent, 10);
+        assert_int_equal(replay.failed, 0);
+    }
+    /* The live line has gone on by itself. */
+    world_check_once(receiver, 1, 102);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 102);
+}
+
+static void test_replay_goes_on_after_a_crash(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 1);
+    fake_receiver_set_faults(receiver, &(FakeFaults){.latency_us_min = 100000, .latency_us_max = 200000});
+    world_start(world);
+    world_add(world, 50);
+    world_run(world, 30 * SECOND_US);
+    Work work = {.kind = WORK_REPLAY_PUT,
+                 .replay = {.sink = STR("hook"), .after = 0, .through = 50, .filter = STR("{}")}};
+    assert_int_equal(world_apply(world, &work), STATUS_OK);
+    world_run(world, 3 * SECOND_US);
+    size_t before = count_of_job(receiver, work.replay.id);
+    assert_in_range(before, 5, 40);
+    world_crash(world);
+    world_start(world);
+    world_run(world, 30 * SECOND_US);
+    assert_int_equal(world_replay(world, work.replay.id).state, REPLAY_DONE);
+    assert_in_range(count_of_job(receiver, work.replay.id), 50, 55);
+}
+
+/* ---- Order --------------------------------------------------------------------------------------------------------- */
+
+/* In each flow no message comes for the first time after a later one has come. */
+static void check_flow_order(const FakeReceiver *receiver)
+{
+    size_t count;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
+    int64_t last[WORLD_FLOWS] = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (deliveries[i].kind == MESSAGE_NOTIFICATION) {
+            int64_t *flow = &last[deliveries[i].key[strlen("dest-")] - '0'];
+            if (deliveries[i].seq < *flow) {
+                fail_msg("message %lld came after %lld", (long long)deliveries[i].seq, (long long)*flow);
+            }
+            *flow = deliveries[i].seq;
+        }
+    }
+}
+
+static void test_order_of_flows(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    world->options[0].ordered = true;
+    world->options[0].breaker_percent = 0;
+    world->options[0].schedule_count = 20;
+    for (size_t i = 1; i < 20; i++) {
+        world->options[0].schedule_us[i] = SECOND_US;
+    }
+    fake_receiver_set_faults(receiver, &(FakeFaults){.failed = 200, .latency_us_min = 1000, .latency_us_max = 500000});
+    world_start(world);
+    world_add(world, 400);
+    world_run(world, 6 * HOUR_US);
+    world_check_once(receiver, 1, 400);
+    check_flow_order(receiver);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+}
+
+/* ---- All at once --------------------------------------------------------------------------------------------------- */
+
+static const FakeFaults bad_luck = {.failed = 50,
+                                    .refused = 0,
+                                    .held = 20,
+                                    .lost = 20,
+                                    .twice = 20,
+                                    .connect_busy = 200,
+                                    .send_busy = 50,
+                                    .send_unknown = 50,
+                                    .latency_us_min = 1000,
+                                    .latency_us_max = 3000000};
+
+static void live_with(World *world, FakeReceiver *const *receivers, size_t count)
+{
+    uint64_t seed = world->seed * 7919;
+    for (size_t i = 0; i < count; i++) {
+        FakeFaults faults = bad_luck;
+        if (world->options[i].type != SINK_WEBHOOK) {
+            faults.failed = faults.lost = 0; /* a broker fails as a whole */
+        }
+        fake_receiver_set_faults(receivers[i], &faults);
+        world->options[i].schedule_count = 12;
+        for (size_t attempt = 4; attempt < 12; attempt++) {
+            world->options[i].schedule_us[attempt] = MINUTE_US;
+        }
+    }
+    world_start(world);
+    for (int i = 0; i < 40; i++) {
+        world_add(world, (int)random_below(&seed, 30));
+        world_run(world, (int64_t)random_below(&seed, (uint64_t)(20 * SECOND_US)));
+        if (random_below(&seed, 3) == 0) {
+            world_crash(world);
+            world_start(world);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        fake_receiver_set_faults(receivers[i], &(FakeFaults){0});
+    }
+    world_run(world, 2 * HOUR_US);
+}
+
+static void test_bad_luck_and_crashes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        World *world = world_new();
+        world->seed = seed;
+        FakeReceiver *receivers[] = {
+            world_add_sink(world, "kafka", FAKE_TRANSACTIONS, 16), world_add_sink(world, "redis", FAKE_STREAM, 16),
+            world_add_sink(world, "hook", FAKE_WEBHOOK, 16), world_add_sink(world, "list", FAKE_LIST, 16)};
+        live_with(world, receivers, 4);
+        int64_t last = store_last_seq(world->store);
+        world_check_once(receivers[0], 1, last);
+        world_check_order(receivers[0]);
+        world_check_once(receivers[1], 1, last);
+        world_check_order(receivers[1]);
+        world_check_at_least_once(receivers[2], 1, last);
+        world_check_at_least_once(receivers[3], 1, last);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(world_stored(world, world->options[i].name).place.cursor, last);
+            assert_int_equal(world_retries(world, world->options[i].name), 0);
+        }
+        assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+        world_free(world);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    if (access("/dev/shm", W_OK) == 0) { /* days go by in it, none of which is about the disk */
+        setenv("TMPDIR", "/dev/shm", 0);
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(test_pause),
+        TEST(test_replay),
+        TEST(test_replay_goes_on_after_a_crash),
+        TEST(test_order_of_flows),
+        cmocka_unit_test(test_bad_luck_and_crashes),
+    };
+    return cmocka_run_group_tests_name("delivery-jobs", tests, NULL, NULL);
+}
