@@ -136,9 +136,10 @@ static const Unsure *next_batch(const Unsure *batch)
 
 static _Noreturn void fail_settling(World *world)
 {
-    char expected[200], found[64];
+    char expected[240], found[64];
     size_t unsure = world->clients.unsure_count;
-    int len = snprintf(expected, sizeof expected, "the log up to seq %" PRId64 ", ", model_last_seq(&world->model));
+    int len = snprintf(expected, sizeof expected, "the log up to seq %" PRId64 " and the rules, as clients were told, ",
+                       model_last_seq(&world->model));
     snprintf(expected + len, sizeof expected - (size_t)len,
              unsure ? "and behind it at most one batch, whole, of those whose commit failed (%zu calls)"
                     : "and nothing behind it, since no commit was left unsure",
@@ -177,7 +178,11 @@ static const char *kind_name(OutcomeKind kind)
 
 static void put_outcome(const Outcome *outcome, char *ret_text, size_t room)
 {
-    int len = snprintf(ret_text, room, "%s, seq %" PRId64, kind_name(outcome->kind), outcome->seq);
+    char seq[32] = "without a seq";
+    if (outcome->seq) {
+        snprintf(seq, sizeof seq, "seq %" PRId64, outcome->seq);
+    }
+    int len = snprintf(ret_text, room, "%s, %s", kind_name(outcome->kind), seq);
     for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
         if (outcome->differs & 1u << i) {
             len += snprintf(ret_text + len, room - (size_t)len, ", other %s", record_field_names[i]);
@@ -202,11 +207,15 @@ static void check_outcome(Call *call, size_t at)
     World *world = call->world;
     const Outcome *is = &call->outcomes[at], *right = &call->expected[at];
     char what[128], expected[256], found[256];
-    snprintf(what, sizeof what, "call %" PRId64 " was told about its record %zu", call->number, at);
+    snprintf(what, sizeof what, "call %" PRId64 " was told what became of its record %zu of %zu", call->number, at + 1,
+             call->work.count);
     if (is->kind != right->kind || is->seq != right->seq || is->differs != right->differs) {
         put_outcome(right, expected, sizeof expected);
         put_outcome(is, found, sizeof found);
-        walk_tell_record(world, &call->work.items[at]);
+        walk_tell_record(world, "handed in:  ", &call->work.items[at]);
+        if (right->seq && !model_at(&world->model, right->seq)->is_alert) {
+            walk_tell_record(world, "in the log: ", &model_at(&world->model, right->seq)->record);
+        }
         story_fail(&world->story, what, expected, found);
     }
     check_stored(call, is, what);
@@ -273,8 +282,9 @@ static void check_answer(Call *call)
         clients_forget_unsure(world); /* this commit has taken its place */
     }
     if (call->submission.work.status != answer.status) {
-        story_fail(&world->story, "the status of a call", status_name(answer.status),
-                   status_name(call->submission.work.status));
+        char what[64];
+        snprintf(what, sizeof what, "call %" PRId64 " was told its status", call->number);
+        story_fail(&world->story, what, status_name(answer.status), status_name(call->submission.work.status));
     }
     for (size_t i = 0; i < call->work.count; i++) {
         check_outcome(call, i);
@@ -339,7 +349,7 @@ static void tell_call(Call *call)
     story_tell(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
                work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
     for (size_t i = 0; story->out && i < work->count && i < RECORDS_TOLD_MAX; i++) {
-        walk_tell_record(call->world, &work->items[i]);
+        walk_tell_record(call->world, "", &work->items[i]);
     }
 }
 

@@ -7,9 +7,16 @@ enum { FOUND_BYTES_MAX = 600 };
 
 static _Noreturn void fail(const Expect *expect, const char *name, const char *right, const char *found)
 {
-    char what[256];
-    snprintf(what, sizeof what, "%s, %s", expect->what, name);
+    char what[1024];
+    snprintf(what, sizeof what, "%s: %s", expect->what, name);
     story_fail(expect->story, what, right, found);
+}
+
+static _Noreturn void fail_member(const Expect *expect, const char *name, const char *right, const char *found)
+{
+    char what[64];
+    snprintf(what, sizeof what, "its \"%s\"", name);
+    fail(expect, what, right, found);
 }
 
 yyjson_doc *expect_json(const Expect *expect, Str text)
@@ -18,7 +25,7 @@ yyjson_doc *expect_json(const Expect *expect, Str text)
     if (!doc) {
         char found[FOUND_BYTES_MAX];
         snprintf(found, sizeof found, "%.*s", STR_ARGS(text));
-        fail(expect, "its text", "JSON", found);
+        fail(expect, "the text", "JSON", found);
     }
     return doc;
 }
@@ -27,7 +34,7 @@ yyjson_val *expect_member(const Expect *expect, yyjson_val *object, const char *
 {
     yyjson_val *value = yyjson_obj_get(object, name);
     if (!value) {
-        fail(expect, name, "a member of this name", "none");
+        fail_member(expect, name, "a member of this name", "none");
     }
     return value;
 }
@@ -39,7 +46,7 @@ static void check_text(const Expect *expect, yyjson_val *value, const char *name
         char expected[FOUND_BYTES_MAX], found[FOUND_BYTES_MAX];
         snprintf(expected, sizeof expected, "%.*s", STR_ARGS(right));
         snprintf(found, sizeof found, "%.*s", STR_ARGS(is));
-        fail(expect, name, expected, is.ptr ? found : "something else");
+        fail_member(expect, name, expected, is.ptr ? found : "something else");
     }
 }
 
@@ -47,7 +54,7 @@ void expect_text(const Expect *expect, yyjson_val *object, const char *name, Str
 {
     yyjson_val *value = expect_member(expect, object, name);
     if (!yyjson_is_str(value)) {
-        fail(expect, name, "a string", yyjson_get_type_desc(value));
+        fail_member(expect, name, "a string", yyjson_get_type_desc(value));
     }
     check_text(expect, value, name, right);
 }
@@ -56,7 +63,7 @@ void expect_number(const Expect *expect, yyjson_val *object, const char *name, c
 {
     yyjson_val *value = expect_member(expect, object, name);
     if (!yyjson_is_raw(value)) {
-        fail(expect, name, "a number", yyjson_get_type_desc(value));
+        fail_member(expect, name, "a number", yyjson_get_type_desc(value));
     }
     check_text(expect, value, name, str_from(right));
 }
@@ -94,7 +101,7 @@ int64_t expect_any_int(const Expect *expect, yyjson_val *object, const char *nam
 {
     yyjson_val *value = expect_member(expect, object, name);
     if (!yyjson_is_raw(value)) {
-        fail(expect, name, "a number", yyjson_get_type_desc(value));
+        fail_member(expect, name, "a number", yyjson_get_type_desc(value));
     }
     char text[32];
     snprintf(text, sizeof text, "%.*s", (int)yyjson_get_len(value), yyjson_get_raw(value));

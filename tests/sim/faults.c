@@ -90,17 +90,52 @@ typedef struct Place {
     uint64_t within;
 } Place;
 
+/* "write or create" */
+static void put_operations(unsigned ops, char *ret_text, size_t room)
+{
+    static const char *const verbs[SIM_OP_KINDS] = {"read",
+                                                    "write",
+                                                    "sync",
+                                                    "open",
+                                                    "create",
+                                                    "rename",
+                                                    "remove",
+                                                    "truncation",
+                                                    "sync of a directory",
+                                                    "new directory",
+                                                    "look at the disk",
+                                                    "lock"};
+    size_t len = 0;
+    if (ops == SIM_ANY || ops == SIM_CHANGES) {
+        snprintf(ret_text, room, ops == SIM_ANY ? "operation" : "change");
+        return;
+    }
+    for (size_t i = 0; i < SIM_OP_KINDS && len < room; i++) {
+        if (ops & 1u << i) {
+            len += (size_t)snprintf(ret_text + len, room - len, "%s%s", len ? " or " : "", verbs[i]);
+        }
+    }
+}
+
+static void tell_armed(World *world, const SimFault *fault)
+{
+    static const char *const failures[] = {"an I/O error", "no room left", "a crash"};
+    char operations[128];
+    put_operations(fault->ops, operations, sizeof operations);
+    story_tell(&world->story, "waiting: %s at %s number %" PRIu64 "%s%s from now%s", failures[fault->failure],
+               operations, fault->nth, fault->suffix ? " of *" : "", fault->suffix ? fault->suffix : "",
+               fault->for_good ? ", and at each after it" : "");
+}
+
 static void arm(World *world, Place place, SimFailure failure, bool for_good)
 {
-    static const char *const names[] = {"an I/O error", "no room", "the end"};
     SimFault fault = {.ops = place.ops, .suffix = place.suffix, .failure = failure, .for_good = for_good};
     if (++world->faults.armed > SIM_FAULTS_MAX) { /* most of them never strike */
         sim_disk_disarm(world->machine.disk);
         world->faults.armed = 1;
     }
     fault.nth = 1 + below(world, 1 + below(world, place.within)); /* sooner rather than later */
-    story_tell(&world->story, "armed: %s at operation %" PRIu64 " out of 0x%x on *%s%s", names[failure], fault.nth,
-               fault.ops, fault.suffix ? fault.suffix : "", for_good ? ", for good" : "");
+    tell_armed(world, &fault);
     sim_disk_arm(world->machine.disk, &fault);
     world->faults.happened++;
 }

@@ -164,7 +164,7 @@ static void look_from_outside(World *world)
         story_tell(&world->story, "a look from outside, up to seq %" PRId64, view_bound(view));
         walk_scan(world, reader, 0, model_last_seq(&world->model), "a scan from outside");
         walk_times(world, reader, model_last_seq(&world->model), random_below(&world->reading.random, 2),
-                   "by time, from outside");
+                   "the records by time, from outside");
         walk_find(world, reader, model_last_seq(&world->model), id, source);
         reader_end(reader);
     }
@@ -257,8 +257,8 @@ static void check_log(World *world)
     }
     walk_scan(world, reader, 0, bound, "the log");
     walk_messages(world, reader, bound);
-    walk_times(world, reader, bound, false, "by time");
-    walk_times(world, reader, bound, true, "by time, backwards");
+    walk_times(world, reader, bound, false, "the records by time");
+    walk_times(world, reader, bound, true, "the records by time, backwards");
     if (!walk_rules(world, reader)) {
         story_failf(&world->story, "the rules are not those that were put");
     }
@@ -300,7 +300,7 @@ static void look_by_hand(World *world)
     case 0:
         walk_scan(world, reader, (int64_t)random_below(&world->reading.random, (uint64_t)bound + 1), bound, "a scan");
         break;
-    case 1: walk_times(world, reader, bound, random_below(&world->reading.random, 2), "by time"); break;
+    case 1: walk_times(world, reader, bound, random_below(&world->reading.random, 2), "the records by time"); break;
     default: walk_find(world, reader, bound, id, source);
     }
     end_look(reader, view);

@@ -90,12 +90,27 @@ static void start(Runner *runner, Job *job, uint64_t seed, FILE *trace)
 
 /* ---- What came of it ------------------------------------------------------------------------------------------------------------------ */
 
-static void print_tail(FILE *output)
+/* What the seed is, and its settings. */
+static void print_head(FILE *output)
+{
+    enum { HEAD_LINES = 2, LINE_BYTES = 400 };
+    char line[LINE_BYTES];
+    rewind(output);
+    for (int i = 0; i < HEAD_LINES && fgets(line, sizeof line, output); i++) {
+        fputs(line, stdout);
+    }
+    printf("     …\n");
+}
+
+static void print_story(FILE *output)
 {
     enum { TAIL_BYTES = 12000 };
     static char text[TAIL_BYTES + 1];
     fseek(output, 0, SEEK_END);
     long bytes = ftell(output), from = bytes > TAIL_BYTES ? bytes - TAIL_BYTES : 0;
+    if (from > 0) {
+        print_head(output);
+    }
     fseek(output, from, SEEK_SET);
     size_t count = fread(text, 1, TAIL_BYTES, output);
     char *begin = from > 0 ? memchr(text, '\n', count) : NULL;
@@ -112,12 +127,26 @@ static const char *how_it_ended(int status, char *text, size_t room)
 {
     if (was_late(status)) {
         snprintf(text, room, "took longer than %d s", RUNNER_SECONDS_MAX);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT) {
+        snprintf(text, room, "broke a promise");
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) {
+        snprintf(text, room, "ended by an assertion");
     } else if (WIFSIGNALED(status)) {
         snprintf(text, room, "was killed by signal %d", WTERMSIG(status));
     } else {
         snprintf(text, room, "ended with %d", WEXITSTATUS(status));
     }
     return text;
+}
+
+/* One command, which needs no other. */
+static void print_command(const Runner *runner, uint64_t seed)
+{
+    printf("again: %s --seed %" PRIu64 " --trace", runner->options->program, seed);
+    if (runner->options->steps) {
+        printf(" --steps %" PRId64, runner->options->steps);
+    }
+    printf("    (--disk instead of --trace: with every operation of the disk)\n");
 }
 
 /* The same again, with the story. It is waited for: one failure is told at a time. */
@@ -129,19 +158,19 @@ static void tell_failure(Runner *runner, uint64_t seed, int status)
     if (!trace) {
         give_up("no room for a story");
     }
-    printf("---- seed %" PRIu64 " %s; the end of its story:\n", seed, how_it_ended(status, text, sizeof text));
+    setvbuf(trace, NULL, _IOLBF, BUFSIZ); /* an assertion must not take the last lines with it */
+    printf("---- seed %" PRIu64 " %s; its story, or the end of it:\n", seed, how_it_ended(status, text, sizeof text));
     start(runner, &again, seed, trace);
     int second = 0;
     waitpid(again.pid, &second, 0);
     runner->running--;
-    print_tail(trace);
+    print_story(trace);
     close(again.report);
     fclose(trace);
     if (second != status && !was_late(status) && !was_late(second)) {
         printf("     the second time it %s: the run is not deterministic\n", how_it_ended(second, text, sizeof text));
     }
-    printf("     again: %s --seed %" PRIu64 " --trace    (make sim SEED=%" PRIu64 ")\n", runner->options->program, seed,
-           seed);
+    print_command(runner, seed);
     fflush(stdout);
 }
 

@@ -9,21 +9,41 @@
 
 /* ---- One record ------------------------------------------------------------------------------------------------------------- */
 
-static void put_record(const Record *record, char *ret_text, size_t room)
+static void put_record(const World *world, const Record *record, char *ret_text, size_t room)
 {
-    char time[PLAIN_TEXT_BYTES_MAX];
-    snprintf(ret_text, room, "%.*s at %s: %s %" PRId64 " %.*s, %.*s to %.*s, reference %.*s",
-             STR_ARGS(record->record_id), plain_time(record->time_us, time),
-             record->type == RECORD_POSITIVE ? "positive" : "negative", record->value, STR_ARGS(record->unit),
+    char time[PLAIN_TEXT_BYTES_MAX], value[PLAIN_TEXT_BYTES_MAX];
+    snprintf(ret_text, room, "%.*s at %s: %s %s %.*s, %.*s to %.*s, reference %.*s", STR_ARGS(record->record_id),
+             plain_time(record->time_us, time), record->type == RECORD_POSITIVE ? "positive" : "negative",
+             plain_decimal(record->value, world->workload.scale, value), STR_ARGS(record->unit),
              STR_ARGS(record->source_id), STR_ARGS(record->destination_id), STR_ARGS(record->reference));
 }
 
-void walk_tell_record(World *world, const Record *record)
+/* The first of a text that is long, whole characters only. */
+static Str beginning(Str text)
 {
-    char text[1600];
+    enum { SHOWN_BYTES_MAX = 32 };
+    if (text.len > SHOWN_BYTES_MAX) {
+        text.len = SHOWN_BYTES_MAX;
+        while ((text.ptr[text.len] & 0xc0) == 0x80) {
+            text.len--;
+        }
+    }
+    return text;
+}
+
+void walk_tell_record(World *world, const char *label, const Record *record)
+{
+    char text[600], line[640];
+    Record shown = *record;
     if (world->story.out) {
-        put_record(record, text, sizeof text);
-        story_detail(&world->story, text);
+        shown.record_id = beginning(record->record_id);
+        shown.source_id = beginning(record->source_id);
+        shown.destination_id = beginning(record->destination_id);
+        shown.unit = beginning(record->unit);
+        shown.reference = beginning(record->reference);
+        put_record(world, &shown, text, sizeof text);
+        snprintf(line, sizeof line, "%s%s", label, text);
+        story_detail(&world->story, line);
     }
 }
 
@@ -47,6 +67,18 @@ static Place place_of(const StoredRecord *stored, const char *what)
     return place;
 }
 
+/* ", other time, other unit" */
+static void put_differences(const World *world, const Record *is, const Record *right, Place *place)
+{
+    uint32_t differs = model_differs(&world->model, is, right);
+    for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
+        size_t len = strlen(place->text);
+        if (differs & 1u << i) {
+            snprintf(place->text + len, sizeof place->text - len, ", other %s", record_field_names[i]);
+        }
+    }
+}
+
 static bool is_same_record(const Record *is, const Record *right)
 {
     return str_equal(is->record_id, right->record_id) && is->time_us == right->time_us &&
@@ -60,9 +92,11 @@ static void check_content(World *world, const StoredRecord *stored, const ModelE
     const Record *is = &stored->record, *right = &entry->record;
     if (!is_same_record(is, right)) {
         char expected[1600], found[1600];
-        put_record(right, expected, sizeof expected);
-        put_record(is, found, sizeof found);
-        story_fail(&world->story, place_of(stored, what).text, expected, found);
+        put_record(world, right, expected, sizeof expected);
+        put_record(world, is, found, sizeof found);
+        Place place = place_of(stored, what);
+        put_differences(world, is, right, &place);
+        story_fail(&world->story, place.text, expected, found);
     }
 }
 
@@ -80,7 +114,7 @@ static void check_totals(World *world, const StoredRecord *stored, const ModelEn
         ModelTotals shown = {is->positive_count, is->negative_count, is->positive_total, is->negative_total};
         put_totals(&right, entry->prev_seq, expected, sizeof expected);
         put_totals(&shown, stored->prev_seq, found, sizeof found);
-        walk_tell_record(world, &entry->record);
+        walk_tell_record(world, "", &entry->record);
         story_fail(&world->story, place_of(stored, what).text, expected, found);
     }
 }
@@ -88,9 +122,10 @@ static void check_totals(World *world, const StoredRecord *stored, const ModelEn
 void walk_check_record(World *world, const StoredRecord *stored, int64_t seq, const char *what)
 {
     if (stored->seq != seq || seq > model_last_seq(&world->model) || model_at(&world->model, seq)->is_alert) {
-        char expected[64];
-        snprintf(expected, sizeof expected, "seq %" PRId64 ", of a record", seq);
-        story_fail(&world->story, what, expected, place_of(stored, what).text);
+        char expected[64], found[64];
+        snprintf(expected, sizeof expected, "record %" PRId64 " next", seq);
+        snprintf(found, sizeof found, "record %" PRId64, stored->seq);
+        story_fail(&world->story, what, expected, found);
     }
     const ModelEntry *entry = model_at(&world->model, seq);
     check_content(world, stored, entry, what);

@@ -23,6 +23,6 @@ bool walk_rules(World *world, StoreReader *reader);
 /* A record as the store shows it has to be the model's at `seq`. */
 void walk_check_record(World *world, const StoredRecord *stored, int64_t seq, const char *what);
 /* For the story: not hashed. */
-void walk_tell_record(World *world, const Record *record);
+void walk_tell_record(World *world, const char *label, const Record *record);
 
 #endif

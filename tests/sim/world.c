@@ -57,8 +57,9 @@ static int64_t world_init(World *world, const WorldOptions *options)
     world->machine.committed = clients_committed;
     world->machine.committed_self = world;
     sim_disk_trace(world->machine.disk, faults_on_operation, world);
-    story_tell(&world->story, "seed %" PRIu64 ": %" PRId64 " steps, %zu faults, identity %d, scale %u", options->seed,
-               steps, world->faults.count, (int)world->workload.identity, world->workload.scale);
+    static const char *const identities[] = {"recordId", "sourceId and recordId", "content"};
+    story_tell(&world->story, "seed %" PRIu64 ": %" PRId64 " steps, %zu faults; records are known by %s, scale %u",
+               options->seed, steps, world->faults.count, identities[world->workload.identity], world->workload.scale);
     draw_settings(world);
     return steps;
 }
