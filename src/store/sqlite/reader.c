@@ -272,15 +272,25 @@ static Status visit_rows(sqlite3_stmt *stmt, uint32_t fields, RecordVisitor *vis
     return status;
 }
 
-static Status take_scan(SqliteReader *reader, uint32_t fields, sqlite3_stmt **ret_stmt, Error *reterr)
+Status sqlite_take_select(SqliteReader *reader, ReaderKept which, uint32_t fields, const char *rest,
+                          sqlite3_stmt **ret_stmt, Error *reterr)
 {
-    if (fields == FIELD_ALL && reader->kept[READER_SCAN]) {
-        *ret_stmt = reader->kept[READER_SCAN];
-        reader->kept[READER_SCAN] = NULL;
-        return STATUS_OK;
+    if (!reader->kept[which] || reader->kept_fields[which] != fields) {
+        return row_prepare_select(reader->db, fields, rest, ret_stmt, reterr);
     }
-    return row_prepare_select(reader->db, fields, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", ret_stmt,
-                              reterr);
+    *ret_stmt = reader->kept[which];
+    reader->kept[which] = NULL;
+    return STATUS_OK;
+}
+
+void sqlite_give_back_select(SqliteReader *reader, ReaderKept which, uint32_t fields, sqlite3_stmt *stmt)
+{
+    if (stmt) {
+        sqlite3_finalize(reader->kept[which]);
+        sqlite3_reset(stmt);
+        reader->kept[which] = stmt;
+        reader->kept_fields[which] = fields;
+    }
 }
 
 Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
@@ -290,17 +300,14 @@ Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
     int64_t bound = reader->view->base.bound;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take_scan(reader, fields, &stmt, reterr);
+    Status status = sqlite_take_select(reader, READER_SCAN, fields,
+                                       "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
         status = visit_rows(stmt, fields, visit, context, &go_on, reterr);
     }
-    if (fields == FIELD_ALL) {
-        db_give_back(&reader->kept[READER_SCAN], stmt);
-    } else {
-        sqlite3_finalize(stmt);
-    }
+    sqlite_give_back_select(reader, READER_SCAN, fields, stmt);
     return status;
 }
 
@@ -308,7 +315,7 @@ static Status find_between(SqliteReader *reader, const Record *wanted, int64_t a
                            RecordVisitor *visit, void *context, bool *ret_go_on, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    Status status = row_prepare_select(reader->db, FIELD_ALL,
+    Status status = sqlite_take_select(reader, READER_FIND, FIELD_ALL,
                                        "FROM records WHERE seq > ? AND seq <= ? AND record_id = ?"
                                        " AND (? = '' OR source_id = ?) ORDER BY seq",
                                        &stmt, reterr);
@@ -320,7 +327,7 @@ static Status find_between(SqliteReader *reader, const Record *wanted, int64_t a
         db_bind_text(stmt, 5, wanted->source_id);
         status = visit_rows(stmt, FIELD_ALL, visit, context, ret_go_on, reterr);
     }
-    sqlite3_finalize(stmt);
+    sqlite_give_back_select(reader, READER_FIND, FIELD_ALL, stmt);
     return status;
 }
 

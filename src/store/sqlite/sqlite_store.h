@@ -104,7 +104,9 @@ Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
 
 /* reader.c */
 typedef enum ReaderKept {
-    READER_SCAN, /* of all fields */
+    READER_SCAN,
+    READER_WALK,
+    READER_FIND,
     READER_MESSAGES,
     READER_MESSAGES_OF_KIND,
     READER_SINKS,
@@ -119,9 +121,10 @@ typedef struct SqliteReader {
     sqlite3 *db;
     struct SqliteView *view; /* the one that is looked at, between begin or resume and end; borrows */
     sqlite3_stmt *select_record, *select_last;
-    sqlite3_stmt *kept[READER_KEPT_COUNT]; /* what sinks ask for all the time; NULL until then */
-    int64_t version;                       /* of the tables; 0: not looked at yet */
-    IndexSet *own_set;                     /* of a read-only store, which has no writer to ask */
+    sqlite3_stmt *kept[READER_KEPT_COUNT];   /* what is asked for all the time; NULL until then */
+    uint32_t kept_fields[READER_KEPT_COUNT]; /* of records, which they read */
+    int64_t version;                         /* of the tables; 0: not looked at yet */
+    IndexSet *own_set;                       /* of a read-only store, which has no writer to ask */
 } SqliteReader;
 
 /* Passes the status of a look into the runs on. When a block was not as it was written, the next start makes everything derived anew. */
@@ -142,6 +145,12 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr) 
 void sqlite_reader_close(StoreReader *base);
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr) MUST_CHECK;
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr) MUST_CHECK;
+/* A select like row_prepare_select's that is used again and again: taken from where it is kept, if it is of the same fields, and given back
+ * there. Whoever comes in between prepares one of his own. `rest` is always the same for `which`. */
+Status sqlite_take_select(SqliteReader *reader, ReaderKept which, uint32_t fields, const char *rest,
+                          sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
+void sqlite_give_back_select(SqliteReader *reader, ReaderKept which, uint32_t fields,
+                             sqlite3_stmt *stmt); /* accepts a NULL statement */
 Status sqlite_check(StoreReader *base, Error *reterr) MUST_CHECK;
 void sqlite_end(StoreReader *base);
 void sqlite_view_free(StoreView *base);

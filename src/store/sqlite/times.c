@@ -189,7 +189,7 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
     bool with_tail = through > reader->view->set->published_seq;
     Status status = with_tail ? load_tail(reader, reader->view, reterr) : STATUS_OK;
     if (status == STATUS_OK) {
-        status = row_prepare_select(reader->db, fields, "FROM records WHERE seq = ?", &stmt, reterr);
+        status = sqlite_take_select(reader, READER_WALK, fields, "FROM records WHERE seq = ?", &stmt, reterr);
     }
     if (status == STATUS_OK) {
         status = sqlite_distrust(reader, walk_open(&walk, reader->view, start_pair(from, backwards), reterr));
@@ -208,7 +208,7 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
         }
     }
     walk_close(&walk);
-    sqlite3_finalize(stmt);
+    sqlite_give_back_select(reader, READER_WALK, fields, stmt);
     return status;
 }
 
