@@ -224,8 +224,7 @@ static Status start(Service *service, Error *reterr)
     if ((status = check_exposure(config, reterr)) == STATUS_OK &&
         (status = take_signals(service, reterr)) == STATUS_OK &&
         (status = engine_open(config, &hooks, &service->engine, reterr)) == STATUS_OK &&
-        (status = start_sinks(service, reterr)) == STATUS_OK &&
-        (status = start_http(service, reterr)) == STATUS_OK) {
+        (status = start_sinks(service, reterr)) == STATUS_OK && (status = start_http(service, reterr)) == STATUS_OK) {
         log_info("started", log_text("version", WEIR_VERSION), log_text("store", config_text(config, OPTION_STORE_DIR)),
                  log_int("lastSeq", store_last_seq(service->engine.store)));
     }

@@ -107,8 +107,7 @@ static void read_field(AlertRule *rule, Str field, yyjson_val *value, unsigned s
 static void read_version(int64_t version, yyjson_val *value, bool *ret_other, QueryProblems *problems)
 {
     uint64_t number = 0;
-    if (yyjson_is_raw(value) &&
-        str_to_u64((Str){yyjson_get_raw(value), yyjson_get_len(value)}, INT64_MAX, &number)) {
+    if (yyjson_is_raw(value) && str_to_u64((Str){yyjson_get_raw(value), yyjson_get_len(value)}, INT64_MAX, &number)) {
         *ret_other = (int64_t)number != version;
     } else {
         add(problems, "version", "must be a whole number");
