@@ -192,7 +192,11 @@ static void remove_ended(Dispatcher *dispatcher)
 {
     for (size_t i = 0; i < dispatcher->lane_count;) {
         Lane *lane = dispatcher->lanes[i];
-        if (!lane->ended) {
+        if (lane->ended) {
+            join_lane(lane);
+        }
+        if (!lane->ended || line_is_handed_over(lane->line)) {
+            dispatcher->replays_ended = dispatcher->replays_ended || lane->ended; /* look again */
             i++;
             continue;
         }
@@ -200,7 +204,6 @@ static void remove_ended(Dispatcher *dispatcher)
         dispatcher->lane_count--;
         memmove(&dispatcher->lanes[i], &dispatcher->lanes[i + 1], (dispatcher->lane_count - i) * sizeof(Lane *));
         pthread_mutex_unlock(&dispatcher->lock);
-        join_lane(lane);
         free_lane(lane);
     }
 }

@@ -179,6 +179,14 @@ bool line_is_writing(const Line *line)
     return line->writing.wanted || (some && line->known && !line->done);
 }
 
+bool line_is_handed_over(Line *line)
+{
+    pthread_mutex_lock(&line->lock);
+    bool landed = line->writing.landed;
+    pthread_mutex_unlock(&line->lock);
+    return line->writing.flying && !landed;
+}
+
 bool line_control_changed(Line *line)
 {
     bool changed = line->known && line->version_seen != line->version;

@@ -20,7 +20,7 @@ typedef struct Line Line;
 /* `options` borrows until line_close. With a replay its texts are copied. REFUSED: an option that the sink cannot work with. */
 Status line_open(const DispatcherOptions *options, const SinkOptions *sink, const StoredReplay *replay, Line **ret_line,
                  Error *reterr) MUST_CHECK;
-/* Drops what is under way. Nothing that the line has handed to the processor may be left (line_is_writing). Accepts NULL. */
+/* Drops what is under way. Nothing that the line has handed to the processor may be left there (line_is_handed_over). Accepts NULL. */
 void line_close(Line *line);
 
 /* Does a bounded piece of work. Returns after how many microseconds, at most, there may be more; 0 for at once. */
@@ -36,6 +36,8 @@ void line_wake(Line *line);
  * nothing is left to be written (false). */
 void line_finish(Line *line);
 bool line_is_writing(const Line *line);
+/* The processor has a piece of the line's work, which lies inside the line. */
+bool line_is_handed_over(Line *line);
 
 /* The sink's row has changed since the last call: replays may have come or gone. The line's own thread. */
 bool line_control_changed(Line *line);
