@@ -71,6 +71,12 @@ struct Line {
     Retries retries;
     LineGroup *group;
 
+    /* Messages in front of what was read that are settled already: dead letters from before, and retries from before that have ended
+     * before the line came to them. */
+    int64_t *ahead; /* by seq, at most LINE_WINDOW_MAX; owns */
+    size_t ahead_count;
+    bool ahead_known; /* the dead letters among them were read since the line went back or began */
+
     bool known; /* the sink's row is there and was read */
     bool connected, finishing, done;
     SinkState state;               /* as the store has it, or (disabled) is about to have it */
@@ -110,6 +116,9 @@ bool line_has_room_for_notes(const Line *line);
 bool line_has_unwritten_dead(const Line *line);
 Status line_store_init(Line *line, Error *reterr) MUST_CHECK;
 void line_store_release(Line *line);
+/* Whether it was settled before the log was read up to it, and is not to be sent in its turn. */
+bool line_is_settled_ahead(const Line *line, int64_t seq);
+void line_settle_ahead(Line *line, int64_t seq);
 /* What an attempt came to; `number` counts from 1. */
 void line_note_attempt(Line *line, const SinkResult *result, int64_t number);
 void line_note_dead(Line *line, int64_t seq, Str error, int64_t attempts);

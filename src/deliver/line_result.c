@@ -103,6 +103,9 @@ static void end_retry(Line *line, Retry *retry, bool taken)
 {
     line_note_settled(line, retry->stored.seq);
     line->notes->sent += taken && line->job;
+    if (retry->stored.seq > line->read_seq) {
+        line_settle_ahead(line, retry->stored.seq);
+    }
     retries_remove(&line->retries, retry->stored.seq);
 }
 

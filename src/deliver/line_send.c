@@ -10,6 +10,10 @@ void line_rewind(Line *line, SinkPlace place)
 {
     window_clear(&line->window);
     line->held = line->blocked = line->in_flight = 0;
+    if (place.cursor < line->place.cursor) {
+        line->ahead_known = false;
+        line->look_at_us = 0;
+    }
     line->place = place;
     line->read_seq = place.cursor;
 }
@@ -157,6 +161,9 @@ static void bury(Line *line, int64_t seq)
         line_note_dead(line, seq, STR("the message is in the log no more"), retry->stored.attempts);
     }
     line_note_settled(line, seq);
+    if (seq > line->read_seq) {
+        line_settle_ahead(line, seq);
+    }
     retries_remove(&line->retries, seq);
 }
 
@@ -267,7 +274,7 @@ static bool gather_new(Gathering *gathering, const Message *message)
     if (window_is_full(&line->window) || line->blocked == BLOCKED_MAX) {
         return false;
     }
-    if (retries_find(&line->retries, message->seq)) { /* from before the last start */
+    if (retries_find(&line->retries, message->seq) || line_is_settled_ahead(line, message->seq)) { /* from before */
         settle_new(line, message);
         return true;
     }
@@ -424,6 +431,9 @@ static void send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
 int64_t line_send(Line *line, int64_t now_us)
 {
     int64_t next_us = INT64_MAX;
+    if (!line->ahead_known) {
+        return next_us; /* the next look tells */
+    }
     size_t room = room_of(line, now_us);
     if (room == 0) {
         return line->breaker.state == BREAKER_OPEN ? line->breaker.open_until_us : next_us;

@@ -41,7 +41,8 @@ Status line_store_init(Line *line, Error *reterr)
     line->notes = notes_new();
     line->writing.notes = notes_new();
     line->writing.retries = calloc(STORE_RETRIES_MAX, sizeof *line->writing.retries);
-    return line->notes && line->writing.notes && line->writing.retries
+    line->ahead = calloc(LINE_WINDOW_MAX, sizeof *line->ahead);
+    return line->notes && line->writing.notes && line->writing.retries && line->ahead
                ? STATUS_OK
                : error_set(reterr, STATUS_BUSY, "no memory for the line of a sink");
 }
@@ -51,6 +52,7 @@ void line_store_release(Line *line)
     notes_free(line->notes);
     notes_free(line->writing.notes);
     free(line->writing.retries);
+    free(line->ahead);
 }
 
 bool line_has_room_for_notes(const Line *line)
@@ -159,6 +161,7 @@ static bool look_at_retry(void *context, const StoredRetry *retry)
 static void begin_at(Line *line, SinkPlace place)
 {
     line->known = true;
+    line->ahead_known = false;
     line->stored_place = place;
     line_rewind(line, place);
 }
@@ -176,6 +179,53 @@ static void follow_state(Line *line, SinkState state)
     line->state = state;
 }
 
+static int by_seq(const void *a, const void *b)
+{
+    const int64_t *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+bool line_is_settled_ahead(const Line *line, int64_t seq)
+{
+    return line->ahead_count > 0 && bsearch(&seq, line->ahead, line->ahead_count, sizeof *line->ahead, by_seq) != NULL;
+}
+
+void line_settle_ahead(Line *line, int64_t seq)
+{
+    size_t at = line->ahead_count;
+    if (at == LINE_WINDOW_MAX) {
+        return; /* it is sent once more */
+    }
+    for (; at > 0 && line->ahead[at - 1] > seq; at--) {
+        line->ahead[at] = line->ahead[at - 1];
+    }
+    line->ahead[at] = seq;
+    line->ahead_count++;
+}
+
+static bool collect_letter(void *context, const DeadLetter *letter)
+{
+    Line *line = context;
+    line->ahead[line->ahead_count++] = letter->seq;
+    return line->ahead_count < LINE_WINDOW_MAX;
+}
+
+/* The cursor stands behind the first message that is not settled, and dead letters may lie in front of it: those that a process before
+ * this one made there, and those that a sink which has lost its tail makes the line go back past. Only a replay sends them once more. */
+static Status learn_letters(Line *line, Error *reterr)
+{
+    DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
+    filter.origin = line->name;
+    filter.behind = line->place.cursor;
+    line->ahead_count = 0;
+    Status status = line->job ? STATUS_OK : reader_dead_letters(line->reader, &filter, collect_letter, line, reterr);
+    if (line->ahead_count > 0) {
+        qsort(line->ahead, line->ahead_count, sizeof *line->ahead, by_seq);
+    }
+    line->ahead_known = status == STATUS_OK;
+    return status;
+}
+
 /* The rows of what was settled a moment ago are still there, and would be taken for retries that somebody has asked for. */
 static bool may_read_retries(const Line *line) { return !line->writing.wanted && line->notes->settled_count == 0; }
 
@@ -186,6 +236,12 @@ static Status learn(Line *line, Looking *looking, Error *reterr)
         begin_at(line, line->job ? looking->replay.place : looking->sink.place);
     }
     follow_state(line, looking->sink.state);
+    if (!line->ahead_known && !line_has_unwritten_dead(line)) {
+        Status status = learn_letters(line, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
     if (line->version == looking->sink.version && !is_first) {
         return STATUS_OK;
     }

@@ -90,6 +90,7 @@ typedef struct DeadLetterFilter {
     int64_t id;       /* 0 for all */
     int64_t before;   /* those with a smaller id; 0 for all */
     int64_t seq;      /* those of the delivery of this message; 0 for all */
+    int64_t behind;   /* those of deliveries, of a message behind this one; 0 for all */
 } DeadLetterFilter;
 #define DEAD_LETTER_FILTER_ALL ((DeadLetterFilter){.stage = -1, .state = -1})
 

@@ -212,7 +212,8 @@ static bool is_picked(const DeadLetter *letter, const DeadLetterFilter *filter)
            (filter->state < 0 || (int)letter->state == filter->state) &&
            (!filter->origin.len || str_equal(letter->origin, filter->origin)) &&
            (!filter->id || letter->id == filter->id) && (!filter->before || letter->id < filter->before) &&
-           (!filter->seq || (letter->stage == DEAD_LETTER_DELIVERY && letter->seq == filter->seq));
+           (!filter->seq || (letter->stage == DEAD_LETTER_DELIVERY && letter->seq == filter->seq)) &&
+           (!filter->behind || (letter->stage == DEAD_LETTER_DELIVERY && letter->seq > filter->behind));
 }
 
 /* The flow of the record that is there, or that the alert is about. */
