@@ -166,10 +166,10 @@ static void begin_at(Line *line, SinkPlace place)
     line_rewind(line, place);
 }
 
-/* A pause or its end, by a person. What the line has decided itself comes first, until the store has it. */
+/* A pause or its end, by a person. That the line disables itself comes first, until the store has it. */
 static void follow_state(Line *line, SinkState state)
 {
-    if (line->disable_wanted || line->writing.wanted || state == line->state) {
+    if (line->disable_wanted || state == line->state) {
         return;
     }
     if (line->state == SINK_STATE_DISABLED) {
