@@ -75,22 +75,35 @@ static int64_t batch_number(const World *world)
     return world->lives << 32 | metrics.batches;
 }
 
-/* The call itself is free to be made again at once. */
-static void add_unsure(World *world, const Call *call)
+/* Behind those of its own batch, in front of all others. */
+static void add_unsure(World *world, Unsure unsure)
 {
     Clients *clients = &world->clients;
-    Unsure *unsure = need(calloc(1, sizeof *unsure)), **place = &clients->unsure;
-    size_t bytes = call->work.count * sizeof *call->work.items;
-    *unsure = (Unsure){.batch = batch_number(world), .call = call->number, .work = call->work};
-    if (bytes > 0) {
-        unsure->work.items = memcpy(need(malloc(bytes)), call->work.items, bytes);
-    }
-    while (*place && (*place)->batch == unsure->batch) {
+    Unsure *added = need(malloc(sizeof *added)), **place = &clients->unsure;
+    *added = unsure;
+    added->batch = batch_number(world);
+    while (*place && (*place)->batch == added->batch) {
         place = &(*place)->next;
     }
-    unsure->next = *place;
-    *place = unsure;
+    added->next = *place;
+    *place = added;
     clients->unsure_count++;
+}
+
+/* The call itself is free to be made again at once. */
+static void add_unsure_call(World *world, const Call *call)
+{
+    Unsure unsure = {.call = call->number, .work = call->work};
+    size_t bytes = call->work.count * sizeof *call->work.items;
+    if (bytes > 0) {
+        unsure.work.items = memcpy(need(malloc(bytes)), call->work.items, bytes);
+    }
+    add_unsure(world, unsure);
+}
+
+void clients_add_unsure(World *world, const Work *work)
+{
+    add_unsure(world, (Unsure){.delivery = tables_keep_work(work)});
 }
 
 void clients_forget_unsure(World *world)
@@ -99,28 +112,46 @@ void clients_forget_unsure(World *world)
     for (Unsure *unsure; (unsure = clients->unsure);) {
         clients->unsure = unsure->next;
         free((Record *)(uintptr_t)unsure->work.items);
+        tables_free_work(unsure->delivery);
         free(unsure);
     }
     clients->unsure_count = 0;
 }
 
-static void apply_unsure(World *world, const Unsure *unsure)
+static void apply_call(World *world, const Unsure *unsure)
 {
     ModelAnswer answer = {.outcomes = need(calloc(unsure->work.count + 1, sizeof *answer.outcomes))};
     model_apply(&world->model, &unsure->work, &answer);
     free(answer.outcomes);
 }
 
+/* With `checked` it has happened, and what it says has to be so. */
+static void apply_batch(World *world, const Unsure *batch, bool checked)
+{
+    for (const Unsure *unsure = batch; unsure && unsure->batch == batch->batch; unsure = unsure->next) {
+        if (!unsure->delivery) {
+            apply_call(world, unsure);
+        } else if (checked) {
+            wire_apply(world, unsure->delivery);
+        } else {
+            (void)tables_apply(world, unsure->delivery);
+        }
+    }
+}
+
 /* Whether it is this batch, the first one of the list, that the store has behind what the model has; then the model has it, too. */
 static bool has_happened(World *world, const Unsure *batch)
 {
     ModelMark mark = model_mark(&world->model);
-    for (const Unsure *unsure = batch; unsure && unsure->batch == batch->batch; unsure = unsure->next) {
-        apply_unsure(world, unsure);
-    }
+    Tables before;
+    tables_copy(&world->tables, &before);
+    apply_batch(world, batch, false);
     bool same = reading_is_same(world, (int64_t)mark.count);
-    if (!same) {
-        model_rewind(&world->model, &mark);
+    model_rewind(&world->model, &mark);
+    tables_release(&world->tables);
+    world->tables = before;
+    if (same) {
+        apply_batch(world, batch, true);
     }
     return same;
 }
@@ -136,9 +167,9 @@ static const Unsure *next_batch(const Unsure *batch)
 
 static _Noreturn void fail_settling(World *world)
 {
-    char expected[240], found[64];
+    char expected[240], found[TABLES_TEXT_BYTES + 64];
     size_t unsure = world->clients.unsure_count;
-    int len = snprintf(expected, sizeof expected, "the log up to seq %" PRId64 " and the rules, as clients were told, ",
+    int len = snprintf(expected, sizeof expected, "the log up to seq %" PRId64 ", the rules and the deliveries, as all were told, ",
                        model_last_seq(&world->model));
     snprintf(expected + len, sizeof expected - (size_t)len,
              unsure ? "and behind it at most one batch, whole, of those whose commit failed (%zu calls)"
@@ -164,7 +195,7 @@ void clients_settle(World *world)
     if (!batch) {
         fail_settling(world);
     }
-    story_tell(&world->story, "the unsure batch with call %" PRId64 " turns out to be there", batch->call);
+    story_tell(&world->story, "the unsure batch with call %" PRId64 " (0: with a delivery) turns out to be there", batch->call);
     clients_forget_unsure(world);
 }
 
@@ -213,7 +244,7 @@ static void check_outcome(Call *call, size_t at)
         put_outcome(right, expected, sizeof expected);
         put_outcome(is, found, sizeof found);
         walk_tell_record(world, "handed in:  ", &call->work.items[at]);
-        if (right->seq && !model_at(&world->model, right->seq)->is_alert) {
+        if (right->seq && model_is_record(&world->model, right->seq)) {
             walk_tell_record(world, "in the log: ", &model_at(&world->model, right->seq)->record);
         }
         story_fail(&world->story, what, expected, found);
@@ -317,7 +348,7 @@ static void on_done(Submission *submission, Status status, const Error *error)
     story_tell(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
     faults_check_failure(world, status, error->message);
     if (status == STATUS_UNKNOWN) {
-        add_unsure(world, call);
+        add_unsure_call(world, call);
     }
     again_or_never(call);
 }

@@ -26,13 +26,14 @@ typedef struct Unsure {
     int64_t batch; /* those with the same number happened together or not at all */
     int64_t call;
     ModelWork work; /* owns its items */
+    Work *delivery; /* instead of it: a line's or a person's work; owns */
 } Unsure;
 
 typedef struct Clients {
     uint64_t random;
     size_t intakes, calls_max; /* calls under way of each intake */
     size_t under_way[CLIENTS_INTAKES_MAX];
-    size_t queue_bytes; /* of all calls under way */
+    size_t queue_bytes; /* of all that the processor was handed, by lines and people, too */
     CallList repeat;    /* to be made again */
     Unsure *unsure;     /* the newest batch first, each in the order of its calls */
     size_t unsure_count;
@@ -53,6 +54,9 @@ void clients_begin_life(World *world);
 
 /* After a start: one of the batches that were unsure has happened, all of it, or none has. */
 void clients_settle(World *world);
+
+/* A line's or a person's work on deliveries, which may have happened. */
+void clients_add_unsure(World *world, const Work *work);
 
 /* What was unsure never happened. */
 void clients_forget_unsure(World *world);

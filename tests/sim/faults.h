@@ -7,6 +7,7 @@
 
 #include "sim/disk.h"
 #include "sim/model.h"
+#include "sim/tables.h"
 
 typedef struct World World;
 
@@ -53,6 +54,7 @@ typedef struct Faults {
         bool taken;
         SimFileCopy *db, *wal, *run;
         ModelMark mark;
+        Tables tables; /* owns */
     } kept; /* an older store, and one of its run files */
     int64_t happened;
 } Faults;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "sim/expect.h"
+#include "sim/messages.h"
 #include "sim/world.h"
 #include "support/random.h"
 
@@ -27,77 +28,14 @@ void feeds_rewound(World *world)
     }
 }
 
-/* ---- One message ---------------------------------------------------------------------------------------------------------------- */
-
-static void check_record(const Expect *expect, yyjson_val *message, int64_t seq, const Record *right)
-{
-    yyjson_val *record = expect_member(expect, message, "record");
-    expect_size(expect, record, 9);
-    expect_int(expect, record, "id", seq);
-    expect_text(expect, record, "record_id", right->record_id);
-    expect_time(expect, record, "time", right->time_us);
-    expect_text(expect, record, "source_id", right->source_id);
-    expect_text(expect, record, "destination_id", right->destination_id);
-    expect_text(expect, record, "type", right->type == RECORD_POSITIVE ? STR("positive") : STR("negative"));
-    expect_decimal(expect, record, "value", right->value);
-    expect_text(expect, record, "unit", right->unit);
-    expect_text(expect, record, "reference", right->reference);
-}
-
-static void check_notification(const Expect *expect, yyjson_val *message, int64_t seq, const ModelEntry *right)
-{
-    const ModelTotals *before = &right->before;
-    expect_size(expect, message, 2);
-    check_record(expect, message, seq, &right->record);
-    yyjson_val *summary = expect_member(expect, message, "summary");
-    expect_size(expect, summary, 10);
-    expect_text(expect, summary, "destination_id", right->record.destination_id);
-    expect_text(expect, summary, "reference", right->record.reference);
-    expect_text(expect, summary, "unit", right->record.unit);
-    expect_int(expect, summary, "count", before->positive_count + before->negative_count);
-    expect_decimal(expect, summary, "total_value", before->positive + before->negative);
-    expect_decimal(expect, summary, "net_value", before->positive - before->negative);
-    expect_int(expect, summary, "positive_count", before->positive_count);
-    expect_int(expect, summary, "negative_count", before->negative_count);
-    expect_decimal(expect, summary, "positive_total", before->positive);
-    expect_decimal(expect, summary, "negative_total", -before->negative);
-}
-
-static void check_alert(const Expect *expect, const Model *model, yyjson_val *message, const ModelEntry *right)
-{
-    char text[PLAIN_TEXT_BYTES_MAX];
-    bool of_total = right->rule.measure != RULE_VALUE;
-    expect_size(expect, message, of_total ? 6 : 5);
-    check_record(expect, message, right->about, &model_at(model, right->about)->record);
-    expect_text(expect, message, "rule", right->rule.name);
-    if (of_total) {
-        expect_text(expect, message, "measure",
-                    right->rule.measure == RULE_TOTAL_VALUE ? STR("total_value") : STR("net_value"));
-    }
-    expect_number(expect, message, "threshold", plain_decimal(right->rule.threshold, expect->scale, text));
-    expect_number(expect, message, "exceeded_by", plain_decimal(right->exceeded_by, expect->scale, text));
-    expect_text(expect, message, "severity", str_from(right->severity));
-}
-
-static void check_message(World *world, FeedKind kind, int64_t seq, yyjson_val *message)
-{
-    char what[64];
-    snprintf(what, sizeof what, "%s %" PRId64, kind == FEED_ALERTS ? "alert" : "notification", seq);
-    Expect expect = {.story = &world->story, .what = what, .scale = world->workload.scale};
-    if (kind == FEED_ALERTS) {
-        check_alert(&expect, &world->model, message, model_at(&world->model, seq));
-    } else {
-        check_notification(&expect, message, seq, model_at(&world->model, seq));
-    }
-}
-
 /* ---- A page of them --------------------------------------------------------------------------------------------------------------- */
 
 /* The next message of the kind behind a sequence; 0 when there is none. */
-static int64_t next_of_kind(const Model *model, FeedKind kind, int64_t after)
+static int64_t next_of_kind(const Model *model, FeedKind feed, int64_t after)
 {
+    ModelKind kind = feed == FEED_ALERTS ? MODEL_ALERT : MODEL_RECORD;
     for (int64_t seq = after + 1; seq <= model_last_seq(model); seq++) {
-        if (model_at(model, seq)->is_alert == (kind == FEED_ALERTS)) {
+        if (model_at(model, seq)->kind == kind) {
             return seq;
         }
     }
@@ -110,7 +48,7 @@ static void advance(World *world, Consumer *consumer, yyjson_val *message)
     if (!seq) {
         story_failf(&world->story, "a feed has a message behind %" PRId64 ", where there is none", consumer->after);
     }
-    check_message(world, consumer->kind, seq, message);
+    messages_check(world, seq, message);
     consumer->after = seq;
 }
 

@@ -37,6 +37,7 @@ static void on_committed(void *self, int64_t last_seq)
 {
     Machine *machine = self;
     machine->committed(machine->committed_self, last_seq);
+    dispatcher_committed(machine->dispatcher);
 }
 
 void machine_init(Machine *machine, uint64_t seed)
@@ -64,6 +65,23 @@ void machine_release(Machine *machine)
     sim_disk_free(machine->disk);
 }
 
+/* The processor first: it tells lines what has become of their work. */
+static void close_parts(Machine *machine)
+{
+    Dispatcher *dispatcher = machine->dispatcher;
+    machine->dispatcher = NULL;
+    machine->writing = true;
+    processor_stop(machine->processor);
+    machine->processor = NULL;
+    dispatcher_free(dispatcher);
+    for (size_t i = 0; i < MACHINE_READERS; i++) {
+        machine_close_reader(machine, i);
+    }
+    store_close(machine->store);
+    machine->store = NULL;
+    machine->writing = false;
+}
+
 Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
 {
     machine->broken = false;
@@ -75,6 +93,14 @@ Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
         status = processor_start(&machine->processor_options, &machine->processor, reterr);
     }
     machine->writing = false;
+    if (status == STATUS_OK) {
+        machine->dispatcher_options.store = machine->store;
+        machine->dispatcher_options.processor = machine->processor;
+        status = dispatcher_start(&machine->dispatcher_options, &machine->dispatcher, reterr);
+    }
+    if (status != STATUS_OK) {
+        close_parts(machine);
+    }
     return status;
 }
 
@@ -87,15 +113,7 @@ void machine_step(Machine *machine, bool *ret_idle)
 
 SimLoss machine_end(Machine *machine, SimLoss loss, uint64_t *random)
 {
-    machine->writing = true;
-    processor_stop(machine->processor);
-    machine->processor = NULL;
-    for (size_t i = 0; i < MACHINE_READERS; i++) {
-        machine_close_reader(machine, i);
-    }
-    store_close(machine->store);
-    machine->store = NULL;
-    machine->writing = false;
+    close_parts(machine);
     return sim_disk_crash(machine->disk, loss, random);
 }
 

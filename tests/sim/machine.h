@@ -6,6 +6,7 @@
 #define WEIR_TESTS_SIM_MACHINE_H
 
 #include "base/random.h"
+#include "deliver/dispatcher.h"
 #include "process/processor.h"
 #include "sim/disk.h"
 #include "sim/sim_io.h"
@@ -33,8 +34,10 @@ typedef struct Machine {
     SimClock clock;
     StoreOptions options;
     ProcessorOptions processor_options;
+    DispatcherOptions dispatcher_options;            /* the sinks are the caller's */
     Store *store;                                    /* NULL between two lives */
     Processor *processor;                            /* NULL between two lives */
+    Dispatcher *dispatcher;                          /* NULL between two lives */
     StoreReader *readers[MACHINE_READERS];           /* opened when first needed */
     void (*committed)(void *self, int64_t last_seq); /* for ProcessorOptions; the caller's */
     void *committed_self;

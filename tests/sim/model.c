@@ -27,6 +27,13 @@ const ModelEntry *model_at(const Model *model, int64_t seq)
     return &model->entries[seq - 1];
 }
 
+const Record *model_record_of(const Model *model, int64_t seq)
+{
+    const ModelEntry *entry = model_at(model, seq);
+    int64_t about = entry->kind == MODEL_RECORD ? seq : entry->kind == MODEL_ALERT ? entry->about : 0;
+    return about ? &model_at(model, about)->record : NULL;
+}
+
 /* ---- Which record is which --------------------------------------------------------------------------------------------- */
 
 static void identity_key(const Model *model, const Record *record, PlainKey *ret_key)
@@ -111,7 +118,7 @@ const ModelTimed *model_by_time(Model *model, size_t *ret_count)
     size_t sorted = model->timed;
     for (; model->timed_entries < model->count; model->timed_entries++) {
         const ModelEntry *entry = &model->entries[model->timed_entries];
-        if (!entry->is_alert) {
+        if (entry->kind == MODEL_RECORD) {
             model->by_time[model->timed++] = (ModelTimed){entry->record.time_us, (int64_t)model->timed_entries + 1};
         }
     }
@@ -199,7 +206,9 @@ static int64_t append_record(Model *model, const Record *record)
         before = totals_with(prev->before, &prev->record);
     }
     ModelTotals after = totals_with(before, record);
+    int64_t entry_flow = prev_seq ? model_at(model, prev_seq)->flow : model_last_seq(model) + 1;
     ModelEntry *entry = append(model);
+    entry->flow = entry_flow;
     entry->record = *record;
     entry->prev_seq = prev_seq;
     entry->before = before;
@@ -209,7 +218,8 @@ static int64_t append_record(Model *model, const Record *record)
         Exact exceeded_by = exceeded(&model->rules[i], record, &before, &after);
         if (exceeded_by > 0) {
             ModelEntry *alert = append(model);
-            alert->is_alert = true;
+            alert->kind = MODEL_ALERT;
+            alert->flow = entry_flow;
             alert->about = seq;
             alert->rule = model->rules[i];
             alert->exceeded_by = exceeded_by;
@@ -230,6 +240,17 @@ static void take_record(Model *model, const Record *record, Outcome *outcome)
         seq = append_record(model, record);
     }
     outcome->seq = seq;
+}
+
+void model_announce(Model *model, const ModelNotice *notice)
+{
+    ModelKind kind = model_at(model, notice->seq)->kind;
+    if (kind != MODEL_NOTICE) {
+        ModelEntry *entry = append(model);
+        entry->kind = MODEL_NOTICE;
+        entry->about = kind == MODEL_RECORD ? notice->seq : 0;
+        entry->notice = *notice;
+    }
 }
 
 /* ---- Work --------------------------------------------------------------------------------------------------------------- */
@@ -351,7 +372,7 @@ void model_rewind(Model *model, const ModelMark *mark)
         plain_map_clear(&model->by_identity);
         plain_map_clear(&model->by_flow);
         for (int64_t seq = 1; seq <= model_last_seq(model); seq++) {
-            if (!model_at(model, seq)->is_alert) {
+            if (model_is_record(model, seq)) {
                 enter(model, seq);
             }
         }

@@ -1,7 +1,8 @@
 /* The oracle: what Weir promises, as a list, two maps and a few rules. No cleverness, and nothing of src/ but its types.
  *
  * The list is the log: entry n has the sequence n. A record's entry holds its flow's totals as the model adds them up, an
- * alert's entry what the alert must say. Texts of records and rules are borrowed for as long as the model lives. */
+ * alert's or a notice's entry what it must say. Texts of records, rules and notices are borrowed for as long as the model lives.
+ * What the store keeps about deliveries besides is in tables.h. */
 #ifndef WEIR_TESTS_SIM_MODEL_H
 #define WEIR_TESTS_SIM_MODEL_H
 
@@ -13,15 +14,28 @@ typedef struct ModelTotals {
     Exact positive, negative; /* sums, both ≥ 0 */
 } ModelTotals;
 
+typedef enum ModelKind { MODEL_RECORD, MODEL_ALERT, MODEL_NOTICE } ModelKind;
+
+/* What the notice of a dead letter must say. */
+typedef struct ModelNotice {
+    int64_t id;
+    Str sink;
+    int64_t seq;
+    Str error;
+    int64_t attempts;
+} ModelNotice;
+
 typedef struct ModelEntry {
-    bool is_alert;
+    ModelKind kind;
+    int64_t flow;         /* a record, or an alert: the sequence of the first record of its flow */
     Record record;        /* a record: what was handed in */
     int64_t prev_seq;     /* the flow's record before it, 0 for none */
     ModelTotals before;   /* the flow's, without it */
-    int64_t about;        /* an alert: its record's sequence */
+    int64_t about;        /* an alert, a notice: the sequence of the record that it is about, 0 for none */
     AlertRule rule;       /* as it was then */
     Exact exceeded_by;    /* > 0 */
     const char *severity; /* "medium", "high", "critical" */
+    ModelNotice notice;
 } ModelEntry;
 
 /* A record's place in the order of time. */
@@ -49,6 +63,12 @@ void model_release(Model *model);
 
 static inline int64_t model_last_seq(const Model *model) { return (int64_t)model->count; }
 const ModelEntry *model_at(const Model *model, int64_t seq);
+static inline bool model_is_record(const Model *model, int64_t seq)
+{
+    return model_at(model, seq)->kind == MODEL_RECORD;
+}
+/* The record that an entry is or is about; NULL for none. */
+const Record *model_record_of(const Model *model, int64_t seq);
 /* The sequence of the record that is the same as this one; 0 when there is none. */
 int64_t model_find(const Model *model, const Record *record);
 
@@ -72,6 +92,8 @@ typedef struct ModelAnswer {
 } ModelAnswer;
 
 void model_apply(Model *model, const ModelWork *work, ModelAnswer *ret_answer);
+/* A dead letter was made. It is announced, unless it is itself about a notice. */
+void model_announce(Model *model, const ModelNotice *notice);
 
 /* A moment to go back to: all that came later never was. */
 typedef struct ModelMark {

@@ -211,8 +211,9 @@ bool reading_is_same(World *world, int64_t after)
 {
     StoreView *view = NULL;
     StoreReader *reader = begin_look_after_start(world, &view);
+    char difference[TABLES_TEXT_BYTES];
     bool same = view_bound(view) == model_last_seq(&world->model) && walk_is_same(world, reader, after) &&
-                walk_rules(world, reader);
+                walk_rules(world, reader) && tables_check(world, reader, difference);
     end_look(reader, view);
     return same;
 }
@@ -221,8 +222,10 @@ void reading_put_state(World *world, char *ret_text, size_t room)
 {
     StoreView *view = NULL;
     StoreReader *reader = begin_look_after_start(world, &view);
-    snprintf(ret_text, room, "a log up to seq %" PRId64 "%s", view_bound(view),
-             walk_rules(world, reader) ? "" : ", and other rules than these");
+    char difference[TABLES_TEXT_BYTES] = "";
+    (void)tables_check(world, reader, difference);
+    snprintf(ret_text, room, "a log up to seq %" PRId64 "%s%s%s", view_bound(view),
+             walk_rules(world, reader) ? "" : ", and other rules than these", difference[0] ? "; " : "", difference);
     end_look(reader, view);
 }
 
@@ -230,17 +233,17 @@ static void check_metrics(World *world)
 {
     StoreMetrics metrics;
     store_metrics(world->machine.store, &metrics);
-    int64_t alerts = 0;
+    int64_t messages = 0, letters = tables_open_letters(&world->tables);
     for (int64_t seq = 1; seq <= model_last_seq(&world->model); seq++) {
-        alerts += model_at(&world->model, seq)->is_alert;
+        messages += !model_is_record(&world->model, seq);
     }
-    if (metrics.last_seq != model_last_seq(&world->model) || metrics.message_count != alerts ||
-        metrics.record_count != metrics.last_seq - alerts) {
+    if (metrics.last_seq != model_last_seq(&world->model) || metrics.message_count != messages ||
+        metrics.record_count != metrics.last_seq - messages || metrics.dead_letters_open != letters) {
         story_failf(&world->story,
-                    "the metrics say %" PRId64 " records and %" PRId64 " messages up to %" PRId64 "; right are %" PRId64
-                    " messages up to %" PRId64,
-                    metrics.record_count, metrics.message_count, metrics.last_seq, alerts,
-                    model_last_seq(&world->model));
+                    "the metrics say %" PRId64 " records, %" PRId64 " messages, %" PRId64 " dead letters up to %" PRId64
+                    "; right are %" PRId64 " messages, %" PRId64 " dead letters up to %" PRId64,
+                    metrics.record_count, metrics.message_count, metrics.dead_letters_open, metrics.last_seq, messages,
+                    letters, model_last_seq(&world->model));
     }
 }
 
@@ -261,6 +264,10 @@ static void check_log(World *world)
     walk_times(world, reader, bound, true, "the records by time, backwards");
     if (!walk_rules(world, reader)) {
         story_failf(&world->story, "the rules are not those that were put");
+    }
+    char difference[TABLES_TEXT_BYTES];
+    if (!tables_check(world, reader, difference)) {
+        story_fail(&world->story, "what is stored of deliveries", NULL, difference);
     }
     enum { FINDS = 20, WALKS = 5 };
     for (size_t i = 0; i < WALKS; i++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "sim/runner.h"
 #include "sim/world.h"
 
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
 {
     Arguments arguments = read_arguments(argc, argv);
     configure_sqlite();
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
     if (arguments.one) {
         run_one(&arguments);
         return 0;

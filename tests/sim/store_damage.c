@@ -131,6 +131,7 @@ void damage_forget_kept(World *world)
     sim_file_copy_free(world->faults.kept.wal);
     sim_file_copy_free(world->faults.kept.run);
     world->faults.kept.db = world->faults.kept.wal = world->faults.kept.run = NULL;
+    tables_release(&world->faults.kept.tables);
     world->faults.kept.taken = false;
 }
 
@@ -152,6 +153,7 @@ void damage_keep(World *world)
         faults->kept.run = sim_disk_file_copy(world->machine.disk, files.paths[below(world, files.count)]);
     }
     faults->kept.mark = model_mark(&world->model);
+    tables_copy(&world->tables, &faults->kept.tables);
     story_tell(&world->story, "the database is copied aside, at seq %" PRId64, model_last_seq(&world->model));
 }
 
@@ -168,5 +170,8 @@ void damage_go_back(World *world)
     model_rewind(&world->model, &faults->kept.mark);
     clients_forget_unsure(world);
     reading_rewound(world);
+    tables_release(&world->tables);
+    tables_copy(&faults->kept.tables, &world->tables);
+    deliveries_rewound(world);
     faults->damaged_before_boot = true;
 }

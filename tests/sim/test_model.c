@@ -178,7 +178,7 @@ static void test_alerts(void **state)
         hand_in(&model, &record, false);
         assert_int_equal(model_last_seq(&model), cases[i].severity ? 2 : 1);
         if (cases[i].severity) {
-            assert_true(model_at(&model, 2)->is_alert && model_at(&model, 2)->about == 1);
+            assert_true(model_at(&model, 2)->kind == MODEL_ALERT && model_at(&model, 2)->about == 1);
             assert_string_equal(model_at(&model, 2)->severity, cases[i].severity);
         }
         model_release(&model);

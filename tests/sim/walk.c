@@ -121,7 +121,7 @@ static void check_totals(World *world, const StoredRecord *stored, const ModelEn
 
 void walk_check_record(World *world, const StoredRecord *stored, int64_t seq, const char *what)
 {
-    if (stored->seq != seq || seq > model_last_seq(&world->model) || model_at(&world->model, seq)->is_alert) {
+    if (stored->seq != seq || seq > model_last_seq(&world->model) || !model_is_record(&world->model, seq)) {
         char expected[64], found[64];
         snprintf(expected, sizeof expected, "record %" PRId64 " next", seq);
         snprintf(found, sizeof found, "record %" PRId64, stored->seq);
@@ -172,7 +172,7 @@ static int64_t *seqs_by_commit(const Model *model, int64_t after, int64_t throug
     int64_t *seqs = need(calloc((size_t)through + 1, sizeof *seqs));
     *ret_count = 0;
     for (int64_t seq = after + 1; seq <= through; seq++) {
-        if (!model_at(model, seq)->is_alert) {
+        if (model_is_record(model, seq)) {
             seqs[(*ret_count)++] = seq;
         }
     }
@@ -206,7 +206,7 @@ static bool visit_compared(void *context, const StoredRecord *stored)
 {
     Comparison *comparison = context;
     const ModelEntry *entry = model_at(comparison->model, stored->seq);
-    comparison->same = !entry->is_alert && is_same_record(&stored->record, &entry->record);
+    comparison->same = entry->kind == MODEL_RECORD && is_same_record(&stored->record, &entry->record);
     comparison->count++;
     return comparison->same;
 }
@@ -257,7 +257,10 @@ static TimePosition draw_position(World *world, int64_t bound)
     }
     int64_t seq = 1 + (int64_t)random_below(random, (uint64_t)bound);
     const ModelEntry *entry = model_at(&world->model, seq);
-    seq = entry->is_alert ? entry->about : seq;
+    seq = entry->kind == MODEL_RECORD ? seq : entry->about;
+    if (!seq) {
+        return TIME_POSITION_LAST;
+    }
     const int64_t seqs[] = {0, seq - 1, seq, seq + 1, INT64_MAX};
     int64_t beside = (int64_t)random_below(random, 3) - 1;
     return (TimePosition){model_at(&world->model, seq)->record.time_us + (random_below(random, 3) ? 0 : beside),
@@ -363,10 +366,10 @@ typedef struct MessageWalk {
     int64_t after, bound;
 } MessageWalk;
 
-static int64_t next_alert(const Model *model, int64_t after, int64_t bound)
+static int64_t next_message(const Model *model, int64_t after, int64_t bound)
 {
     int64_t seq = after + 1;
-    while (seq <= bound && !model_at(model, seq)->is_alert) {
+    while (seq <= bound && model_is_record(model, seq)) {
         seq++;
     }
     return seq <= bound ? seq : 0;
@@ -375,11 +378,14 @@ static int64_t next_alert(const Model *model, int64_t after, int64_t bound)
 static bool visit_message(void *context, const StoredMessage *message)
 {
     MessageWalk *walk = context;
-    int64_t right = next_alert(&walk->world->model, walk->after, walk->bound);
-    if (message->seq != right || message->record_seq != model_at(&walk->world->model, right)->about) {
+    const Model *model = &walk->world->model;
+    int64_t right = next_message(model, walk->after, walk->bound);
+    const ModelEntry *entry = right ? model_at(model, right) : NULL;
+    const char *kind = entry && entry->kind == MODEL_NOTICE ? "dead_letter.created" : "alert";
+    if (message->seq != right || message->record_seq != entry->about || !str_is(message->kind, kind)) {
         story_failf(&walk->world->story,
-                    "the messages: the next alert is %" PRId64 ", but found is %" PRId64 " about record %" PRId64,
-                    right, message->seq, message->record_seq);
+                    "the messages: the next is %s %" PRId64 ", but found is %.*s %" PRId64 " about record %" PRId64,
+                    kind, right, STR_ARGS(message->kind), message->seq, message->record_seq);
     }
     walk->after = right;
     return true;
@@ -390,12 +396,12 @@ bool walk_messages(World *world, StoreReader *reader, int64_t bound)
     Error error = {0};
     MessageWalk walk = {.world = world, .bound = bound};
     uint64_t struck = faults_struck(world);
-    Status status = reader_messages(reader, STR("alert"), 0, visit_message, &walk, &error);
+    Status status = reader_messages(reader, STR(""), 0, visit_message, &walk, &error);
     if (status != STATUS_OK) {
         faults_check_reading(world, struck, "the messages", status, error.message);
-    } else if (next_alert(&world->model, walk.after, bound)) {
-        story_failf(&world->story, "the messages: alert %" PRId64 " is missing",
-                    next_alert(&world->model, walk.after, bound));
+    } else if (next_message(&world->model, walk.after, bound)) {
+        story_failf(&world->story, "the messages: %" PRId64 " is missing",
+                    next_message(&world->model, walk.after, bound));
     }
     return status == STATUS_OK;
 }

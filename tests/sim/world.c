@@ -52,6 +52,7 @@ static int64_t world_init(World *world, const WorldOptions *options)
     reading_init(world, random_next(&seeds));
     int64_t steps = options->steps ? options->steps : 40 + (int64_t)below(world, 260);
     faults_init(world, random_next(&seeds), steps);
+    deliveries_init(world, random_next(&seeds));
     world->machine.options.identity = world->workload.identity;
     world->machine.options.scale = world->workload.scale;
     world->machine.committed = clients_committed;
@@ -69,7 +70,10 @@ static void world_release(World *world)
     faults_release(world);
     reading_release(world);
     clients_release(world);
+    deliveries_release(world);
     machine_release(&world->machine);
+    messages_release(&world->messages);
+    tables_release(&world->tables);
     model_release(&world->model);
     workload_release(&world->workload);
 }
@@ -105,6 +109,7 @@ static void begin_life(World *world, bool rebuild)
     sim_disk_disarm(world->machine.disk);
     clients_begin_life(world);
     clients_settle(world);
+    deliveries_begin_life(world);
     reading_all(world);
     faults_after_boot(world);
 }
@@ -113,9 +118,12 @@ static void end_life(World *world)
 {
     static const char *const losses[] = {"", "nothing was lost", "all was lost that was not synced",
                                          "some was lost of what was not synced", "what was written is there"};
-    /* A service that broke still answers readers while it ends: what is unsure must not be seen. */
+    /* A service that broke still answers readers, and its lines move on, while it ends: what is unsure must not be seen. */
     for (int i = 0; i < 3 && !sim_disk_is_frozen(world->machine.disk); i++) {
         reading_step(world);
+    }
+    if (!sim_disk_is_frozen(world->machine.disk)) {
+        wire_step(world);
     }
     SimLoss loss = faults_ending(world);
     reading_end_life(world);
@@ -179,6 +187,9 @@ static void step(World *world)
     if (!faults_end_is_due(world)) {
         act(world);
     }
+    if (!faults_end_is_due(world) && below(world, 100) < 60) {
+        deliveries_step(world);
+    }
     if (faults_end_is_due(world)) {
         end_life(world);
         faults_between_lives(world);
@@ -216,14 +227,18 @@ static void restart_in_peace(World *world, bool rebuild)
 static void finish(World *world)
 {
     faults_stop(world);
-    if (faults_had_effect(world)) {
+    if (faults_had_effect(world) || world->deliveries.lost_something) {
         restart_in_peace(world, true);
+        world->deliveries.lost_something = false;
     }
     work_off(world);
+    deliveries_finish(world);
     check_processor(world);
     reading_all(world);
     restart_in_peace(world, false);
+    deliveries_finish(world);
     restart_in_peace(world, true);
+    deliveries_finish(world);
     end_life(world);
 }
 

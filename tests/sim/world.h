@@ -3,11 +3,14 @@
 #define WEIR_TESTS_SIM_WORLD_H
 
 #include "sim/clients.h"
+#include "sim/deliveries.h"
 #include "sim/faults.h"
 #include "sim/machine.h"
+#include "sim/messages.h"
 #include "sim/model.h"
 #include "sim/reading.h"
 #include "sim/story.h"
+#include "sim/tables.h"
 #include "sim/workload.h"
 
 typedef struct WorldOptions {
@@ -22,6 +25,9 @@ typedef struct World {
     uint64_t random; /* which step comes next */
     Machine machine;
     Model model;
+    Tables tables;
+    Messages messages;
+    Deliveries deliveries;
     Workload workload;
     Clients clients;
     Faults faults;

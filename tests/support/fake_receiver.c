@@ -104,6 +104,13 @@ void fake_receiver_set_faults(FakeReceiver *receiver, const FakeFaults *faults)
 
 void fake_receiver_set_down(FakeReceiver *receiver, bool down) { receiver->down = down; }
 
+void fake_receiver_cut(FakeReceiver *receiver)
+{
+    for (FakeSink *sink = receiver->open; sink; sink = sink->next) {
+        sink->cut = sink->connected;
+    }
+}
+
 void fake_receiver_script(FakeReceiver *receiver, FakeAnswer answer)
 {
     receiver->scripts =

@@ -114,7 +114,7 @@ static Status fake_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Er
     FakeReceiver *receiver = sink->receiver;
     Status status = STATUS_OK;
     drop_flights(sink);
-    sink->connected = false;
+    sink->connected = sink->cut = false;
     if (used(&receiver->connect, &status) && status != STATUS_OK) {
         return error_set(reterr, status, "the script says so");
     }
@@ -203,13 +203,17 @@ static void lose_group(FakeSink *sink, size_t first, size_t count, const SinkPla
     }
 }
 
-static Status send_status(FakeReceiver *receiver, bool groups)
+static Status send_status(FakeSink *sink)
 {
+    FakeReceiver *receiver = sink->receiver;
     Status status = STATUS_OK;
+    if (sink->cut) {
+        return STATUS_BUSY;
+    }
     if (used(&receiver->send, &status)) {
         return status;
     }
-    if ((groups && receiver->down) || fake_chance(receiver, receiver->faults.send_busy)) {
+    if ((takes_groups(sink) && receiver->down) || fake_chance(receiver, receiver->faults.send_busy)) {
         return STATUS_BUSY;
     }
     return fake_chance(receiver, receiver->faults.send_unknown) ? STATUS_UNKNOWN : STATUS_OK;
@@ -231,7 +235,7 @@ static Status fake_send(Sink *base, const Message *messages, size_t count, const
     assert(sink->connected && count > 0 && count <= fake_room(base));
     receiver->counts.sends++;
     receiver->counts.messages += count;
-    Status status = send_status(receiver, takes_groups(sink));
+    Status status = send_status(sink);
     size_t first = sink->flight_count;
     for (size_t i = 0; i < count && (status == STATUS_OK || status == STATUS_UNKNOWN); i++) {
         begin(sink, &messages[i], place != NULL);

@@ -54,6 +54,9 @@ void fake_receiver_set_faults(FakeReceiver *receiver, const FakeFaults *faults);
 /* Webhook: whatever is sent fails. The others: neither connecting nor sending works (BUSY). */
 void fake_receiver_set_down(FakeReceiver *receiver, bool down);
 
+/* The connections of the sinks that are open are gone, which they notice when they send next (BUSY). Answers that are on their way arrive. */
+void fake_receiver_cut(FakeReceiver *receiver);
+
 /* Answers the next `times` attempts of message `seq` (0: of any), before the faults are asked. Scripts are tried in the order in which
  * they were given. */
 typedef struct FakeAnswer {

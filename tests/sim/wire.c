@@ -1,0 +1,353 @@
+#include "sim/wire.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "sim/need.h"
+#include "sim/wire_check.h"
+#include "sim/world.h"
+
+/* ---- What is known of messages ---------------------------------------------------------------------------------------------------- */
+
+Seen *wire_seen(World *world, size_t sink, int64_t seq)
+{
+    SimSink *state = &world->deliveries.sinks[sink];
+    size_t wanted = (size_t)seq + 1;
+    state->seen = need_room(state->seen, &state->seen_room, wanted, sizeof *state->seen);
+    while (state->seen_count < wanted) {
+        state->seen[state->seen_count++] = (Seen){0};
+    }
+    return &state->seen[seq];
+}
+
+SimReplay *wire_replay(World *world, int64_t id)
+{
+    Deliveries *deliveries = &world->deliveries;
+    const TableReplay *row = tables_replay(&world->tables, id);
+    size_t before = deliveries->replay_room;
+    deliveries->replays =
+        need_room(deliveries->replays, &deliveries->replay_room, (size_t)id, sizeof *deliveries->replays);
+    for (size_t i = before; i < deliveries->replay_room; i++) {
+        deliveries->replays[i] = (SimReplay){0};
+    }
+    SimReplay *replay = &deliveries->replays[id - 1];
+    if (!replay->marks) {
+        replay->count = (size_t)row->through + 1;
+        replay->marks = need(calloc(replay->count, 1));
+        replay->base = row->place.cursor;
+        replay->life = world->lives;
+    }
+    return replay;
+}
+
+/* ---- A sink between the line and the receiver's sink ---------------------------------------------------------------------------- */
+
+typedef struct WireSink {
+    Sink sink;
+    Sink *inner; /* owns */
+    World *world;
+    size_t index;
+    int64_t job;
+} WireSink;
+
+static const char *name_of(const WireSink *sink, char text[64])
+{
+    snprintf(text, 64, sink->job ? "%s, replay %" PRId64 : "%s", tables_sink_name(sink->index), sink->job);
+    return text;
+}
+
+static Status wire_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)
+{
+    WireSink *sink = (WireSink *)base;
+    char name[64];
+    Status status = sink->inner->ops->connect(sink->inner, ours, ret_theirs, reterr);
+    if (status != STATUS_OK) {
+        story_tell(&sink->world->story, "%s: cannot be connected", name_of(sink, name));
+    } else if (ret_theirs->cursor != ours.cursor) {
+        story_tell(&sink->world->story, "%s: is connected, and goes on at %" PRId64 " instead of %" PRId64,
+                   name_of(sink, name), ret_theirs->cursor, ours.cursor);
+    }
+    return status;
+}
+
+static size_t wire_room(const Sink *base)
+{
+    const WireSink *sink = (const WireSink *)base;
+    return sink->inner->ops->room(sink->inner);
+}
+
+static Status wire_send(Sink *base, const Message *messages, size_t count, const SinkPlace *place, Error *reterr)
+{
+    WireSink *sink = (WireSink *)base;
+    World *world = sink->world;
+    char name[64], at[64] = "";
+    SimSink *other = &world->deliveries.sinks[sink->index];
+    bool keeps_place = other->style == FAKE_TRANSACTIONS || other->style == FAKE_STREAM;
+    int64_t from = wire_place_of(world, sink->index);
+    wire_check_group(world, sink->index, sink->job, messages, count, place);
+    Status status = sink->inner->ops->send(sink->inner, messages, count, place, reterr);
+    if (place && keeps_place && !sink->job && status != STATUS_BUSY) {
+        wire_check_place(world, sink->index, from, messages, count, place);
+    }
+    if (place) {
+        snprintf(at, sizeof at, ", place %" PRId64, place->cursor);
+    }
+    story_tell(&world->story, "%s: %zu messages, %" PRId64 " to %" PRId64 "%s: %s", name_of(sink, name), count,
+               messages[0].seq, messages[count - 1].seq, at, status_name(status));
+    return status;
+}
+
+static size_t wire_results(Sink *base, SinkResult *results, size_t cap)
+{
+    static const char *const names[] = {"taken", "failed", "refused", "held", "gone"};
+    WireSink *sink = (WireSink *)base;
+    char name[64];
+    size_t count = sink->inner->ops->results(sink->inner, results, cap);
+    wire_look(sink->world);
+    for (size_t i = 0; i < count; i++) {
+        if (results[i].verdict != SINK_TAKEN) {
+            story_tell(&sink->world->story, "%s: message %" PRId64 " is %s", name_of(sink, name), results[i].seq,
+                       names[results[i].verdict]);
+        }
+        wire_note_verdict(sink->world, sink->index, sink->job, &results[i]);
+    }
+    return count;
+}
+
+static void wire_wait(Sink *base, int64_t us_max)
+{
+    WireSink *sink = (WireSink *)base;
+    sink->inner->ops->wait(sink->inner, us_max);
+}
+
+static void wire_wake(Sink *base)
+{
+    WireSink *sink = (WireSink *)base;
+    sink->inner->ops->wake(sink->inner);
+}
+
+static void wire_close(Sink *base)
+{
+    WireSink *sink = (WireSink *)base;
+    sink_close(sink->inner);
+    free(sink);
+}
+
+static const SinkOps wire_ops = {
+    .connect = wire_connect,
+    .room = wire_room,
+    .send = wire_send,
+    .results = wire_results,
+    .wait = wire_wait,
+    .wake = wire_wake,
+    .close = wire_close,
+};
+
+Status wire_open(void *self, const SinkContext *context, Sink **ret_sink, Error *reterr)
+{
+    World *world = self;
+    WireSink *sink = need(calloc(1, sizeof *sink));
+    sink->sink.ops = &wire_ops;
+    sink->world = world;
+    sink->job = context->replay_job;
+    while (strcmp(tables_sink_name(sink->index), context->options->name) != 0) {
+        sink->index++;
+    }
+    Status status = fake_sink_open(world->deliveries.fakes, context, &sink->inner, reterr);
+    if (status != STATUS_OK) {
+        free(sink);
+        return status;
+    }
+    *ret_sink = &sink->sink;
+    return STATUS_OK;
+}
+
+/* ---- Work ------------------------------------------------------------------------------------------------------------------------- */
+
+/* While the dispatcher is at work, whatever is handed to the processor comes from a line. */
+static World *stepping;
+static void (*lines_done)(Submission *submission, Status status, const Error *error);
+static World *told;
+
+static void line_work_done(Submission *submission, Status status, const Error *error)
+{
+    World *world = told;
+    world->clients.queue_bytes -= submission->bytes;
+    wire_told(world, &submission->work, status, error);
+    lines_done(submission, status, error);
+}
+
+Status __real_processor_submit(Processor *processor, Submission *submission, Error *reterr);
+Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr);
+Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr)
+{
+    if (!stepping) {
+        return __real_processor_submit(processor, submission, reterr);
+    }
+    Clients *clients = &stepping->clients;
+    lines_done = submission->done;
+    submission->done = line_work_done;
+    Status status = __real_processor_submit(processor, submission, reterr);
+    clients->queue_bytes += status == STATUS_OK ? submission->bytes : 0;
+    *(status == STATUS_OK ? &clients->told.submissions : &clients->told.refused_busy) += 1;
+    return status;
+}
+
+static void update_silence(World *world, bool struck)
+{
+    for (size_t i = 0; i < world->deliveries.count; i++) {
+        const TableSink *row = &world->tables.sinks[i];
+        SimSink *sink = &world->deliveries.sinks[i];
+        int64_t now_us = world->machine.clock.monotonic_us;
+        sink->quiet_us = struck || row->state == SINK_STATE_ACTIVE ? now_us : sink->quiet_us;
+        sink->silent = row->state != SINK_STATE_ACTIVE && now_us - sink->quiet_us >= DISPATCHER_CONTROL_US;
+    }
+}
+
+int64_t wire_step(World *world)
+{
+    uint64_t struck = faults_struck(world);
+    update_silence(world, false);
+    stepping = told = world;
+    int64_t us = dispatcher_step(world->machine.dispatcher);
+    stepping = NULL;
+    wire_look(world);
+    update_silence(world, faults_struck(world) != struck || faults_is_damaged(world));
+    return us;
+}
+
+static const char *describe(const Work *work, char *text, size_t room)
+{
+    static const char *const states[] = {"active", "paused", "disabled"};
+    const DeliveryChange *change = &work->delivery;
+    switch (work->kind) {
+    case WORK_SINK_PUT:
+        snprintf(text, room, "%.*s is new, from %" PRId64, STR_ARGS(work->sink.name), work->sink.place.cursor);
+        break;
+    case WORK_SINK_STATE:
+        snprintf(text, room, "%.*s is to be %s", STR_ARGS(work->sink.name), states[work->sink.state]);
+        break;
+    case WORK_DELIVERY:
+        snprintf(text, room, "%.*s, replay %" PRId64 ": cursor %" PRId64 ", %zu retries, %zu settled, %zu dead%s",
+                 STR_ARGS(change->sink), change->job, change->place.cursor, change->retry_count, change->settled_count,
+                 change->dead_count, change->done ? ", done" : "");
+        break;
+    case WORK_DEAD_LETTERS:
+        snprintf(text, room, "%zu dead letters are %s", work->dead_letters.count,
+                 work->dead_letters.action == DEAD_LETTER_RETRY ? "tried again" : "discarded");
+        break;
+    case WORK_REPLAY_PUT:
+        snprintf(text, room, "replay %" PRId64 " of %.*s: %" PRId64 " to %" PRId64 " %.*s", work->replay.id,
+                 STR_ARGS(work->replay.sink), work->replay.after, work->replay.through, STR_ARGS(work->replay.filter));
+        break;
+    default: snprintf(text, room, "replay %" PRId64 " is called off", work->replay.id);
+    }
+    return text;
+}
+
+void wire_apply(World *world, const Work *work)
+{
+    wire_check_before(world, work);
+    TableSink before[TABLES_SINKS_MAX];
+    memcpy(before, world->tables.sinks, sizeof before);
+    int64_t replay_cursor = work->kind == WORK_DELIVERY && tables_replay(&world->tables, work->delivery.job)
+                                ? tables_replay(&world->tables, work->delivery.job)->place.cursor
+                                : 0;
+    Status right = tables_apply(world, work);
+    if (right == STATUS_OK) {
+        wire_check_after(world, work, before, replay_cursor);
+    }
+}
+
+void wire_told(World *world, const Work *work, Status status, const Error *error)
+{
+    char text[512];
+    if (status != STATUS_OK) {
+        story_tell(&world->story, "%s: fails: %s, %s", describe(work, text, sizeof text), status_name(status),
+                   error->message);
+        faults_check_failure(world, status, error->message);
+        if (status == STATUS_UNKNOWN) {
+            clients_add_unsure(world, work);
+        }
+        return;
+    }
+    story_tell(&world->story, "%s: %s", describe(work, text, sizeof text), status_name(work->status));
+    bool changed = work->status == STATUS_OK && work->kind != WORK_SINK_PUT &&
+                   (work->kind != WORK_DEAD_LETTERS || work->dead_letters.count > 0);
+    if ((changed && sim_disk_is_frozen(world->machine.disk)) || world->faults.log_sync_failed) {
+        story_failf(&world->story, "it was stored after the power was cut, or after a failed sync");
+    }
+    if (changed) {
+        clients_forget_unsure(world); /* this commit has taken its place */
+    }
+    wire_apply(world, work);
+}
+
+/* ---- Receivers -------------------------------------------------------------------------------------------------------------------- */
+
+static void find_last_placed(SimSink *sink)
+{
+    size_t count;
+    const FakeDelivery *deliveries = fake_receiver_deliveries(sink->receiver, &count);
+    sink->placed_seq = sink->base;
+    for (size_t i = 0; i < count; i++) {
+        if (deliveries[i].placed && deliveries[i].job == 0) {
+            sink->placed_seq = deliveries[i].seq;
+        }
+    }
+}
+
+void wire_lose(World *world, size_t at, size_t lost)
+{
+    SimSink *sink = &world->deliveries.sinks[at];
+    size_t count;
+    wire_look(world);
+    const FakeDelivery *deliveries = fake_receiver_deliveries(sink->receiver, &count);
+    for (size_t i = count - lost; i < count; i++) {
+        if (deliveries[i].job == 0) {
+            Seen *seen = wire_seen(world, at, deliveries[i].seq);
+            seen->arrived--;
+            seen->lost = seen->lost || !deliveries[i].placed;
+        }
+    }
+    sink->looked -= lost;
+    fake_receiver_lose(sink->receiver, lost);
+    fake_receiver_cut(sink->receiver);
+    find_last_placed(sink);
+    story_tell(&world->story, "%s loses its last %zu messages, and is back at %" PRId64, tables_sink_name(at), lost,
+               sink->placed_seq);
+}
+
+static void forget_replays(Deliveries *deliveries)
+{
+    for (size_t i = 0; i < deliveries->replay_room; i++) {
+        free(deliveries->replays[i].marks);
+        deliveries->replays[i] = (SimReplay){0};
+    }
+}
+
+void wire_begin_anew(World *world)
+{
+    for (size_t i = 0; i < world->deliveries.count; i++) {
+        SimSink *sink = &world->deliveries.sinks[i];
+        fake_receiver_lose(sink->receiver, SIZE_MAX);
+        fake_receiver_forget(sink->receiver);
+        sink->base = world->tables.sinks[i].place.cursor;
+        sink->placed_seq = sink->first_seq = sink->base;
+        sink->looked = sink->seen_count = 0;
+    }
+    forget_replays(&world->deliveries);
+}
+
+void wire_begin_life(World *world)
+{
+    for (size_t i = 0; i < world->deliveries.count; i++) {
+        SimSink *sink = &world->deliveries.sinks[i];
+        sink->gone_job = 0;
+        sink->quiet_us = world->machine.clock.monotonic_us;
+        for (size_t seq = 0; seq < sink->seen_count; seq++) {
+            sink->seen[seq].failed = sink->seen[seq].verdict = 0;
+            sink->seen[seq].sent = false;
+        }
+    }
+}
