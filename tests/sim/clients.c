@@ -169,7 +169,8 @@ static _Noreturn void fail_settling(World *world)
 {
     char expected[240], found[TABLES_TEXT_BYTES + 64];
     size_t unsure = world->clients.unsure_count;
-    int len = snprintf(expected, sizeof expected, "the log up to seq %" PRId64 ", the rules and the deliveries, as all were told, ",
+    int len = snprintf(expected, sizeof expected,
+                       "the log up to seq %" PRId64 ", the rules and the deliveries, as all were told, ",
                        model_last_seq(&world->model));
     snprintf(expected + len, sizeof expected - (size_t)len,
              unsure ? "and behind it at most one batch, whole, of those whose commit failed (%zu calls)"
@@ -195,7 +196,8 @@ void clients_settle(World *world)
     if (!batch) {
         fail_settling(world);
     }
-    story_tell(&world->story, "the unsure batch with call %" PRId64 " (0: with a delivery) turns out to be there", batch->call);
+    story_tell(&world->story, "the unsure batch with call %" PRId64 " (0: with a delivery) turns out to be there",
+               batch->call);
     clients_forget_unsure(world);
 }
 
