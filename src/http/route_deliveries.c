@@ -16,6 +16,8 @@ typedef struct DeliveriesCall {
     Request *request;
     SinkLines lines;
     Str source_id;
+    StoreView *view;           /* in which the records are looked for; owns */
+    int64_t found_at;          /* of reader_find */
     int64_t seqs[RECORDS_MAX]; /* of the records with this id */
     size_t seq_count;
     int64_t seq;       /* of the one that is looked at */
@@ -150,7 +152,7 @@ static Status read_deliveries(Request *request, StoreReader *reader)
 {
     DeliveriesCall *call = request->state;
     Error *error = &request->error;
-    Status status = reader_find(reader, request->id, call->source_id, note_seq, call, error);
+    Status status = STATUS_OK;
     for (size_t i = 0; i < call->seq_count && status == STATUS_OK; i++) {
         status = find_messages(call, reader, call->seqs[i], error);
         for (size_t j = 0; j < call->message_count && status == STATUS_OK; j++) {
@@ -160,14 +162,38 @@ static Status read_deliveries(Request *request, StoreReader *reader)
     return status;
 }
 
+/* A piece of the search. */
+static Status find_step(Request *request, StoreReader *reader)
+{
+    DeliveriesCall *call = request->state;
+    Error *error = &request->error;
+    Status status = call->view ? reader_resume(reader, call->view, error) : reader_begin(reader, &call->view, error);
+    if (status == STATUS_OK) {
+        status = reader_find(reader, request->id, call->source_id, &call->found_at, note_seq, call, error);
+        reader_end(reader);
+    }
+    return status;
+}
+
 static JobNext read_step(Request *request, StoreReader *reader)
 {
+    const DeliveriesCall *call = request->state;
+    if (call->found_at != FIND_DONE) {
+        request->failed = find_step(request, reader);
+        return request->failed == STATUS_OK ? JOB_AGAIN : JOB_FINISHED;
+    }
     BUF_PUT(&request->out, "{\"data\":{\"recordId\":");
     buf_put_json(&request->out, request->id);
     BUF_PUT(&request->out, ",\"messages\":[");
     sinks_read(request, reader, read_deliveries);
     BUF_PUT(&request->out, "]}}");
     return JOB_FINISHED;
+}
+
+static void release(Request *request)
+{
+    DeliveriesCall *call = request->state;
+    view_free(call->view);
 }
 
 static void say_deliveries(Request *request)
@@ -196,6 +222,7 @@ void records_deliveries(Request *request)
     call->request = request;
     call->source_id = source ? source->value : (Str){NULL, 0};
     request->state = call;
+    request->release = release;
     if (sink_lines_look(request, &call->lines)) {
         request_run(request, read_step, say_deliveries);
     }

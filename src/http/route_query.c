@@ -97,12 +97,13 @@ static Status put_deliveries(Request *request, StoreReader *reader, const QueryF
 
 static JobNext find_step(Request *request, StoreReader *reader)
 {
-    const QueryParam *source = request_param(request, "sourceId");
+    enum { ALL_BYTES = 1 << 30 };
     const SinkLines *lines = request->state;
-    QueryFound found;
-    request->failed = query_find(reader, request->id, source ? source->value : (Str){NULL, 0},
-                                 request_store_info(request), &request->out, &found, &request->error);
+    if (request_step_query(request, reader, ALL_BYTES) == JOB_AGAIN) {
+        return JOB_AGAIN;
+    }
     if (request->failed == STATUS_OK && lines->count) {
+        QueryFound found = query_found(request->query);
         request->failed = put_deliveries(request, reader, &found);
     }
     return JOB_FINISHED;
@@ -121,8 +122,10 @@ static void say_found(Request *request)
 
 static void run_find(Request *request)
 {
+    const QueryParam *source = request_param(request, "sourceId");
     SinkLines *lines = ARENA_NEW(&request->arena, SinkLines);
-    if (!lines) {
+    if (!lines || query_find_new(request->id, source ? source->value : (Str){NULL, 0}, request_query_options(request),
+                                 &request->query) != STATUS_OK) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return;
     }

@@ -1,15 +1,24 @@
 /* GET /api/records/{recordId} */
-#include "query/query.h"
+#include "query/task.h"
 
 #include "record/record_json.h"
 
 enum { OTHERS_MAX = 100 };
 
-typedef struct Finding {
-    Buf *out;
-    unsigned scale;
+typedef struct Find {
+    Query query;
+    Str record_id, source_id;
+    int64_t at; /* of reader_find */
     size_t count;
+    size_t said; /* bytes, by the steps before this one */
     QueryFound first;
+} Find;
+
+/* One step: what its visitor needs. */
+typedef struct Finding {
+    Find *find;
+    Buf *out;
+    size_t begin; /* of the step's bytes in `out` */
 } Finding;
 
 static void put_count(Buf *out, const char *name, int64_t count)
@@ -43,37 +52,50 @@ static void put_found(Buf *out, const StoredRecord *stored, unsigned scale)
 static bool visit_found(void *context, const StoredRecord *stored)
 {
     Finding *finding = context;
+    Find *find = finding->find;
     static const Str before[] = {{"{\"data\":", 8}, {",\"others\":[", 11}, {",", 1}};
-    buf_put(finding->out, before[finding->count < 2 ? finding->count : 2]);
-    put_found(finding->out, stored, finding->scale);
-    if (finding->count == 0) {
-        finding->first = (QueryFound){stored->seq, finding->out->len - 1};
+    buf_put(finding->out, before[find->count < 2 ? find->count : 2]);
+    put_found(finding->out, stored, find->query.options.info->scale);
+    if (find->count == 0) {
+        find->first = (QueryFound){stored->seq, find->said + finding->out->len - finding->begin - 1};
     }
-    return ++finding->count <= OTHERS_MAX;
+    return ++find->count <= OTHERS_MAX;
 }
 
-Status query_find(StoreReader *reader, Str record_id, Str source_id, const StoreInfo *info, Buf *out,
-                  QueryFound *ret_found, Error *reterr)
+static Status find_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
 {
-    size_t before = out->len;
-    Finding finding = {.out = out, .scale = info->scale};
-    StoreView *view = NULL;
-    Status status = reader_begin(reader, &view, reterr);
-    if (status == STATUS_OK) {
-        status = reader_find(reader, record_id, source_id, visit_found, &finding, reterr);
-        reader_end(reader);
+    Find *find = (Find *)query;
+    Finding finding = {find, step->out, step->out->len};
+    Status status = step_look(step, reterr);
+    bool go_on = status == STATUS_OK;
+    while (go_on) {
+        status = reader_find(step->reader, find->record_id, find->source_id, &find->at, visit_found, &finding, reterr);
+        go_on = status == STATUS_OK && find->at != FIND_DONE && !step_time_is_up(step);
     }
-    view_free(view);
-    if (status == STATUS_OK && finding.count == 0) {
-        status = error_set(reterr, STATUS_REFUSED, "there is no record with this id");
+    if (status == STATUS_OK && find->at == FIND_DONE) {
+        *ret_done = true;
+        buf_put(step->out, find->count > 1 ? STR("]}") : STR("}"));
+        status = find->count ? STATUS_OK : error_set(reterr, STATUS_REFUSED, "there is no record with this id");
     }
-    buf_put(out, finding.count > 1 ? STR("]}") : STR("}"));
-    if (status == STATUS_OK && out->failed) {
-        status = error_set(reterr, STATUS_BUSY, "no memory for the answer");
-    }
-    out->len = status == STATUS_OK ? out->len : before;
-    if (status == STATUS_OK && ret_found) {
-        *ret_found = finding.first;
-    }
+    find->said += step->out->len - finding.begin;
     return status;
 }
+
+Status query_find_new(Str record_id, Str source_id, const QueryOptions *options, Query **ret_query)
+{
+    Find *find = query_alloc(sizeof *find, options);
+    if (!find) {
+        return STATUS_BUSY;
+    }
+    find->query.step = find_step;
+    find->record_id = arena_copy(&find->query.arena, record_id);
+    find->source_id = arena_copy(&find->query.arena, source_id.len ? source_id : STR(""));
+    if (!find->record_id.ptr || !find->source_id.ptr) {
+        query_free(&find->query);
+        return STATUS_BUSY;
+    }
+    *ret_query = &find->query;
+    return STATUS_OK;
+}
+
+QueryFound query_found(const Query *query) { return ((const Find *)query)->first; }

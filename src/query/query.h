@@ -108,12 +108,15 @@ Status feed_put_messages(StoreReader *reader, FeedKind kind, int64_t *after, siz
 
 /* GET /api/records/{recordId}: {"data":{…record…,"summary":{…}}}, the summary of the flow's previous records. When several
  * records have this id (possible when the identity is more than the recordId, and `source_id` is empty or not enough), the
- * first, and the others (up to 100) behind it as "others":[{…}]. REFUSED when there is none. `ret_found` may be NULL. */
+ * first, and the others (up to 100) behind it as "others":[{…}]. The texts are copied; BUSY without memory.
+ * query_step is REFUSED when there is none. It takes `bytes_wanted` for no limit: a step may append all that there are. */
+Status query_find_new(Str record_id, Str source_id, const QueryOptions *options, Query **ret_query) MUST_CHECK;
+
+/* Of such a query when all is said. */
 typedef struct QueryFound {
     int64_t seq;   /* of the first */
-    size_t end_at; /* in `out`: where its object ends, and more members can be put */
+    size_t end_at; /* bytes of the answer, to where its object ends and more members can be put */
 } QueryFound;
-Status query_find(StoreReader *reader, Str record_id, Str source_id, const StoreInfo *info, Buf *out,
-                  QueryFound *ret_found, Error *reterr) MUST_CHECK;
+QueryFound query_found(const Query *query);
 
 #endif

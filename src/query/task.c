@@ -59,6 +59,11 @@ void step_look_away(QueryStep *step)
     }
 }
 
+bool step_time_is_up(const QueryStep *step)
+{
+    return clock_monotonic_us(step->query->options.clock) >= step->deadline_us;
+}
+
 bool step_is_over(QueryStep *step)
 {
     enum { CALLS_BETWEEN = 128 };
@@ -66,7 +71,7 @@ bool step_is_over(QueryStep *step)
         step->until_clock--;
         return false;
     }
-    if (clock_monotonic_us(step->query->options.clock) >= step->deadline_us) {
+    if (step_time_is_up(step)) {
         return true;
     }
     step->until_clock = CALLS_BETWEEN;

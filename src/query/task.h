@@ -37,6 +37,8 @@ void step_look_away(QueryStep *step);
 
 /* Cheap enough to ask for every row. */
 bool step_is_over(QueryStep *step);
+/* For work in pieces of some milliseconds. */
+bool step_time_is_up(const QueryStep *step);
 static inline bool step_has_enough(const QueryStep *step)
 {
     return step->out->len >= step->out_enough || step->out->failed;

@@ -89,10 +89,10 @@ Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *
     return reader->ops->get(reader, seq, visit, context, reterr);
 }
 
-Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+Status reader_find(StoreReader *reader, Str record_id, Str source_id, int64_t *at, RecordVisitor *visit, void *context,
                    Error *reterr)
 {
-    return reader->ops->find(reader, record_id, source_id, visit, context, reterr);
+    return reader->ops->find(reader, record_id, source_id, at, visit, context, reterr);
 }
 
 Status reader_find_flow(StoreReader *reader, Str destination_id, Str reference, Str unit, int64_t *ret_seq,

@@ -162,8 +162,12 @@ typedef bool RecordVisitor(void *context, const StoredRecord *stored);
 Status reader_get(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* The records with this id (several only when the identity is more than the recordId), in commit order. `source_id` may be empty
- * for any. When the identity does not begin with the recordId this scans the log. */
-Status reader_find(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+ * for any. Where id and source are not the identity this scans the log. So it goes in pieces: *at begins at 0, and a call goes on behind
+ * it, through FIND_ENTRIES_MAX entries at most, which take some milliseconds. *at is FIND_DONE when there is nothing left, or the visitor
+ * wanted no more. Between the calls the look may be ended and the view resumed. After a failure *at means nothing. */
+enum { FIND_ENTRIES_MAX = 32768 };
+#define FIND_DONE INT64_MAX
+Status reader_find(StoreReader *reader, Str record_id, Str source_id, int64_t *at, RecordVisitor *visit, void *context,
                    Error *reterr) MUST_CHECK;
 
 /* The newest record of a flow that the view sees; *ret_seq is 0 for none. The flow's others are behind its prev_seq, newest first.

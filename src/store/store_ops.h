@@ -23,7 +23,7 @@ typedef struct StoreOps {
     void (*end)(StoreReader *reader);
     void (*view_free)(StoreView *view);
     Status (*get)(StoreReader *reader, int64_t seq, RecordVisitor *visit, void *context, Error *reterr);
-    Status (*find)(StoreReader *reader, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+    Status (*find)(StoreReader *reader, Str record_id, Str source_id, int64_t *at, RecordVisitor *visit, void *context,
                    Error *reterr);
     Status (*find_flow)(StoreReader *reader, Str destination_id, Str reference, Str unit, int64_t *ret_seq,
                         Error *reterr);

@@ -289,11 +289,128 @@ static void test_one_moment(void **state)
     }
 }
 
+/* ---- One id ------------------------------------------------------------------------------------------------------ */
+
+enum { ID_RECORDS = 3 * FIND_ENTRIES_MAX - 5000, ID_BYTES = 32 };
+
+/* A store in which an id is not the identity: the ids come again each `ids` records. */
+typedef struct IdWorld {
+    char dir[64];
+    Store *store;
+    StoreReader *reader;
+    int64_t ids, records;
+} IdWorld;
+
+static void open_ids(IdWorld *world, RecordIdentity identity, int64_t ids)
+{
+    Error error;
+    *world = (IdWorld){.dir = "/tmp/weir-query-XXXXXX", .ids = ids};
+    assert_non_null(mkdtemp(world->dir));
+    StoreOptions options = store_options_default(world->dir);
+    options.identity = identity;
+    options.background = false;
+    options.free_reserve_bytes = 0;
+    assert_int_equal(store_open(&options, &world->store, &error), STATUS_OK);
+    assert_int_equal(store_reader_open(world->store, &world->reader, &error), STATUS_OK);
+}
+
+static void close_ids(IdWorld *world)
+{
+    char command[128];
+    store_reader_close(world->reader);
+    store_close(world->store);
+    snprintf(command, sizeof command, "rm -rf '%s'", world->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static Record id_record(const IdWorld *world, int64_t number, char id[ID_BYTES])
+{
+    snprintf(id, ID_BYTES, "rec-%lld", (long long)(number % world->ids));
+    Record record = {.record_id = str_from(id),
+                     .source_id = number / world->ids % 2 ? STR("source-1") : STR("source-2"),
+                     .destination_id = STR("dest"),
+                     .reference = STR("ref"),
+                     .unit = STR("EUR"),
+                     .time_us = number};
+    const StoreInfo *info = store_info(world->store);
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    return record;
+}
+
+static void apply_ids(IdWorld *world, int64_t count)
+{
+    enum { MANY = 8192 };
+    static Record records[MANY];
+    static Outcome outcomes[MANY];
+    static char ids[MANY][ID_BYTES];
+    Error error;
+    bool more;
+    while (count > 0) {
+        size_t size = count < MANY ? (size_t)count : MANY;
+        Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .count = size}};
+        for (size_t i = 0; i < size; i++) {
+            records[i] = id_record(world, world->records++, ids[i]);
+        }
+        assert_int_equal(store_apply(world->store, &work, &error), STATUS_OK);
+        assert_int_equal(outcomes[size - 1].kind, OUTCOME_CREATED);
+        assert_int_equal(store_maintain(world->store, false, &more, &error), STATUS_OK);
+        count -= (int64_t)size;
+    }
+}
+
+/* Each step ends its look, and more of the id comes in after the first one: the answer is that of the moment when it began. */
+static void check_id(IdWorld *world, int64_t number)
+{
+    char id[ID_BYTES];
+    QueryOptions options = query_options_default(store_info(world->store));
+    Query *query;
+    Error error;
+    Buf out;
+    bool done = false;
+    int steps = 0;
+    int64_t bound = world->records, seq = number + 1;
+    options.step_us_max = 0;
+    buf_init(&out, 1 << 20);
+    snprintf(id, sizeof id, "rec-%lld", (long long)number);
+    assert_int_equal(query_find_new(str_from(id), STR(""), &options, &query), STATUS_OK);
+    for (; !done; steps++) {
+        assert_int_equal(query_step(query, world->reader, 1, &out, &done, &error), STATUS_OK);
+        if (steps == 0) {
+            apply_ids(world, 300);
+        }
+    }
+    query_free(query);
+    assert_int_equal(steps, (bound + FIND_ENTRIES_MAX - 1) / FIND_ENTRIES_MAX);
+    buf_put_char(&out, '\0');
+    for (const char *at = strstr(out.ptr, "{\"id\":"); at; at = strstr(at + 1, "{\"id\":"), seq += world->ids) {
+        assert_int_equal(strtoll(at + 6, NULL, 10), seq);
+    }
+    assert_in_range(seq, bound + 1, bound + world->ids);
+    buf_release(&out);
+}
+
+static void test_id_that_is_not_the_identity(void **state)
+{
+    (void)state;
+    IdWorld world;
+    open_ids(&world, IDENTITY_CONTENT, 2000);
+    apply_ids(&world, ID_RECORDS);
+    check_id(&world, 0);
+    check_id(&world, world.records % world.ids + 10); /* the next of it comes in meanwhile */
+    close_ids(&world);
+    open_ids(&world, IDENTITY_SOURCE_AND_RECORD_ID, ID_RECORDS / 2 + 500);
+    apply_ids(&world, ID_RECORDS);
+    check_id(&world, 17);
+    check_id(&world, world.records % world.ids + 10);
+    close_ids(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_same_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_moment, setup, teardown),
+        cmocka_unit_test(test_id_that_is_not_the_identity),
     };
     return cmocka_run_group_tests_name("query_store", tests, NULL, NULL);
 }

@@ -218,14 +218,12 @@ static void ask_rule(Said *answer, const char *text)
 
 static void ask_one(Said *answer, const char *text)
 {
-    Buf out;
-    Error error;
-    buf_init(&out, ANSWER_BYTES_MAX);
-    answer->status = query_find(reader, str_from(text), STR(""), store_info(store), &out, NULL, &error);
+    Query *query;
+    QueryOptions options = query_options_default(store_info(store));
+    answer->status = query_find_new(str_from(text), STR(""), &options, &query);
     if (answer->status == STATUS_OK) {
-        say(answer, buf_str(&out));
+        answer->status = run_query(query, answer);
     }
-    buf_release(&out);
 }
 
 /* ---- The answer to many records ------------------------------------------------------------------------------------ */

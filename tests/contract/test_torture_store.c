@@ -332,7 +332,7 @@ static Status read_one(StoreReader *reader, const StoreView *view, Seen *seen, E
 static Status read_id(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
 {
     (void)view;
-    return reader_find(reader, str_from(ids[BASE]), STR(""), see_record, seen, reterr);
+    return reader_find(reader, str_from(ids[BASE]), STR(""), &(int64_t){0}, see_record, seen, reterr);
 }
 
 /* What they show beyond the records that they cover: nothing. */

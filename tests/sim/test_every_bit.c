@@ -217,8 +217,9 @@ static Status ask_reader(StoreReader *reader, Answers *answers)
                                       add_record, answers, &error);
     for (int i = 0; i < RECORDS && status == STATUS_OK; i += 11) {
         char id[16];
+        int64_t at = 0;
         snprintf(id, sizeof id, "rec-%d", i);
-        status = reader_find(reader, str_from(id), STR(""), add_record, answers, &error);
+        status = reader_find(reader, str_from(id), STR(""), &at, add_record, answers, &error);
     }
     for (int level = ROLLUP_HOUR; level <= ROLLUP_WEEK && status == STATUS_OK; level++) {
         status = reader_rollups(reader, (RollupLevel)level, INT64_MIN, INT64_MAX, add_rollup, answers, &error);

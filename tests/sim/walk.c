@@ -350,7 +350,10 @@ void walk_find(World *world, StoreReader *reader, int64_t bound, Str id, Str sou
     int64_t *seqs = seqs_with_id(&world->model, id, source, bound, &walk.count);
     uint64_t struck = faults_struck(world);
     walk.seqs = seqs;
-    Status status = reader_find(reader, id, source, visit_next, &walk, &error);
+    Status status = STATUS_OK;
+    for (int64_t at = 0; at != FIND_DONE && status == STATUS_OK;) {
+        status = reader_find(reader, id, source, &at, visit_next, &walk, &error);
+    }
     if (status == STATUS_OK) {
         check_walk_end(&walk);
     } else {

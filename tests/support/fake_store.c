@@ -7,6 +7,7 @@
 
 #include "support/fake_deliveries.h"
 #include "support/fake_rollups.h"
+#include "support/fake_times.h"
 
 enum { ROWS_MAX = 200000, FLOW_SLOTS = 2 * ROWS_MAX, MESSAGES_MAX = 20000 };
 
@@ -45,7 +46,6 @@ struct FakeStore {
 };
 
 static const StoreOps ops;
-static void sort_times(FakeStore *store);
 
 Store *fake_store_new(const StoreInfo *info)
 {
@@ -260,14 +260,21 @@ static Status get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *co
     return STATUS_OK;
 }
 
-static Status find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
+static Status find(StoreReader *base, Str record_id, Str source_id, int64_t *at, RecordVisitor *visit, void *context,
+                   Error *reterr)
 {
     FakeReader *reader = (FakeReader *)base;
+    int64_t bound = reader->view->base.bound, after = *at;
+    int64_t through = bound - after > FIND_ENTRIES_MAX ? after + FIND_ENTRIES_MAX : bound;
     assert(reader->looking);
+    *at = through < bound ? through : FIND_DONE;
     for (size_t i = 0; i < reader->store->count; i++) {
         const StoredRecord *row = &reader->store->rows[i];
-        if (row->seq <= reader->view->base.bound && str_equal(row->record.record_id, record_id) &&
+        bool in_piece = row->seq > after && row->seq <= through;
+        reader->store->reads.scanned += in_piece;
+        if (in_piece && str_equal(row->record.record_id, record_id) &&
             (source_id.len == 0 || str_equal(row->record.source_id, source_id)) && !visit(context, row)) {
+            *at = FIND_DONE;
             break;
         }
     }
@@ -308,47 +315,17 @@ static Status scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
     return status;
 }
 
-static int compare_places(const void *a, const void *b, void *store)
-{
-    const StoredRecord *left = &((FakeStore *)store)->rows[*(const size_t *)a];
-    const StoredRecord *right = &((FakeStore *)store)->rows[*(const size_t *)b];
-    if (left->record.time_us != right->record.time_us) {
-        return left->record.time_us < right->record.time_us ? -1 : 1;
-    }
-    return (left->seq > right->seq) - (left->seq < right->seq);
-}
-
 static void sort_times(FakeStore *store)
 {
     if (!store->sorted) {
-        for (size_t i = 0; i < store->count; i++) {
-            store->by_time[i] = i;
-        }
-        qsort_r(store->by_time, store->count, sizeof store->by_time[0], compare_places, store);
+        fake_times_sort(store->rows, store->count, store->by_time);
         store->sorted = true;
     }
 }
 
-static bool before(TimePosition a, TimePosition b)
-{
-    return a.time_us != b.time_us ? a.time_us < b.time_us : a.seq < b.seq;
-}
-
-/* How many rows, in order of time, lie before the place or (with `or_at`) at it. */
 static size_t rank_of(const FakeStore *store, TimePosition place, bool or_at)
 {
-    size_t low = 0, high = store->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const StoredRecord *row = &store->rows[store->by_time[middle]];
-        TimePosition found = {row->record.time_us, row->seq};
-        if (before(found, place) || (or_at && !before(place, found))) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
+    return fake_times_rank(store->rows, store->count, store->by_time, place, or_at);
 }
 
 static Status walk_times(StoreReader *base, TimePosition from, TimePosition to, int64_t through, uint32_t fields,
@@ -358,7 +335,7 @@ static Status walk_times(StoreReader *base, TimePosition from, TimePosition to, 
     FakeStore *store = reader->store;
     assert(reader->looking);
     sort_times(store);
-    bool down = before(to, from);
+    bool down = fake_times_before(to, from);
     size_t first = rank_of(store, down ? to : from, true), end = rank_of(store, down ? from : to, false);
     Status status = fail_if_told(store, reterr);
     for (size_t i = 0; first + i < end && status == STATUS_OK; i++) {
@@ -378,7 +355,7 @@ static Status walk_times(StoreReader *base, TimePosition from, TimePosition to, 
 static uint64_t estimate_times(const StoreView *base, TimePosition from, TimePosition to)
 {
     const FakeView *view = (const FakeView *)base;
-    assert(!before(to, from));
+    assert(!fake_times_before(to, from));
     sort_times(view->store);
     size_t first = rank_of(view->store, from, true), last = rank_of(view->store, to, false);
     return (uint64_t)(base->bound - base->rollup_seq) + (last > first ? last - first : 0);

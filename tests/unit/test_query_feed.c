@@ -177,29 +177,47 @@ static void test_small_buffer(void **state)
 
 /* ---- One record -------------------------------------------------------------------------------------------------- */
 
+/* Steps as long or as short as they get; the number of them in *ret_steps. */
+static Status find(Store *store, const char *id, const char *source, bool hasty, Buf *out, QueryFound *ret_found,
+                   size_t *ret_steps)
+{
+    const QueryOptions options = hasty ? run_options_hasty() : run_options();
+    Error error;
+    Query *query;
+    bool done = false;
+    assert_int_equal(query_find_new(str_from(id), str_from(source), &options, &query), STATUS_OK);
+    Status status = STATUS_OK;
+    for (*ret_steps = 0; status == STATUS_OK && !done; ++*ret_steps) {
+        status = query_step(query, fake_store_reader(store), 1, out, &done, &error);
+    }
+    *ret_found = status == STATUS_OK ? query_found(query) : (QueryFound){0, 0};
+    query_free(query);
+    return status;
+}
+
 static void test_find(void **state)
 {
     (void)state;
     Store *store = small_store();
     Buf out;
-    Error error;
+    QueryFound found;
+    size_t steps;
     buf_init(&out, 1 << 20);
     BUF_PUT(&out, "x");
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-4"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
-                     STATUS_OK);
+    assert_int_equal(find(store, "rec-4", "", false, &out, &found, &steps), STATUS_OK);
     assert_text(buf_str(&out),
                 "x{\"data\":{\"id\":6,\"recordId\":\"rec-4\",\"time\":\"2025-01-01T10:00:00Z\","
                 "\"sourceId\":\"source-1\",\"destinationId\":\"dest-1\",\"type\":\"negative\",\"value\":\"40.00\","
                 "\"unit\":\"EUR\",\"reference\":\"ref-1\",\"summary\":{\"count\":2,\"totalValue\":\"1350.50\","
                 "\"netValue\":\"1350.50\",\"positiveCount\":2,\"negativeCount\":0,"
                 "\"positiveTotal\":\"1350.50\",\"negativeTotal\":\"0.00\"}}}");
+    assert_int_equal(found.seq, 6);
+    assert_int_equal(found.end_at, out.len - 3); /* behind the x, before the last two braces */
     buf_reset(&out);
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-5"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
-                     STATUS_REFUSED);
+    assert_int_equal(find(store, "rec-5", "", false, &out, &found, &steps), STATUS_REFUSED);
     assert_int_equal(out.len, 0);
     fake_store_fail(store, STATUS_BROKEN);
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
-                     STATUS_BROKEN);
+    assert_int_equal(find(store, "rec-1", "", false, &out, &found, &steps), STATUS_BROKEN);
     assert_int_equal(out.len, 0);
     buf_release(&out);
     fake_store_free(store);
@@ -210,20 +228,19 @@ static void test_find_several(void **state)
     (void)state;
     Store *store = small_store();
     Buf out;
-    Error error;
+    QueryFound found;
+    size_t steps;
     buf_init(&out, 1 << 20);
     for (size_t i = 0; i < 150; i++) {
         Record again = run_record(1, "2025-01-02 10:00:00", "dest-9", "positive", 1, "EUR");
         again.source_id = STR("source-2");
         fake_store_add(store, &again);
     }
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), STR("source-1"), &run_info, &out, NULL, &error),
-                     STATUS_OK);
+    assert_int_equal(find(store, "rec-1", "source-1", false, &out, &found, &steps), STATUS_OK);
     buf_put_char(&out, '\0');
     assert_null(strstr(out.ptr, "others"));
     buf_reset(&out);
-    assert_int_equal(query_find(fake_store_reader(store), STR("rec-1"), (Str){NULL, 0}, &run_info, &out, NULL, &error),
-                     STATUS_OK);
+    assert_int_equal(find(store, "rec-1", "", false, &out, &found, &steps), STATUS_OK);
     buf_put_char(&out, '\0');
     size_t count = 0;
     for (const char *at = strstr(out.ptr, "{\"id\":"); at; at = strstr(at + 1, "{\"id\":")) {
@@ -232,8 +249,43 @@ static void test_find_several(void **state)
     assert_int_equal(count, 101);
     assert_int_equal(strncmp(out.ptr, "{\"data\":{\"id\":1,", 16), 0);
     assert_non_null(strstr(out.ptr, "}},\"others\":[{\"id\":7,"));
+    assert_int_equal(strncmp(out.ptr + found.end_at, "},\"others\"", 10), 0);
     assert_string_equal(out.ptr + out.len - 5, "}}]}");
     buf_release(&out);
+    fake_store_free(store);
+}
+
+/* A log of four pieces with the id in the second and the last: a step for each, with a look of its own, and the answer is the same. */
+static void test_find_in_steps(void **state)
+{
+    (void)state;
+    enum { OTHERS = 3 * FIND_ENTRIES_MAX + 1000, FIRST = FIND_ENTRIES_MAX + 5, LAST = OTHERS - 10 };
+    Store *store = fake_store_new(&run_info);
+    Buf whole, hasty;
+    QueryFound found;
+    size_t steps;
+    buf_init(&whole, 1 << 20);
+    buf_init(&hasty, 1 << 20);
+    for (int seq = 1; seq <= OTHERS; seq++) {
+        Record record =
+            run_record(seq == FIRST || seq == LAST ? 1 : 2, "2025-01-01 10:00:00", "dest", "positive", 1, "EUR");
+        assert_int_equal(fake_store_add(store, &record), seq);
+    }
+    assert_int_equal(find(store, "rec-1", "", false, &whole, &found, &steps), STATUS_OK);
+    assert_int_equal(steps, 1);
+    fake_store_reads(store);
+    assert_int_equal(find(store, "rec-1", "", true, &hasty, &found, &steps), STATUS_OK);
+    assert_int_equal(steps, 4);
+    assert_int_equal(fake_store_reads(store).looks, 4);
+    assert_int_equal(found.seq, FIRST);
+    assert_int_equal(strncmp(hasty.ptr + found.end_at, "},\"others\":[", 12), 0);
+    buf_put_char(&whole, '\0');
+    assert_text(buf_str(&hasty), whole.ptr);
+    buf_reset(&hasty);
+    assert_int_equal(find(store, "rec-7", "", true, &hasty, &found, &steps), STATUS_REFUSED);
+    assert_int_equal(steps, 4);
+    buf_release(&whole);
+    buf_release(&hasty);
     fake_store_free(store);
 }
 
@@ -317,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_small_buffer),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_find_several),
+        cmocka_unit_test(test_find_in_steps),
         cmocka_unit_test(test_rule_by_value),
         cmocka_unit_test(test_rule_by_total),
         cmocka_unit_test(test_rule_problems),

@@ -331,63 +331,67 @@ static Status find_between(SqliteReader *reader, const Record *wanted, int64_t a
     return status;
 }
 
-/* The entries behind the published ones, and the whole log when the index cannot help: in pieces, each a look of its own, so that the
- * WAL can be reused meanwhile. */
-static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t after, RecordVisitor *visit,
-                           void *context, bool *ret_go_on, Error *reterr)
+/* The entries behind the published ones, or the whole log when the index cannot help: a piece. */
+static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t *at, RecordVisitor *visit, void *context,
+                           Error *reterr)
 {
-    enum { PIECE_ENTRIES = 100000 };
-    StoreView *view = &reader->view->base;
-    Status status = STATUS_OK;
-    while (after < view->bound && *ret_go_on && status == STATUS_OK) {
-        int64_t through = view->bound - after > PIECE_ENTRIES ? after + PIECE_ENTRIES : view->bound;
-        status = find_between(reader, wanted, after, through, visit, context, ret_go_on, reterr);
-        after = through;
-        if (status == STATUS_OK && after < view->bound && *ret_go_on) {
-            sqlite_end(&reader->base);
-            status = sqlite_resume(&reader->base, view, reterr);
-        }
-    }
+    int64_t bound = reader->view->base.bound;
+    int64_t through = bound - *at > FIND_ENTRIES_MAX ? *at + FIND_ENTRIES_MAX : bound;
+    bool go_on = true;
+    Status status = find_between(reader, wanted, *at, through, visit, context, &go_on, reterr);
+    *at = go_on && through < bound ? through : FIND_DONE;
     return status;
 }
 
 /* The candidates of one run, oldest first. *ret_more: it has more equal hashes than are asked for, and none was visited. */
 static Status find_in_run(SqliteReader *reader, const Run *run, uint64_t hash, const Record *wanted,
-                          RecordVisitor *visit, void *context, bool *ret_go_on, bool *ret_more, Error *reterr)
+                          RecordVisitor *visit, void *context, bool *ret_found, bool *ret_more, Error *reterr)
 {
     enum { CANDIDATES_MAX = 256 };
     uint64_t seqs[CANDIDATES_MAX];
     size_t count = 0;
-    bool found = false;
+    bool go_on;
     Status status = sqlite_distrust(reader, run_find(run, hash, seqs, CANDIDATES_MAX, &count, ret_more, reterr));
-    while (status == STATUS_OK && !*ret_more && count > 0 && *ret_go_on) {
-        status = visit_seq(reader, (int64_t)seqs[--count], wanted, visit, context, &found, ret_go_on, reterr);
+    while (status == STATUS_OK && !*ret_more && count > 0 && !*ret_found) {
+        status = visit_seq(reader, (int64_t)seqs[--count], wanted, visit, context, ret_found, &go_on, reterr);
     }
     return status;
 }
 
-Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context, Error *reterr)
+/* Moves *at behind what the index has told. There is no second record with an identity. */
+static Status find_by_index(SqliteReader *reader, const Record *wanted, int64_t *at, RecordVisitor *visit,
+                            void *context, Error *reterr)
 {
-    SqliteReader *reader = (SqliteReader *)base;
     const IndexSet *set = reader->view->set;
     const StoreInfo *info = &reader->store->base.info;
-    Record wanted = {.record_id = record_id, .source_id = source_id};
-    bool go_on = true, more = false;
-    if (info->identity == IDENTITY_CONTENT || (info->identity == IDENTITY_SOURCE_AND_RECORD_ID && !source_id.len)) {
-        return find_by_scan(reader, &wanted, 0, visit, context, &go_on, reterr);
-    }
-    uint64_t hash = record_identity_hash(&wanted, info->identity, info->hash_seed);
-    for (size_t i = 0; i < set->counts[INDEX_IDS] && go_on; i++) {
+    uint64_t hash = record_identity_hash(wanted, info->identity, info->hash_seed);
+    bool found = false, more = false;
+    for (size_t i = 0; i < set->counts[INDEX_IDS]; i++) {
         const Run *run = set->runs[INDEX_IDS][i];
-        Status status = find_in_run(reader, run, hash, &wanted, visit, context, &go_on, &more, reterr);
-        if (status != STATUS_OK) {
+        Status status = find_in_run(reader, run, hash, wanted, visit, context, &found, &more, reterr);
+        if (status != STATUS_OK || found || more) {
+            /* What older runs cover has been visited. */
+            *at = found ? FIND_DONE : run_stamp(run)->first_seq - 1;
             return status;
         }
-        if (more) { /* what older runs cover has been visited */
-            return find_by_scan(reader, &wanted, run_stamp(run)->first_seq - 1, visit, context, &go_on, reterr);
-        }
     }
-    return go_on ? find_by_scan(reader, &wanted, set->published_seq, visit, context, &go_on, reterr) : STATUS_OK;
+    *at = set->published_seq;
+    return STATUS_OK;
+}
+
+Status sqlite_find(StoreReader *base, Str record_id, Str source_id, int64_t *at, RecordVisitor *visit, void *context,
+                   Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    const RecordIdentity identity = reader->store->base.info.identity;
+    bool is_identity =
+        identity == IDENTITY_RECORD_ID || (identity == IDENTITY_SOURCE_AND_RECORD_ID && source_id.len > 0);
+    Record wanted = {.record_id = record_id, .source_id = source_id};
+    Status status = STATUS_OK;
+    if (*at == 0 && is_identity) {
+        status = find_by_index(reader, &wanted, at, visit, context, reterr);
+    }
+    return status == STATUS_OK && *at != FIND_DONE ? find_by_scan(reader, &wanted, at, visit, context, reterr) : status;
 }
 
 /* ---- Flows ----------------------------------------------------------------------------------------------------------- */

@@ -155,7 +155,7 @@ Status sqlite_check(StoreReader *base, Error *reterr) MUST_CHECK;
 void sqlite_end(StoreReader *base);
 void sqlite_view_free(StoreView *base);
 Status sqlite_get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *context, Error *reterr) MUST_CHECK;
-Status sqlite_find(StoreReader *base, Str record_id, Str source_id, RecordVisitor *visit, void *context,
+Status sqlite_find(StoreReader *base, Str record_id, Str source_id, int64_t *at, RecordVisitor *visit, void *context,
                    Error *reterr) MUST_CHECK;
 Status sqlite_find_flow(StoreReader *base, Str destination_id, Str reference, Str unit, int64_t *ret_seq,
                         Error *reterr) MUST_CHECK;
