@@ -283,12 +283,25 @@ static bool visit_chained(void *context, const StoredRecord *stored)
     return true;
 }
 
+/* A row that is damaged must not send us round in circles. */
+static Status get_chained(Listing *listing, Error *reterr)
+{
+    Lister *lister = listing->lister;
+    int64_t seq = lister->chained;
+    Status status = reader_get(listing->step->reader, seq, visit_chained, listing, reterr);
+    if (status == STATUS_OK && (lister->chained < 0 || lister->chained >= seq)) {
+        status = error_set(reterr, STATUS_BROKEN, "the log says that record %lld follows record %lld in its flow",
+                           (long long)seq, (long long)lister->chained);
+    }
+    return status;
+}
+
 static Status chain(Listing *listing, Error *reterr)
 {
     Lister *lister = listing->lister;
     Status status = STATUS_OK;
     while (status == STATUS_OK && lister->chained > 0 && !listing->stopped) {
-        status = reader_get(listing->step->reader, lister->chained, visit_chained, listing, reterr);
+        status = get_chained(listing, reterr);
         if (status == STATUS_REFUSED) {
             /* Retention has removed it, and so all before it. */
             lister->chained = 0;

@@ -381,6 +381,33 @@ static void test_flow_untold(void **state)
     fake_store_free(store);
 }
 
+/* A row that is damaged: its flow's previous record is itself, or a later one, or none that can be. */
+static void test_bent_chain(void **state)
+{
+    (void)state;
+    static const int64_t wrong[] = {2, 4, -1, INT64_MAX};
+    Store *store = small_store();
+    QueryParam params[RUN_PARAMS_MAX];
+    size_t count = run_params("destinationId=dest-1&reference=ref-1&unit=EUR", params);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        QueryOptions options = run_options();
+        QueryProblems problems;
+        Query *query;
+        Error error;
+        Buf out;
+        bool done = false;
+        buf_init(&out, 1 << 20);
+        ((StoredRecord *)fake_store_at(store, 2))->prev_seq = wrong[i];
+        assert_int_equal(query_list_new(params, count, QUERY_JSON, &options, &query, &problems), STATUS_OK);
+        assert_int_equal(query_step(query, fake_store_reader(store), 4096, &out, &done, &error), STATUS_BROKEN);
+        assert_non_null(strstr(error.message, "record 2 follows record"));
+        assert_int_equal(out.len, 0);
+        query_free(query);
+        buf_release(&out);
+    }
+    fake_store_free(store);
+}
+
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static char *run_hasty(Store *store, const char *params, QueryFormat format, size_t bytes_wanted)
@@ -459,19 +486,13 @@ static void test_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_many_problems),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_cursor_of_another_list),
-        cmocka_unit_test(test_selective),
-        cmocka_unit_test(test_selective_order),
-        cmocka_unit_test(test_flow),
-        cmocka_unit_test(test_long_flow),
-        cmocka_unit_test(test_flow_untold),
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_selective_in_steps),
+        cmocka_unit_test(test_shape),       cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_problems),    cmocka_unit_test(test_many_problems),
+        cmocka_unit_test(test_pages),       cmocka_unit_test(test_cursor_of_another_list),
+        cmocka_unit_test(test_selective),   cmocka_unit_test(test_selective_order),
+        cmocka_unit_test(test_flow),        cmocka_unit_test(test_long_flow),
+        cmocka_unit_test(test_flow_untold), cmocka_unit_test(test_bent_chain),
+        cmocka_unit_test(test_steps),       cmocka_unit_test(test_selective_in_steps),
         cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests_name("query_list", tests, NULL, NULL);
