@@ -408,8 +408,11 @@ static size_t send_probe(Line *line, int64_t now_us, int64_t *next_us)
 static size_t room_of(Line *line, int64_t now_us)
 {
     line_take_results(line, now_us);
-    if (!line->connected || line_has_unwritten_dead(line) || !line_has_room_for_notes(line)) {
-        return 0; /* of the notes the processor's answer tells */
+    if (!line->connected || line->state != SINK_STATE_ACTIVE) {
+        return 0; /* the other side may just have said that it wants nothing more */
+    }
+    if (line_has_unwritten_dead(line) || !line_has_room_for_notes(line)) {
+        return 0; /* the processor's answer tells when that is over */
     }
     size_t room = line->sink->ops->room(line->sink);
     return room > 0 ? breaker_allows(&line->breaker, now_us, (unsigned)room) : 0;

@@ -403,6 +403,26 @@ static void test_gone(void **state)
     world_check_once(receiver, 1, 30);
 }
 
+/* What it says to a retry counts for what would be sent after it in the same step. */
+static void test_gone_between_two_sends(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .code = 500});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_GONE, .code = 410});
+    world_start(world);
+    world_add(world, 1);
+    world_run(world, SECOND_US);
+    assert_int_equal(world_retries(world, "hook"), 1);
+    world_add(world, 5);
+    manual_clock_move(&world->manual, MINUTE_US);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_DISABLED);
+    for (int64_t seq = 1; seq <= 6; seq++) {
+        assert_int_equal(fake_receiver_count(receiver, seq), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -430,6 +450,7 @@ int main(void)
         TEST(test_stream_that_lost_its_tail),
         TEST(test_older_copy_of_the_store),
         TEST(test_gone),
+        TEST(test_gone_between_two_sends),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }
