@@ -59,6 +59,33 @@ static size_t count_of_job(const FakeReceiver *receiver, int64_t job)
     return found;
 }
 
+/* An earlier message keeps the cursor behind a dead letter; after a crash it lies in front of the line. */
+static void test_discarded_in_front_of_the_cursor(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    const DeadLetterFilter all = DEAD_LETTER_FILTER_ALL;
+    DeadLetter letter;
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 3, .times = 1, .verdict = SINK_TAKEN, .after_us = HOUR_US});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 5, .times = 1, .verdict = SINK_REFUSED, .code = 400});
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, SECOND_US);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 2);
+    Work discard = {.kind = WORK_DEAD_LETTERS,
+                    .dead_letters = {.filter = all, .action = DEAD_LETTER_DISCARD, .limit = 10}};
+    assert_int_equal(world_apply(world, &discard), STATUS_OK);
+    assert_int_equal(discard.dead_letters.count, 1);
+    world_crash(world);
+    world_start(world);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 11); /* 11: the notice */
+    assert_int_equal(fake_receiver_count(receiver, 5), 0);
+    assert_int_equal(world_dead_letters(world, all, &letter), 1);
+    assert_int_equal(letter.state, DEAD_LETTER_DISCARDED);
+    world_check_at_least_once(receiver, 6, 11);
+}
+
 static void test_replay(void **state)
 {
     World *world = *state;
@@ -223,11 +250,9 @@ int main(void)
         setenv("TMPDIR", "/dev/shm", 0);
     }
     const struct CMUnitTest tests[] = {
-        TEST(test_pause),
-        TEST(test_replay),
-        TEST(test_replay_goes_on_after_a_crash),
-        TEST(test_order_of_flows),
-        cmocka_unit_test(test_bad_luck_and_crashes),
+        TEST(test_pause),          TEST(test_discarded_in_front_of_the_cursor),
+        TEST(test_replay),         TEST(test_replay_goes_on_after_a_crash),
+        TEST(test_order_of_flows), cmocka_unit_test(test_bad_luck_and_crashes),
     };
     return cmocka_run_group_tests_name("delivery-jobs", tests, NULL, NULL);
 }
