@@ -7,6 +7,8 @@
 
 #define FIRST_WALL_US INT64_C(1750000000000000) /* in June 2025 */
 
+#define START_US INT64_C(1000) /* a start takes a moment at least, and names of files have the time in them */
+
 static Status sim_fill(void *self, void *bytes, size_t count, Error *reterr)
 {
     (void)reterr;
@@ -85,6 +87,7 @@ static void close_parts(Machine *machine)
 Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
 {
     machine->broken = false;
+    machine_pass_time(machine, START_US);
     machine->options.rebuild = rebuild;
     machine->writing = true;
     Status status = store_open(&machine->options, &machine->store, reterr);

@@ -336,6 +336,10 @@ void wire_begin_anew(World *world)
         sink->placed_seq = sink->first_seq = sink->base;
         sink->looked = sink->seen_count = 0;
     }
+    for (size_t i = 0; i < world->tables.letter_count; i++) {
+        const TableLetter *letter = &world->tables.letters[i];
+        wire_seen(world, letter->sink, letter->seq)->was_dead = true;
+    }
     forget_replays(&world->deliveries);
 }
 
