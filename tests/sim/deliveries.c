@@ -322,6 +322,20 @@ static void make_peace(World *world)
     }
 }
 
+/* A line that has nothing to send may be left with a breaker that is open. */
+static bool all_run(const World *world)
+{
+    LineStatus lines[DISPATCHER_SINKS_MAX];
+    size_t count = dispatcher_status(world->machine.dispatcher, lines, DISPATCHER_SINKS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        bool is_open = lines[i].state == LINE_HOLDING && lines[i].breaker != BREAKER_CLOSED;
+        if (!lines[i].job && lines[i].state != LINE_RUNNING && !is_open) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What keeps everything from being at rest; NULL for nothing. */
 static const char *what_is_left(const World *world)
 {
@@ -336,6 +350,9 @@ static const char *what_is_left(const World *world)
         if (tables->replays[i].state == REPLAY_RUNNING) {
             return "a replay runs";
         }
+    }
+    if (!all_run(world)) {
+        return "a line does not run";
     }
     return tables->retry_count > 0 ? "a retry waits" : clients_wait(world) ? "work waits" : NULL;
 }
