@@ -49,15 +49,16 @@ static void unlink_conn(HttpServer *server, Conn *conn)
     pthread_mutex_unlock(&server->conns_lock);
 }
 
-Conn *conn_open(HttpServer *server, struct MHD_Connection *mhd)
+Conn *conn_open(Poller *poller, struct MHD_Connection *mhd)
 {
+    HttpServer *server = poller->server;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     Conn *conn = calloc(1, sizeof *conn);
     if (!conn || !info) {
         free(conn);
         return NULL;
     }
-    *conn = (Conn){.server = server, .mhd = mhd, .fd = info->connect_fd};
+    *conn = (Conn){.server = server, .poller = poller, .mhd = mhd, .fd = info->connect_fd};
     conn->request = request_new(conn);
     if (!conn->request) {
         free(conn);
@@ -80,10 +81,11 @@ void conn_close(Conn *conn)
 void conn_on_connection(void *self, struct MHD_Connection *mhd, void **context,
                         enum MHD_ConnectionNotificationCode code)
 {
-    HttpServer *server = self;
+    Poller *poller = self;
+    HttpServer *server = poller->server;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&server->conn_count, 1);
-        *context = conn_open(server, mhd);
+        *context = conn_open(poller, mhd);
     } else {
         conn_close(*context);
         *context = NULL;

@@ -6,8 +6,8 @@
 
 #include "http/parts.h"
 
-/* For MHD_OPTION_NOTIFY_CONNECTION, MHD_OPTION_URI_LOG_CALLBACK, MHD_start_daemon and MHD_OPTION_NOTIFY_COMPLETED; `self` is the
- * HttpServer. */
+/* For MHD_OPTION_NOTIFY_CONNECTION (there `self` is the Poller), MHD_OPTION_URI_LOG_CALLBACK, MHD_start_daemon and
+ * MHD_OPTION_NOTIFY_COMPLETED (`self` is the HttpServer). */
 void conn_on_connection(void *self, struct MHD_Connection *mhd, void **context,
                         enum MHD_ConnectionNotificationCode code);
 void *conn_on_line(void *self, const char *target, struct MHD_Connection *mhd);

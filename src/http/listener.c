@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -99,21 +98,23 @@ static Accepted accept_one(Listener *listener)
         return no_room ? ACCEPTED_NO_ROOM : errno == EAGAIN ? ACCEPTED_NONE : ACCEPTED_ONE;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    /* It closes the socket itself when it does not want it: too many connections from this address. */
-    if (MHD_add_connection(listener->server->daemon, fd, &address.any, bytes) != MHD_YES) {
-        log_debug("a connection was refused");
-    }
+    pollers_give(&listener->server->pollers, fd, &address.any, bytes);
     return ACCEPTED_ONE;
 }
 
-/* Connections are counted when the library's threads have seen them, so that a burst may go above the limit by about as much as
- * is accepted here at once. */
+/* First those on their way, since they are counted as connections before they cease to be. */
+static int count_connections(HttpServer *server)
+{
+    int waiting = atomic_load(&server->pollers.waiting);
+    return waiting + atomic_load(&server->conn_count);
+}
+
 static bool accept_some(Listener *listener)
 {
     enum { AT_ONCE = 32 };
-    const HttpServer *server = listener->server;
+    HttpServer *server = listener->server;
     for (int i = 0; i < AT_ONCE; i++) {
-        if (atomic_load(&server->conn_count) >= (int)server->options.connections_max) {
+        if (count_connections(server) >= (int)server->options.connections_max) {
             return false;
         }
         Accepted accepted = accept_one(listener);

@@ -7,15 +7,15 @@
 
 #include "http/http_metrics.h"
 #include "http/listener.h"
+#include "http/poller.h"
 #include "http/query_pool.h"
 #include "http/request.h"
 #include "http/ticker.h"
 
-struct MHD_Daemon;
-
 /* A client's connection; it handles one request at a time, always on the same thread. */
 struct Conn {
     HttpServer *server;
+    Poller *poller; /* borrows until it closes */
     struct MHD_Connection *mhd;
     Request *request; /* owns; another one takes its place under conns_lock when it is left behind */
     int fd;
@@ -30,7 +30,7 @@ struct HttpServer {
     StoreInfo info;
     QueryOptions query_options;
     ArenaBudget groups; /* of all aggregates */
-    struct MHD_Daemon *daemon;
+    Pollers pollers;
     Listener listener;
     QueryPool pool;
     Ticker ticker;
@@ -49,7 +49,7 @@ struct HttpServer {
 
 /* A connection's callbacks for the library, on its thread. */
 struct MHD_Connection;
-Conn *conn_open(HttpServer *server, struct MHD_Connection *mhd);
+Conn *conn_open(Poller *poller, struct MHD_Connection *mhd);
 void conn_close(Conn *conn); /* accepts NULL */
 
 /* After TURN_BACK_EXPIRED: the connection goes on with a fresh request (NULL without memory). False when the result is there after

@@ -4,15 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "http/conn.h"
-#include "http/routes.h"
-
-enum {
-    /* Beside the headers, the library's memory of a connection holds what it has read and what it is about to send. It is cleared
-     * after each request, so it is no larger than it has to be. */
-    CONNECTION_BYTES_MORE = 8 << 10,
-    STACK_BYTES = 512 << 10,
-};
+#include "http/parts.h"
 
 HttpServerOptions http_server_options_default(void)
 {
@@ -56,43 +48,6 @@ static unsigned query_threads(const HttpServerOptions *options)
     return threads < 2 ? 2 : threads > QUERY_THREADS_MAX ? QUERY_THREADS_MAX : threads;
 }
 
-/* The library's own complaints, mostly about what clients did. */
-static void log_library(void *self, const char *format, va_list args)
-{
-    char text[512];
-    (void)self;
-    vsnprintf(text, sizeof text, format, args);
-    log_debug("http library", log_str("says", str_trim(str_from(text))));
-}
-
-/* From 1.0 on it reads a folded header as one line unless it is told to be strict; before, framing.h looks after that, and strict only
- * means a refusal of the library's own where there is no Host. */
-enum { STRICTNESS = MHD_VERSION < 0x01000000 ? 0 : MHD_USE_PEDANTIC_CHECKS };
-
-static Status start_daemon(HttpServer *server, Error *reterr)
-{
-    const HttpServerOptions *options = &server->options;
-    unsigned threads = connection_threads(options);
-    const struct MHD_OptionItem items[] = {
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)(options->header_bytes_max + CONNECTION_BYTES_MORE), NULL},
-        /* The listener keeps to the limit; this one only must not be in its way. */
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)(options->connections_max + 1024) * threads, NULL},
-        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)options->connections_per_address_max, NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((options->idle_ms_max + 999) / 1000), NULL},
-        {MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, NULL},
-        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)conn_on_connection, server},
-        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)conn_on_line, server},
-        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)conn_on_completed, server},
-        {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                                          MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | STRICTNESS,
-                                      0, NULL, NULL, conn_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library,
-                                      NULL, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
-    return server->daemon ? STATUS_OK : error_set(reterr, STATUS_BUSY, "cannot start the threads for connections");
-}
-
 static Status start_parts(HttpServer *server, Error *reterr)
 {
     Status status = ticker_start(&server->ticker, server, reterr);
@@ -100,7 +55,7 @@ static Status start_parts(HttpServer *server, Error *reterr)
         status = query_pool_start(&server->pool, server, query_threads(&server->options), reterr);
     }
     if (status == STATUS_OK) {
-        status = start_daemon(server, reterr);
+        status = pollers_start(&server->pollers, server, connection_threads(&server->options), reterr);
     }
     return status == STATUS_OK ? listener_start(&server->listener, server, reterr) : status;
 }
@@ -190,11 +145,10 @@ void http_server_stop(HttpServer *server)
     }
     atomic_store(&server->ready, false);
     listener_stop(&server->listener);
-    if (server->daemon) {
+    if (server->pollers.count > 0) {
         drain(server);
         end_waits(server);
-        MHD_stop_daemon(server->daemon);
-        server->daemon = NULL;
+        pollers_stop(&server->pollers);
     }
     atomic_store(&server->stopping, true);
     /* A job that was left behind may go to sleep once more, so that the sleepers come last. */

@@ -28,7 +28,7 @@ void request_wake(Request *request)
     while (turn > 0) {
         if (atomic_compare_exchange_weak_explicit(&request->turn, &turn, TURN_WAKING, memory_order_acq_rel,
                                                   memory_order_acquire)) {
-            MHD_resume_connection(request->mhd);
+            poller_resume(request->conn->poller, request->mhd);
             atomic_store_explicit(&request->turn, TURN_OURS, memory_order_release);
             return;
         }
@@ -55,8 +55,9 @@ void turn_expire(Request *request, int64_t now_us)
 {
     int64_t turn = atomic_load_explicit(&request->turn, memory_order_acquire);
     struct MHD_Connection *mhd = request->mhd;
+    Poller *poller = request->conn->poller;
     if (turn > 0 && turn <= now_us && atomic_compare_exchange_strong(&request->turn, &turn, TURN_EXPIRED)) {
-        MHD_resume_connection(mhd);
+        poller_resume(poller, mhd);
     }
 }
 

@@ -16,12 +16,12 @@
  * 1. What the connection wrote before turn_wait is published by what hands the request over (the processor's queue, the pool's or the
  *    ticker's lock). What the other wrote is published by its store of OURS or LATE (release), which turn_take_back, turn_leave and
  *    turn_abandon read (acquire).
- * 2. Waking is two steps, since it needs the connection: between WAKING and OURS the waker is inside MHD_resume_connection, and
- *    OURS is the last that it touches of request, connection and daemon. The connection may run before that, as soon as the library
+ * 2. Waking is two steps, since it needs the connection: between WAKING and OURS the waker is inside poller_resume, and
+ *    OURS is the last that it touches of request, connection and poller. The connection may run before that, as soon as the library
  *    knows that it is resumed; it then waits (yielding) for OURS, in turn_take_back as in turn_abandon. So a request, its connection and
- *    its daemon never go away under a waker. That wait is short: one call of the library, which waits for nobody.
- * 3. `waits` of the server is counted down only after that. Hence nobody is inside MHD_resume_connection for a request when it is 0,
- *    and the daemon can be stopped.
+ *    its poller never go away under a waker. That wait is short: one call of the library, which waits for nobody.
+ * 3. `waits` of the server is counted down only after that. Hence nobody is inside poller_resume for a request when it is 0,
+ *    and the pollers can be stopped.
  * 4. EXPIRED needs no such step: turn_expire is called by who holds conns_lock, which the connection has to take before it can
  *    leave its request or close, and the waker of an expired request does not touch the connection.
  * 5. LEFT is set under conns_lock, together with the connection's forgetting of the request: the sweeper must not find one that its

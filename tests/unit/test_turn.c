@@ -45,6 +45,7 @@ static void on_release(Request *request)
 
 typedef struct Fixture {
     HttpServer server;
+    Poller poller; /* never asleep */
     Conn conn;
     Request *request;
 } Fixture;
@@ -63,6 +64,7 @@ static int setup(void **state)
     resume_is_slow = false;
     fixture->server.options = http_server_options_default();
     fixture->conn.server = &fixture->server;
+    fixture->conn.poller = &fixture->poller;
     make_request(fixture);
     *state = fixture;
     return 0;
@@ -189,7 +191,7 @@ static void *wake(void *request)
 }
 
 /* The library may run a connection before MHD_resume_connection has returned on the waker's thread. Nothing of the connection may
- * go away until then: neither its request, nor (waits is 0) the daemon. */
+ * go away until then: neither its request, nor (waits is 0) the poller. */
 static void test_waker_is_waited_for(void **state)
 {
     Fixture *fixture = *state;

@@ -46,6 +46,7 @@ static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, 
 
 typedef struct Fixture {
     HttpServer server;
+    Poller poller; /* never asleep */
     Conn conn;
     Request *request;
     RecordsCall call;
@@ -59,6 +60,7 @@ static int setup(void **state)
     fixture->server.options = http_server_options_default();
     fixture->server.options.policy = &policy;
     fixture->conn.server = &fixture->server;
+    fixture->conn.poller = &fixture->poller;
     fixture->request = request_new(&fixture->conn);
     fixture->upload = upload_new(fixture->request, &fixture->call);
     assert_non_null(fixture->upload);
