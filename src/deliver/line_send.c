@@ -49,7 +49,8 @@ void line_disconnect(Line *line, const char *message, int64_t now_us)
 static Status check_place(const Line *line, SinkPlace theirs, Error *reterr)
 {
     int64_t last_seq = store_last_seq(line->options->store);
-    if (theirs.cursor <= last_seq) {
+    if (theirs.cursor <= last_seq ||
+        theirs.cursor <= line->place.cursor) { /* a sink may start at what is yet to come */
         return STATUS_OK;
     }
     return error_set(
@@ -252,19 +253,13 @@ static bool waits(Gathering *gathering, const Message *message)
     if (!line->sink_options->ordered || !message->flow_hash) {
         return false;
     }
-    if (retries_has_flow(&line->retries, message->flow_hash) && !retries_is_full(&line->retries)) {
-        StoredRetry stored = {.seq = message->seq, .flow_hash = message->flow_hash};
-        stored.due_us = clock_wall_us(line->options->clock);
-        retries_put(&line->retries, &stored)->dirty = true;
-        settle_new(line, message);
-        return true;
-    }
-    if (flow_bits_has(&gathering->busy, message->flow_hash) || retries_has_flow(&line->retries, message->flow_hash)) {
+    bool is_busy = flow_bits_has(&gathering->busy, message->flow_hash);
+    flow_bits_put(&gathering->busy, message->flow_hash);
+    if (is_busy || retries_has_flow(&line->retries, message->flow_hash)) {
         window_push(&line->window, message->seq, message->flow_hash)->state = ENTRY_BLOCKED;
         line->blocked++;
         return true;
     }
-    flow_bits_put(&gathering->busy, message->flow_hash);
     return false;
 }
 
@@ -362,6 +357,39 @@ static size_t send_next(Line *line, size_t wanted, int64_t now_us)
     return send_group(line, &place, now_us) ? sent : 0;
 }
 
+/* Waits as a retry behind the retry of its flow. */
+static void park(Line *line, Entry *entry)
+{
+    StoredRetry stored = {.seq = entry->seq, .flow_hash = entry->flow_hash};
+    stored.due_us = clock_wall_us(line->options->clock);
+    retries_put(&line->retries, &stored)->dirty = true;
+    entry->state = ENTRY_SETTLED;
+    line->blocked--;
+}
+
+/* What waits for nothing in the window steps aside when a retry of its flow is before it: only then, since the retry may be of a dead letter
+ * that somebody has tried again, with an earlier message of the flow still under way. Room for the next of the log comes of it. */
+static void park_behind_retries(Line *line)
+{
+    if (line->blocked == 0 || line->retries.count == 0) {
+        return;
+    }
+    FlowBits busy = {0};
+    for (size_t i = 0; line->blocked > 0 && i < line->window.count; i++) {
+        Entry *entry = window_at(&line->window, i);
+        if (entry->state == ENTRY_SETTLED || !entry->flow_hash) {
+            continue;
+        }
+        bool is_first = entry->state == ENTRY_BLOCKED && !flow_bits_has(&busy, entry->flow_hash);
+        if (is_first && retries_has_flow(&line->retries, entry->flow_hash) && !retries_is_full(&line->retries)) {
+            park(line, entry);
+        } else {
+            flow_bits_put(&busy, entry->flow_hash);
+        }
+    }
+    window_advance(&line->window, line->read_seq, &line->place);
+}
+
 /* Those whose flow has nothing before them any more. */
 static size_t send_blocked(Line *line, size_t wanted, int64_t now_us)
 {
@@ -420,6 +448,7 @@ static size_t room_of(Line *line, int64_t now_us)
 
 static void send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
 {
+    park_behind_retries(line);
     if (send_retries(line, room, now_us, next_us) > 0) {
         room = room_of(line, now_us);
     }
