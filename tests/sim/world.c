@@ -20,6 +20,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static void draw_settings(World *world)
 {
     StoreOptions *store = &world->machine.options;
+    world->has_new_settings = true;
     ProcessorOptions *processor = &world->machine.processor_options;
     store->publish_records =
         world->workload.is_large ? ONE_OF(world, 3000, 9000) : ONE_OF(world, 1, 5, 16, 64, 200, 1024, 1024);
@@ -100,6 +101,7 @@ static void boot(World *world, bool rebuild)
         }
     }
     world->lives++;
+    world->has_new_settings = false;
     story_tell(&world->story, "life %" PRId64 " begins", world->lives);
 }
 

@@ -33,6 +33,7 @@ typedef struct World {
     Faults faults;
     Reading reading;
     int64_t lives;
+    bool has_new_settings; /* a start may find more entries than fit into its tail now */
 } World;
 
 /* What a run did, for the runner's summary. */
