@@ -67,6 +67,7 @@ static void draw_sink(World *world, size_t at)
     SimSink *sink = &world->deliveries.sinks[at];
     SinkOptions *options = &world->deliveries.options[at];
     size_t room = rooms[below(world, sizeof rooms / sizeof *rooms)];
+    room = world->workload.is_large ? 300 : room;
     sink->style = percent(world, 40) ? FAKE_WEBHOOK : (FakeStyle)below(world, 4);
     *options = (SinkOptions){.name = tables_sink_name(at),
                              .type = sink->style == FAKE_WEBHOOK        ? SINK_WEBHOOK
@@ -359,14 +360,14 @@ static const char *what_is_left(const World *world)
 
 void deliveries_finish(World *world)
 {
-    enum { ROUNDS_MAX = 20000, LEAP = 8 };
+    enum { ROUNDS_MAX = 20000, ROUNDS_A_MESSAGE = 5, LEAP = 8 };
     const char *left = NULL;
     bool idle = false;
     if (world->deliveries.count == 0) {
         return;
     }
     make_peace(world);
-    for (int i = 0; i < ROUNDS_MAX; i++) {
+    for (int64_t i = 0; i < ROUNDS_MAX + ROUNDS_A_MESSAGE * model_last_seq(&world->model); i++) {
         people_resume(world);
         move_on(world, HOUR_US);
         machine_step(&world->machine, &idle);
