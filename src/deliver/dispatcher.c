@@ -13,7 +13,8 @@ enum {
     FINISH_STEPS_MAX = 1000,
     REPLAY_TEXT_BYTES_MAX = 64 << 10
 };
-#define FINISH_WAIT_US INT64_C(10000)
+#define MANAGE_AGAIN_US INT64_C(5000000)
+#define FINISH_WAIT_US  INT64_C(10000)
 
 /* A line and the thread that it runs on. */
 typedef struct Lane {
@@ -38,6 +39,7 @@ struct Dispatcher {
     StoreReader *reader; /* for `manage` */
     atomic_bool stopping;
     atomic_bool replays_ended;
+    _Atomic int64_t manage_again_us; /* by the monotonic clock: a replay could not begin */
 };
 
 /* ---- Lanes --------------------------------------------------------------------------------------------------------- */
@@ -63,11 +65,11 @@ static void tell(Lane *lane)
     }
     lane->told = status.state;
     if (status.state == LINE_HOLDING || status.state == LINE_DISABLED) {
-        log_warn("a sink takes nothing", log_text("sink", lane->options.name),
+        log_warn("a sink takes nothing now", log_text("sink", lane->options.name),
                  log_text("state", line_state_name(status.state)), log_int("replay", status.job),
                  log_int("cursor", status.cursor), log_text("error", status.error));
     } else {
-        log_info("a sink's line has moved on", log_text("sink", lane->options.name),
+        log_info("a sink's state", log_text("sink", lane->options.name),
                  log_text("state", line_state_name(status.state)), log_int("replay", status.job),
                  log_int("cursor", status.cursor));
     }
@@ -84,7 +86,8 @@ static int64_t step_lane(Lane *lane)
             lane->ended = true;
             dispatcher->replays_ended = true;
         }
-    } else if (line_control_changed(lane->line) || atomic_exchange(&dispatcher->replays_ended, false)) {
+    } else if (line_control_changed(lane->line) || atomic_exchange(&dispatcher->replays_ended, false) ||
+               clock_monotonic_us(dispatcher->options.clock) >= dispatcher->manage_again_us) {
         manage_replays(dispatcher);
     }
     return us;
@@ -216,10 +219,22 @@ typedef struct Wanted {
     bool failed;
 } Wanted;
 
+static const SinkOptions *find_sink(const Dispatcher *dispatcher, Str name)
+{
+    for (size_t i = 0; i < dispatcher->options.sink_count; i++) {
+        if (str_is(name, dispatcher->options.sinks[i].name)) {
+            return &dispatcher->options.sinks[i];
+        }
+    }
+    return NULL;
+}
+
+/* A replay of a sink that is not configured any more waits until it is, and is in nobody's way. */
 static bool collect_replay(void *context, const StoredReplay *replay)
 {
     Wanted *wanted = context;
-    if (replay->state != REPLAY_RUNNING || find_lane(wanted->dispatcher, replay->id)) {
+    if (replay->state != REPLAY_RUNNING || find_lane(wanted->dispatcher, replay->id) ||
+        !find_sink(wanted->dispatcher, replay->sink)) {
         return true;
     }
     StoredReplay *copy = &wanted->replays[wanted->count++];
@@ -243,26 +258,20 @@ static Status read_replays(Wanted *wanted, Error *reterr)
     return status == STATUS_OK && wanted->failed ? error_set(reterr, STATUS_BUSY, "no memory for replays") : status;
 }
 
-/* A replay of a sink that is not configured any more waits until it is. */
-static Status start_replay(Dispatcher *dispatcher, const StoredReplay *replay, Error *reterr)
-{
-    for (size_t i = 0; i < dispatcher->options.sink_count; i++) {
-        if (str_is(replay->sink, dispatcher->options.sinks[i].name)) {
-            return open_lane(dispatcher, &dispatcher->options.sinks[i], replay, reterr);
-        }
-    }
-    return STATUS_OK;
-}
-
+/* One that cannot begin now is tried again, and does not keep others from it. */
 static Status start_replays(Dispatcher *dispatcher, Error *reterr)
 {
     Wanted wanted = {.dispatcher = dispatcher};
     wanted.cap = dispatcher->options.sink_count + DISPATCHER_REPLAYS_MAX - dispatcher->lane_count;
     arena_init(&wanted.arena, 4096, (size_t)DISPATCHER_REPLAYS_MAX * REPLAY_TEXT_BYTES_MAX);
     Status status = wanted.cap > 0 ? read_replays(&wanted, reterr) : STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < wanted.count; i++) {
-        status = start_replay(dispatcher, &wanted.replays[i], reterr);
+    for (size_t i = 0; i < wanted.count; i++) {
+        const StoredReplay *replay = &wanted.replays[i];
+        Status opened = open_lane(dispatcher, find_sink(dispatcher, replay->sink), replay, reterr);
+        status = opened != STATUS_OK ? opened : status;
     }
+    dispatcher->manage_again_us =
+        status != STATUS_OK ? clock_monotonic_us(dispatcher->options.clock) + MANAGE_AGAIN_US : INT64_MAX;
     arena_release(&wanted.arena);
     return status;
 }
@@ -307,6 +316,7 @@ Status dispatcher_start(const DispatcherOptions *options, Dispatcher **ret_dispa
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
     dispatcher->options = *options;
+    dispatcher->manage_again_us = INT64_MAX;
     pthread_mutex_init(&dispatcher->lock, NULL);
     pthread_mutex_init(&dispatcher->manage, NULL);
     Status status = store_reader_open(options->store, &dispatcher->reader, reterr);

@@ -96,7 +96,8 @@ static LineState state_of(const Line *line)
     if (!line->connected) {
         return line->failed_connects > 0 ? LINE_HOLDING : LINE_CONNECTING;
     }
-    return line->breaker.state == BREAKER_CLOSED ? LINE_RUNNING : LINE_HOLDING;
+    bool is_full = retries_is_full(&line->retries) && line->held > 0;
+    return line->breaker.state == BREAKER_CLOSED && !is_full ? LINE_RUNNING : LINE_HOLDING;
 }
 
 static void show(Line *line, int64_t now_us)

@@ -89,10 +89,11 @@ struct Line {
     bool probe_retry;                               /* whether the next probe of a breaker is a retry */
     unsigned failed_connects;                       /* in a row, until something was taken */
     int64_t connect_at_us, look_at_us, flush_at_us; /* by the monotonic clock */
-    bool put_wanted;                                /* the sink has no row yet */
-    bool disable_wanted;                            /* the row is to say that it is disabled */
-    char reason[ERROR_MESSAGE_BYTES_MAX];           /* why it disables itself */
-    LineNotes *notes;                               /* owns */
+    int64_t hold_until_us; /* likewise: nothing new of the log before; there is no room for what would fail */
+    bool put_wanted;       /* the sink has no row yet */
+    bool disable_wanted;   /* the row is to say that it is disabled */
+    char reason[ERROR_MESSAGE_BYTES_MAX]; /* why it disables itself */
+    LineNotes *notes;                     /* owns */
     LineWriting writing;
     bool done_wanted; /* a replay has come to its end, and the store is to know */
 

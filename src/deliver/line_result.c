@@ -59,13 +59,14 @@ static void hold(Line *line, Entry *entry)
 
 /* The first attempt has failed. While others succeed the message steps aside as a retry; when there are too many of these already,
  * the line holds here. */
-static void fail_first(Line *line, Entry *entry, const SinkResult *result)
+static void fail_first(Line *line, Entry *entry, const SinkResult *result, int64_t now_us)
 {
     int64_t delay_us = schedule_delay(line, 1, result->retry_after_us);
     if (delay_us < 0) {
         give_up(line, result, 1);
         settle(line, entry, false);
     } else if (retries_is_full(&line->retries)) {
+        line->hold_until_us = now_us + (delay_us > LINE_RETRY_US ? delay_us : LINE_RETRY_US);
         hold(line, entry);
     } else {
         StoredRetry stored = {.seq = entry->seq, .attempts = 1, .flow_hash = entry->flow_hash};
@@ -78,7 +79,7 @@ static void fail_first(Line *line, Entry *entry, const SinkResult *result)
     }
 }
 
-static void take_first(Line *line, Entry *entry, const SinkResult *result, bool counts)
+static void take_first(Line *line, Entry *entry, const SinkResult *result, bool counts, int64_t now_us)
 {
     switch (result->verdict) {
     case SINK_TAKEN: settle(line, entry, true); return;
@@ -88,7 +89,7 @@ static void take_first(Line *line, Entry *entry, const SinkResult *result, bool 
         return;
     case SINK_FAILED:
         if (counts) {
-            fail_first(line, entry, result);
+            fail_first(line, entry, result, now_us);
             return;
         }
         break;
@@ -131,6 +132,8 @@ static void take_retry(Line *line, Retry *retry, const SinkResult *result, bool 
         end_retry(line, retry, false);
     } else if (result->verdict == SINK_FAILED && counts) {
         fail_again(line, retry, result);
+    } else if (result->verdict == SINK_FAILED) {
+        retry->stored.due_us = clock_wall_us(line->options->clock); /* the next probe is another one */
     }
 }
 
@@ -178,7 +181,7 @@ static void take_result(Line *line, const SinkResult *result, int64_t now_us)
         line_note_attempt(line, result, failed_before + 1);
     }
     if (entry) {
-        take_first(line, entry, result, counts);
+        take_first(line, entry, result, counts, now_us);
     } else {
         take_retry(line, retry, result, counts);
     }

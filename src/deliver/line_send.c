@@ -49,8 +49,7 @@ void line_disconnect(Line *line, const char *message, int64_t now_us)
 static Status check_place(const Line *line, SinkPlace theirs, Error *reterr)
 {
     int64_t last_seq = store_last_seq(line->options->store);
-    if (theirs.cursor <= last_seq ||
-        theirs.cursor <= line->place.cursor) { /* a sink may start at what is yet to come */
+    if (theirs.cursor <= last_seq || theirs.cursor <= line->place.cursor) { /* a sink may begin further on */
         return STATUS_OK;
     }
     return error_set(
@@ -334,6 +333,14 @@ static void hold_group(Line *line)
     }
 }
 
+/* Reading has failed somewhere behind what was put into the window: it goes on there, not in front. */
+static void keep_place(Line *line)
+{
+    int64_t last = line->window.count > 0 ? window_at(&line->window, line->window.count - 1)->seq : 0;
+    line->read_seq = last > line->read_seq ? last : line->read_seq;
+    line->hold_until_us = clock_monotonic_us(line->options->clock) + LINE_RETRY_US;
+}
+
 /* Returns how many were sent. */
 static size_t send_next(Line *line, size_t wanted, int64_t now_us)
 {
@@ -345,10 +352,14 @@ static size_t send_next(Line *line, size_t wanted, int64_t now_us)
     if (outbox_read(line->outbox, after, line->through, gather, &gathering, &after, &error) != STATUS_OK) {
         line_fail(line, str_from(error.message));
         hold_group(line);
+        keep_place(line);
         return 0;
     }
     line->read_seq = after > line->read_seq ? after : line->read_seq;
     size_t sent = line->group->count;
+    if (line->group->failed) { /* no memory: what fitted goes out, the rest waits a moment */
+        line->hold_until_us = now_us + LINE_RETRY_US;
+    }
     if (sent == 0) {
         window_advance(&line->window, line->read_seq, &line->place);
         return 0;
@@ -414,22 +425,40 @@ static size_t send_blocked(Line *line, size_t wanted, int64_t now_us)
 
 /* ---- All of it ----------------------------------------------------------------------------------------------------- */
 
-/* The one request that a half-open breaker lets through is now a retry, now the next of the log, so that a message which nobody ever
- * takes cannot keep it open. */
-static size_t send_probe(Line *line, int64_t now_us, int64_t *next_us)
+static size_t probe_retry(Line *line, int64_t now_us)
 {
-    size_t sent = 0;
+    int64_t seq = retries_longest_due(&line->retries, clock_wall_us(line->options->clock));
+    begin_group(line->group, 1);
+    if (seq) {
+        collect_retry(line, seq);
+    }
+    size_t sent = line->group->count;
+    return sent > 0 && send_group(line, NULL, now_us) ? sent : 0;
+}
+
+/* The one request that a half-open breaker lets through is now a retry, each time another one, now the next of the log, so that a
+ * message which nobody ever takes cannot keep it open. */
+static void send_probe(Line *line, int64_t now_us)
+{
     line->probe_retry = !line->probe_retry;
-    if (line->probe_retry) {
-        sent = send_retries(line, 1, now_us, next_us);
+    size_t sent = line->probe_retry ? probe_retry(line, now_us) : 0;
+    if (sent == 0 && line->connected && line->blocked > 0) {
+        sent = send_blocked(line, 1, now_us);
     }
     if (sent == 0 && line->connected && has_more(line)) {
         sent = send_next(line, 1, now_us);
     }
     if (sent == 0 && line->connected) {
-        sent = send_retries(line, 1, now_us, next_us);
+        probe_retry(line, now_us);
     }
-    return sent;
+}
+
+/* When the next retry is due. */
+static int64_t time_of_retry(const Line *line, int64_t now_us)
+{
+    int64_t seq, next_wall_us, wall_us = clock_wall_us(line->options->clock);
+    size_t due = retries_due(&line->retries, wall_us, &seq, 1, &next_wall_us);
+    return due > 0 || next_wall_us == INT64_MAX ? INT64_MAX : now_us + (next_wall_us - wall_us);
 }
 
 /* How many may be sent now. What was sent a moment ago is looked at first: some sinks have answered by then. */
@@ -455,7 +484,7 @@ static void send_more(Line *line, size_t room, int64_t now_us, int64_t *next_us)
     if (line->connected && line->blocked > 0 && room > 0 && send_blocked(line, room, now_us) > 0) {
         room = room_of(line, now_us);
     }
-    if (line->connected && room > 0 && has_more(line)) {
+    if (line->connected && room > 0 && has_more(line) && now_us >= line->hold_until_us) {
         send_next(line, room, now_us);
     }
 }
@@ -471,9 +500,13 @@ int64_t line_send(Line *line, int64_t now_us)
         return line->breaker.state == BREAKER_OPEN ? line->breaker.open_until_us : next_us;
     }
     if (line->breaker.state == BREAKER_HALF_OPEN) {
-        send_probe(line, now_us, &next_us);
-        return next_us;
+        send_probe(line, now_us);
+        return time_of_retry(line, now_us);
     }
     send_more(line, room, now_us, &next_us);
-    return has_more(line) && room_of(line, now_us) > 0 ? now_us : next_us;
+    if (!has_more(line) || room_of(line, now_us) == 0) {
+        return next_us;
+    }
+    int64_t more_us = line->hold_until_us > now_us ? line->hold_until_us : now_us;
+    return more_us < next_us ? more_us : next_us;
 }

@@ -99,3 +99,16 @@ size_t retries_due(const Retries *retries, int64_t now_us, int64_t *ret_seqs, si
     }
     return count;
 }
+
+int64_t retries_longest_due(const Retries *retries, int64_t now_us)
+{
+    const Retry *longest = NULL;
+    for (size_t i = 0; i < retries->count; i++) {
+        const Retry *retry = &retries->items[i];
+        bool is_due = !retry->sent && retry->stored.due_us <= now_us && !waits_for_another(retries, i);
+        if (is_due && (!longest || retry->stored.due_us < longest->stored.due_us)) {
+            longest = retry;
+        }
+    }
+    return longest ? longest->stored.seq : 0;
+}

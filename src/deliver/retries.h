@@ -34,4 +34,7 @@ bool retries_has_flow(const Retries *retries, uint64_t flow_hash);
  * the next one is due, or INT64_MAX for never. */
 size_t retries_due(const Retries *retries, int64_t now_us, int64_t *ret_seqs, size_t cap, int64_t *ret_next_us);
 
+/* The seq of the one that is due for the longest time and not under way; 0 for none. */
+int64_t retries_longest_due(const Retries *retries, int64_t now_us);
+
 #endif

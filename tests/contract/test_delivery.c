@@ -306,6 +306,46 @@ static void test_poison_and_an_outage(void **state)
     assert_int_equal(world_dead_letters(world, all_letters, NULL), 1);
 }
 
+/* All fail together, and then all but one recover: the one does not keep the others from being tried. */
+static void test_poison_among_retries(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 100000, .verdict = SINK_FAILED});
+    for (int64_t seq = 2; seq <= 12; seq++) {
+        fake_receiver_script(receiver, (FakeAnswer){.seq = seq, .times = 1, .verdict = SINK_FAILED});
+    }
+    world_start(world);
+    world_add(world, 12);
+    world_run(world, SECOND_US);
+    assert_int_equal(world_line(world, "hook", 0).breaker, BREAKER_OPEN);
+    world_run(world, HOUR_US);
+    world_check_once(receiver, 2, 12);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 1);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_RUNNING);
+}
+
+/* With as many retries as can be the line holds, and leaves the place alone. */
+static void test_too_many_retries(void **state)
+{
+    enum { RECORDS = STORE_RETRIES_MAX + 100, IN_FLIGHT = 64 };
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, IN_FLIGHT);
+    world->options[0].breaker_percent = 0;
+    world->options[0].schedule_us[1] = 10 * MINUTE_US;
+    fake_receiver_set_down(receiver, true);
+    world_start(world);
+    world_add(world, RECORDS);
+    world_run(world, 5 * MINUTE_US);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_HOLDING);
+    assert_int_equal(world_retries(world, "hook"), STORE_RETRIES_MAX);
+    assert_in_range(fake_receiver_counts(receiver).messages, STORE_RETRIES_MAX, STORE_RETRIES_MAX + 3 * IN_FLIGHT);
+    fake_receiver_set_down(receiver, false);
+    world_run(world, 30 * MINUTE_US);
+    world_check_once(receiver, 1, RECORDS);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_RUNNING);
+}
+
 static void test_broker_down(void **state)
 {
     World *world = *state;
@@ -445,6 +485,8 @@ int main(void)
         TEST(test_refused_by_a_broker),
         TEST(test_a_day_of_failures),
         TEST(test_poison_and_an_outage),
+        TEST(test_poison_among_retries),
+        TEST(test_too_many_retries),
         TEST(test_broker_down),
         TEST(test_unknown_send),
         TEST(test_stream_that_lost_its_tail),

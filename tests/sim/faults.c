@@ -327,8 +327,8 @@ void faults_check_boot(World *world, Status status, const char *message)
         return;
     }
     /* A full disk must not keep a store from being opened, unless something has to be written for it. */
-    bool needs_room =
-        world->lives == 0 || world->has_new_settings || faults->damaged_before_boot || faults_is_damaged(world) || store_is_distrusted(world);
+    bool needs_room = world->lives == 0 || world->has_new_settings || faults->damaged_before_boot ||
+                      faults_is_damaged(world) || store_is_distrusted(world);
     if (faults->full_until_step && needs_room) {
         make_room(world);
         return;

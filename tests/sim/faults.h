@@ -55,7 +55,7 @@ typedef struct Faults {
         SimFileCopy *db, *wal, *run;
         ModelMark mark;
         Tables tables; /* owns */
-    } kept; /* an older store, and one of its run files */
+    } kept;            /* an older store, and one of its run files */
     int64_t happened;
 } Faults;
 

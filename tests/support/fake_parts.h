@@ -50,7 +50,7 @@ typedef struct FakeSink {
     const SinkOptions *options;
     int64_t job;
     bool connected;
-    bool cut; /* the connection is gone, and the sink does not know yet */
+    bool cut;        /* the connection is gone, and the sink does not know yet */
     Flight *flights; /* receiver->room of them */
     size_t flight_count;
     atomic_bool woken;

@@ -158,7 +158,8 @@ static void stream_place_from_messages(FakeReceiver *receiver)
     receiver->has_place = false;
     for (size_t i = 0; i < receiver->delivery_count; i++) {
         const FakeDelivery *delivery = &receiver->deliveries[i];
-        if (delivery->placed && delivery->job == 0 && (!receiver->has_place || delivery->seq > receiver->place.cursor)) {
+        if (delivery->placed && delivery->job == 0 &&
+            (!receiver->has_place || delivery->seq > receiver->place.cursor)) {
             receiver->has_place = true;
             receiver->place = (SinkPlace){.cursor = delivery->seq, .sent_seq = delivery->seq};
         }
