@@ -160,7 +160,9 @@ class Cluster {
   constructor(jars, { brokers = 1, settings = {}, javaArgs = ['-XX:TieredStopAtLevel=1'] } = {}) {
     Object.assign(this, { jars, size: brokers, settings, javaArgs });
     this.dir = mkdtempSync(join(tmpdir(), 'weir-kafka-'));
-    this.id = randomBytes(16).toString('base64url');
+    const id = randomBytes(16);
+    id[0] &= 0x7f; // The text must not begin with a dash: the storage tool would take it for an option.
+    this.id = id.toString('base64url');
   }
 
   get bootstrap() { return this.brokers.map((broker) => `127.0.0.1:${broker.port}`).join(','); }
