@@ -3,7 +3,8 @@
 enum { PARTITIONS_MAX = 64 };
 
 struct KafkaReader {
-    rd_kafka_t *consumer;
+    rd_kafka_t *consumer; /* reads what is committed */
+    rd_kafka_t *prober;   /* sees what is there, committed or not */
     char *topic;
     int32_t partitions;
     int64_t next[PARTITIONS_MAX]; /* offsets */
@@ -24,25 +25,32 @@ static void drop_log(const rd_kafka_t *client, int level, const char *facility, 
     (void)client, (void)level, (void)facility, (void)text;
 }
 
-KafkaReader *kafka_reader_open(const char *brokers, const char *topic)
+static rd_kafka_t *open_client(const char *brokers, const char *isolation)
 {
     char text[256];
-    KafkaReader *reader = calloc(1, sizeof *reader);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", brokers);
     set(conf, "group.id", "weir-tests-reader");
     set(conf, "enable.auto.commit", "false");
     set(conf, "enable.partition.eof", "true");
-    set(conf, "isolation.level", "read_committed");
+    set(conf, "isolation.level", isolation);
     set(conf, "auto.offset.reset", "earliest");
     set(conf, "fetch.wait.max.ms", "20");
     rd_kafka_conf_set_log_cb(conf, drop_log);
-    reader->topic = strdup(topic);
-    reader->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    if (!reader->consumer) {
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (!client) {
         fprintf(stderr, "%s\n", text);
         abort();
     }
+    return client;
+}
+
+KafkaReader *kafka_reader_open(const char *brokers, const char *topic)
+{
+    KafkaReader *reader = calloc(1, sizeof *reader);
+    reader->topic = strdup(topic);
+    reader->consumer = open_client(brokers, "read_committed");
+    reader->prober = open_client(brokers, "read_uncommitted");
     rd_kafka_poll_set_consumer(reader->consumer);
     return reader;
 }
@@ -52,6 +60,7 @@ void kafka_reader_close(KafkaReader *reader)
     if (reader) {
         rd_kafka_consumer_close(reader->consumer);
         rd_kafka_destroy(reader->consumer);
+        rd_kafka_destroy(reader->prober);
         free(reader->topic);
         free(reader);
     }
@@ -83,32 +92,68 @@ static void assign(KafkaReader *reader)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* Where the partition ends now. */
+static int64_t end_of(KafkaReader *reader, int32_t partition, int seconds)
+{
+    int64_t low = 0, high = 0;
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(reader->prober, reader->topic, partition, &low, &high, 1000 * seconds);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? high : 0;
+}
+
+/* A reading of all partitions. A transaction is visible a moment after its commit was answered, when the brokers have written its markers:
+ * an end in front of what is there is the end only when nothing comes for a while, since a transaction may stay open. */
+typedef struct Reading {
+    int64_t end[PARTITIONS_MAX], seen[PARTITIONS_MAX];
+    bool told[PARTITIONS_MAX];
+} Reading;
+
+static bool is_at_end(const Reading *reading, int32_t partitions, bool is_quiet)
+{
+    for (int32_t i = 0; i < partitions; i++) {
+        if (!reading->told[i] || (reading->seen[i] < reading->end[i] && !is_quiet)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take(KafkaReader *reader, Reading *reading, const rd_kafka_message_t *message, KafkaVisitor *visit,
+                 void *context)
+{
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        reader->next[message->partition] = message->offset + 1;
+        visit(context, message);
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        reading->told[message->partition] = true;
+        reading->seen[message->partition] = message->offset;
+    }
+}
+
 bool kafka_reader_read(KafkaReader *reader, int seconds, KafkaVisitor *visit, void *context)
 {
-    bool at_end[PARTITIONS_MAX] = {false};
+    enum { QUIET_WAITS = 20 };
+    Reading reading = {0};
     if (!count_partitions(reader, seconds)) {
         return false;
     }
+    for (int32_t i = 0; i < reader->partitions; i++) {
+        reading.end[i] = end_of(reader, i, seconds);
+    }
     assign(reader);
-    int32_t left = reader->partitions;
     /* Each wait is at most a tenth of a second, and only those without a message count. */
-    for (int waits = 10 * seconds; left > 0 && waits > 0;) {
+    int waits = 0, quiet = 0;
+    while (!is_at_end(&reading, reader->partitions, quiet >= QUIET_WAITS) && waits < 10 * seconds) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->consumer, 100);
-        if (!message) {
-            waits--;
-            continue;
+        waits += !message;
+        quiet = message ? 0 : quiet + 1;
+        if (message) {
+            take(reader, &reading, message, visit, context);
+            rd_kafka_message_destroy(message);
         }
-        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            reader->next[message->partition] = message->offset + 1;
-            visit(context, message);
-        } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF && !at_end[message->partition]) {
-            at_end[message->partition] = true;
-            left--;
-        }
-        rd_kafka_message_destroy(message);
     }
     rd_kafka_assign(reader->consumer, NULL);
-    return left == 0;
+    return is_at_end(&reading, reader->partitions, true);
 }
 
 Str kafka_header(const rd_kafka_message_t *message, const char *name)
