@@ -150,11 +150,24 @@ static Lane *new_lane(Dispatcher *dispatcher, const SinkOptions *options)
     return lane;
 }
 
+static void shorten_schedule(SinkOptions *options)
+{
+    if (options->schedule_count > LINE_REPLAY_ATTEMPTS_MAX) {
+        options->schedule_count = LINE_REPLAY_ATTEMPTS_MAX;
+    }
+    for (size_t i = 0; i < options->schedule_count; i++) {
+        if (options->schedule_us[i] > LINE_REPLAY_DELAY_US) {
+            options->schedule_us[i] = LINE_REPLAY_DELAY_US;
+        }
+    }
+}
+
 static Status open_lane(Dispatcher *dispatcher, const SinkOptions *options, const StoredReplay *replay, Error *reterr)
 {
     Lane *lane = new_lane(dispatcher, options);
     Status status = lane ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
     if (status == STATUS_OK && replay) {
+        shorten_schedule(&lane->options);
         status = subscription_read_json(replay->filter, store_info(dispatcher->options.store)->scale, &lane->texts,
                                         &lane->options.subscription, reterr);
     }
@@ -219,6 +232,20 @@ typedef struct Wanted {
     bool failed;
 } Wanted;
 
+/* How many replays of the sink run, or are about to. */
+static size_t count_of_sink(const Wanted *wanted, Str name)
+{
+    const Dispatcher *dispatcher = wanted->dispatcher;
+    size_t count = 0;
+    for (size_t i = dispatcher->options.sink_count; i < dispatcher->lane_count; i++) {
+        count += str_is(name, dispatcher->lanes[i]->options.name);
+    }
+    for (size_t i = 0; i < wanted->count; i++) {
+        count += str_equal(wanted->replays[i].sink, name);
+    }
+    return count;
+}
+
 static const SinkOptions *find_sink(const Dispatcher *dispatcher, Str name)
 {
     for (size_t i = 0; i < dispatcher->options.sink_count; i++) {
@@ -229,12 +256,14 @@ static const SinkOptions *find_sink(const Dispatcher *dispatcher, Str name)
     return NULL;
 }
 
-/* A replay of a sink that is not configured any more waits until it is, and is in nobody's way. */
+/* A replay of a sink that is not configured any more waits until it is, and is in nobody's way. Neither are those of a sink that is
+ * down: they leave room for the replays of others. */
 static bool collect_replay(void *context, const StoredReplay *replay)
 {
     Wanted *wanted = context;
     if (replay->state != REPLAY_RUNNING || find_lane(wanted->dispatcher, replay->id) ||
-        !find_sink(wanted->dispatcher, replay->sink)) {
+        !find_sink(wanted->dispatcher, replay->sink) ||
+        count_of_sink(wanted, replay->sink) >= DISPATCHER_REPLAYS_OF_A_SINK_MAX) {
         return true;
     }
     StoredReplay *copy = &wanted->replays[wanted->count++];

@@ -14,7 +14,11 @@
 #include "process/processor.h"
 
 #define DISPATCHER_CONTROL_US INT64_C(200000)
-enum { DISPATCHER_SINKS_MAX = 64, DISPATCHER_REPLAYS_MAX = 8 }; /* replays beyond wait for their turn */
+enum {
+    DISPATCHER_SINKS_MAX = 64,
+    DISPATCHER_REPLAYS_MAX = 8, /* replays beyond wait for their turn */
+    DISPATCHER_REPLAYS_OF_A_SINK_MAX = 2,
+};
 
 typedef struct Dispatcher Dispatcher;
 

@@ -17,7 +17,13 @@
 
 typedef struct Line Line;
 
-/* `options` borrows until line_close. With a replay its texts are copied. REFUSED: an option that the sink cannot work with. */
+/* A message that nobody takes would keep a replay running for as long as the live line has patience with it, a day and more, and a
+ * person waits for it. So a replay is given a schedule of at most so many attempts and such delays, and heeds a Retry-After so far. */
+enum { LINE_REPLAY_ATTEMPTS_MAX = 4 };
+#define LINE_REPLAY_DELAY_US       INT64_C(60000000)
+#define LINE_REPLAY_RETRY_AFTER_US INT64_C(600000000)
+
+/* `options` borrows until line_close, as does `sink`. With a replay its texts are copied. REFUSED: an option that the sink cannot work with. */
 Status line_open(const DispatcherOptions *options, const SinkOptions *sink, const StoredReplay *replay, Line **ret_line,
                  Error *reterr) MUST_CHECK;
 /* Drops what is under way. Nothing that the line has handed to the processor may be left there (line_is_handed_over). Accepts NULL. */

@@ -13,6 +13,9 @@ static bool is_worth_noting(const SinkResult *result, int64_t failed_before)
 static int64_t schedule_delay(const Line *line, int64_t failed, int64_t retry_after_us)
 {
     const SinkOptions *options = line->sink_options;
+    if (line->job && retry_after_us > LINE_REPLAY_RETRY_AFTER_US) {
+        retry_after_us = LINE_REPLAY_RETRY_AFTER_US;
+    }
     return backoff_schedule_us(options->schedule_us, options->schedule_count, (size_t)failed, retry_after_us,
                                line->options->random);
 }

@@ -193,7 +193,7 @@ static void collect_retry(Line *line, int64_t seq)
 static void mend_times(Line *line, int64_t wall_us)
 {
     const SinkOptions *options = line->sink_options;
-    int64_t longest_us = INT64_C(25) * 3600 * 1000000;
+    int64_t longest_us = line->job ? LINE_REPLAY_RETRY_AFTER_US : INT64_C(25) * 3600 * 1000000;
     for (size_t i = 0; i < options->schedule_count; i++) {
         int64_t with_jitter_us = options->schedule_us[i] + options->schedule_us[i] / 8;
         longest_us = with_jitter_us > longest_us ? with_jitter_us : longest_us;

@@ -135,6 +135,94 @@ static void test_replay_goes_on_after_a_crash(void **state)
     assert_in_range(count_of_job(receiver, work.replay.id), 50, 55);
 }
 
+static int64_t put_replay(World *world, const char *sink, int64_t through)
+{
+    Work work = {.kind = WORK_REPLAY_PUT,
+                 .replay = {.sink = str_from(sink), .after = 0, .through = through, .filter = STR("{}")}};
+    assert_int_equal(world_apply(world, &work), STATUS_OK);
+    return work.replay.id;
+}
+
+/* The live line would try for more than half an hour. */
+static void test_replay_of_poison_ends_in_minutes(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world->options[0].schedule_us[1] = HOUR_US;
+    world->options[0].schedule_us[4] = HOUR_US;
+    world->options[0].schedule_count = 5;
+    world_start(world);
+    world_add(world, 20);
+    world_run(world, SECOND_US);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 7, .times = 1000, .verdict = SINK_FAILED, .code = 500});
+    int64_t id = put_replay(world, "hook", 20);
+    world_run(world, 2 * MINUTE_US);
+    assert_int_equal(world_replay(world, id).state, REPLAY_RUNNING);
+    world_run(world, 2 * MINUTE_US);
+    StoredReplay replay = world_replay(world, id);
+    assert_int_equal(replay.state, REPLAY_DONE);
+    assert_int_equal(replay.sent, 19);
+    assert_int_equal(replay.failed, 1);
+    assert_int_equal(world_attempts(world, 7), 4);
+    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+    /* The live line keeps its patience. */
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 21, .times = 1, .verdict = SINK_FAILED, .code = 500});
+    world_add(world, 1);
+    world_run(world, 50 * MINUTE_US);
+    assert_int_equal(world_retries(world, "hook"), 1);
+    world_run(world, 20 * MINUTE_US);
+    world_check_once(receiver, 1, 6);
+    world_check_once(receiver, 8, 21);
+}
+
+static void test_replay_waits_only_so_long_as_it_is_asked_to(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 5);
+    world_run(world, SECOND_US);
+    fake_receiver_script(
+        receiver,
+        (FakeAnswer){.seq = 2, .times = 1, .verdict = SINK_FAILED, .code = 429, .retry_after_us = 5 * MINUTE_US});
+    fake_receiver_script(
+        receiver,
+        (FakeAnswer){.seq = 2, .times = 1, .verdict = SINK_FAILED, .code = 429, .retry_after_us = 24 * HOUR_US});
+    int64_t id = put_replay(world, "hook", 5);
+    world_run(world, 4 * MINUTE_US);
+    assert_int_equal(world_attempts(world, 2), 1);
+    world_run(world, 2 * MINUTE_US);
+    assert_int_equal(world_attempts(world, 2), 2);
+    world_run(world, 10 * MINUTE_US);
+    assert_int_equal(world_replay(world, id).state, REPLAY_DONE);
+    assert_int_equal(world_replay(world, id).sent, 5);
+}
+
+/* However many are asked for, the replays of a sink that is down leave room for those of others. */
+static void test_replays_of_a_sink_that_is_down(void **state)
+{
+    World *world = *state;
+    FakeReceiver *down = world_add_sink(world, "down", FAKE_LIST, 4);
+    world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    int64_t ids[2 * DISPATCHER_REPLAYS_MAX];
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, SECOND_US);
+    fake_receiver_set_down(down, true);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        ids[i] = put_replay(world, "down", 10);
+    }
+    int64_t id = put_replay(world, "hook", 10);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_replay(world, id).state, REPLAY_DONE);
+    fake_receiver_set_down(down, false);
+    world_run(world, 10 * MINUTE_US);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        assert_int_equal(world_replay(world, ids[i]).state, REPLAY_DONE);
+        assert_int_equal(count_of_job(down, ids[i]), 10);
+    }
+}
+
 /* ---- Order --------------------------------------------------------------------------------------------------------- */
 
 /* In each flow no message comes for the first time after a later one has come. */
@@ -250,9 +338,15 @@ int main(void)
         setenv("TMPDIR", "/dev/shm", 0);
     }
     const struct CMUnitTest tests[] = {
-        TEST(test_pause),          TEST(test_discarded_in_front_of_the_cursor),
-        TEST(test_replay),         TEST(test_replay_goes_on_after_a_crash),
-        TEST(test_order_of_flows), cmocka_unit_test(test_bad_luck_and_crashes),
+        TEST(test_pause),
+        TEST(test_discarded_in_front_of_the_cursor),
+        TEST(test_replay),
+        TEST(test_replay_goes_on_after_a_crash),
+        TEST(test_replay_of_poison_ends_in_minutes),
+        TEST(test_replay_waits_only_so_long_as_it_is_asked_to),
+        TEST(test_replays_of_a_sink_that_is_down),
+        TEST(test_order_of_flows),
+        cmocka_unit_test(test_bad_luck_and_crashes),
     };
     return cmocka_run_group_tests_name("delivery-jobs", tests, NULL, NULL);
 }
