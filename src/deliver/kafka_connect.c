@@ -151,30 +151,59 @@ Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, 
     }
 }
 
-/* Their place counts when it is further on: their transaction may be the last thing that happened before we were killed. Ours does
- * when they know of none (brokers forget offsets after a while) or of one from before a restore. */
-static Status settle_place(KafkaSink *sink, SinkPlace ours, int64_t deadline_us, SinkPlace *ret_theirs, Error *reterr)
+static Status read_place(const KafkaSink *sink, bool settled, int64_t deadline_us, KafkaPlace *ret_place, Error *reterr)
 {
     KafkaPlaceQuestion question = {.group = sink->names.group,
                                    .topics = (const char *const *)sink->topic_names,
                                    .topic_count = MESSAGE_KIND_COUNT,
                                    .clock = sink->context.clock,
-                                   .deadline_us = deadline_us};
+                                   .deadline_us = deadline_us,
+                                   .settled = settled};
+    return kafka_place_get(sink->conf, &question, ret_place, reterr);
+}
+
+/* The first time it is a predecessor's, whom we take over from. Whoever has written since then does so at the same time as we, and has
+ * taken over from us: taking it back would only have both do that in turn, for ever. */
+static bool is_anothers(const KafkaSink *sink, const KafkaPlace *place)
+{
+    if (!sink->was_connected || place->epoch == 0 || strcmp(place->writer, sink->writer) == 0) {
+        return false;
+    }
+    return strcmp(place->writer, sink->found.writer) != 0 || place->place.cursor != sink->found.place.cursor;
+}
+
+static Status refuse_another(KafkaSink *sink, const KafkaPlace *place, Error *reterr)
+{
+    sink->fenced = true; /* from now on we only look, which takes nothing away from the other one */
+    return error_set(reterr, STATUS_REFUSED,
+                     "another Weir with this store has taken over the sink %s (transactional id %s): writer %s is at "
+                     "%lld, this one was %s; a copy of the data directory is in use elsewhere. Stop one of the two; "
+                     "when this one is to go on, restart it",
+                     sink->context.options->name, sink->names.transactional, place->writer,
+                     (long long)place->place.cursor, sink->writer);
+}
+
+/* Before a producer is made, which would shut the other one out. A transaction that we left open may still be pending. */
+static Status look_for_another(KafkaSink *sink, int64_t deadline_us, Error *reterr)
+{
+    KafkaPlace place;
+    Status status = read_place(sink, false, deadline_us, &place, reterr);
+    return status == STATUS_OK && is_anothers(sink, &place) ? refuse_another(sink, &place, reterr) : status;
+}
+
+/* Their place counts when it is further on: their transaction may be the last thing that happened before we were killed. Ours does
+ * when they know of none (brokers forget offsets after a while) or of one from before a restore. */
+static Status settle_place(KafkaSink *sink, SinkPlace ours, int64_t deadline_us, SinkPlace *ret_theirs, Error *reterr)
+{
     KafkaPlace theirs;
-    Status status = kafka_place_get(sink->conf, &question, &theirs, reterr);
+    Status status = read_place(sink, true, deadline_us, &theirs, reterr);
     if (status != STATUS_OK) {
         return status;
     }
-    bool by_us = theirs.epoch == 0 || strcmp(theirs.writer, sink->writer) == 0;
-    bool new_writer = !by_us && strcmp(theirs.writer, sink->other) != 0;
-    memcpy(sink->other, theirs.writer, sizeof sink->other);
-    /* The first time it is the predecessor. Whoever has written since then does so at the same time as we. */
-    if (new_writer && sink->was_connected) {
-        return error_set(reterr, STATUS_REFUSED,
-                         "another Weir with the same store sends to this sink, too: group %s was moved by it; stop one "
-                         "of them, then resume the sink",
-                         sink->names.group);
+    if (is_anothers(sink, &theirs)) {
+        return refuse_another(sink, &theirs, reterr);
     }
+    sink->found = theirs;
     bool further = theirs.epoch == sink->context.info->epoch && theirs.place.cursor > ours.cursor;
     *ret_theirs = further ? theirs.place : ours;
     return STATUS_OK;
@@ -205,8 +234,12 @@ Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *r
     sink->reason[0] = '\0';
     sink->down = false;
     SinkPlace theirs = ours;
-    Status status = kafka_renew(sink, reterr);
-    if (status == STATUS_OK && sink->context.replay_job == 0) {
+    bool is_live = sink->context.replay_job == 0;
+    Status status = is_live && sink->fenced ? look_for_another(sink, step_deadline_us(sink), reterr) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = kafka_renew(sink, reterr);
+    }
+    if (status == STATUS_OK && is_live) {
         status = settle_place(sink, ours, step_deadline_us(sink), &theirs, reterr);
     }
     if (status != STATUS_OK) {
@@ -215,6 +248,7 @@ Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *r
         return status;
     }
     sink->was_connected = true;
+    sink->fenced = false;
     *ret_theirs = theirs;
     return STATUS_OK;
 }

@@ -34,8 +34,9 @@ typedef struct KafkaSink {
     rd_kafka_t *producer; /* owns; NULL while not connected */
     rd_kafka_topic_t *topics[MESSAGE_KIND_COUNT];
     char writer[KAFKA_WRITER_BYTES]; /* of this sink */
-    char other[KAFKA_WRITER_BYTES];  /* who wrote the place that was read last, if not we */
+    KafkaPlace found;                /* what was read last, and taken for a predecessor's or our own */
     bool was_connected;
+    bool fenced;                     /* the brokers stopped listening to us: another may have taken over */
     char reason[KAFKA_REASON_BYTES]; /* librdkafka's last complaint; empty for none */
     bool down; /* since the connection was begun there was a moment when no broker could be reached */
 

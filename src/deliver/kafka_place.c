@@ -106,10 +106,13 @@ static rd_kafka_resp_err_t read_partitions(const rd_kafka_topic_partition_list_t
  * coordinator moves meanwhile (librdkafka 2.0 to 2.11 at least, confluent-kafka-javascript issue 374). A consumer that reads committed
  * messages also asks for stable offsets: the broker answers with an error as long as a transaction on them is not resolved, which
  * after a commit is the short while in which its markers are applied. */
-static Status new_consumer(const rd_kafka_conf_t *settings, const char *group, rd_kafka_t **ret_consumer, Error *reterr)
+static Status new_consumer(const rd_kafka_conf_t *settings, const KafkaPlaceQuestion *question,
+                           rd_kafka_t **ret_consumer, Error *reterr)
 {
-    const char *const own[][2] = {
-        {"group.id", group}, {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"}};
+    const char *group = question->group;
+    const char *const own[][2] = {{"group.id", group},
+                                  {"enable.auto.commit", "false"},
+                                  {"isolation.level", question->settled ? "read_committed" : "read_uncommitted"}};
     char text[256] = "out of memory";
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
     for (size_t i = 0; conf && i < sizeof own / sizeof *own; i++) {
@@ -162,7 +165,7 @@ Status kafka_place_get(const rd_kafka_conf_t *settings, const KafkaPlaceQuestion
                        Error *reterr)
 {
     rd_kafka_t *consumer;
-    Status status = new_consumer(settings, question->group, &consumer, reterr);
+    Status status = new_consumer(settings, question, &consumer, reterr);
     if (status == STATUS_OK) {
         status = ask_until(consumer, question, ret_place, reterr);
         rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);

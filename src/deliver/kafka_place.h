@@ -34,10 +34,10 @@ typedef struct KafkaPlaceQuestion {
     size_t topic_count;
     const Clock *clock;
     int64_t deadline_us; /* monotonic */
+    bool settled; /* wait until no transaction is pending on it; otherwise what was committed last is good enough */
 } KafkaPlaceQuestion;
 
-/* The furthest place of the newest epoch that the group has on partition 0 of the topics, once no transaction is pending on it.
- * `settings` are those of the producer. BUSY when that could not be learnt until the deadline. */
+/* The furthest place of the newest epoch that the group has on partition 0 of the topics. `settings` are those of the producer. BUSY when that could not be learnt until the deadline. */
 Status kafka_place_get(const rd_kafka_conf_t *settings, const KafkaPlaceQuestion *question, KafkaPlace *ret_place,
                        Error *reterr) MUST_CHECK;
 

@@ -128,11 +128,12 @@ static void note_taken(KafkaSink *sink)
 }
 
 /* BUSY but where it is said otherwise. */
-static Status take_error(rd_kafka_error_t *error, const char *what, Status status, Error *reterr)
+static Status take_error(KafkaSink *sink, rd_kafka_error_t *error, const char *what, Status status, Error *reterr)
 {
     bool fenced = kafka_error_is_fenced(rd_kafka_error_code(error));
     error_set(reterr, status, "%s: %s%s", what, rd_kafka_error_string(error),
-              fenced ? "; another producer took this one's place, or the transaction lay for too long" : "");
+              fenced ? "; another Weir with this store took over this sink, or the transaction lay for too long" : "");
+    sink->fenced = sink->fenced || fenced;
     rd_kafka_error_destroy(error);
     return status;
 }
@@ -146,21 +147,21 @@ static Status commit(KafkaSink *sink, Error *reterr)
     }
     /* An abort is asked for only when the commit was not sent, or not taken; else it may have been. */
     bool nothing = rd_kafka_error_txn_requires_abort(error);
-    return take_error(error, "committing", nothing ? STATUS_BUSY : STATUS_UNKNOWN, reterr);
+    return take_error(sink, error, "committing", nothing ? STATUS_BUSY : STATUS_UNKNOWN, reterr);
 }
 
 static Status send_group(KafkaSink *sink, const Message *messages, size_t count, const SinkPlace *place, Error *reterr)
 {
     rd_kafka_error_t *error = rd_kafka_begin_transaction(sink->producer);
     if (error) {
-        return take_error(error, "beginning a transaction", STATUS_BUSY, reterr);
+        return take_error(sink, error, "beginning a transaction", STATUS_BUSY, reterr);
     }
     Status status = produce_all(sink, messages, count, reterr);
     if (status != STATUS_OK) {
         return status;
     }
     if (place && sink->context.replay_job == 0 && (error = put_place(sink, place))) {
-        return take_error(error, "putting the place", STATUS_BUSY, reterr);
+        return take_error(sink, error, "putting the place", STATUS_BUSY, reterr);
     }
     return commit(sink, reterr);
 }
@@ -183,6 +184,10 @@ static Status look_for_blame(KafkaSink *sink, Error *reterr)
 /* The producer is of no further use, and the group gets no verdicts. */
 static Status give_up(KafkaSink *sink, Status status, Error *reterr)
 {
+    char text[KAFKA_REASON_BYTES];
+    if (sink->producer && kafka_error_is_fenced(rd_kafka_fatal_error(sink->producer, text, sizeof text))) {
+        sink->fenced = true; /* an earlier step than the one that failed may have been told so */
+    }
     kafka_add_reason(sink, status, reterr);
     sink->entered = sink->settled;
     kafka_disconnect(sink);

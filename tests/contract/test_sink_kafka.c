@@ -249,8 +249,49 @@ static void test_two_on_one_sink(void **state)
     assert_int_equal(send_one(story, other, 2, &error), STATUS_OK);
     assert_int_equal(story->sink->ops->connect(story->sink, (SinkPlace){1, 1}, &theirs, &error), STATUS_REFUSED);
     assert_non_null(strstr(error.message, "another Weir"));
+    /* The refused one had been connected when it found that out; from here on it looks alone, and takes nothing away. */
+    if (send_one(story, other, 3, &error) != STATUS_OK) {
+        assert_int_equal(other->ops->connect(other, (SinkPlace){2, 2}, &theirs, &error), STATUS_OK);
+        assert_int_equal(send_one(story, other, 3, &error), STATUS_OK);
+    }
+    for (int64_t seq = 4; seq <= 6; seq++) {
+        assert_int_equal(story->sink->ops->connect(story->sink, (SinkPlace){1, 1}, &theirs, &error), STATUS_REFUSED);
+        assert_int_equal(story->sink->ops->room(story->sink), 0);
+        assert_int_equal(send_one(story, other, seq, &error), STATUS_OK);
+    }
+    assert_non_null(strstr(error.message, "restart"));
     sink_close(other);
-    assert_int_equal(kafka_side_count(story->side), 2);
+    assert_int_equal(kafka_side_count(story->side), 6);
+}
+
+/* Whoever was shut out while it sent looks before it connects. */
+static void test_fenced_by_another(void **state)
+{
+    Story *story = *state;
+    Error error = {0};
+    SinkPlace theirs;
+    if (!kafka_side_is_real()) {
+        skip();
+    }
+    connect_from(story, 0);
+    assert_int_equal(send_one(story, story->sink, 1, &error), STATUS_OK);
+    Sink *other = kafka_side_open(story->side, 0);
+    assert_int_equal(other->ops->connect(other, (SinkPlace){0}, &theirs, &error), STATUS_OK);
+    assert_int_equal(send_one(story, other, 2, &error), STATUS_OK);
+    Status status = send_one(story, story->sink, 2, &error);
+    assert_true(status == STATUS_BUSY || status == STATUS_UNKNOWN);
+    assert_non_null(strstr(error.message, "another Weir"));
+    for (int64_t seq = 3; seq <= 5; seq++) {
+        assert_int_equal(story->sink->ops->connect(story->sink, (SinkPlace){1, 1}, &theirs, &error), STATUS_REFUSED);
+        assert_non_null(strstr(error.message, "another Weir"));
+        assert_int_equal(send_one(story, other, seq, &error), STATUS_OK); /* never shut out */
+    }
+    /* A restart of the first is a person's word. */
+    sink_close(story->sink);
+    story->sink = kafka_side_open(story->side, 0);
+    assert_int_equal(connect_from(story, 1).cursor, 5);
+    sink_close(other);
+    assert_int_equal(kafka_side_count(story->side), 5);
 }
 
 static void test_places_of_another_epoch(void **state)
@@ -377,6 +418,7 @@ int main(void)
         OWN_TEST(test_too_long_for_the_topic, setup_small_topic),
         OWN_TEST(test_too_long_for_the_sink, setup_small_sink),
         OWN_TEST(test_two_on_one_sink, setup),
+        OWN_TEST(test_fenced_by_another, setup),
         OWN_TEST(test_places_of_another_epoch, setup),
         OWN_TEST(test_place_on_another_topic, setup),
         OWN_TEST(test_nobody_there, setup),

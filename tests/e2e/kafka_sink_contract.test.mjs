@@ -19,7 +19,7 @@ test('the Kafka sink keeps the contract of sinks on a real broker', { timeout: 6
   const code = await new Promise((done) => child.once('close', done));
   assert.equal(code, 0, said);
   assert.match(said, /on a real Kafka/);
-  for (const name of ['test_place_is_remembered', 'test_too_long_for_the_topic', 'test_two_on_one_sink']) {
+  for (const name of ['test_place_is_remembered', 'test_too_long_for_the_topic', 'test_two_on_one_sink', 'test_fenced_by_another']) {
     assert.match(said, new RegExp(`^ok \\d+ - ${name}$`, 'm'));
   }
 });
