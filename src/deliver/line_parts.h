@@ -33,7 +33,6 @@ typedef struct LineNotes {
     size_t dead_count;
     int64_t *settled; /* retries that are no more; STORE_RETRIES_MAX */
     size_t settled_count;
-    int64_t sent, failed; /* of a replay */
 } LineNotes;
 
 /* A piece of work that is with the processor, or has to be handed to it again. */
@@ -123,7 +122,8 @@ void line_settle_ahead(Line *line, int64_t seq);
 /* What an attempt came to; `number` counts from 1. */
 void line_note_attempt(Line *line, const SinkResult *result, int64_t number);
 void line_note_dead(Line *line, int64_t seq, Str error, int64_t attempts);
-void line_note_settled(Line *line, int64_t seq);
+/* A retry is no more: it was taken, or nobody took it. */
+void line_end_retry(Line *line, int64_t seq, bool taken);
 void line_disable(Line *line, const char *reason);
 /* For the status: what went wrong last. */
 void line_fail(Line *line, Str error);

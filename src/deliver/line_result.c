@@ -23,20 +23,17 @@ static int64_t schedule_delay(const Line *line, int64_t failed, int64_t retry_af
 static void give_up(Line *line, const SinkResult *result, int64_t attempts)
 {
     line->next.dead++;
-    if (line->job) {
-        line->notes->failed++; /* the live line's dead letters are the ones that people work on */
-    } else {
+    if (!line->job) { /* the live line's dead letters are the ones that people work on */
         line_note_dead(line, result->seq, result->error, attempts);
     }
 }
 
 /* ---- Messages of the window ---------------------------------------------------------------------------------------- */
 
-static void settle(Line *line, Entry *entry, bool taken)
+static void settle(Entry *entry, bool taken)
 {
     entry->state = ENTRY_SETTLED;
     entry->taken = taken;
-    line->notes->sent += taken && line->job;
 }
 
 /* Later messages of a flow that has a retry wait behind it, where they do not keep the line from going on. */
@@ -49,7 +46,7 @@ static void park_blocked(Line *line, uint64_t flow_hash)
             stored.due_us = clock_wall_us(line->options->clock);
             retries_put(&line->retries, &stored)->dirty = true;
             line->blocked--;
-            settle(line, entry, false);
+            settle(entry, false);
         }
     }
 }
@@ -67,7 +64,8 @@ static void fail_first(Line *line, Entry *entry, const SinkResult *result, int64
     int64_t delay_us = schedule_delay(line, 1, result->retry_after_us);
     if (delay_us < 0) {
         give_up(line, result, 1);
-        settle(line, entry, false);
+        entry->given_up = true;
+        settle(entry, false);
     } else if (retries_is_full(&line->retries)) {
         line->hold_until_us = now_us + (delay_us > LINE_RETRY_US ? delay_us : LINE_RETRY_US);
         hold(line, entry);
@@ -75,7 +73,7 @@ static void fail_first(Line *line, Entry *entry, const SinkResult *result, int64
         StoredRetry stored = {.seq = entry->seq, .attempts = 1, .flow_hash = entry->flow_hash};
         stored.due_us = clock_wall_us(line->options->clock) + delay_us;
         retries_put(&line->retries, &stored)->dirty = true;
-        settle(line, entry, false);
+        settle(entry, false);
         if (line->sink_options->ordered) {
             park_blocked(line, stored.flow_hash);
         }
@@ -85,10 +83,11 @@ static void fail_first(Line *line, Entry *entry, const SinkResult *result, int64
 static void take_first(Line *line, Entry *entry, const SinkResult *result, bool counts, int64_t now_us)
 {
     switch (result->verdict) {
-    case SINK_TAKEN: settle(line, entry, true); return;
+    case SINK_TAKEN: settle(entry, true); return;
     case SINK_REFUSED:
         give_up(line, result, 1);
-        settle(line, entry, false);
+        entry->given_up = true;
+        settle(entry, false);
         return;
     case SINK_FAILED:
         if (counts) {
@@ -103,22 +102,12 @@ static void take_first(Line *line, Entry *entry, const SinkResult *result, bool 
 
 /* ---- Retries ------------------------------------------------------------------------------------------------------- */
 
-static void end_retry(Line *line, Retry *retry, bool taken)
-{
-    line_note_settled(line, retry->stored.seq);
-    line->notes->sent += taken && line->job;
-    if (retry->stored.seq > line->read_seq) {
-        line_settle_ahead(line, retry->stored.seq);
-    }
-    retries_remove(&line->retries, retry->stored.seq);
-}
-
 static void fail_again(Line *line, Retry *retry, const SinkResult *result)
 {
     int64_t delay_us = schedule_delay(line, ++retry->stored.attempts, result->retry_after_us);
     if (delay_us < 0) {
         give_up(line, result, retry->stored.attempts);
-        end_retry(line, retry, false);
+        line_end_retry(line, retry->stored.seq, false);
         return;
     }
     retry->stored.due_us = clock_wall_us(line->options->clock) + delay_us;
@@ -129,10 +118,10 @@ static void take_retry(Line *line, Retry *retry, const SinkResult *result, bool 
 {
     retry->sent = false;
     if (result->verdict == SINK_TAKEN) {
-        end_retry(line, retry, true);
+        line_end_retry(line, retry->stored.seq, true);
     } else if (result->verdict == SINK_REFUSED) {
         give_up(line, result, retry->stored.attempts + 1);
-        end_retry(line, retry, false);
+        line_end_retry(line, retry->stored.seq, false);
     } else if (result->verdict == SINK_FAILED && counts) {
         fail_again(line, retry, result);
     } else if (result->verdict == SINK_FAILED) {

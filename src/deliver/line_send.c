@@ -59,6 +59,25 @@ static Status check_place(const Line *line, SinkPlace theirs, Error *reterr)
         (long long)theirs.cursor, (long long)last_seq);
 }
 
+/* What the stream of a replay has was sent before a crash, and is not in its counts yet; what it has lost is about to be sent again. */
+static Status count_jump(Line *line, int64_t to, Error *reterr)
+{
+    int64_t from = line->place.cursor, low = from < to ? from : to, high = from < to ? to : from, count = 0;
+    Status status = STATUS_OK;
+    high = high < line->through ? high : line->through;
+    while (line->job && status == STATUS_OK && low < high) {
+        int64_t before = low;
+        status = outbox_count(line->outbox, low, high, &count, &low, reterr);
+        if (status == STATUS_OK && low == before) {
+            status = error_set(reterr, STATUS_BUSY, "the log cannot be read up to %lld yet", (long long)high);
+        }
+    }
+    if (status == STATUS_OK) {
+        line->window.sent += from < to ? count : -count;
+    }
+    return status;
+}
+
 void line_connect(Line *line, int64_t now_us)
 {
     Error error = {0};
@@ -69,6 +88,9 @@ void line_connect(Line *line, int64_t now_us)
     Status status = line->sink->ops->connect(line->sink, line->place, &theirs, &error);
     if (status == STATUS_OK) {
         status = check_place(line, theirs, &error);
+    }
+    if (status == STATUS_OK) {
+        status = count_jump(line, theirs.cursor, &error);
     }
     if (status != STATUS_OK) {
         line_disconnect(line, error.message, clock_monotonic_us(line->options->clock));
@@ -155,16 +177,10 @@ static void bury(Line *line, int64_t seq)
 {
     const Retry *retry = retries_find(&line->retries, seq);
     line->next.dead++;
-    if (line->job) {
-        line->notes->failed++;
-    } else {
+    if (!line->job) {
         line_note_dead(line, seq, STR("the message is in the log no more"), retry->stored.attempts);
     }
-    line_note_settled(line, seq);
-    if (seq > line->read_seq) {
-        line_settle_ahead(line, seq);
-    }
-    retries_remove(&line->retries, seq);
+    line_end_retry(line, seq, false);
 }
 
 /* Adds the message to the group, or leaves the group as it was. */
@@ -182,9 +198,16 @@ static bool collect_one(Line *line, int64_t seq)
     return line->group->count > before;
 }
 
+/* A retry of a replay waits until the log was read up to it: where it ends in front of the cursor, only its entry keeps it from being
+ * counted once more after a crash. It waits for a moment, and not at all when there is no room for what is read. */
+static bool is_too_early(const Line *line, int64_t seq)
+{
+    return line->job && seq > line->read_seq && !retries_is_full(&line->retries);
+}
+
 static void collect_retry(Line *line, int64_t seq)
 {
-    if (collect_one(line, seq)) {
+    if (!is_too_early(line, seq) && collect_one(line, seq)) {
         retries_find(&line->retries, seq)->sent = true;
     }
 }

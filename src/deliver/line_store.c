@@ -33,7 +33,6 @@ static void notes_reset(LineNotes *notes)
 {
     arena_reset(&notes->arena);
     notes->attempt_count = notes->dead_count = notes->settled_count = 0;
-    notes->sent = notes->failed = 0;
 }
 
 Status line_store_init(Line *line, Error *reterr)
@@ -95,8 +94,6 @@ void line_note_dead(Line *line, int64_t seq, Str error, int64_t attempts)
                                                     .error = arena_copy(&notes->arena, error),
                                                     .attempts = attempts};
 }
-
-void line_note_settled(Line *line, int64_t seq) { line->notes->settled[line->notes->settled_count++] = seq; }
 
 void line_fail(Line *line, Str error)
 {
@@ -234,6 +231,8 @@ static Status learn(Line *line, Looking *looking, Error *reterr)
     bool is_first = !line->known;
     if (is_first) {
         begin_at(line, line->job ? looking->replay.place : looking->sink.place);
+        line->window.sent = looking->replay.sent;
+        line->window.failed = looking->replay.failed;
     }
     follow_state(line, looking->sink.state);
     if (!line->ahead_known && !line_has_unwritten_dead(line)) {
@@ -287,6 +286,23 @@ void line_look(Line *line, int64_t now_us)
     if (status != STATUS_OK) {
         line_fail(line, str_from(error.message));
     }
+}
+
+void line_end_retry(Line *line, int64_t seq, bool taken)
+{
+    Entry *entry = window_find(&line->window, seq);
+    if (entry) { /* counted when the cursor goes by */
+        entry->taken_later = taken;
+        entry->given_up = !taken;
+    } else {
+        line->window.sent += taken;
+        line->window.failed += !taken;
+    }
+    line->notes->settled[line->notes->settled_count++] = seq;
+    if (seq > line->read_seq) {
+        line_settle_ahead(line, seq);
+    }
+    retries_remove(&line->retries, seq);
 }
 
 /* ---- Writing ------------------------------------------------------------------------------------------------------- */
@@ -366,8 +382,8 @@ static void write_change(Line *line)
                                                         .dead = notes->dead,
                                                         .dead_count = notes->dead_count,
                                                         .announce = true,
-                                                        .sent = notes->sent,
-                                                        .failed = notes->failed,
+                                                        .sent = line->window.sent,
+                                                        .failed = line->window.failed,
                                                         .done = is_at_end(line)}};
 }
 

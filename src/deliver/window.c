@@ -44,6 +44,8 @@ void window_advance(Window *window, int64_t read_seq, SinkPlace *place)
         const Entry *entry = window_at(window, 0);
         place->cursor = entry->seq;
         place->sent_seq = entry->taken ? entry->seq : place->sent_seq;
+        window->sent += entry->taken || entry->taken_later;
+        window->failed += entry->given_up;
         window->first = (window->first + 1) % window->cap;
         window->count--;
     }

@@ -17,12 +17,17 @@ typedef struct Entry {
     int64_t seq;
     uint64_t flow_hash;
     EntryState state;
-    bool taken;
+    bool taken;       /* in its turn */
+    bool taken_later; /* as a retry */
+    bool given_up;
 } Entry;
 
 typedef struct Window {
     Entry *entries; /* owns; a ring */
     size_t cap, first, count;
+    /* Messages that have come off the front so. Those of a retry that ends when its entry has gone are added by whoever sees it end: so
+     * what is counted is what the cursor, and the retries beside it, say. */
+    int64_t sent, failed;
 } Window;
 
 Status window_init(Window *window, size_t cap, Error *reterr) MUST_CHECK;

@@ -130,7 +130,7 @@ typedef struct DeliveryChange {
     const DeadLetter *dead;
     size_t dead_count;
     bool announce; /* a new dead letter makes a message "dead_letter.created"; one about such a message never does */
-    int64_t sent, failed; /* a replay's counts grow by so much */
+    int64_t sent, failed; /* a replay's counts, all in all: a change that is written once more counts nothing twice */
     bool done;            /* the replay has come to its end */
 } DeliveryChange;
 

@@ -198,6 +198,59 @@ static void test_replay_waits_only_so_long_as_it_is_asked_to(void **state)
     assert_int_equal(world_replay(world, id).sent, 5);
 }
 
+/* Answers overtake each other, and crashes come in between: what lies in front of the cursor is sent again, and counted once. */
+static void test_a_replay_counts_each_message_once(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    world->options[0].breaker_percent = 0;
+    world_start(world);
+    world_add(world, 60);
+    world_run(world, SECOND_US);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 3, .times = 2, .verdict = SINK_TAKEN, .after_us = HOUR_US});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 5, .times = 2, .verdict = SINK_FAILED, .code = 500});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 9, .times = 1000, .verdict = SINK_FAILED, .code = 500});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 11, .times = 1000, .verdict = SINK_REFUSED, .code = 400});
+    int64_t id = put_replay(world, "hook", 60);
+    for (int i = 0; i < 2; i++) {
+        world_run(world, (4 * i + 1) * SECOND_US);
+        StoredReplay replay = world_replay(world, id);
+        assert_int_equal(replay.place.cursor, 2);
+        assert_int_equal(replay.sent, 2);
+        assert_int_equal(replay.failed, 0);
+        world_crash(world);
+        world_start(world);
+    }
+    world_run(world, 10 * MINUTE_US);
+    StoredReplay replay = world_replay(world, id);
+    assert_int_equal(replay.state, REPLAY_DONE);
+    assert_int_equal(replay.sent, 58);
+    assert_int_equal(replay.failed, 2);
+}
+
+/* A stream knows what it has: that is sent only once, and counted. */
+static void test_a_replay_into_a_stream_counts_what_that_has(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "stream", FAKE_STREAM, 4);
+    fake_receiver_set_faults(receiver,
+                             &(FakeFaults){.send_unknown = 300, .connect_busy = 200, .latency_us_max = 50000});
+    world_start(world);
+    world_add(world, 200);
+    world_run(world, 10 * MINUTE_US);
+    int64_t id = put_replay(world, "stream", 200);
+    for (int i = 0; i < 10; i++) {
+        world_run(world, 300000);
+        world_crash(world);
+        world_start(world);
+    }
+    world_run(world, 30 * MINUTE_US);
+    StoredReplay replay = world_replay(world, id);
+    assert_int_equal(replay.state, REPLAY_DONE);
+    assert_int_equal(replay.sent, 200);
+    assert_int_equal(replay.failed, 0);
+}
+
 /* However many are asked for, the replays of a sink that is down leave room for those of others. */
 static void test_replays_of_a_sink_that_is_down(void **state)
 {
@@ -345,6 +398,8 @@ int main(void)
         TEST(test_replay_of_poison_ends_in_minutes),
         TEST(test_replay_waits_only_so_long_as_it_is_asked_to),
         TEST(test_replays_of_a_sink_that_is_down),
+        TEST(test_a_replay_counts_each_message_once),
+        TEST(test_a_replay_into_a_stream_counts_what_that_has),
         TEST(test_order_of_flows),
         cmocka_unit_test(test_bad_luck_and_crashes),
     };

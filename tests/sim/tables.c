@@ -215,8 +215,8 @@ static Status move_line(Tables *tables, const DeliveryChange *change)
         return STATUS_REFUSED;
     }
     replay->place = change->place;
-    replay->sent += change->sent;
-    replay->failed += change->failed;
+    replay->sent = change->sent;
+    replay->failed = change->failed;
     replay->state = change->done ? REPLAY_DONE : REPLAY_RUNNING;
     return STATUS_OK;
 }

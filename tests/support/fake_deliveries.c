@@ -321,8 +321,8 @@ static bool move_replay(FakeDeliveries *deliveries, const DeliveryChange *change
         return false;
     }
     replay->place = change->place;
-    replay->sent += change->sent;
-    replay->failed += change->failed;
+    replay->sent = change->sent;
+    replay->failed = change->failed;
     replay->state = change->done ? REPLAY_DONE : REPLAY_RUNNING;
     replay->updated_us = now_us;
     return true;

@@ -8,8 +8,8 @@
 
 static const char *const statements_sql[] = {
     [DELIVERY_MOVE_SINK] = "UPDATE sinks SET cursor_seq = ?1, sent_seq = ?2 WHERE name = ?3",
-    [DELIVERY_MOVE_REPLAY] = "UPDATE replays SET cursor_seq = ?1, sent_seq = ?2, sent = sent + ?5, failed = failed + "
-                             "?6, state = ?7, updated_us = ?8 WHERE id = ?4 AND sink = ?3 AND state = 0",
+    [DELIVERY_MOVE_REPLAY] = "UPDATE replays SET cursor_seq = ?1, sent_seq = ?2, sent = ?5, failed = ?6,"
+                             " state = ?7, updated_us = ?8 WHERE id = ?4 AND sink = ?3 AND state = 0",
     [DELIVERY_PUT_RETRY] = "INSERT OR REPLACE INTO retries(sink, job, seq, attempts, due_us, flow_hash)"
                            " VALUES(?,?,?,?,?,?)",
     [DELIVERY_DROP_RETRY] = "DELETE FROM retries WHERE sink = ? AND job = ? AND seq = ?",
