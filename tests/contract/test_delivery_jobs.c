@@ -247,6 +247,7 @@ static void test_a_replay_into_a_stream_counts_what_that_has(void **state)
     world_run(world, 30 * MINUTE_US);
     StoredReplay replay = world_replay(world, id);
     assert_int_equal(replay.state, REPLAY_DONE);
+    assert_int_equal(count_of_job(receiver, id), 200);
     assert_int_equal(replay.sent, 200);
     assert_int_equal(replay.failed, 0);
 }

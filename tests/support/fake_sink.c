@@ -95,10 +95,29 @@ static void drop_flights(FakeSink *sink)
     sink->flight_count = 0;
 }
 
+/* The last message that has come of a replay; 0 for none. A replay into a stream has one of its own. */
+static int64_t last_of_job(const FakeReceiver *receiver, int64_t job)
+{
+    size_t i = receiver->delivery_count;
+    while (i > 0 && (receiver->deliveries[i - 1].job != job || !receiver->deliveries[i - 1].placed)) {
+        i--;
+    }
+    return i > 0 ? receiver->deliveries[i - 1].seq : 0;
+}
+
+static SinkPlace place_of_job(const FakeSink *sink, SinkPlace ours)
+{
+    int64_t last = sink->receiver->style == FAKE_STREAM ? last_of_job(sink->receiver, sink->job) : 0;
+    return last == 0 || last == ours.sent_seq ? ours : (SinkPlace){.cursor = last, .sent_seq = last};
+}
+
 static SinkPlace their_place(const FakeSink *sink, SinkPlace ours)
 {
     const FakeReceiver *receiver = sink->receiver;
-    if (sink->job != 0 || !receiver->has_place) {
+    if (sink->job != 0) {
+        return place_of_job(sink, ours);
+    }
+    if (!receiver->has_place) {
         return ours;
     }
     if (receiver->style == FAKE_TRANSACTIONS) {
@@ -140,7 +159,11 @@ static size_t fake_room(const Sink *base)
 static void arrive(FakeSink *sink, FakeDelivery *message)
 {
     FakeReceiver *receiver = sink->receiver;
-    if (receiver->style == FAKE_STREAM && message->placed && message->job == 0) {
+    bool is_stream = receiver->style == FAKE_STREAM && message->placed;
+    if (is_stream && message->job != 0 && message->seq <= last_of_job(receiver, message->job)) {
+        return;
+    }
+    if (is_stream && message->job == 0) {
         if (receiver->has_place && message->seq <= receiver->place.cursor) {
             return;
         }
