@@ -65,7 +65,7 @@ typedef struct LineStatus {
     BreakerState breaker;
     int64_t cursor, last_seq;            /* the lag is what is between */
     int64_t in_flight, retries;          /* messages */
-    int64_t taken, failed, dead;         /* messages, attempts, messages; since the start of the process */
+    int64_t taken, failed, dead;         /* messages, attempts, dead letters made; since the start of the process */
     int64_t breaker_opened;              /* how often, since the start of the process */
     int64_t taken_us, failed_us;         /* when the last one was, by the wall clock; 0: never */
     int64_t next_try_us;                 /* holding: when it goes on, by the wall clock */

@@ -22,7 +22,6 @@ static int64_t schedule_delay(const Line *line, int64_t failed, int64_t retry_af
 
 static void give_up(Line *line, const SinkResult *result, int64_t attempts)
 {
-    line->next.dead++;
     if (!line->job) { /* the live line's dead letters are the ones that people work on */
         line_note_dead(line, result->seq, result->error, attempts);
     }

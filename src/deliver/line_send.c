@@ -176,7 +176,6 @@ static bool take_message(void *context, const Message *message) { return add_to_
 static void bury(Line *line, int64_t seq)
 {
     const Retry *retry = retries_find(&line->retries, seq);
-    line->next.dead++;
     if (!line->job) {
         line_note_dead(line, seq, STR("the message is in the log no more"), retry->stored.attempts);
     }

@@ -455,6 +455,8 @@ static void was_written(Line *line)
     case WORK_SINK_STATE: line->disable_wanted = false; break;
     default:
         line->stored_place = work->delivery.place;
+        line->next.dead +=
+            (int64_t)work->delivery.dead_made; /* one that was tried again and failed is no further one */
         line->done = line->done || work->delivery.done;
         break;
     }

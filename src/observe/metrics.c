@@ -139,7 +139,7 @@ void metrics_put_sinks(Buf *buf, const LineStatus *lines, size_t count)
         {"weir_sink_in_flight", "gauge", "Messages that are sent and not answered yet.", in_flight_of},
         {"weir_sink_messages_taken_total", "counter", "Messages that the other side has taken.", taken_of},
         {"weir_sink_attempts_failed_total", "counter", "Attempts to deliver that have failed.", failed_of},
-        {"weir_sink_dead_letters_total", "counter", "Messages that were given up.", dead_of},
+        {"weir_sink_dead_letters_total", "counter", "Dead letters that were made.", dead_of},
         {"weir_sink_breaker_opened_total", "counter", "Times the circuit breaker has opened.", opened_of},
     };
     if (count == 0) {

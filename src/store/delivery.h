@@ -129,7 +129,8 @@ typedef struct DeliveryChange {
     /* Of seq: error, attempts. One that is there (a retry that failed) is open again, no second one is made. */
     const DeadLetter *dead;
     size_t dead_count;
-    bool announce; /* a new dead letter makes a message "dead_letter.created"; one about such a message never does */
+    size_t dead_made; /* filled: how many of them are new */
+    bool announce;    /* a new dead letter makes a message "dead_letter.created"; one about such a message never does */
     int64_t sent, failed; /* a replay's counts, all in all: a change that is written once more counts nothing twice */
     bool done;            /* the replay has come to its end */
 } DeliveryChange;

@@ -26,7 +26,7 @@ Status deliver(Fixture *fixture, DeliveryChange change)
 }
 
 /* A dead letter of the sink's live line, whose place stays what it is in these tests: 0. */
-void die(Fixture *fixture, const char *sink, int64_t seq, const char *error, bool announce)
+size_t die(Fixture *fixture, const char *sink, int64_t seq, const char *error, bool announce)
 {
     DeadLetter dead = {.seq = seq, .error = str_from(error), .attempts = 10};
     DeliveryChange change = {.sink = str_from(sink),
@@ -35,7 +35,9 @@ void die(Fixture *fixture, const char *sink, int64_t seq, const char *error, boo
                              .dead = &dead,
                              .dead_count = 1,
                              .announce = announce};
-    assert_int_equal(deliver(fixture, change), STATUS_OK);
+    Work work = {.kind = WORK_DELIVERY, .delivery = change};
+    assert_int_equal(apply(fixture, &work), STATUS_OK);
+    return work.delivery.dead_made;
 }
 
 void settle(Fixture *fixture, const char *sink, int64_t seq)

@@ -49,7 +49,7 @@ typedef struct SeenReplays {
 Status apply(Fixture *fixture, Work *work);
 void put_sink(Fixture *fixture, const char *name, int64_t cursor);
 Status deliver(Fixture *fixture, DeliveryChange change);
-void die(Fixture *fixture, const char *sink, int64_t seq, const char *error, bool announce);
+size_t die(Fixture *fixture, const char *sink, int64_t seq, const char *error, bool announce); /* how many are new */
 void settle(Fixture *fixture, const char *sink, int64_t seq);
 size_t change_letters(Fixture *fixture, DeadLetterFilter filter, DeadLetterAction action, size_t limit);
 int64_t put_replay(Fixture *fixture, const char *sink, int64_t after, int64_t through);

@@ -10,7 +10,7 @@ static void test_a_dead_letter_is_announced_once(void **state)
     Fixture *fixture = *state;
     put_sink(fixture, "hooks", 0);
     fixture_apply_one(fixture, fixture_record(fixture, "rec-1", "dest-1", 1, RECORD_POSITIVE, 1));
-    die(fixture, "hooks", 1, "it says \"no\"", true);
+    assert_int_equal(die(fixture, "hooks", 1, "it says \"no\"", true), 1);
     assert_int_equal(store_last_seq(fixture->store), 2);
     SeenMessages messages = look_at_messages(fixture, "dead_letter.created", 0);
     assert_int_equal(messages.count, 1);
@@ -26,7 +26,7 @@ static void test_a_dead_letter_is_announced_once(void **state)
     assert_string_equal(letters.origin, "hooks");
     assert_string_equal(letters.error, "it says \"no\"");
     /* Again: the same letter, with what is known now. */
-    die(fixture, "hooks", 1, "still no", true);
+    assert_int_equal(die(fixture, "hooks", 1, "still no", true), 0);
     letters = look_at_letters(fixture, DEAD_LETTER_FILTER_ALL, 0);
     assert_int_equal(letters.count, 1);
     assert_string_equal(letters.error, "still no");
@@ -34,7 +34,7 @@ static void test_a_dead_letter_is_announced_once(void **state)
     assert_int_equal(open_letters(fixture), 1);
     /* Without a word, and of another sink: a letter of its own. */
     put_sink(fixture, "bus", 0);
-    die(fixture, "bus", 1, "no", false);
+    assert_int_equal(die(fixture, "bus", 1, "no", false), 1);
     assert_int_equal(look_at_letters(fixture, DEAD_LETTER_FILTER_ALL, 0).count, 2);
     assert_int_equal(store_last_seq(fixture->store), 2);
     /* The notice itself cannot be delivered: that is a dead letter, but no news. */

@@ -183,6 +183,17 @@ static void test_poison_becomes_a_dead_letter(void **state)
     const FakeDelivery *deliveries = fake_receiver_deliveries(receiver, &count);
     assert_int_equal(deliveries[count - 1].kind, MESSAGE_DEAD_LETTER_CREATED);
     assert_non_null(strstr(deliveries[count - 1].body, "\"sink\":\"hook\""));
+    assert_int_equal(world_line(world, "hook", 0).dead, 1);
+    /* Whoever believes that the other side was mended tries it again, and it is the same letter. */
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 5, .times = 1, .verdict = SINK_FAILED, .code = 500});
+    Work early = {.kind = WORK_DEAD_LETTERS,
+                  .dead_letters = {.filter = all_letters, .action = DEAD_LETTER_RETRY, .limit = 10}};
+    assert_int_equal(world_apply(world, &early), STATUS_OK);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_dead_letters(world, all_letters, &letter), 1);
+    assert_int_equal(letter.state, DEAD_LETTER_OPEN);
+    assert_int_equal(letter.attempts, 5);
+    assert_int_equal(world_line(world, "hook", 0).dead, 1);
     /* Whoever mends the other side tries it again. */
     Work retry = {.kind = WORK_DEAD_LETTERS,
                   .dead_letters = {.filter = all_letters, .action = DEAD_LETTER_RETRY, .limit = 10}};

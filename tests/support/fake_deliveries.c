@@ -183,7 +183,7 @@ static void announce(Store *store, const DeadLetter *letter)
     buf_release(&body);
 }
 
-static void put_letter(FakeDeliveries *deliveries, Store *store, const DeliveryChange *change, const DeadLetter *dead,
+static void put_letter(FakeDeliveries *deliveries, Store *store, DeliveryChange *change, const DeadLetter *dead,
                        int64_t now_us)
 {
     DeadLetter *letter = letter_of(deliveries, change->sink, dead->seq);
@@ -201,6 +201,7 @@ static void put_letter(FakeDeliveries *deliveries, Store *store, const DeliveryC
     letter->error = keep(deliveries, dead->error);
     letter->attempts = dead->attempts;
     letter->updated_us = now_us;
+    change->dead_made += is_new;
     if (is_new && change->announce) {
         announce(store, letter);
     }
@@ -359,7 +360,8 @@ static void add_attempt(FakeDeliveries *deliveries, const DeliveryChange *change
 
 static void apply_delivery(FakeDeliveries *deliveries, Store *store, Work *work, int64_t now_us)
 {
-    const DeliveryChange *change = &work->delivery;
+    DeliveryChange *change = &work->delivery;
+    change->dead_made = 0;
     if (!(change->job ? move_replay(deliveries, change, now_us) : move_sink(deliveries, change))) {
         refuse(work, "there is no such sink or replay (any more)");
         return;

@@ -142,7 +142,7 @@ static Status add_letter(SqliteStore *store, const DeadLetter *letter, int64_t n
 }
 
 Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool is_announced, int64_t now_us,
-                              Error *reterr)
+                              bool *ret_made, Error *reterr)
 {
     int64_t id = 0;
     bool is_open = false;
@@ -152,6 +152,7 @@ Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool
     }
     if (status == STATUS_OK) {
         store->tally.dead_letters += !is_open;
+        *ret_made = id == 0;
     }
     if (status != STATUS_OK || id || !is_announced) {
         return status;

@@ -236,14 +236,17 @@ static Status move_replay(SqliteStore *store, Work *work, int64_t now_us, Error 
     return status;
 }
 
-static Status put_dead_letters(SqliteStore *store, const DeliveryChange *change, int64_t now_us, Error *reterr)
+static Status put_dead_letters(SqliteStore *store, DeliveryChange *change, int64_t now_us, Error *reterr)
 {
     Status status = STATUS_OK;
+    change->dead_made = 0;
     for (size_t i = 0; i < change->dead_count && status == STATUS_OK; i++) {
         DeadLetter letter = change->dead[i];
+        bool made = false;
         letter.stage = DEAD_LETTER_DELIVERY;
         letter.origin = change->sink;
-        status = sqlite_put_dead_letter(store, &letter, change->announce, now_us, reterr);
+        status = sqlite_put_dead_letter(store, &letter, change->announce, now_us, &made, reterr);
+        change->dead_made += made;
     }
     return status;
 }
@@ -251,7 +254,7 @@ static Status put_dead_letters(SqliteStore *store, const DeliveryChange *change,
 /* The line is moved first: when there is none, nothing else has been written. */
 Status sqlite_apply_delivery(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
 {
-    const DeliveryChange *change = &work->delivery;
+    DeliveryChange *change = &work->delivery;
     Status status = change->job ? move_replay(store, work, now_us, reterr) : move_sink(store, work, reterr);
     if (status != STATUS_OK || work->status != STATUS_OK) {
         return status;

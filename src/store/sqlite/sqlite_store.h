@@ -81,7 +81,7 @@ Status sqlite_drop_retries(SqliteStore *store, Str sink, int64_t job, Error *ret
 Status sqlite_count_dead_letters(SqliteStore *store, Error *reterr) MUST_CHECK;
 /* The dead letter of a delivery is opened, or made. `announce`: a new one gets its message. */
 Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool announce, int64_t now_us,
-                              Error *reterr) MUST_CHECK;
+                              bool *ret_made, Error *reterr) MUST_CHECK;
 /* A message that was a dead letter and was tried again is settled. */
 Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
