@@ -2,9 +2,9 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { eventually, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
+import { binary, eventually, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
 import { getJson, load, post, readFeed, send } from './support/client.mjs';
 import { record, random, randomRecords } from './support/model.mjs';
 import { library, newSecret, skipWithoutLibrary, startReceiver } from './support/webhook_receiver.mjs';
@@ -180,6 +180,41 @@ test('addresses that are not of the public internet are refused unless they are 
     await server.stop();
   }
   assert.equal(receiver.connections, 0);
+});
+
+const rebinder = join(dirname(binary), 'tests/support/librebind.so');
+const noRebinder = fs.existsSync(rebinder) ? false : `${rebinder} was not built`;
+
+/** What has to be in the environment of a server for which the name rebind.test has these answers, one look-up after another. */
+const rebinding = (...answers) => ({
+  LD_PRELOAD: rebinder, REBIND: `rebind.test=${answers.join(';')}`, ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0`,
+});
+
+test('a name that was a public address a moment ago, and then is one of ours, leads nowhere', { skip: noRebinder }, async (t) => {
+  const receiver = await startReceiver(t, { secrets: [SECRET] });
+  const url = `http://rebind.test:${receiver.port}/hook`;
+  const inside = ['127.0.0.1', '169.254.169.254', '9.9.9.9,127.0.0.1', '10.0.0.1', '0.0.0.0'];
+  const server = await startWith(t, url, { allow_private: null }, { env: rebinding('8.8.8.8', ...inside) });
+  await load(server, [record({ recordId: 'rec-1' })]);
+  await receiver.until(() => receiver.taken.size === 1, 'the message, at the public address');
+  assert.equal(receiver.connections, 1);
+  // A replay looks the name up anew, in the same process that has just been told a public address.
+  const errors = [];
+  for (const each of inside) {
+    const { json } = await send(server, '/api/sinks/ops/replay', { after: 0 });
+    const replayed = async () => (await getJson(server, '/api/sinks/ops/replays')).data.find(({ id }) => id === json.data.id);
+    await eventually(async () => (await replayed()).state === 'done', `the replay to ${each}`);
+    assert.deepEqual([(await replayed()).sent, (await replayed()).failed], [0, 1], each);
+    const [{ sinks }] = (await getJson(server, '/api/records/rec-1/deliveries')).data.messages;
+    errors.push(sinks[0].attempts.filter(({ replay }) => replay === json.data.id).map(({ error }) => error));
+  }
+  const expected = [/^address 127\.0\.0\.1 is loopback/, /^address 169\.254\.169\.254 is/, /^address 127\.0\.0\.1 is loopback/, /^address 10\.0\.0\.1 is private/,
+    /^address 0\.0\.0\.0 is/];
+  errors.forEach((list, i) => {
+    assert.equal(list.length, 4);
+    for (const error of list) assert.match(error, expected[i], inside[i]);
+  });
+  assert.equal(receiver.connections, 1, 'nobody has connected since');
 });
 
 test('proxies of the environment are not used', async (t) => {
