@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "deliver/redis_conn.h"
+#include "broker/redis_conn.h"
 #include "deliver/sink.h"
 
 enum { GROUP_MAX = 10000, ROUNDS = 3 };

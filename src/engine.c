@@ -11,6 +11,7 @@ StoreOptions engine_store_options(const Config *config)
     options.free_reserve_bytes = config_size(config, OPTION_STORE_FREE_RESERVE_BYTES);
     options.wal_bytes_max = config_size(config, OPTION_STORE_WAL_BYTES_MAX);
     options.publish_records = config_size(config, OPTION_STORE_PUBLISH_RECORDS);
+    options.dead_letter_bytes_max = config_size(config, OPTION_STORE_DEAD_LETTER_BYTES_MAX);
     return options;
 }
 

@@ -15,6 +15,8 @@
 #include "deliver/sink_config.h"
 #include "engine.h"
 #include "http/server.h"
+#include "intake/intake.h"
+#include "intake/source_config.h"
 
 enum { URL_BYTES_MAX = 128, OTHER_FILES = 256, MS_US = 1000 };
 
@@ -25,6 +27,8 @@ typedef struct Service {
     Error broken; /* written before `breaking`, read after it */
     Engine engine;
     SinkConfig sinks;
+    SourceConfig sources;
+    Intake *intake;
     /* The processor's thread looks at these while they are started and stopped. */
     _Atomic(Dispatcher *) dispatcher;
     _Atomic(HttpServer *) server;
@@ -145,6 +149,34 @@ static Status start_sinks(Service *service, Error *reterr)
     return status;
 }
 
+/* ---- Sources ------------------------------------------------------------------------------------------------------- */
+
+static Status open_source(void *self, const SourceContext *context, Source **ret_source, Error *reterr)
+{
+    (void)self;
+    return source_open(context, ret_source, reterr);
+}
+
+static Status start_sources(Service *service, Error *reterr)
+{
+    const Config *config = service->options->config;
+    Status status = source_config_read(config, &service->sources, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    IntakeOptions options = {.store = service->engine.store,
+                             .processor = service->engine.processor,
+                             .clock = &clock_system,
+                             .random = &random_system,
+                             .policy = &service->engine.policy,
+                             .first_wins = config_int(config, OPTION_RECORDS_ON_CONFLICT) == ON_CONFLICT_FIRST,
+                             .sources = service->sources.items,
+                             .source_count = service->sources.count,
+                             .background = true,
+                             .open_source = open_source};
+    return intake_start(&options, &service->intake, reterr);
+}
+
 /* ---- HTTP ---------------------------------------------------------------------------------------------------------- */
 
 static Status check_exposure(const Config *config, Error *reterr)
@@ -183,6 +215,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.processor = service->engine.processor;
     options.store = service->engine.store;
     options.dispatcher = service->dispatcher;
+    options.intake = service->intake;
     options.policy = &service->engine.policy;
     options.clock = &clock_system;
     options.on_conflict = (OnConflict)config_int(config, OPTION_RECORDS_ON_CONFLICT);
@@ -224,7 +257,8 @@ static Status start(Service *service, Error *reterr)
     if ((status = check_exposure(config, reterr)) == STATUS_OK &&
         (status = take_signals(service, reterr)) == STATUS_OK &&
         (status = engine_open(config, &hooks, &service->engine, reterr)) == STATUS_OK &&
-        (status = start_sinks(service, reterr)) == STATUS_OK && (status = start_http(service, reterr)) == STATUS_OK) {
+        (status = start_sinks(service, reterr)) == STATUS_OK &&
+        (status = start_sources(service, reterr)) == STATUS_OK && (status = start_http(service, reterr)) == STATUS_OK) {
         log_info("started", log_text("version", WEIR_VERSION), log_text("store", config_text(config, OPTION_STORE_DIR)),
                  log_int("lastSeq", store_last_seq(service->engine.store)));
     }
@@ -302,12 +336,15 @@ static void drain(Service *service)
         http_server_set_ready(service->server, false);
     }
     http_server_stop(service->server);
+    intake_stop(service->intake);
     dispatcher_stop(service->dispatcher);
     engine_stop(&service->engine);
     http_server_free(service->server);
+    intake_free(service->intake);
     dispatcher_free(service->dispatcher);
     engine_close(&service->engine);
     sink_config_release(&service->sinks);
+    source_config_release(&service->sources);
 }
 
 /* The store may break while it is drained, too. */

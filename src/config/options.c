@@ -3,8 +3,10 @@
 #include <ctype.h>
 
 #include "config/sinks_table.h"
+#include "config/sources_table.h"
 
 const OptionGroup *const option_groups[OPTION_GROUP_COUNT] = {
+    [OPTION_SOURCES] = &sources_group,
     [OPTION_SINKS] = &sinks_group,
 };
 

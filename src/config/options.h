@@ -3,7 +3,7 @@
  * and one here.
  *
  * Some options come in groups, of which there can be any number, each with a name that the user gives it: sinks.<name>.url. A
- * group has a table of its own (sinks_table.h). */
+ * group has a table of its own (sinks_table.h, sources_table.h). */
 #ifndef WEIR_CONFIG_OPTIONS_H
 #define WEIR_CONFIG_OPTIONS_H
 
@@ -32,6 +32,7 @@ typedef enum OptionId {
     OPTION_STORE_FREE_RESERVE_BYTES,
     OPTION_STORE_WAL_BYTES_MAX,
     OPTION_STORE_PUBLISH_RECORDS,
+    OPTION_STORE_DEAD_LETTER_BYTES_MAX,
     OPTION_PROCESS_QUEUE_BYTES_MAX,
     OPTION_PROCESS_BATCH_RECORDS_MAX,
     OPTION_INTAKE_UNKNOWN_FIELDS,
@@ -103,7 +104,7 @@ typedef struct OptionGroup {
     const char *example; /* YAML */
 } OptionGroup;
 
-typedef enum OptionGroupId { OPTION_SINKS, OPTION_GROUP_COUNT } OptionGroupId;
+typedef enum OptionGroupId { OPTION_SOURCES, OPTION_SINKS, OPTION_GROUP_COUNT } OptionGroupId;
 extern const OptionGroup *const option_groups[OPTION_GROUP_COUNT];
 
 /* A member's name: [a-z0-9][a-z0-9_-]*, so long at most. */

@@ -1,4 +1,4 @@
-#include "deliver/kafka_error.h"
+#include "broker/kafka_error.h"
 #include "deliver/kafka_parts.h"
 
 enum {

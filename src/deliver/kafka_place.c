@@ -1,6 +1,6 @@
 #include "deliver/kafka_place.h"
 
-#include "deliver/kafka_error.h"
+#include "broker/kafka_error.h"
 
 enum { AGAIN_MS = 50 };
 

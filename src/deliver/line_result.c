@@ -1,5 +1,5 @@
 /* What became of the messages that were sent. */
-#include "deliver/backoff.h"
+#include "base/backoff.h"
 #include "deliver/line_parts.h"
 
 enum { SAMPLE = 128 };

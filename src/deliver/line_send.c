@@ -1,5 +1,5 @@
 /* What goes out: retries that are due, and what is next in the log. */
-#include "deliver/backoff.h"
+#include "base/backoff.h"
 #include "deliver/line_parts.h"
 
 enum { BLOCKED_MAX = 1024, FLOW_BITS = 1 << 15 };

@@ -107,9 +107,11 @@ void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
     buf_put_char(buf, '{');
     put_count(buf, "id", letter->id);
     put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
-    put_text(buf, is_delivery ? "sink" : "origin", letter->origin);
+    put_text(buf, is_delivery ? "sink" : "source", letter->origin);
     if (is_delivery) {
         put_count(buf, "seq", letter->seq);
+    } else {
+        put_text(buf, "place", letter->place);
     }
     put_text(buf, "error", letter->error);
     put_count(buf, "attempts", letter->attempts);

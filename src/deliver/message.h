@@ -13,7 +13,7 @@ void message_put_notification(Buf *buf, const StoredRecord *stored, unsigned sca
 void message_put_alert_body(Buf *buf, const Alert *alert, unsigned scale);
 
 /* {"dead_letter":{"id":…,"stage":"delivery","sink":…,"seq":…,"error":…,"attempts":…,"created":"…"}}: the whole message that a dead
- * letter was made. One of another stage has its "origin" in place of sink and seq. */
+ * letter was made. One of intake has the "source" and the "place" in place of sink and seq. */
 void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter);
 
 /* {"record":{…},"rule":…,"threshold":…,"exceeded_by":…,"severity":…} from the stored body. */

@@ -1,6 +1,6 @@
 #include "deliver/redis_place.h"
 
-#include "deliver/redis_conn.h"
+#include "broker/redis_conn.h"
 
 /* ---- Words --------------------------------------------------------------------------------------------------------- */
 

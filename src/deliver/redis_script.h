@@ -5,7 +5,7 @@
 #ifndef WEIR_DELIVER_REDIS_SCRIPT_H
 #define WEIR_DELIVER_REDIS_SCRIPT_H
 
-#include "deliver/redis_conn.h"
+#include "broker/redis_conn.h"
 #include "deliver/redis_place.h"
 
 /* Keys that messages go to, by their kind, and the hash beside them. */

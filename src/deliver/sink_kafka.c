@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "deliver/kafka_error.h"
+#include "broker/kafka_error.h"
 #include "deliver/kafka_parts.h"
 
 enum {

@@ -18,9 +18,6 @@ typedef struct RecordsCall {
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
 RecordsCall *records_call_read(Request *request);
 
-/* A header or attribute of W3C Trace Context that can be kept; empty when it is not well formed, as the standard asks. */
-Str traceparent_check(Str text);
-
 enum { RESULTS_LISTED_MAX = 10000 };
 
 /* The answer to many records, as it grows: counts that are exact, and the results that are listed, in order. */

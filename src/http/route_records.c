@@ -1,4 +1,5 @@
-#include "http/cloudevents.h"
+#include "record/cloudevents.h"
+#include "record/traceparent.h"
 #include "http/records_call.h"
 #include "http/route_handlers.h"
 

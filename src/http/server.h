@@ -10,6 +10,7 @@
 #define WEIR_HTTP_SERVER_H
 
 #include "deliver/dispatcher.h"
+#include "intake/intake.h"
 #include "process/processor.h"
 #include "record/record_json.h"
 
@@ -24,6 +25,7 @@ typedef struct HttpServerOptions {
     Processor *processor;       /* borrows until processor_stop */
     Store *store;               /* borrows until http_server_stop */
     Dispatcher *dispatcher;     /* likewise; NULL: there are no sinks */
+    Intake *intake;             /* likewise; NULL: nothing but HTTP takes records in */
     const RecordPolicy *policy; /* borrows until http_server_free */
     const Clock *clock;         /* borrows until http_server_free */
     OnConflict on_conflict;     /* what a record with a known id and other content is answered with */

@@ -149,10 +149,12 @@ void dead_letter_put_fields(Buf *buf, const DeadLetter *letter)
     put_count(buf, "id", letter->id);
     put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
     put_text(buf, "state", str_from(dead_letter_state_names[letter->state]));
-    put_text(buf, is_delivery ? "sink" : "origin", letter->origin);
+    put_text(buf, is_delivery ? "sink" : "source", letter->origin);
     if (is_delivery) {
         put_count(buf, "seq", letter->seq);
     } else {
+        put_text(buf, "place", letter->place);
+        put_text(buf, "format", letter->format);
         put_count(buf, "rawBytes", (int64_t)letter->raw.len);
     }
     put_text(buf, "error", letter->error);

@@ -73,11 +73,12 @@ typedef struct DeadLetter {
     int64_t id; /* 1 …; made by the store */
     DeadLetterStage stage;
     DeadLetterState state;
-    Str origin;  /* delivery: the sink's name; intake: topic/partition/offset, stream/id, file:line … */
+    Str origin;  /* delivery: the sink's name; intake: the source's */
     int64_t seq; /* delivery: the message; else 0 */
     Str error;   /* why */
     int64_t attempts;
-    Str raw; /* intake: the bytes as they came */
+    /* Intake: where it was (topic/partition/offset, stream/id, file:line …), how it is to be read, the bytes as they came. */
+    Str place, format, raw;
     int64_t created_us, updated_us;
 } DeadLetter;
 
@@ -136,12 +137,14 @@ typedef struct DeliveryChange {
 } DeliveryChange;
 
 /* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits for a delivery
- * becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer than STORE_RETRIES_MAX. Those of
- * other stages cannot be tried again, and are not picked. The oldest come first, sink by sink. */
+ * becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer than STORE_RETRIES_MAX. One of
+ * intake is RETRYING until it was taken in or refused again (IntakeChange). Those of jobs cannot be tried again, and are not picked. The
+ * oldest come first, deliveries sink by sink. */
 typedef struct DeadLetterChange {
     DeadLetterFilter filter;
     DeadLetterAction action;
     size_t limit;
+    Str raw;      /* retry, with an id: what an intake letter's bytes are from now on; empty: as they were */
     size_t count; /* filled: how many it was done to */
 } DeadLetterChange;
 

@@ -16,6 +16,7 @@ StoreOptions store_options_default(const char *dir)
         .free_reserve_bytes = (uint64_t)256 << 20,
         .wal_bytes_max = (uint64_t)256 << 20,
         .publish_records = 65536,
+        .dead_letter_bytes_max = (uint64_t)1 << 30,
         .background = true,
     };
 }
@@ -154,6 +155,16 @@ Status reader_dead_letters(StoreReader *reader, const DeadLetterFilter *filter, 
                            Error *reterr)
 {
     return reader->ops->dead_letters(reader, filter, visit, context, reterr);
+}
+
+Status reader_sources(StoreReader *reader, SourceVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->sources(reader, visit, context, reterr);
+}
+
+Status reader_places(StoreReader *reader, Str source, PlaceVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->places(reader, source, visit, context, reterr);
 }
 
 Status reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr)

@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "process/outcome.h"
 #include "process/rules.h"
-#include "store/delivery.h"
+#include "store/intake.h"
 
 typedef struct Store Store;
 typedef struct StoreReader StoreReader;
@@ -21,16 +21,17 @@ typedef struct StoreView StoreView;
 typedef enum OnConflict { ON_CONFLICT_REFUSE, ON_CONFLICT_FIRST } OnConflict;
 
 typedef struct StoreOptions {
-    const char *dir;             /* made when missing; borrows until store_open returns */
-    const Clock *clock;          /* borrows until store_close */
-    const Io *io;                /* borrows until store_close */
-    const Random *random;        /* for a new store's id and hash seed; borrows until store_open returns */
-    RecordIdentity identity;     /* written into a new store; another value for an old one is REFUSED */
-    unsigned scale;              /* digits behind the decimal point of a value, 0–6; likewise */
-    size_t flow_cache_bytes;     /* totals of hot flows kept in memory */
-    uint64_t free_reserve_bytes; /* below so much free disk nothing more is taken in */
-    uint64_t wal_bytes_max;      /* above it the writer checkpoints before it goes on */
-    size_t publish_records;      /* derived data is published at least every so many records, 1 … 1,048,576 */
+    const char *dir;                /* made when missing; borrows until store_open returns */
+    const Clock *clock;             /* borrows until store_close */
+    const Io *io;                   /* borrows until store_close */
+    const Random *random;           /* for a new store's id and hash seed; borrows until store_open returns */
+    RecordIdentity identity;        /* written into a new store; another value for an old one is REFUSED */
+    unsigned scale;                 /* digits behind the decimal point of a value, 0–6; likewise */
+    size_t flow_cache_bytes;        /* totals of hot flows kept in memory */
+    uint64_t free_reserve_bytes;    /* below so much free disk nothing more is taken in */
+    uint64_t wal_bytes_max;         /* above it the writer checkpoints before it goes on */
+    size_t publish_records;         /* derived data is published at least every so many records, 1 … 1,048,576 */
+    uint64_t dead_letter_bytes_max; /* of the messages that dead letters of intake keep; see IntakeChange */
     bool
         background; /* build and merge indexes on a thread of the store's own; false: inside store_maintain, in steps */
     const char *vfs; /* SQLite's file layer by name, NULL for the system's own */
@@ -72,6 +73,8 @@ typedef enum WorkKind {
     WORK_DEAD_LETTERS,
     WORK_REPLAY_PUT,    /* sink, after, through, filter; id is filled in. REFUSED: no such sink */
     WORK_REPLAY_CANCEL, /* by id. REFUSED: no such replay, or it has come to its end */
+    WORK_SOURCE_STATE,  /* name, state, reason */
+    WORK_SOURCE_FORGET, /* the places of a source: of one part, or (empty) all of them */
 } WorkKind;
 
 /* One thing to do in a batch. A piece of work is done whole or not at all, whatever happens to the others. */
@@ -85,16 +88,23 @@ typedef struct Work {
             size_t count;
             bool
                 atomic; /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which, NONE for the others */
-            bool dry_run;  /* fills the outcomes, changes nothing */
-            Arena *stored; /* where conflicts' stored records go; NULL when they are not wanted */
+            bool dry_run;         /* fills the outcomes, changes nothing */
+            IntakeChange *intake; /* where they are from; NULL for clients that are answered */
+            Arena *stored;        /* where conflicts' stored records go; NULL when they are not wanted */
         } records;
         AlertRule rule; /* put: texts borrow until applied */
         StoredSink sink;
         DeliveryChange delivery;
         DeadLetterChange dead_letters;
         StoredReplay replay;
+        StoredSource source;
+        struct {
+            Str source, part;
+            size_t count; /* filled */
+        } forget;
     };
-    Status status; /* filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken) */
+    /* Filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken), BUSY (intake has no room for dead letters). */
+    Status status;
     Error error;
 } Work;
 
@@ -125,6 +135,7 @@ int64_t store_last_seq(const Store *store);
 typedef struct StoreMetrics {
     int64_t last_seq, published_seq, record_count, message_count;
     int64_t dead_letters_open;
+    uint64_t dead_letter_bytes; /* of what came in and could not be taken */
     uint64_t database_bytes, wal_bytes, index_bytes, free_bytes;
     int64_t runs_ids, runs_flows, runs_times, runs_rollups;
     int64_t flow_cache_hits, flow_cache_misses;
@@ -244,6 +255,12 @@ Status reader_dead_letters(StoreReader *reader, const DeadLetterFilter *filter, 
                            Error *reterr) MUST_CHECK;
 typedef bool ReplayVisitor(void *context, const StoredReplay *replay);
 Status reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* What store/intake.h describes: sources by name, the places of one by part. */
+typedef bool SourceVisitor(void *context, const StoredSource *source);
+Status reader_sources(StoreReader *reader, SourceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+typedef bool PlaceVisitor(void *context, const SourcePlace *place);
+Status reader_places(StoreReader *reader, Str source, PlaceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* ---- Verify ------------------------------------------------------------------------------------------------------ */
 

@@ -43,6 +43,8 @@ typedef struct StoreOps {
     Status (*dead_letters)(StoreReader *reader, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
                            Error *reterr);
     Status (*replays)(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr);
+    Status (*sources)(StoreReader *reader, SourceVisitor *visit, void *context, Error *reterr);
+    Status (*places)(StoreReader *reader, Str source, PlaceVisitor *visit, void *context, Error *reterr);
     Status (*verify)(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
                      VerifyReport *ret_report, Error *reterr);

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "deliver/redis_tls.h"
+#include "broker/redis_tls.h"
 #include "support/random.h"
 
 static void test_vanished_streams(void **state)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "http/cloudevents.h"
+#include "record/cloudevents.h"
 #include "http/records_call.h"
 #include "http/uri.h"
 #include "query/query.h"

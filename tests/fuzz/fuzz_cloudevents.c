@@ -1,7 +1,8 @@
 /* CloudEvents: structured (JSON) and binary (headers), and the trace context that comes with both. */
 #include "fuzz.h"
 
-#include "http/cloudevents.h"
+#include "record/cloudevents.h"
+#include "record/traceparent.h"
 #include "http/records_call.h"
 #include "record/json_keys.h"
 

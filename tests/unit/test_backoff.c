@@ -1,4 +1,4 @@
-#include "deliver/backoff.h"
+#include "base/backoff.h"
 #include "support/handles.h"
 #include "unit.h"
 

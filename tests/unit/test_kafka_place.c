@@ -1,7 +1,7 @@
 /* A place as the offset's metadata has it, and what errors of brokers mean. */
 #include "unit.h"
 
-#include "deliver/kafka_error.h"
+#include "broker/kafka_error.h"
 #include "deliver/kafka_place.h"
 
 static const char good[] = "weir epoch=3 sent=41 writer=0123456789abcdef";

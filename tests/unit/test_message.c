@@ -40,11 +40,16 @@ static void test_dead_letter(void **state)
     assert_text(buf_str(&buf), "{\"dead_letter\":{\"id\":3,\"stage\":\"delivery\",\"sink\":\"hooks\",\"seq\":7,"
                                "\"error\":\"it said \\\"no\\\"\",\"attempts\":10,"
                                "\"created\":\"2025-01-01T10:00:00.5Z\"}}");
-    letter = (DeadLetter){.id = 4, .stage = DEAD_LETTER_INTAKE, .origin = STR("in.csv:7"), .error = STR("no value")};
+    letter = (DeadLetter){.id = 4,
+                          .stage = DEAD_LETTER_INTAKE,
+                          .origin = STR("drop"),
+                          .place = STR("in.csv:7"),
+                          .error = STR("no value")};
     buf_reset(&buf);
     message_put_dead_letter_body(&buf, &letter);
-    assert_text(buf_str(&buf), "{\"dead_letter\":{\"id\":4,\"stage\":\"intake\",\"origin\":\"in.csv:7\","
-                               "\"error\":\"no value\",\"attempts\":0,\"created\":\"1970-01-01T00:00:00Z\"}}");
+    assert_text(buf_str(&buf),
+                "{\"dead_letter\":{\"id\":4,\"stage\":\"intake\",\"source\":\"drop\",\"place\":\"in.csv:7\","
+                "\"error\":\"no value\",\"attempts\":0,\"created\":\"1970-01-01T00:00:00Z\"}}");
     buf_release(&buf);
 }
 

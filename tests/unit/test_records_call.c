@@ -1,6 +1,7 @@
 #include "unit.h"
 
-#include "http/cloudevents.h"
+#include "record/cloudevents.h"
+#include "record/traceparent.h"
 #include "http/records_call.h"
 #include "http/slice.h"
 

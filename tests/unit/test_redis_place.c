@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "deliver/redis_conn.h"
+#include "broker/redis_conn.h"
 #include "deliver/redis_place.h"
 #include "deliver/redis_script.h"
 

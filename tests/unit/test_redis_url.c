@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "deliver/redis_url.h"
+#include "broker/redis_url.h"
 
 static RedisUrl parsed(const char *text)
 {

@@ -82,7 +82,7 @@ static Status find_subject(SqliteStore *store, int64_t seq, Subject *ret_subject
 
 /* ---- Made ---------------------------------------------------------------------------------------------------------- */
 
-static Status append_notice(SqliteStore *store, const DeadLetter *letter, bool is_record, Error *reterr)
+Status sqlite_append_notice(SqliteStore *store, const DeadLetter *letter, bool is_record, Error *reterr)
 {
     Buf body;
     buf_init(&body, NOTICE_BYTES_MAX);
@@ -102,7 +102,8 @@ static Status announce(SqliteStore *store, const DeadLetter *letter, Error *rete
 {
     Subject subject;
     Status status = find_subject(store, letter->seq, &subject, reterr);
-    return status == STATUS_OK && !subject.is_notice ? append_notice(store, letter, subject.is_record, reterr) : status;
+    return status == STATUS_OK && !subject.is_notice ? sqlite_append_notice(store, letter, subject.is_record, reterr)
+                                                     : status;
 }
 
 static Status find_letter(SqliteStore *store, const DeadLetter *letter, int64_t *ret_id, bool *ret_open, Error *reterr)
@@ -347,6 +348,53 @@ static Status revive_all(SqliteStore *store, DeadLetterChange *change, int64_t n
     }
     sqlite3_finalize(revival.select);
     sqlite3_finalize(revival.update);
+    return status;
+}
+
+/* ---- Intake: tried again by whoever reads the letters that are RETRYING -------------------------------------------------- */
+
+/* The bytes that a person has mended. */
+static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status = db_prepare(store->db, "UPDATE dead_letters SET raw = ? WHERE id = ? AND stage = 0 AND state = 0",
+                               &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_blob64(stmt, 1, change->raw.ptr, change->raw.len, SQLITE_STATIC);
+        sqlite3_bind_int64(stmt, 2, change->filter.id);
+        status = db_run(stmt, "mend a dead letter", reterr);
+    }
+    sqlite3_finalize(stmt);
+    return status == STATUS_OK ? sqlite_count_letter_bytes(store, reterr) : status;
+}
+
+static Status retry_intake(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status = change->raw.len && change->filter.id ? put_raw(store, change, reterr) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = sqlite_prepare_letters(
+            store->db, "UPDATE dead_letters SET state = 1, updated_us = ?6 WHERE id IN (SELECT id", &change->filter,
+            " AND stage = 0 AND state = 0 ORDER BY id LIMIT ?7)", &stmt, reterr);
+    }
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 6, now_us);
+        sqlite3_bind_int64(stmt, 7, limit_of(change));
+        status = db_run(stmt, "try dead letters of intake again", reterr);
+    }
+    if (status == STATUS_OK) {
+        change->count += (size_t)sqlite3_changes64(store->db);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+static Status retry_all(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
+{
+    Status status = retry_intake(store, change, now_us, reterr);
+    if (status == STATUS_OK) {
+        status = revive_all(store, change, now_us, reterr);
+    }
     store->tally.dead_letters -= (int64_t)change->count;
     return status;
 }
@@ -355,6 +403,6 @@ Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us,
 {
     DeadLetterChange *change = &work->dead_letters;
     change->count = 0;
-    return change->action == DEAD_LETTER_RETRY ? revive_all(store, change, now_us, reterr)
+    return change->action == DEAD_LETTER_RETRY ? retry_all(store, change, now_us, reterr)
                                                : discard(store, change, now_us, reterr);
 }

@@ -24,6 +24,18 @@ static const char *const statements_sql[] = {
                              " error, response) VALUES(?,?,?,?,?,?,?,?,?,?)",
     [DELIVERY_TRIM_ATTEMPTS] = "DELETE FROM delivery_attempts"
                                " WHERE id <= (SELECT max(id) FROM delivery_attempts) - ?",
+    [INTAKE_FIND_LETTER] = "SELECT id FROM dead_letters WHERE stage = 0 AND origin = ? AND place = ? AND state = 0"
+                           " AND raw = ?",
+    [INTAKE_ADD_LETTER] = "INSERT INTO dead_letters(stage, state, origin, seq, place, format, error, attempts, raw,"
+                          " created_us, updated_us) VALUES(0, 0, ?1, 0, ?2, ?3, ?4, 1, ?5, ?6, ?6)",
+    [INTAKE_AGAIN_LETTER] = "UPDATE dead_letters SET error = ?2, attempts = attempts + 1, updated_us = ?3"
+                            " WHERE id = ?1 AND stage = 0 AND state = 0",
+    [INTAKE_REOPEN_LETTER] = "UPDATE dead_letters SET state = 0, error = ?2, attempts = attempts + 1, updated_us = ?3"
+                             " WHERE id = ?1 AND stage = 0 AND state = 1",
+    [INTAKE_RESOLVE_LETTER] = "UPDATE dead_letters SET state = 2, updated_us = ?2"
+                              " WHERE id = ?1 AND stage = 0 AND state = 1",
+    [INTAKE_PUT_PLACE] = "INSERT OR REPLACE INTO source_places(source, part, next, mark, updated_us)"
+                         " VALUES(?,?,?,?,?)",
 };
 static_assert(sizeof statements_sql / sizeof *statements_sql == DELIVERY_STATEMENT_COUNT, "one for each");
 static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_RESOLVED == 2 &&

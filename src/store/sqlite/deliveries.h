@@ -1,4 +1,4 @@
-/* The statements that a batch of deliveries is made of: prepared once, since a fast sink has many batches. */
+/* The statements that a batch of deliveries, or from a source, is made of: prepared once, since a fast one has many batches. */
 #ifndef WEIR_STORE_SQLITE_DELIVERIES_H
 #define WEIR_STORE_SQLITE_DELIVERIES_H
 
@@ -13,6 +13,12 @@ typedef enum DeliveryStatement {
     DELIVERY_ADD_LETTER,
     DELIVERY_ADD_ATTEMPT,
     DELIVERY_TRIM_ATTEMPTS,
+    INTAKE_FIND_LETTER,
+    INTAKE_ADD_LETTER,
+    INTAKE_AGAIN_LETTER,
+    INTAKE_REOPEN_LETTER,
+    INTAKE_RESOLVE_LETTER,
+    INTAKE_PUT_PLACE,
     DELIVERY_STATEMENT_COUNT,
 } DeliveryStatement;
 

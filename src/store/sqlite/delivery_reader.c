@@ -109,6 +109,8 @@ Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, vo
     return status;
 }
 
+#define LETTER_SQL "SELECT id, stage, state, origin, seq, error, attempts, raw, created_us, updated_us"
+
 Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
                            Error *reterr)
 {
@@ -117,9 +119,8 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
     bool go_on = true, any = false;
     Status status = look(reader, &any, reterr);
     if (any) {
-        status = sqlite_prepare_letters(
-            reader->db, "SELECT id, stage, state, origin, seq, error, attempts, raw, created_us, updated_us", filter,
-            " ORDER BY id DESC", &stmt, reterr);
+        const char *head = reader->version >= SCHEMA_SOURCES ? LETTER_SQL ", place, format" : LETTER_SQL ", '', ''";
+        status = sqlite_prepare_letters(reader->db, head, filter, " ORDER BY id DESC", &stmt, reterr);
     }
     while (has_next(stmt, go_on, &status, reterr)) {
         DeadLetter letter = {.id = sqlite3_column_int64(stmt, 0),
@@ -131,7 +132,9 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
                              .attempts = sqlite3_column_int64(stmt, 6),
                              .raw = {sqlite3_column_blob(stmt, 7), (size_t)sqlite3_column_bytes(stmt, 7)},
                              .created_us = sqlite3_column_int64(stmt, 8),
-                             .updated_us = sqlite3_column_int64(stmt, 9)};
+                             .updated_us = sqlite3_column_int64(stmt, 9),
+                             .place = db_text(stmt, 10),
+                             .format = db_text(stmt, 11)};
         go_on = visit(context, &letter);
     }
     sqlite3_finalize(stmt);

@@ -409,8 +409,15 @@ Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Erro
         forget_created(work);
         work->status = error_set(&work->error, STATUS_CONFLICT, "at least one record cannot be taken, so none was");
     }
+    if (work->records.intake && !work->records.dry_run && work->status == STATUS_OK) {
+        Status status = sqlite_make_letter_room(store, work, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
     if (work->records.dry_run || work->status != STATUS_OK) {
         return STATUS_OK;
     }
-    return apply_each(store, work, now_us, reterr);
+    Status status = apply_each(store, work, now_us, reterr);
+    return status == STATUS_OK && work->records.intake ? sqlite_apply_intake(store, work, now_us, reterr) : status;
 }

@@ -61,10 +61,21 @@ static const char deliveries_sql[] =
     "NULL,"
     "  filter TEXT NOT NULL, state INTEGER NOT NULL, cursor_seq INTEGER NOT NULL, sent_seq INTEGER NOT NULL,"
     "  sent INTEGER NOT NULL, failed INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);";
-static_assert(DEAD_LETTER_DELIVERY == 1, "an index says so");
+
+/* What is kept about sources, and what they could not take in. */
+static const char sources_sql[] =
+    "CREATE TABLE sources("
+    "  name TEXT PRIMARY KEY, state INTEGER NOT NULL, reason TEXT NOT NULL, updated_us INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE source_places("
+    "  source TEXT, part TEXT, next INTEGER NOT NULL, mark TEXT NOT NULL, updated_us INTEGER NOT NULL,"
+    "  PRIMARY KEY(source, part)) WITHOUT ROWID;"
+    "ALTER TABLE dead_letters ADD COLUMN place TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE dead_letters ADD COLUMN format TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX dead_letters_of_intake ON dead_letters(origin, place, state) WHERE stage = 0;";
+static_assert(DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_INTAKE == 0, "indexes say so");
 
 /* Each makes a store of one version into one of the next; an empty database has version 0. */
-static const char *const upgrades_sql[] = {tables_sql, deliveries_sql};
+static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql};
 static_assert(sizeof upgrades_sql / sizeof *upgrades_sql == SCHEMA_VERSION, "one for each version");
 
 static const char *const identity_names[] = {"recordId", "sourceId+recordId", "content"};

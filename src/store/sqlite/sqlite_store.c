@@ -46,6 +46,7 @@ static void sqlite_metrics(const Store *base, StoreMetrics *ret_metrics)
                                   .record_count = counters->records,
                                   .message_count = counters->messages,
                                   .dead_letters_open = counters->dead_letters,
+                                  .dead_letter_bytes = (uint64_t)counters->letter_bytes,
                                   .database_bytes = file_bytes(store->options.io, store->path),
                                   .wal_bytes = (uint64_t)counters->wal_bytes,
                                   .free_bytes = (uint64_t)counters->free_bytes,
@@ -97,6 +98,8 @@ static const StoreOps sqlite_ops = {
     .attempts = sqlite_attempts,
     .dead_letters = sqlite_dead_letters,
     .replays = sqlite_replays,
+    .sources = sqlite_sources,
+    .places = sqlite_places,
     .verify = sqlite_verify,
 };
 

@@ -12,7 +12,7 @@
 
 /* What the writer counts, read by anyone at any time. */
 typedef struct Counters {
-    atomic_int_fast64_t last_seq, published_seq, records, messages, dead_letters;
+    atomic_int_fast64_t last_seq, published_seq, records, messages, dead_letters, letter_bytes;
     atomic_int_fast64_t cache_hits, cache_misses, commits, checkpoints, commit_us, sync_failed;
     atomic_int_fast64_t wal_bytes, free_bytes;
     atomic_bool disk_low;
@@ -22,6 +22,7 @@ typedef struct Counters {
 typedef struct Tally {
     int64_t records, messages, cache_hits, cache_misses;
     int64_t dead_letters; /* open ones */
+    int64_t letter_bytes; /* of what dead letters of intake keep */
 } Tally;
 
 typedef struct SqliteStore {
@@ -89,6 +90,18 @@ Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us,
 Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFilter *filter, const char *tail,
                               sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 
+/* Its message. `is_record`: it is about the delivery of a record. */
+Status sqlite_append_notice(SqliteStore *store, const DeadLetter *letter, bool is_record, Error *reterr) MUST_CHECK;
+
+/* intake.c: what goes with records from a source */
+Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr) MUST_CHECK;
+/* Before anything is done: the work is BUSY when its dead letters have no room. */
+Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr) MUST_CHECK;
+/* When the outcomes are known. */
+Status sqlite_apply_intake(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_forget_places(SqliteStore *store, Work *work, Error *reterr) MUST_CHECK;
+Status sqlite_set_source_state(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+
 /* replays.c */
 Status sqlite_put_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_cancel_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
@@ -101,6 +114,10 @@ Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, vo
 Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
                            Error *reterr) MUST_CHECK;
 Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
+/* source_reader.c */
+Status sqlite_sources(StoreReader *base, SourceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_places(StoreReader *base, Str source, PlaceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* reader.c */
 typedef enum ReaderKept {

@@ -107,6 +107,7 @@ static void publish_counters(SqliteStore *store)
     counters->records = store->tally.records;
     counters->messages = store->tally.messages;
     counters->dead_letters = store->tally.dead_letters;
+    counters->letter_bytes = store->tally.letter_bytes;
     counters->cache_hits = store->tally.cache_hits;
     counters->cache_misses = store->tally.cache_misses;
 }
@@ -126,6 +127,9 @@ static Status load_counters(SqliteStore *store, Error *reterr)
     }
     if (status == STATUS_OK) {
         status = sqlite_count_dead_letters(store, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_count_letter_bytes(store, reterr);
     }
     store->next_seq = last_seq + 1;
     store->tally.records = published + behind;
@@ -200,9 +204,11 @@ static Status apply_work(SqliteStore *store, Work *work, int64_t now_us, Error *
     case WORK_DELIVERY: return sqlite_apply_delivery(store, work, now_us, reterr);
     case WORK_DEAD_LETTERS: return sqlite_apply_dead_letters(store, work, now_us, reterr);
     case WORK_REPLAY_PUT: return sqlite_put_replay(store, work, now_us, reterr);
-    case WORK_REPLAY_CANCEL: break;
+    case WORK_REPLAY_CANCEL: return sqlite_cancel_replay(store, work, now_us, reterr);
+    case WORK_SOURCE_STATE: return sqlite_set_source_state(store, work, now_us, reterr);
+    case WORK_SOURCE_FORGET: break;
     }
-    return sqlite_cancel_replay(store, work, now_us, reterr);
+    return sqlite_forget_places(store, work, reterr);
 }
 
 static Status apply_all(SqliteStore *store, Work *first, Error *reterr)

@@ -1,4 +1,4 @@
-#include "deliver/redis_tls.h"
+#include "broker/redis_tls.h"
 
 #include <arpa/inet.h>
 #include <hiredis/hiredis_ssl.h>

@@ -1,4 +1,4 @@
-#include "deliver/kafka_error.h"
+#include "broker/kafka_error.h"
 
 Status kafka_error_status(rd_kafka_resp_err_t code)
 {

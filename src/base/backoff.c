@@ -1,4 +1,4 @@
-#include "deliver/backoff.h"
+#include "base/backoff.h"
 
 /* 0 … range; the slight preference of a remainder does no harm to a jitter. */
 static int64_t random_up_to(int64_t range, int64_t otherwise, const Random *random)

@@ -1,4 +1,4 @@
-#include "http/cloudevents.h"
+#include "record/cloudevents.h"
 
 #include "record/json_keys.h"
 

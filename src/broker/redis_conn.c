@@ -1,10 +1,10 @@
-#include "deliver/redis_conn.h"
+#include "broker/redis_conn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 
-#include "deliver/redis_tls.h"
+#include "broker/redis_tls.h"
 
 struct RedisConn {
     redisContext *context; /* owns */

@@ -1,7 +1,7 @@
 /* What Kafka's errors mean for a sink (librdkafka's RD_KAFKA_RESP_ERR_…, of which those that begin with another underscore are its
  * own). */
-#ifndef WEIR_DELIVER_KAFKA_ERROR_H
-#define WEIR_DELIVER_KAFKA_ERROR_H
+#ifndef WEIR_BROKER_KAFKA_ERROR_H
+#define WEIR_BROKER_KAFKA_ERROR_H
 
 #include <stdbool.h>
 

@@ -6,8 +6,8 @@
  *
  * The scheme is the one that Redis's own tools take (https://www.iana.org/assignments/uri-schemes/prov/redis). User and
  * password are percent-encoded where they contain one of ":/?#@%". */
-#ifndef WEIR_DELIVER_REDIS_URL_H
-#define WEIR_DELIVER_REDIS_URL_H
+#ifndef WEIR_BROKER_REDIS_URL_H
+#define WEIR_BROKER_REDIS_URL_H
 
 #include "base/err.h"
 #include "base/str.h"

@@ -1,7 +1,7 @@
 /* TLS on a connection to Redis. hiredis has it from version 1.0 on; where the build finds an older one, redis_tls_none.c takes the place
  * of redis_tls.c. */
-#ifndef WEIR_DELIVER_REDIS_TLS_H
-#define WEIR_DELIVER_REDIS_TLS_H
+#ifndef WEIR_BROKER_REDIS_TLS_H
+#define WEIR_BROKER_REDIS_TLS_H
 
 #include <hiredis/hiredis.h>
 

@@ -1,11 +1,11 @@
 /* A connection to Redis over hiredis, on which no call waits longer than it is told. One thread at a time. */
-#ifndef WEIR_DELIVER_REDIS_CONN_H
-#define WEIR_DELIVER_REDIS_CONN_H
+#ifndef WEIR_BROKER_REDIS_CONN_H
+#define WEIR_BROKER_REDIS_CONN_H
 
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
-#include "deliver/redis_url.h"
+#include "broker/redis_url.h"
 
 typedef struct RedisConn RedisConn;
 

@@ -1,4 +1,4 @@
-#include "deliver/redis_url.h"
+#include "broker/redis_url.h"
 
 #include <curl/curl.h>
 

@@ -1,7 +1,7 @@
 /* How long to wait before the next attempt. The jitter keeps those who failed together from coming back together
  * (M. Brooker, "Exponential Backoff And Jitter", 2015). A system without random numbers gets the delays without jitter. */
-#ifndef WEIR_DELIVER_BACKOFF_H
-#define WEIR_DELIVER_BACKOFF_H
+#ifndef WEIR_BASE_BACKOFF_H
+#define WEIR_BASE_BACKOFF_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "deliver/redis_tls.h"
+#include "broker/redis_tls.h"
 
 Status redis_tls_possible(Error *reterr)
 {

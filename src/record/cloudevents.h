@@ -1,7 +1,7 @@
-/* CloudEvents 1.0 as they come over HTTP (https://github.com/cloudevents/spec, JSON format and HTTP binding): the event's data is
- * the record, its other attributes are checked and left. */
-#ifndef WEIR_HTTP_CLOUDEVENTS_H
-#define WEIR_HTTP_CLOUDEVENTS_H
+/* CloudEvents 1.0 (https://github.com/cloudevents/spec, JSON format, HTTP and Kafka bindings): the event's data is the record, its other
+ * attributes are checked and left. */
+#ifndef WEIR_RECORD_CLOUDEVENTS_H
+#define WEIR_RECORD_CLOUDEVENTS_H
 
 #include <yyjson.h>
 

@@ -1,0 +1,114 @@
+#include "intake/decode.h"
+
+#include "record/cloudevents.h"
+#include "record/traceparent.h"
+
+enum { WHY_BYTES_MAX = 4096 };
+
+static Status say(Arena *arena, Str text, Str *ret_why)
+{
+    *ret_why = arena_copy(arena, text);
+    return ret_why->ptr ? STATUS_REFUSED : STATUS_BUSY;
+}
+
+static Status say_problems(Arena *arena, const RecordProblems *problems, Str *ret_why)
+{
+    Buf text;
+    buf_init(&text, WHY_BYTES_MAX);
+    record_problems_put_text(&text, problems);
+    Status status = say(arena, text.len ? buf_str(&text) : STR("is no record"), ret_why);
+    buf_release(&text);
+    return status;
+}
+
+/* Its attributes are few: what has none of this name is no CloudEvent. */
+static bool may_be_cloudevent(Str text)
+{
+    static const char name[] = "\"specversion\"";
+    return text.len > sizeof name && memmem(text.ptr, text.len, name, sizeof name - 1) != NULL;
+}
+
+static Status read_tree(char *text, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
+                        Str *ret_why)
+{
+    RecordProblems problems = {0};
+    Str traceparent = {0};
+    yyjson_val *root = NULL;
+    Error error;
+    Status status = json_read(text, len, arena, &root, &error);
+    if (status != STATUS_OK) {
+        return status == STATUS_REFUSED ? say(arena, str_from(error.message), ret_why) : STATUS_BUSY;
+    }
+    if (yyjson_obj_get(root, "specversion")) {
+        status = cloudevent_open(root, policy->hash_seed, &root, &traceparent, &problems);
+    }
+    if (status == STATUS_OK) {
+        status = record_from_json(root, policy, ret_record, &problems);
+    }
+    if (status == STATUS_OK) {
+        ret_record->traceparent = traceparent_check(traceparent);
+    }
+    return status == STATUS_REFUSED ? say_problems(arena, &problems, ret_why) : status;
+}
+
+static Status read_json(char *text, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
+                        Str *ret_why)
+{
+    RecordProblems problems = {0};
+    if (may_be_cloudevent((Str){text, len})) {
+        return read_tree(text, len, policy, arena, ret_record, ret_why);
+    }
+    Status status = record_parse_line(text, len, policy, arena, ret_record, &problems);
+    return status == STATUS_REFUSED ? say_problems(arena, &problems, ret_why) : status;
+}
+
+static Status read_csv(Str text, const RecordPolicy *policy, Arena *arena, Record *ret_record, Str *ret_why)
+{
+    RecordProblems problems = {0};
+    Str cells[CSV_COLUMNS_MAX];
+    size_t count = 0;
+    CsvHeader header;
+    Error error;
+    Status status = csv_line_split(&text, true, cells, &count, &error);
+    if (status == STATUS_OK) {
+        status = csv_header_parse(cells, count, policy, &header, &error);
+    }
+    if (status == STATUS_OK) {
+        status = csv_line_split(&text, true, cells, &count, &error);
+    }
+    if (status != STATUS_OK) {
+        return say(arena, str_from(error.message), ret_why);
+    }
+    status = record_from_csv(cells, count, &header, policy, ret_record, &problems);
+    return status == STATUS_REFUSED ? say_problems(arena, &problems, ret_why) : status;
+}
+
+/* A copy that parsing may change, padded as it asks. */
+static char *copy_to_parse(Arena *arena, Str raw)
+{
+    char *text = arena_alloc(arena, raw.len + YYJSON_PADDING_SIZE);
+    if (text) {
+        memcpy(text, raw.ptr, raw.len);
+        memset(text + raw.len, 0, YYJSON_PADDING_SIZE);
+    }
+    return text;
+}
+
+Status decode_message(const SourceMessage *message, const RecordPolicy *policy, Arena *arena, Record *ret_record,
+                      Str *ret_why)
+{
+    if (message->refused.len || message->raw.len == 0) {
+        return say(arena, message->refused.len ? message->refused : STR("is empty"), ret_why);
+    }
+    char *text = copy_to_parse(arena, message->raw);
+    if (!text) {
+        return STATUS_BUSY;
+    }
+    Status status = str_equal(message->format, SOURCE_FORMAT_CSV)
+                        ? read_csv((Str){text, message->raw.len}, policy, arena, ret_record, ret_why)
+                        : read_json(text, message->raw.len, policy, arena, ret_record, ret_why);
+    if (status == STATUS_OK && !ret_record->traceparent.len) {
+        ret_record->traceparent = traceparent_check(message->traceparent);
+    }
+    return status;
+}

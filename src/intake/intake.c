@@ -1,0 +1,199 @@
+#include "intake/intake.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "intake/feeder.h"
+#include "intake/source_letters.h"
+
+enum { LETTERS_GROUP_MAX = 256 };
+#define STOP_WAIT_US INT64_C(10000)
+
+/* A feeder and the thread that it runs on. */
+typedef struct Lane {
+    Intake *intake;
+    Feeder *feeder; /* owns */
+    pthread_t thread;
+    bool has_thread;
+    SourceCondition told; /* in the log */
+} Lane;
+
+struct Intake {
+    IntakeOptions options;
+    SourceOptions letters;              /* of the source of dead letters, which is the last lane */
+    Lane lanes[INTAKE_SOURCES_MAX + 1]; /* in the order of the options */
+    size_t lane_count;
+    atomic_bool stopping;
+};
+
+/* ---- Lanes ----------------------------------------------------------------------------------------------------------- */
+
+/* Each change of a source's state is a line in the program's log. */
+static void tell(Lane *lane)
+{
+    SourceStatus status;
+    feeder_status(lane->feeder, &status);
+    if (status.condition == lane->told) {
+        return;
+    }
+    lane->told = status.condition;
+    if (status.error[0]) {
+        log_warn("a source has trouble", log_text("source", status.options->name),
+                 log_text("state", source_condition_name(status.condition)), log_text("error", status.error));
+    } else {
+        log_info("a source's state", log_text("source", status.options->name),
+                 log_text("state", source_condition_name(status.condition)));
+    }
+}
+
+static int64_t step_lane(Lane *lane)
+{
+    int64_t wait_us = feeder_step(lane->feeder);
+    if (lane->feeder != lane->intake->lanes[lane->intake->lane_count - 1].feeder) {
+        tell(lane);
+    }
+    return wait_us;
+}
+
+static void *run_lane(void *self)
+{
+    Lane *lane = self;
+    while (!lane->intake->stopping) {
+        int64_t wait_us = step_lane(lane);
+        if (wait_us > 0 && !lane->intake->stopping) {
+            feeder_wait(lane->feeder, wait_us);
+        }
+    }
+    /* The processor answers whatever was handed in, before it stops. */
+    while (!feeder_finish(lane->feeder)) {
+        int64_t wait_us = feeder_step(lane->feeder);
+        feeder_wait(lane->feeder, wait_us < STOP_WAIT_US ? wait_us : STOP_WAIT_US);
+    }
+    return NULL;
+}
+
+int64_t intake_step(Intake *intake)
+{
+    int64_t least_us = INT64_MAX;
+    for (size_t i = 0; i < intake->lane_count; i++) {
+        int64_t wait_us = step_lane(&intake->lanes[i]);
+        least_us = wait_us < least_us ? wait_us : least_us;
+    }
+    return least_us;
+}
+
+void intake_look(Intake *intake)
+{
+    for (size_t i = 0; intake && i < intake->lane_count; i++) {
+        feeder_look(intake->lanes[i].feeder);
+    }
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------------------------ */
+
+static Status add_lane(Intake *intake, const SourceOptions *source, FeederOpen *open, void *self, Error *reterr)
+{
+    Lane *lane = &intake->lanes[intake->lane_count];
+    *lane = (Lane){.intake = intake};
+    Status status = feeder_open(&intake->options, source, open, self, &lane->feeder, reterr);
+    if (status != STATUS_OK) {
+        return error_prefix(reterr, "the source %s", source->name);
+    }
+    intake->lane_count++;
+    return STATUS_OK;
+}
+
+static Status add_lanes(Intake *intake, Error *reterr)
+{
+    const IntakeOptions *options = &intake->options;
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < options->source_count && status == STATUS_OK; i++) {
+        status = add_lane(intake, &options->sources[i], options->open_source, options->self, reterr);
+    }
+    intake->letters = (SourceOptions){
+        .name = "", .group_messages_max = LETTERS_GROUP_MAX, .message_bytes_max = SOURCE_MESSAGE_BYTES_MAX};
+    return status == STATUS_OK ? add_lane(intake, &intake->letters, source_letters_open, options->store, reterr)
+                               : status;
+}
+
+static Status start_threads(Intake *intake, Error *reterr)
+{
+    for (size_t i = 0; i < intake->lane_count; i++) {
+        Lane *lane = &intake->lanes[i];
+        lane->has_thread = pthread_create(&lane->thread, NULL, run_lane, lane) == 0;
+        if (!lane->has_thread) {
+            return error_set(reterr, STATUS_BUSY, "the system gave no thread for a source");
+        }
+    }
+    return STATUS_OK;
+}
+
+Status intake_start(const IntakeOptions *options, Intake **ret_intake, Error *reterr)
+{
+    assert(options->source_count <= INTAKE_SOURCES_MAX);
+    Intake *intake = calloc(1, sizeof *intake);
+    if (!intake) {
+        return error_set(reterr, STATUS_BUSY, "no memory for the sources");
+    }
+    intake->options = *options;
+    Status status = add_lanes(intake, reterr);
+    if (status == STATUS_OK && options->background) {
+        status = start_threads(intake, reterr);
+    }
+    if (status != STATUS_OK) {
+        intake_stop(intake);
+        intake_free(intake);
+        return status;
+    }
+    *ret_intake = intake;
+    return STATUS_OK;
+}
+
+void intake_stop(Intake *intake)
+{
+    if (!intake) {
+        return;
+    }
+    intake->stopping = true;
+    for (size_t i = 0; i < intake->lane_count; i++) {
+        feeder_wake(intake->lanes[i].feeder);
+    }
+    for (size_t i = 0; i < intake->lane_count; i++) {
+        if (intake->lanes[i].has_thread) {
+            pthread_join(intake->lanes[i].thread, NULL);
+            intake->lanes[i].has_thread = false;
+        }
+    }
+}
+
+void intake_free(Intake *intake)
+{
+    if (intake) {
+        for (size_t i = 0; i < intake->lane_count; i++) {
+            feeder_close(intake->lanes[i].feeder);
+        }
+        free(intake);
+    }
+}
+
+const char *source_condition_name(SourceCondition condition)
+{
+    static const char *const names[] = {
+        [SOURCE_CONNECTING] = "connecting", [SOURCE_RUNNING] = "running", [SOURCE_HOLDING] = "holding",
+        [SOURCE_PAUSED] = "paused",         [SOURCE_FAILED] = "failed",   [SOURCE_STOPPED] = "stopped",
+    };
+    return names[condition];
+}
+
+size_t intake_status(Intake *intake, SourceStatus *ret_status, size_t cap)
+{
+    size_t count = intake ? intake->lane_count - 1 : 0; /* without the source of dead letters */
+    count = count < cap ? count : cap;
+    for (size_t i = 0; i < count; i++) {
+        feeder_status(intake->lanes[i].feeder, &ret_status[i]);
+    }
+    return count;
+}

@@ -1,0 +1,110 @@
+#include "intake/source_config.h"
+
+#include "config/sources_table.h"
+
+enum { CHUNK_BYTES = 4096, BYTES_MAX = 1 << 20 };
+
+_Static_assert((int)OPTION_MEMBER_BYTES_MAX <= (int)SOURCE_NAME_BYTES_MAX, "a member's name is a source's");
+
+static const char *text_of(const ConfigMember *member, SourcesOption option)
+{
+    return config_member_text(member, option);
+}
+
+static int64_t number_of(const ConfigMember *member, SourcesOption option) { return config_member_int(member, option); }
+
+static Status refuse_missing(const ConfigMember *member, const char *what, const char *example, Error *reterr)
+{
+    return error_set(reterr, STATUS_REFUSED, "%s: sources.%s.%s is missing: %s",
+                     config_member_where(member, SOURCES_TYPE), config_member_name(member), what, example);
+}
+
+static Status check_redis(const ConfigMember *member, const SourceOptions *options, Error *reterr)
+{
+    if (!options->url[0]) {
+        return refuse_missing(member, "url", "like redis://127.0.0.1:6379", reterr);
+    }
+    if (!options->streams[0] && !options->lists[0]) {
+        return refuse_missing(member, "streams", "the keys that are read; or set lists", reterr);
+    }
+    if (options->streams[0] && options->lists[0]) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "%s: sources.%s.lists is set, and so is sources.%s.streams; make two sources of it",
+                         config_member_where(member, SOURCES_LISTS), options->name, options->name);
+    }
+    return STATUS_OK;
+}
+
+static Status check_needs(const ConfigMember *member, const SourceOptions *options, Error *reterr)
+{
+    switch (options->type) {
+    case SOURCE_KAFKA:
+        return options->brokers[0] ? STATUS_OK : refuse_missing(member, "brokers", "like kafka-1:9092", reterr);
+    case SOURCE_REDIS: return check_redis(member, options, reterr);
+    case SOURCE_FILES:
+        return options->dir[0] ? STATUS_OK : refuse_missing(member, "dir", "where files are dropped", reterr);
+    }
+    return STATUS_OK;
+}
+
+static Status set_options(const ConfigMember *member, SourceOptions *options, Error *reterr)
+{
+    *options = (SourceOptions){
+        .name = config_member_name(member),
+        .type = (SourceType)number_of(member, SOURCES_TYPE),
+        .group_messages_max = (size_t)number_of(member, SOURCES_GROUP_MESSAGES_MAX),
+        .message_bytes_max = (size_t)number_of(member, SOURCES_MESSAGE_BYTES_MAX),
+        .timeout_us = number_of(member, SOURCES_TIMEOUT),
+        .brokers = text_of(member, SOURCES_BROKERS),
+        .properties = text_of(member, SOURCES_PROPERTIES),
+        .topics = text_of(member, SOURCES_TOPICS),
+        .group = text_of(member, SOURCES_GROUP),
+        .from_beginning = number_of(member, SOURCES_START) == 0, /* beginning, now */
+        .url = text_of(member, SOURCES_URL),
+        .ca_file = text_of(member, SOURCES_CA_FILE),
+        .streams = text_of(member, SOURCES_STREAMS),
+        .lists = text_of(member, SOURCES_LISTS),
+        .consumer = text_of(member, SOURCES_CONSUMER),
+        .claim_us = number_of(member, SOURCES_CLAIM_AFTER),
+        .dir = text_of(member, SOURCES_DIR),
+        .pattern = text_of(member, SOURCES_PATTERN),
+        .keep_done = number_of(member, SOURCES_WHEN_DONE) == 0, /* move, remove */
+    };
+    return check_needs(member, options, reterr);
+}
+
+static Status set_items(const Config *config, SourceConfig *sources, Error *reterr)
+{
+    unsigned count = config_member_count(config, OPTION_SOURCES);
+    Status status = STATUS_OK;
+    sources->items = ARENA_ARRAY(&sources->arena, SourceOptions, count);
+    if (!sources->items) {
+        return error_set(reterr, STATUS_BUSY, "no memory for the sources");
+    }
+    for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
+        const ConfigMember *member = config_member(config, OPTION_SOURCES, i);
+        if (number_of(member, SOURCES_ENABLED)) {
+            status = set_options(member, &sources->items[sources->count++], reterr);
+        }
+    }
+    return status;
+}
+
+Status source_config_read(const Config *config, SourceConfig *ret_sources, Error *reterr)
+{
+    SourceConfig sources = {0};
+    arena_init(&sources.arena, CHUNK_BYTES, BYTES_MAX);
+    Status status = set_items(config, &sources, reterr);
+    if (status != STATUS_OK) {
+        source_config_release(&sources);
+        return status;
+    }
+    *ret_sources = sources;
+    return STATUS_OK;
+}
+
+void source_config_release(SourceConfig *sources)
+{
+    arena_release(&sources->arena);
+    *sources = (SourceConfig){0};
+}

@@ -1,0 +1,288 @@
+/* What goes with records from a source: its places, and the dead letters of what could not be taken in. */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "store/sqlite/db.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum { ERROR_BYTES_MAX = 1024 };
+
+static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_RESOLVED == 2 &&
+                  DEAD_LETTER_DISCARDED == 3 && DEAD_LETTER_INTAKE == 0,
+              "the statements say so");
+
+/* ---- Room ---------------------------------------------------------------------------------------------------------- */
+
+Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr)
+{
+    return db_get_int(store->db, "SELECT coalesce(sum(length(raw)), 0) FROM dead_letters WHERE stage = 0", 0,
+                      &store->tally.letter_bytes, reterr);
+}
+
+static Status find_closed(sqlite3 *db, int state, int64_t *ret_id, int64_t *ret_bytes, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    Status status =
+        db_prepare(db, "SELECT id, length(raw) FROM dead_letters WHERE stage = 0 AND state = ? ORDER BY id LIMIT 1",
+                   &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int(stmt, 1, state);
+        status = db_step(stmt, "look for a dead letter that is closed", &row, reterr);
+    }
+    *ret_id = row ? sqlite3_column_int64(stmt, 0) : 0;
+    *ret_bytes = row ? sqlite3_column_int64(stmt, 1) : 0;
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+/* *ret_id is 0 when there is none. */
+static Status find_oldest_closed(sqlite3 *db, int64_t *ret_id, int64_t *ret_bytes, Error *reterr)
+{
+    int64_t id = 0, bytes = 0;
+    Status status = find_closed(db, DEAD_LETTER_RESOLVED, ret_id, ret_bytes, reterr);
+    if (status == STATUS_OK) {
+        status = find_closed(db, DEAD_LETTER_DISCARDED, &id, &bytes, reterr);
+    }
+    if (id && (!*ret_id || id < *ret_id)) {
+        *ret_id = id;
+        *ret_bytes = bytes;
+    }
+    return status;
+}
+
+static Status drop_closed(SqliteStore *store, bool *ret_any, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t id = 0, bytes = 0;
+    Status status = find_oldest_closed(store->db, &id, &bytes, reterr);
+    *ret_any = id != 0;
+    if (status != STATUS_OK || !id) {
+        return status;
+    }
+    if ((status = db_prepare(store->db, "DELETE FROM dead_letters WHERE id = ?", &stmt, reterr)) == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 1, id);
+        status = db_run(stmt, "drop a dead letter that is closed", reterr);
+    }
+    store->tally.letter_bytes -= bytes;
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
+{
+    const IntakeChange *intake = work->records.intake;
+    int64_t wanted = 0, bytes_max = (int64_t)store->options.dead_letter_bytes_max;
+    bool any = true;
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < intake->refused_count; i++) {
+        wanted += (int64_t)intake->refused[i].raw.len;
+    }
+    while (status == STATUS_OK && any && store->tally.letter_bytes + wanted > bytes_max) {
+        status = drop_closed(store, &any, reterr);
+    }
+    if (status == STATUS_OK && !any) {
+        work->status = error_set(&work->error, STATUS_BUSY,
+                                 "the dead letters of intake have %" PRId64
+                                 " MiB, which is all that they may have (store.dead_letter_bytes_max); see to them, or "
+                                 "discard some",
+                                 bytes_max >> 20);
+    }
+    return status;
+}
+
+/* ---- Letters ------------------------------------------------------------------------------------------------------- */
+
+static Status find_again(SqliteStore *store, Str source, const IntakeLetter *letter, int64_t *ret_id, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[INTAKE_FIND_LETTER];
+    bool row = false;
+    db_bind_text(stmt, 1, source);
+    db_bind_text(stmt, 2, letter->place);
+    sqlite3_bind_blob64(stmt, 3, letter->raw.len ? letter->raw.ptr : "", letter->raw.len, SQLITE_STATIC);
+    Status status = db_step(stmt, "look for a dead letter", &row, reterr);
+    *ret_id = status == STATUS_OK && row ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status;
+}
+
+static Status add_letter(SqliteStore *store, Str source, const IntakeLetter *letter, Str why, int64_t now_us,
+                         Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[INTAKE_ADD_LETTER];
+    db_bind_text(stmt, 1, source);
+    db_bind_text(stmt, 2, letter->place);
+    db_bind_text(stmt, 3, letter->format);
+    db_bind_text(stmt, 4, why);
+    sqlite3_bind_blob64(stmt, 5, letter->raw.len ? letter->raw.ptr : "", letter->raw.len, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 6, now_us);
+    Status status = db_run(stmt, "make a dead letter", reterr);
+    if (status == STATUS_OK) {
+        DeadLetter made = {.id = sqlite3_last_insert_rowid(store->db),
+                           .stage = DEAD_LETTER_INTAKE,
+                           .origin = source,
+                           .place = letter->place,
+                           .error = why,
+                           .attempts = 1,
+                           .created_us = now_us};
+        store->tally.dead_letters++;
+        store->tally.letter_bytes += (int64_t)letter->raw.len;
+        status = sqlite_append_notice(store, &made, false, reterr);
+    }
+    return status;
+}
+
+/* One attempt more has failed. `which` says in which state the letter has to be. */
+static Status fail_letter(SqliteStore *store, DeliveryStatement which, int64_t id, Str why, int64_t now_us,
+                          Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[which];
+    sqlite3_bind_int64(stmt, 1, id);
+    db_bind_text(stmt, 2, why);
+    sqlite3_bind_int64(stmt, 3, now_us);
+    return db_run(stmt, "change a dead letter", reterr);
+}
+
+static Status reopen_letter(SqliteStore *store, IntakeChange *intake, int64_t id, Str why, int64_t now_us,
+                            Error *reterr)
+{
+    Status status = fail_letter(store, INTAKE_REOPEN_LETTER, id, why, now_us, reterr);
+    if (status == STATUS_OK && sqlite3_changes(store->db) > 0) {
+        store->tally.dead_letters++;
+        intake->lettered++;
+    }
+    return status;
+}
+
+static Status put_letter(SqliteStore *store, IntakeChange *intake, const IntakeLetter *letter, Str why, int64_t now_us,
+                         Error *reterr)
+{
+    int64_t id = 0;
+    if (letter->letter) {
+        return reopen_letter(store, intake, letter->letter, why, now_us, reterr);
+    }
+    Status status = find_again(store, intake->source, letter, &id, reterr);
+    if (status != STATUS_OK || id) {
+        return id ? fail_letter(store, INTAKE_AGAIN_LETTER, id, why, now_us, reterr) : status;
+    }
+    intake->lettered++;
+    return add_letter(store, intake->source, letter, why, now_us, reterr);
+}
+
+static Status resolve_letter(SqliteStore *store, int64_t id, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[INTAKE_RESOLVE_LETTER];
+    sqlite3_bind_int64(stmt, 1, id);
+    sqlite3_bind_int64(stmt, 2, now_us);
+    return db_run(stmt, "resolve a dead letter", reterr);
+}
+
+/* ---- Outcomes ------------------------------------------------------------------------------------------------------ */
+
+static Str describe(const Outcome *outcome, Buf *buf)
+{
+    buf_reset(buf);
+    if (outcome->kind == OUTCOME_REJECTED) {
+        return STR("a total of its flow would be too large");
+    }
+    buf_printf(buf, "record %" PRId64 " is stored under the same id, and differs in ", outcome->seq);
+    bool any = false;
+    for (unsigned bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
+        if (outcome->differs & (1u << bit)) {
+            buf_put(buf, any ? STR(", ") : STR(""));
+            buf_put(buf, str_from(record_field_names[bit]));
+            any = true;
+        }
+    }
+    return buf_str(buf);
+}
+
+static bool is_taken(const IntakeChange *intake, OutcomeKind kind)
+{
+    return kind == OUTCOME_CREATED || kind == OUTCOME_DUPLICATE || (kind == OUTCOME_CONFLICT && intake->first_wins);
+}
+
+static Status settle(SqliteStore *store, Work *work, size_t at, Buf *text, int64_t now_us, Error *reterr)
+{
+    IntakeChange *intake = work->records.intake;
+    const Outcome *outcome = &work->records.outcomes[at];
+    const IntakeLetter *letter = &intake->letters[at];
+    if (is_taken(intake, outcome->kind)) {
+        return letter->letter ? resolve_letter(store, letter->letter, now_us, reterr) : STATUS_OK;
+    }
+    return put_letter(store, intake, letter, describe(outcome, text), now_us, reterr);
+}
+
+static Status settle_all(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    IntakeChange *intake = work->records.intake;
+    Status status = STATUS_OK;
+    Buf text;
+    buf_init(&text, ERROR_BYTES_MAX);
+    for (size_t i = 0; i < work->records.count && status == STATUS_OK; i++) {
+        status = settle(store, work, i, &text, now_us, reterr);
+    }
+    buf_release(&text);
+    for (size_t i = 0; i < intake->refused_count && status == STATUS_OK; i++) {
+        status = put_letter(store, intake, &intake->refused[i], intake->refused[i].error, now_us, reterr);
+    }
+    return status;
+}
+
+/* ---- Places -------------------------------------------------------------------------------------------------------- */
+
+static Status put_place(SqliteStore *store, Str source, const SourcePlace *place, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[INTAKE_PUT_PLACE];
+    assert(place->part.len <= SOURCE_PART_BYTES_MAX && place->mark.len <= SOURCE_MARK_BYTES_MAX);
+    db_bind_text(stmt, 1, source);
+    db_bind_text(stmt, 2, place->part);
+    sqlite3_bind_int64(stmt, 3, place->next);
+    db_bind_text(stmt, 4, place->mark);
+    sqlite3_bind_int64(stmt, 5, now_us);
+    return db_run(stmt, "put a source's place", reterr);
+}
+
+Status sqlite_apply_intake(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    IntakeChange *intake = work->records.intake;
+    intake->lettered = 0;
+    Status status = settle_all(store, work, now_us, reterr);
+    for (size_t i = 0; i < intake->place_count && status == STATUS_OK; i++) {
+        status = put_place(store, intake->source, &intake->places[i], now_us, reterr);
+    }
+    return status;
+}
+
+Status sqlite_forget_places(SqliteStore *store, Work *work, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status =
+        db_prepare(store->db, "DELETE FROM source_places WHERE source = ?1 AND (?2 = '' OR part = ?2)", &stmt, reterr);
+    if (status == STATUS_OK) {
+        db_bind_text(stmt, 1, work->forget.source);
+        db_bind_text(stmt, 2, work->forget.part);
+        status = db_run(stmt, "forget a source's places", reterr);
+    }
+    work->forget.count = status == STATUS_OK ? (size_t)sqlite3_changes64(store->db) : 0;
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_set_source_state(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    const StoredSource *source = &work->source;
+    sqlite3_stmt *stmt = NULL;
+    Status status = db_prepare(
+        store->db, "INSERT OR REPLACE INTO sources(name, state, reason, updated_us) VALUES(?,?,?,?)", &stmt, reterr);
+    if (status == STATUS_OK) {
+        db_bind_text(stmt, 1, source->name);
+        sqlite3_bind_int(stmt, 2, (int)source->state);
+        db_bind_text(stmt, 3, source->reason);
+        sqlite3_bind_int64(stmt, 4, now_us);
+        status = db_run(stmt, "change a source's state", reterr);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* What readers see of sources: the small tables as they are now, whatever a view's bound. */
+#include "store/sqlite/db.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite_store.h"
+
+/* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
+static Status prepare(SqliteReader *reader, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    Status status =
+        reader->version >= SCHEMA_SOURCES ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
+    return status == STATUS_OK && reader->version >= SCHEMA_SOURCES ? db_prepare(reader->db, sql, ret_stmt, reterr)
+                                                                    : status;
+}
+
+static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *reterr)
+{
+    bool row = false;
+    if (stmt && wanted && *status == STATUS_OK) {
+        *status = db_step(stmt, "read what is kept of sources", &row, reterr);
+    }
+    return row && *status == STATUS_OK;
+}
+
+Status sqlite_sources(StoreReader *base, SourceVisitor *visit, void *context, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = prepare((SqliteReader *)base, "SELECT name, state, reason, updated_us FROM sources ORDER BY name",
+                            &stmt, reterr);
+    while (has_next(stmt, go_on, &status, reterr)) {
+        StoredSource source = {.name = db_text(stmt, 0),
+                               .state = (SourceState)sqlite3_column_int(stmt, 1),
+                               .reason = db_text(stmt, 2),
+                               .updated_us = sqlite3_column_int64(stmt, 3)};
+        go_on = visit(context, &source);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+Status sqlite_places(StoreReader *base, Str source, PlaceVisitor *visit, void *context, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = prepare((SqliteReader *)base,
+                            "SELECT part, next, mark FROM source_places WHERE source = ? ORDER BY part", &stmt, reterr);
+    if (stmt) {
+        db_bind_text(stmt, 1, source);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        SourcePlace place = {.part = db_text(stmt, 0), .next = sqlite3_column_int64(stmt, 1), .mark = db_text(stmt, 2)};
+        go_on = visit(context, &place);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
