@@ -91,6 +91,16 @@ Status kafka_new_producer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_prod
     return STATUS_OK;
 }
 
+/* librdkafka's words for it are advice to programmers; what it complained about is put behind these. */
+static Status give_up_waiting(rd_kafka_error_t *error, Error *reterr)
+{
+    if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__TIMED_OUT) {
+        return kafka_error_take(error, "connecting", reterr);
+    }
+    rd_kafka_error_destroy(error);
+    return error_set(reterr, STATUS_BUSY, "connecting: no broker answers as it should");
+}
+
 /* In slices, since the call itself does not hand out complaints: that nobody answers is told within DOWN_MS. */
 static Status end_predecessor(KafkaSink *sink, int64_t deadline_us, Error *reterr)
 {
@@ -103,7 +113,7 @@ static Status end_predecessor(KafkaSink *sink, int64_t deadline_us, Error *reter
         rd_kafka_poll(sink->producer, 0);
         int64_t now = kafka_now_us(sink);
         if (!rd_kafka_error_is_retriable(error) || now >= deadline_us || (sink->down && now >= down_us)) {
-            return kafka_error_take(error, "connecting", reterr);
+            return give_up_waiting(error, reterr);
         }
         bool waited = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT;
         rd_kafka_error_destroy(error);

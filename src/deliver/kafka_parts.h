@@ -8,7 +8,7 @@
 
 enum {
     KAFKA_SLICE_MS = 200, /* between looks at what librdkafka has to say */
-    KAFKA_REASON_BYTES = 256,
+    KAFKA_REASON_BYTES = 384,
 };
 
 /* A message that was sent, and what became of it. */

@@ -3,10 +3,10 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { binary, eventually, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
 import { getJson, load, post, readFeed, send } from './support/client.mjs';
 import { record, random, randomRecords } from './support/model.mjs';
+import { certificate } from './support/certificate.mjs';
 import { library, newSecret, skipWithoutLibrary, startReceiver } from './support/webhook_receiver.mjs';
 
 const SECRET = newSecret(1);
@@ -226,15 +226,6 @@ test('proxies of the environment are not used', async (t) => {
   await receiver.until(() => receiver.taken.size === 1, 'the message');
   assert.equal(proxy.connections, 0);
 });
-
-function certificate(t) {
-  const dir = tempDir(t);
-  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-    '-subj', '/CN=weir', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { encoding: 'utf8' });
-  assert.equal(made.status, 0, made.stderr);
-  return { key: fs.readFileSync(key), cert: fs.readFileSync(cert), file: cert };
-}
 
 test('over TLS: HTTP/2 where it is offered, one connection for many requests, HTTP/1.1 otherwise', async (t) => {
   const tls = certificate(t);

@@ -4,6 +4,9 @@
 //   const kafka = await startKafka(t, { brokers: 3 });     // null when there can be none: the test was skipped, with the reason
 //   kafka.bootstrap                                        // "127.0.0.1:40001,127.0.0.1:40002,127.0.0.1:40003"
 //   await kafka.brokers[0].kill(); await kafka.brokers[0].start();
+//
+// With { secure: { pem, user, password } } brokers listen a second time, at kafka.secure: over TLS (pem: a file with key and certificate)
+// and for that user alone, by SCRAM-SHA-512 or PLAIN.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -73,11 +76,27 @@ function answers(port) {
 }
 
 class Broker {
-  constructor(cluster, id, port, controllerPort) {
-    Object.assign(this, { cluster, id, port, controllerPort, child: null });
+  constructor(cluster, id, port, controllerPort, securePort) {
+    Object.assign(this, { cluster, id, port, controllerPort, securePort, child: null });
     this.dir = join(cluster.dir, `broker-${id}`);
     this.log = join(cluster.dir, `broker-${id}.log`);
     this.properties = join(cluster.dir, `broker-${id}.properties`);
+  }
+
+  /** What comes to the properties for the second listener. */
+  secureProperties() {
+    const { pem, user, password } = this.cluster.secureOptions;
+    const own = `listener.name.secure`, at = `SECURE://127.0.0.1:${this.securePort}`, module = 'org.apache.kafka.common.security';
+    return {
+      'listeners': `PLAINTEXT://127.0.0.1:${this.port},${at},CONTROLLER://127.0.0.1:${this.controllerPort}`,
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${this.port},${at}`,
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT',
+      [`${own}.sasl.enabled.mechanisms`]: 'SCRAM-SHA-512,PLAIN',
+      [`${own}.scram-sha-512.sasl.jaas.config`]: `${module}.scram.ScramLoginModule required;`,
+      [`${own}.plain.sasl.jaas.config`]: `${module}.plain.PlainLoginModule required user_${user}="${password}";`,
+      [`${own}.ssl.keystore.type`]: 'PEM',
+      [`${own}.ssl.keystore.location`]: pem,
+    };
   }
 
   writeProperties() {
@@ -105,6 +124,7 @@ class Broker {
       'broker.heartbeat.interval.ms': 500,
       'broker.session.timeout.ms': 3000, // A killed broker's partitions move soon.
       'group.initial.rebalance.delay.ms': 0,
+      ...(this.securePort ? this.secureProperties() : {}),
       ...settings,
     };
     writeFileSync(this.properties, Object.entries(all).map(([name, value]) => `${name}=${value}\n`).join(''));
@@ -117,7 +137,8 @@ class Broker {
 
   async format() {
     const out = openSync(this.log, 'a');
-    const child = this.java('kafka.tools.StorageTool', ['format', '-t', this.cluster.id, '-c', this.properties], ['ignore', out, out]);
+    const child = this.java('kafka.tools.StorageTool', ['format', '-t', this.cluster.id, '-c', this.properties,
+      ...this.cluster.scramArgs], ['ignore', out, out]);
     closeSync(out);
     const code = await new Promise((done) => child.once('close', done));
     if (code !== 0) throw new Error(`Kafka's storage was not formatted:\n${readFileSync(this.log, 'utf8').slice(-2000)}`);
@@ -157,8 +178,9 @@ class Broker {
 }
 
 class Cluster {
-  constructor(jars, { brokers = 1, settings = {}, javaArgs = ['-XX:TieredStopAtLevel=1'] } = {}) {
-    Object.assign(this, { jars, size: brokers, settings, javaArgs });
+  constructor(jars, { brokers = 1, settings = {}, javaArgs = ['-XX:TieredStopAtLevel=1'], secure } = {}) {
+    Object.assign(this, { jars, size: brokers, settings, javaArgs, secureOptions: secure });
+    this.scramArgs = secure ? ['--add-scram', `SCRAM-SHA-512=[name=${secure.user},password=${secure.password}]`] : [];
     this.dir = mkdtempSync(join(tmpdir(), 'weir-kafka-'));
     const id = randomBytes(16);
     id[0] &= 0x7f; // The text must not begin with a dash: the storage tool would take it for an option.
@@ -167,9 +189,12 @@ class Cluster {
 
   get bootstrap() { return this.brokers.map((broker) => `127.0.0.1:${broker.port}`).join(','); }
 
+  get secure() { return this.brokers.map((broker) => `127.0.0.1:${broker.securePort}`).join(','); }
+
   async start() {
-    const ports = await freePorts(2 * this.size);
-    this.brokers = Array.from({ length: this.size }, (_, i) => new Broker(this, i + 1, ports[2 * i], ports[2 * i + 1]));
+    const ports = await freePorts(3 * this.size);
+    this.brokers = Array.from({ length: this.size }, (_, i) => new Broker(this, i + 1, ports[3 * i], ports[3 * i + 1],
+      this.secureOptions ? ports[3 * i + 2] : 0));
     writeFileSync(join(this.dir, 'log4j.properties'), 'log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n'
       + 'log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=%d %p %c: %m%n\n');
     for (const broker of this.brokers) broker.writeProperties();
