@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { binary, eventually, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
-import { getJson, load, post, readFeed, send } from './support/client.mjs';
+import { get, getJson, load, post, readFeed, send } from './support/client.mjs';
 import { record, random, randomRecords } from './support/model.mjs';
 import { certificate } from './support/certificate.mjs';
 import { library, newSecret, skipWithoutLibrary, startReceiver } from './support/webhook_receiver.mjs';
@@ -122,6 +122,34 @@ test('an endpoint that leaves gets everything when it is back, and nothing twice
   await receiver.until(() => receiver.taken.size === 350, 'all messages');
   assert.deepEqual(twice(receiver), []);
   assert.deepEqual(receiver.problems, []);
+});
+
+test('the path of the breaker is in /api/sinks and in /metrics, and it costs no message', async (t) => {
+  const receiver = await startReceiver(t, { secrets: [SECRET] });
+  const server = await startWith(t, receiver.url, { 'breaker.pause': '400ms', timeout: '1500ms', schedule: '0, 5s, 5s' });
+  const shows = async (breaker, state) => {
+    const sink = await sinkState(server);
+    const { text } = await get(server, '/metrics');
+    const [now] = ['closed', 'open', 'half_open'].filter((each) => text.includes(`\nweir_sink_breaker_state{sink="ops",state="${each}"} 1\n`));
+    const isState = text.includes(`\nweir_sink_state{sink="ops",state="${state}"} 1\n`);
+    return sink.breaker === breaker && sink.state === state && now === breaker && isState && sink;
+  };
+  await eventually(() => shows('closed', 'running'), 'a closed breaker');
+  receiver.plan = () => ({ status: 503 });
+  await load(server, Array.from({ length: 40 }, () => record()));
+  const open = await eventually(() => shows('open', 'holding'), 'an open breaker');
+  assert.equal(open.lastError, 'the endpoint answered 503');
+  assert.ok(Date.parse(open.nextTryAt) - Date.now() <= 400, open.nextTryAt);
+  receiver.plan = () => ({ stall: true });
+  await eventually(() => shows('half_open', 'holding'), 'a breaker that tries one message');
+  receiver.plan = () => ({});
+  const closed = await eventually(() => shows('closed', 'running'), 'a breaker that has closed');
+  assert.ok(closed.breakerOpened >= 2, `${closed.breakerOpened}`);
+  const { text } = await get(server, '/metrics');
+  assert.ok(Number(/^weir_sink_breaker_opened_total\{sink="ops"\} (\d+)$/m.exec(text)[1]) >= 2);
+  await receiver.until(() => receiver.taken.size === 40, 'all messages');
+  assert.deepEqual(twice(receiver), []);
+  assert.equal((await getJson(server, '/api/dead-letters')).data.length, 0);
 });
 
 test('a redirect is a failure, and its target hears nothing', async (t) => {
