@@ -28,6 +28,7 @@ typedef struct Finding {
     const DeliverySubject *subject;
     uint64_t taken;                           /* bit i: an attempt of lines[i] is kept that went well */
     int64_t created_us[DISPATCHER_SINKS_MAX]; /* of the stored sinks; 0: there is none yet */
+    int64_t cursors[DISPATCHER_SINKS_MAX];    /* likewise */
 } Finding;
 
 /* The index of the live line of that name, or `count`. */
@@ -46,6 +47,7 @@ static bool note_sink(void *context, const StoredSink *sink)
     size_t at = line_named(finding, sink->name);
     if (at < finding->count) {
         finding->created_us[at] = sink->created_us;
+        finding->cursors[at] = sink->place.cursor;
     }
     return true;
 }
@@ -87,29 +89,32 @@ typedef struct RetryFinding {
     Delivery *delivery;
 } RetryFinding;
 
+/* One without an attempt waits behind an earlier message of its flow; that of a dead letter is about to be tried. */
 static bool note_retry(void *context, const StoredRetry *retry)
 {
     RetryFinding *finding = context;
-    if (retry->seq == finding->seq) {
+    if (retry->seq == finding->seq && retry->attempts == 0 && !finding->delivery->dead_letter) {
+        finding->delivery->state = DELIVERY_WAITING;
+    } else if (retry->seq == finding->seq) {
         finding->delivery->state = DELIVERY_RETRYING;
         finding->delivery->due_us = retry->due_us;
     }
     return retry->seq < finding->seq;
 }
 
+/* The stored cursor, not the line's own, which runs ahead of it: only the former is of one piece with the retries and dead letters. */
 static Status find_one(const Finding *finding, size_t at, Delivery *delivery, Error *reterr)
 {
     const LineStatus *line = &finding->lines[at];
     int64_t seq = finding->subject->seq;
-    bool was_taken = finding->taken & UINT64_C(1) << at || line->cursor >= seq;
+    bool was_taken = finding->taken & UINT64_C(1) << at || finding->cursors[at] >= seq;
     DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
     RetryFinding retry = {seq, delivery};
     *delivery = (Delivery){.sink = line->options, .state = was_taken ? DELIVERY_DELIVERED : DELIVERY_WAITING};
     filter.origin = str_from(line->options->name);
     filter.seq = seq;
     Status status = reader_dead_letters(finding->reader, &filter, note_letter, delivery, reterr);
-    /* The line knows how many there are, and mostly there are none. */
-    if (status == STATUS_OK && line->retries > 0) {
+    if (status == STATUS_OK) {
         status = reader_retries(finding->reader, filter.origin, 0, note_retry, &retry, reterr);
     }
     return status;

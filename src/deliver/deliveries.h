@@ -1,4 +1,4 @@
-/* What became of one message at each sink, pieced together from what the lines know and what the store keeps of them.
+/* What became of one message at each sink, pieced together from what the store keeps of the lines, as of one moment.
  *
  * Nothing is written when a message was delivered but the cursor, so "delivered" is what a cursor says that has gone by. */
 #ifndef WEIR_DELIVER_DELIVERIES_H

@@ -79,22 +79,39 @@ static void test_life_of_a_message(void **state)
     apply(store, (Work){.kind = WORK_DELIVERY,
                         .delivery = {.sink = STR("hooks"), .job = 1, .attempts = &replayed, .attempt_count = 1}});
     assert_string_equal(states_of(store, &line, 1, 3, shown), "hooks waiting");
-    const StoredRetry retry = {.seq = 1, .attempts = 1, .due_us = 5};
-    change(store, (DeliveryChange){.retries = &retry, .retry_count = 1});
-    line.retries = 1;
+    /* The line is ahead of what is stored: whether the message was taken or is to be tried again is not known yet. */
     line.cursor = 3;
+    assert_string_equal(states_of(store, &line, 1, 1, shown), "hooks waiting");
+    const StoredRetry retry = {.seq = 1, .attempts = 1, .due_us = 5};
+    change(store, (DeliveryChange){.place = {3, 3}, .retries = &retry, .retry_count = 1});
     assert_string_equal(states_of(store, &line, 1, 1, shown), "hooks retrying");
     assert_string_equal(states_of(store, &line, 1, 3, shown), "hooks delivered");
     const DeadLetter dead = {.stage = DEAD_LETTER_DELIVERY, .seq = 1, .error = STR("no")};
     const int64_t settled = 1;
-    change(store, (DeliveryChange){.dead = &dead, .dead_count = 1, .settled = &settled, .settled_count = 1});
-    line.retries = 0;
+    change(store,
+           (DeliveryChange){.place = {3, 3}, .dead = &dead, .dead_count = 1, .settled = &settled, .settled_count = 1});
     assert_string_equal(states_of(store, &line, 1, 1, shown), "hooks dead_letter 1");
     DeadLetterChange again = {.filter = DEAD_LETTER_FILTER_ALL, .action = DEAD_LETTER_RETRY, .limit = 1};
     apply(store, (Work){.kind = WORK_DEAD_LETTERS, .dead_letters = again});
     assert_string_equal(states_of(store, &line, 1, 1, shown), "hooks retrying 1");
-    change(store, (DeliveryChange){.settled = &settled, .settled_count = 1});
+    change(store, (DeliveryChange){.place = {3, 3}, .settled = &settled, .settled_count = 1});
     assert_string_equal(states_of(store, &line, 1, 1, shown), "hooks delivered 1");
+    fake_store_free(store);
+}
+
+/* Behind a retry of its flow, where the order counts: nothing was tried yet. */
+static void test_behind_its_flow(void **state)
+{
+    const SinkOptions hooks = sink_named("hooks");
+    const LineStatus line = {.options = &hooks, .cursor = 4, .retries = 2};
+    Store *store = store_of(4);
+    char shown[256];
+    (void)state;
+    const StoredRetry retries[] = {{.seq = 1, .attempts = 2, .due_us = 5}, {.seq = 3, .due_us = 5}};
+    change(store, (DeliveryChange){.place = {4, 4}, .retries = retries, .retry_count = 2});
+    assert_string_equal(states_of(store, &line, 1, 1, shown), "hooks retrying");
+    assert_string_equal(states_of(store, &line, 1, 2, shown), "hooks delivered");
+    assert_string_equal(states_of(store, &line, 1, 3, shown), "hooks waiting");
     fake_store_free(store);
 }
 
@@ -125,6 +142,7 @@ static void test_whose_it_is(void **state)
     late.start_seq = 2;
     alerts.subscription.kinds = 1u << MESSAGE_ALERT;
     now.start_seq = -1; /* and not in the store yet */
+    change(store, (DeliveryChange){.place = {9, 9}});
     const LineStatus lines[] = {{.options = &hooks, .cursor = 9},
                                 {.options = &even},
                                 {.options = &late},
@@ -143,6 +161,6 @@ static void test_whose_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_life_of_a_message), cmocka_unit_test(test_discarded),
-                                       cmocka_unit_test(test_whose_it_is)};
+                                       cmocka_unit_test(test_behind_its_flow), cmocka_unit_test(test_whose_it_is)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
