@@ -10,15 +10,15 @@ static void put_letter_path(Remote *remote, const Args *args, const char *what)
 
 static int run_list(Remote *remote, const Args *args)
 {
-    static const RemoteColumn columns[] = {{"id", "id", true},
-                                           {"stage", "stage", false},
-                                           {"state", "state", false},
-                                           {"sink", "sink", false},
-                                           {"origin", "origin", false},
-                                           {"seq", "seq", true},
-                                           {"attempts", "attempts", true},
-                                           {"createdAt", "created", false},
-                                           {"error", "error", false},
+    static const RemoteColumn columns[] = {{"id", "id", REMOTE_NUMBER},
+                                           {"stage", "stage", REMOTE_TEXT},
+                                           {"state", "state", REMOTE_TEXT},
+                                           {"sink", "sink", REMOTE_TEXT},
+                                           {"origin", "origin", REMOTE_TEXT},
+                                           {"seq", "seq", REMOTE_NUMBER},
+                                           {"attempts", "attempts", REMOTE_NUMBER},
+                                           {"createdAt", "created", REMOTE_TEXT},
+                                           {"error", "error", REMOTE_LINE},
                                            {0}};
     QueryParam params[ARGS_PARAMS_MAX];
     size_t count = args_params(args, params);

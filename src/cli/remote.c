@@ -3,9 +3,16 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
+#include "base/timestamp.h"
 #include "cli/table.h"
 
-enum { PATH_BYTES_MAX = 4096, BODY_BYTES_MAX = 65536, ANSWER_BYTES_MAX = 64 << 20, SILENCE_SECONDS_MAX = 120 };
+enum {
+    PATH_BYTES_MAX = 4096,
+    BODY_BYTES_MAX = 65536,
+    ANSWER_BYTES_MAX = 64 << 20,
+    SILENCE_SECONDS_MAX = 120,
+    LINE_CODE_POINTS = 72
+};
 
 /* Who listens everywhere is asked here. */
 static Status put_configured(const Args *args, char *url, size_t bytes, Error *reterr)
@@ -144,12 +151,61 @@ static void put_value(Table *table, size_t column, yyjson_val *value)
     }
 }
 
+/* Cut at LINE_CODE_POINTS: continuation bytes of UTF-8 begin with 10. */
+static void put_line(Table *table, size_t column, Str text)
+{
+    char cut[4 * LINE_CODE_POINTS + sizeof "…"];
+    size_t at = 0;
+    for (size_t points = 0; at < text.len; at++) {
+        points += (text.ptr[at] & 0xc0) != 0x80;
+        if (points > LINE_CODE_POINTS || at >= (size_t)4 * LINE_CODE_POINTS) {
+            break;
+        }
+    }
+    int len = snprintf(cut, sizeof cut, "%.*s%s", (int)at, text.ptr, at < text.len ? "…" : "");
+    table_put(table, column, (Str){cut, (size_t)len});
+}
+
+static void put_age(Table *table, size_t column, Str text)
+{
+    static const struct {
+        int64_t seconds, below;
+        const char *unit;
+    } units[] = {{1, 120, "s"}, {60, 7200, "min"}, {3600, 172800, "h"}, {86400, INT64_MAX, "d"}};
+    char age[48];
+    int64_t us, seconds;
+    size_t i = 0;
+    if (timestamp_parse(text, &us)) {
+        table_put(table, column, text);
+        return;
+    }
+    seconds = (clock_wall_us(&clock_system) - us) / 1000000;
+    seconds = seconds > 0 ? seconds : 0;
+    while (seconds >= units[i].below) {
+        i++;
+    }
+    int len = snprintf(age, sizeof age, "%lld %s ago", (long long)(seconds / units[i].seconds), units[i].unit);
+    table_put(table, column, (Str){age, (size_t)len});
+}
+
+static void put_cell(Table *table, const RemoteColumn *column, yyjson_val *value)
+{
+    size_t at = table_column(table, str_from(column->title), column->cell == REMOTE_NUMBER);
+    Str text = {yyjson_get_str(value), yyjson_get_len(value)};
+    if (text.ptr && column->cell == REMOTE_LINE) {
+        put_line(table, at, text);
+    } else if (text.ptr && column->cell == REMOTE_AGE) {
+        put_age(table, at, text);
+    } else {
+        put_value(table, at, value);
+    }
+}
+
 static void put_row(Table *table, const RemoteColumn *columns, yyjson_val *object)
 {
     table_begin_row(table);
     for (const RemoteColumn *column = columns; column->member; column++) {
-        yyjson_val *value = yyjson_obj_get(object, column->member);
-        put_value(table, table_column(table, str_from(column->title), column->is_number), value);
+        put_cell(table, column, yyjson_obj_get(object, column->member));
     }
 }
 

@@ -28,11 +28,18 @@ void remote_put_part(Remote *remote, const char *part);
 void remote_put_text(Remote *remote, const char *member, const char *text);
 void remote_end_body(Remote *remote);
 
+typedef enum RemoteCell {
+    REMOTE_TEXT,
+    REMOTE_NUMBER,
+    REMOTE_LINE, /* a text that may be long: its beginning */
+    REMOTE_AGE,  /* of a time: "12 s ago", by this machine's clock */
+} RemoteCell;
+
 /* A column of a table: a member of each object of the answer's "data". */
 typedef struct RemoteColumn {
     const char *member; /* NULL ends a list */
     const char *title;
-    bool is_number;
+    RemoteCell cell;
 } RemoteColumn;
 
 /* These print the answer as it is with --json; else "data" as a table (a sentence when it is empty), its members line by line, or the

@@ -18,16 +18,17 @@ static void put_sink_path(Remote *remote, const Args *args, const char *what)
 
 static int run_list(Remote *remote, const Args *args)
 {
-    static const RemoteColumn columns[] = {{"name", "name", false},
-                                           {"type", "type", false},
-                                           {"state", "state", false},
-                                           {"breaker", "breaker", false},
-                                           {"cursor", "cursor", true},
-                                           {"lag", "lag", true},
-                                           {"retries", "retries", true},
-                                           {"taken", "taken", true},
-                                           {"failed", "failed", true},
-                                           {"lastError", "last error", false},
+    static const RemoteColumn columns[] = {{"name", "name", REMOTE_TEXT},
+                                           {"type", "type", REMOTE_TEXT},
+                                           {"state", "state", REMOTE_TEXT},
+                                           {"breaker", "breaker", REMOTE_TEXT},
+                                           {"cursor", "cursor", REMOTE_NUMBER},
+                                           {"lag", "lag", REMOTE_NUMBER},
+                                           {"retries", "retries", REMOTE_NUMBER},
+                                           {"taken", "taken", REMOTE_NUMBER},
+                                           {"failed", "failed", REMOTE_NUMBER},
+                                           {"lastFailedAt", "last failed", REMOTE_AGE},
+                                           {"lastError", "last error", REMOTE_LINE},
                                            {0}};
     Error error;
     (void)args;
@@ -121,16 +122,16 @@ static int run_replay(Remote *remote, const Args *args)
 
 static int run_replays(Remote *remote, const Args *args)
 {
-    static const RemoteColumn columns[] = {{"id", "id", true},
-                                           {"state", "state", false},
-                                           {"after", "after", true},
-                                           {"through", "through", true},
-                                           {"cursor", "cursor", true},
-                                           {"sent", "sent", true},
-                                           {"failed", "failed", true},
-                                           {"createdAt", "created", false},
-                                           {"filter", "filter", false},
-                                           {"lastError", "last error", false},
+    static const RemoteColumn columns[] = {{"id", "id", REMOTE_NUMBER},
+                                           {"state", "state", REMOTE_TEXT},
+                                           {"after", "after", REMOTE_NUMBER},
+                                           {"through", "through", REMOTE_NUMBER},
+                                           {"cursor", "cursor", REMOTE_NUMBER},
+                                           {"sent", "sent", REMOTE_NUMBER},
+                                           {"failed", "failed", REMOTE_NUMBER},
+                                           {"createdAt", "created", REMOTE_TEXT},
+                                           {"filter", "filter", REMOTE_TEXT},
+                                           {"lastError", "last error", REMOTE_LINE},
                                            {0}};
     Error error;
     put_sink_path(remote, args, "/replays");

@@ -273,7 +273,8 @@ test('/metrics has the sinks', async (t) => {
 
 test('weir sinks and weir dead-letters', async (t) => {
   const receiver = await startReceiver(t);
-  const server = await start(t, hooks(receiver) + CACHE);
+  const inside = `  inside-of-the-network:\n    type: webhook\n    url: http://127.0.0.1:1/\n    secret: ${SECRET}\n`;
+  const server = await start(t, hooks(receiver) + CACHE + inside);
   receiver.answer = () => 500;
   await load(server, ['a', 'b'].map((recordId) => record({ recordId, value: '1.00' })));
   await openLetters(server, 2);
@@ -284,7 +285,14 @@ test('weir sinks and weir dead-letters', async (t) => {
     return done.stdout;
   };
   await said(0, /^name +type +state .*\ncache +redis .*\nhooks +webhook +running /, 'sinks');
-  assert.equal(JSON.parse(await said(0, /hooks/, 'sinks', '--json')).data.length, 2);
+  // How long ago the last error was, and of a long one the beginning; the whole of it is in JSON.
+  const table = await said(0, /^name .* last failed +last error$/m, 'sinks');
+  const [, shown] = /^inside-of-the-network .* \d+ s ago +(\S.*)$/m.exec(table);
+  const whole = (await sinkOf(server, 'inside-of-the-network')).lastError;
+  assert.ok(whole.length > 72, whole);
+  assert.equal(shown.trimEnd(), `${[...whole].slice(0, 72).join('')}…`);
+  assert.ok((await said(0, /cache/, 'sinks', '--json')).includes(JSON.stringify(whole)));
+  assert.equal(JSON.parse(await said(0, /hooks/, 'sinks', '--json')).data.length, 3);
   await said(0, /^state +running$/m, 'sinks', 'show', 'hooks');
   await said(0, /hooks is paused/, 'sinks', 'pause', 'hooks', '--reason', 'they "move"');
   assert.equal(JSON.parse(await said(0, /paused/, 'sinks', 'show', 'hooks', '--json')).data.reason, 'they "move"');
