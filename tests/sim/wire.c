@@ -333,6 +333,7 @@ void wire_begin_anew(World *world)
         fake_receiver_lose(sink->receiver, SIZE_MAX);
         fake_receiver_forget(sink->receiver);
         sink->base = world->tables.sinks[i].place.cursor;
+        sink->older = model_last_seq(&world->model);
         sink->placed_seq = sink->first_seq = sink->base;
         sink->looked = sink->seen_count = 0;
     }

@@ -29,7 +29,8 @@ typedef struct SimSink {
     size_t looked;      /* so many of the receiver's deliveries were looked at */
     int64_t placed_seq; /* of the last that has come with a place */
     int64_t first_seq;  /* of the last that has come for the first time */
-    int64_t base;       /* what is up to here was taken before the receiver began anew */
+    int64_t base;       /* what is up to here was taken before the receiver began anew; */
+    int64_t older;      /* of what is up to here, some may have been taken before */
     int64_t quiet_us;   /* not active: since this moment, by the monotonic clock, the line may know it */
     bool silent;        /* nothing may be sent now */
     int64_t gone_job;   /* which of its lines was told that nothing more is wanted: its job and one more; 0: none */

@@ -236,7 +236,7 @@ static void check_order(World *world, size_t at, int64_t seq)
              sink->first_seq);
     }
     sink->first_seq = seq > sink->first_seq ? seq : sink->first_seq;
-    if (!options_of(world, at)->ordered || !flow) {
+    if (!options_of(world, at)->ordered || !flow || seq <= sink->older) {
         return;
     }
     Seen *first = wire_seen(world, at, flow);
