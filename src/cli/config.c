@@ -39,6 +39,24 @@ static int say_wrong(const Args *args, const Error *error)
     return code == EXIT_OK ? EXIT_USAGE : code;
 }
 
+/* Makes each sink as a start does, which connects to nothing yet. Of the store it needs no more than that there is one. */
+static Status try_sinks(const SinkConfig *sinks, Error *reterr)
+{
+    static const StoreInfo info = {.epoch = 1};
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < sinks->count && status == STATUS_OK; i++) {
+        SinkContext context = {
+            .options = &sinks->items[i], .info = &info, .clock = &clock_system, .random = &random_system};
+        Sink *sink = NULL;
+        status = sink_open(&context, &sink, reterr);
+        if (status != STATUS_OK) {
+            error_prefix(reterr, "sinks.%s", sinks->items[i].name);
+        }
+        sink_close(sink);
+    }
+    return status;
+}
+
 /* What a start would ask of the configuration beyond the options by themselves. */
 static int check_config(const Args *args, const Config *config)
 {
@@ -47,8 +65,9 @@ static int check_config(const Args *args, const Config *config)
     if (sink_config_read(config, &sinks, &error) != STATUS_OK) {
         return say_wrong(args, &error);
     }
+    Status status = try_sinks(&sinks, &error);
     sink_config_release(&sinks);
-    return say_in_order(args);
+    return status == STATUS_OK ? say_in_order(args) : say_wrong(args, &error);
 }
 
 static int run(const Args *args)

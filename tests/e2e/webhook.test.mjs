@@ -3,7 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { binary, eventually, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
+import { binary, eventually, runWeir, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
 import { get, getJson, load, post, readFeed, send } from './support/client.mjs';
 import { record, random, randomRecords } from './support/model.mjs';
 import { certificate } from './support/certificate.mjs';
@@ -328,6 +328,8 @@ test('what a webhook cannot work with is refused at the start, and named', async
     assert.equal(code, 2, stderr);
     assert.match(stderr, expected);
     assert.ok(!stderr.includes('c2hvcnQ'), 'no secret is shown');
+    const checked = runWeir(['config', 'check', ...args]);
+    assert.deepEqual([checked.code, expected.test(checked.stderr)], [2, true], `weir config check: ${checked.stderr}`);
   };
   await refused({ secret: null }, /sinks\.ops\.secret/);
   await refused({ secret: 'whsec_c2hvcnQ=' }, /sinks\.ops\.secret.*24 to 64 bytes/);
