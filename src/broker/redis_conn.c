@@ -10,7 +10,8 @@ struct RedisConn {
     redisContext *context; /* owns */
     const Clock *clock;
     int64_t timeout_us;
-    bool writing;
+    bool writing, tls;
+    bool answered; /* at least once */
 };
 
 /* ---- What errors mean ------------------------------------------------------------------------------------------------ */
@@ -61,8 +62,15 @@ static struct timeval timeval_from(int64_t us)
     return (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 }
 
+/* "Protocol error, got "H" as reply type byte" tells a person nothing who has mistaken the port. */
 static Status fail(const RedisConn *conn, Error *reterr)
 {
+    bool closed = conn->context->err == REDIS_ERR_EOF && !conn->answered;
+    if (conn->context->err == REDIS_ERR_PROTOCOL || closed) {
+        return error_set(reterr, STATUS_BUSY, "%s: is that another service than Redis%s? (%s)",
+                         closed ? "the connection was closed before an answer came" : "the answer is none of Redis",
+                         conn->tls ? "" : ", or does it want TLS (rediss://)", conn->context->errstr);
+    }
     return error_set(reterr, STATUS_BUSY, "%s", conn->context->errstr[0] ? conn->context->errstr : "out of memory");
 }
 
@@ -160,7 +168,7 @@ Status redis_conn_open(const RedisUrl *url, const char *ca_file, int64_t timeout
     if (!conn) {
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
-    *conn = (RedisConn){.clock = clock, .timeout_us = timeout_us};
+    *conn = (RedisConn){.clock = clock, .timeout_us = timeout_us, .tls = url->tls};
     Status status = connect_to(conn, url, ca_file, reterr);
     if (status == STATUS_OK) {
         status = greet(conn, url, reterr);
@@ -215,6 +223,7 @@ Status redis_conn_read(RedisConn *conn, redisReply **ret_reply, Error *reterr)
         (redisBufferRead(conn->context) != REDIS_OK || redisGetReplyFromReader(conn->context, &reply) != REDIS_OK)) {
         return fail(conn, reterr);
     }
+    conn->answered = conn->answered || reply;
     *ret_reply = reply;
     return STATUS_OK;
 }

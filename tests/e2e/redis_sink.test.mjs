@@ -2,10 +2,12 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
 import { join } from 'node:path';
-import { NDJSON_TYPE, send } from './support/client.mjs';
+import { NDJSON_TYPE, getJson, send } from './support/client.mjs';
 import { noRedis, startRedis } from './support/redis.mjs';
-import { eventually, sleep, startWeir, tempDir } from './support/weir.mjs';
+import { atEnd, eventually, sleep, startWeir, tempDir } from './support/weir.mjs';
 
 const RECORDS = 100_000;
 const CHUNK = 500;
@@ -110,4 +112,19 @@ test('lists take JSON objects', { skip: noRedis, timeout: 60_000 }, async (t) =>
   assert.deepEqual(items.map((item) => item.data.record.id), Array.from({ length: 2000 }, (_, i) => i + 1));
   assert.equal(items[0].type, 'notification');
   await weir.stop();
+});
+
+test('whoever does not speak Redis is told apart', { timeout: 60_000 }, async (t) => {
+  const others = [
+    [http.createServer((request, response) => response.end()), /: the answer is none of Redis: is that another service than Redis, or does it want TLS \(rediss:\/\/\)\? \(/],
+    [net.createServer((socket) => socket.once('data', () => socket.end()).on('error', () => {})), /: the connection was closed before an answer came: is that another service/],
+  ];
+  for (const [other, expected] of others) {
+    await new Promise((done) => other.listen(0, '127.0.0.1', done));
+    atEnd(t, () => other.close());
+    const server = await startWeir(t, { config: configured(t, { url: `redis://127.0.0.1:${other.address().port}` }) });
+    const error = await eventually(async () => (await getJson(server, '/api/sinks')).data[0].lastError, 'an error');
+    assert.match(error, expected);
+    await server.stop();
+  }
 });
