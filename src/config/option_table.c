@@ -14,7 +14,7 @@ const Option option_table[OPTION_COUNT] = {
     [OPTION_HTTP_CONNECTIONS_MAX] = {"http.connections_max", OPTION_INTEGER, "10000", 1, 1000000, NO_CHOICES,
         "Connections at once; further ones wait in the system's queue. Each takes a file descriptor.", NO_MARKS},
     [OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX] = {"http.connections_per_address_max", OPTION_INTEGER, "0", 0, 1000000, NO_CHOICES,
-        "Connections at once from one address; further ones are closed. 0: no limit.", NO_MARKS},
+        "Connections at once from one address; further ones are closed. 0: no limit. With a limit, all connections of one address are on one thread (`http.threads`).", NO_MARKS},
     [OPTION_HTTP_HEADER_BYTES_MAX] = {"http.header_bytes_max", OPTION_BYTES, "16KiB", 4 * KIB, MIB, NO_CHOICES,
         "Memory for the request line and headers of a request.", NO_MARKS},
     [OPTION_HTTP_BODY_BYTES_MAX] = {"http.body_bytes_max", OPTION_BYTES, "16MiB", KIB, GIB, NO_CHOICES,
