@@ -3,7 +3,8 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { binary, eventually, runWeir, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
+import { spawnSync } from 'node:child_process';
+import { binary, environment, eventually, runWeir, startWeir, startRefused, tempDir, sleep } from './support/weir.mjs';
 import { get, getJson, load, post, readFeed, send } from './support/client.mjs';
 import { record, random, randomRecords } from './support/model.mjs';
 import { certificate } from './support/certificate.mjs';
@@ -338,4 +339,24 @@ test('what a webhook cannot work with is refused at the start, and named', async
   await refused({ url: 'ftp://example.com/' }, /sinks\.ops\.url/);
   await refused({ allow_private: '10.0.0.1/99' }, /sinks\.ops\.allow_private/);
   await refused({ ca_file: '/nonexistent/ca.pem' }, /sinks\.ops\.ca_file/);
+});
+
+const noPython = spawnSync('python3', ['--version']).error ? 'there is no python3' : false;
+
+test('the example of the documentation works as it is written', { skip: noPython, timeout: 60_000 }, async (t) => {
+  const page = fs.readFileSync(new URL('../../docs/webhooks.md', import.meta.url), 'utf8').split('## Try it on one machine')[1].split('\n## ')[0];
+  const [, script, config, commands] = /```python\n(.*?)```.*?```yaml\n(.*?)```.*?```sh\n(.*?)```/s.exec(page);
+  // Its ports may be taken here, and what it starts has to end with the test.
+  const [one, two] = await Promise.all([startReceiver(t, { secrets: [] }), startReceiver(t, { secrets: [] })]);
+  const here = (text) => text.replaceAll('9000', one.port).replaceAll('8080', two.port).replaceAll('build/weir', binary)
+    .replace('--data', `--listen 127.0.0.1:${two.port} --data`).replace(/ sinks$/m, ` sinks --to http://127.0.0.1:${two.port}`);
+  await Promise.all([one.leave(), two.leave()]);
+  const dir = tempDir(t);
+  fs.writeFileSync(join(dir, 'receiver.py'), here(script));
+  fs.writeFileSync(join(dir, 'weir.yaml'), here(config));
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', `trap 'kill $(jobs -p); wait' EXIT\n${here(commands)}`],
+    { cwd: dir, env: environment, encoding: 'utf8', timeout: 40_000 });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /[0-9a-f]{32}-1-1 genuine \{.*"record_id":"first"/, stdout + stderr);
+  assert.match(stdout, /^ops +webhook +running +closed +1 +0 +0 +1 +0 /m, stdout);
 });
