@@ -143,12 +143,13 @@ static void count(Line *line, const SinkResult *result)
 }
 
 /* A breaker learns from what was tried. Returns whether a failure is the message's: while the breaker is open, and from the one request
- * that it lets through then, it is the place's, and no attempt of the message is spent. */
+ * that it lets through then, it is the place's, and no attempt of the message is spent. A replay may have nothing to send but messages
+ * that the other side finds fault with; it would wait for ever if it took that for a place that fails. */
 static bool tell_breaker(Line *line, const SinkResult *result, int64_t now_us)
 {
-    bool counts = line->breaker.state == BREAKER_CLOSED;
+    bool judged = line->job && result->judged, counts = line->breaker.state == BREAKER_CLOSED || judged;
     if (result->verdict == SINK_TAKEN || result->verdict == SINK_FAILED) {
-        breaker_ended(&line->breaker, now_us, result->verdict == SINK_TAKEN);
+        breaker_ended(&line->breaker, now_us, result->verdict == SINK_TAKEN || judged);
     } else {
         breaker_withdrawn(&line->breaker);
     }

@@ -29,6 +29,7 @@ typedef struct SinkResult {
     int64_t seq;
     SinkVerdict verdict;
     int code;               /* the other side's: an HTTP status, a Kafka error; 0 for none */
+    bool judged;            /* failed: the other side has read the message and does not want it; it is well itself */
     int64_t latency_us;     /* from sending to the answer */
     int64_t retry_after_us; /* the other side asks to wait so long; 0 when it does not */
     Str error;              /* what happened, for a person; empty when taken. Borrows until the next call */

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "broker/redis_conn.h"
+#include "broker/redis_tls.h"
 #include "deliver/redis_place.h"
 #include "deliver/redis_script.h"
-#include "broker/redis_tls.h"
 #include "deliver/sink.h"
 
 enum { GROUPS_MAX = 2, GROUP_MESSAGES_MAX = 10000, PREFIX_BYTES_MAX = 200 };

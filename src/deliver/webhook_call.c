@@ -121,6 +121,7 @@ void webhook_call_finish(WebhookCall *call, CURLcode why)
     bool answered = why == CURLE_OK || (code >= 200 && was_cut_off(call));
     result->code = (int)code;
     result->verdict = answered ? webhook_verdict((int)code) : SINK_FAILED;
+    result->judged = answered && webhook_is_judgement((int)code);
     result->latency_us = clock_monotonic_us(call->place->context.clock) - call->begun_us;
     result->response = buf_str(&call->response);
     if (result->verdict == SINK_TAKEN) {

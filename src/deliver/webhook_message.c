@@ -66,3 +66,14 @@ SinkVerdict webhook_verdict(int code)
     }
     return code == 410 ? SINK_GONE : SINK_FAILED;
 }
+
+bool webhook_is_judgement(int code)
+{
+    static const int codes[] = {400, 409, 413, 415, 422};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (codes[i] == code) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -17,5 +17,7 @@ int64_t webhook_retry_after_us(Str value, int64_t wall_us);
 
 /* 2xx is taken, 410 wants nothing more, everything else has failed: redirects are not followed. */
 SinkVerdict webhook_verdict(int code);
+/* Whether so answers who has read the message and found fault with it. Refusals that are about everything, like 401 and 404, are none. */
+bool webhook_is_judgement(int code);
 
 #endif

@@ -175,6 +175,31 @@ static void test_replay_of_poison_ends_in_minutes(void **state)
     world_check_once(receiver, 8, 21);
 }
 
+/* Whoever answers that each message is wrong is there; whoever answers nothing of the kind may be back in a while. */
+static void test_replay_of_nothing_but_poison(void **state)
+{
+    for (int code = 422; code <= 503; code += 81) {
+        World *world = world_new();
+        FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+        world_start(world);
+        world_add(world, 300);
+        world_run(world, 10 * SECOND_US);
+        fake_receiver_script(receiver,
+                             (FakeAnswer){.times = 100000, .verdict = SINK_FAILED, .code = code, .after_us = 1000});
+        int64_t id = put_replay(world, "hook", 300);
+        world_run(world, 4 * MINUTE_US);
+        StoredReplay replay = world_replay(world, id);
+        assert_int_equal(replay.state, code == 422 ? REPLAY_DONE : REPLAY_RUNNING);
+        assert_int_equal(replay.failed, code == 422 ? 300 : 0);
+        assert_int_equal(replay.sent, 0);
+        if (code != 422) {
+            assert_int_equal(world_line(world, "hook", id).state, LINE_HOLDING);
+        }
+        world_free(world);
+    }
+    (void)state;
+}
+
 static void test_replay_waits_only_so_long_as_it_is_asked_to(void **state)
 {
     World *world = *state;
@@ -397,6 +422,7 @@ int main(void)
         TEST(test_replay),
         TEST(test_replay_goes_on_after_a_crash),
         TEST(test_replay_of_poison_ends_in_minutes),
+        cmocka_unit_test(test_replay_of_nothing_but_poison),
         TEST(test_replay_waits_only_so_long_as_it_is_asked_to),
         TEST(test_replays_of_a_sink_that_is_down),
         TEST(test_a_replay_counts_each_message_once),

@@ -291,6 +291,7 @@ static void land(FakeSink *sink, size_t index, SinkResult *ret_result)
     *ret_result = (SinkResult){.seq = flight->message.seq,
                                .verdict = answer->verdict,
                                .code = answer->code,
+                               .judged = answer->verdict == SINK_FAILED && answer->code == 422,
                                .latency_us = flight->due_us - flight->begun_us,
                                .retry_after_us = answer->retry_after_us,
 

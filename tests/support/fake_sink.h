@@ -63,7 +63,7 @@ typedef struct FakeAnswer {
     int64_t seq;
     unsigned times;
     SinkVerdict verdict;
-    int code;
+    int code; /* a failure with 422 is a judgement of the message */
     int64_t after_us, retry_after_us;
     bool keeps; /* webhook: the other side has it, whatever it answers */
     bool twice;

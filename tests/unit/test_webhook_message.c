@@ -90,6 +90,8 @@ static void test_verdicts(void **state)
     for (int code = 0; code < 1000; code++) {
         SinkVerdict expected = code / 100 == 2 ? SINK_TAKEN : code == 410 ? SINK_GONE : SINK_FAILED;
         assert_int_equal(webhook_verdict(code), expected);
+        bool is_judgement = code == 400 || code == 409 || code == 413 || code == 415 || code == 422;
+        assert_int_equal(webhook_is_judgement(code), is_judgement);
     }
 }
 
