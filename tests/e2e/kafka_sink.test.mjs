@@ -5,7 +5,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NDJSON_TYPE, call, get } from './support/client.mjs';
 import { startKafka } from './support/kafka.mjs';
@@ -118,4 +118,50 @@ test('brokers that stop hold their own line, and intake goes on', { timeout: 1_8
   }
   await kafka.brokers[0].kill();
   await server.stop(); // Nobody answers, and it ends all the same.
+});
+
+test('two Weirs with the same store: one has the sink, the other says so and leaves it alone', { timeout: 300_000 }, async (t) => {
+  const kafka = await startKafka(t, { brokers: 1 });
+  if (!kafka) return;
+  const config = configFor(t, kafka), dirs = [tempDir(t), join(tempDir(t), 'copy')];
+  const before = await startWeir(t, { data: dirs[0], config });
+  await post(before, 0, 100);
+  await delivered(t, kafka, 'shop.notifications', 100);
+  await before.stop();
+  cpSync(dirs[0], dirs[1], { recursive: true });
+
+  const servers = [];
+  for (const data of dirs) servers.push(await startWeir(t, { data, config }));
+  const sinkOf = async (server) => (await get(server, '/api/sinks')).json.data[0];
+  const both = () => Promise.all(servers.map(sinkOf));
+  const isOut = ({ state, lastError }) => state === 'holding' && /another Weir with this store has taken over the sink orders/.test(lastError ?? '');
+  let fed = 100;
+  const feed = async () => {
+    for (const server of servers) await post(server, fed, 50);
+    fed += 50;
+  };
+  await eventually(async () => {
+    await feed();
+    return (await both()).filter(isOut).length === 1;
+  }, 'one of them to be shut out', 60_000);
+  const out = (await both()).findIndex(isOut), winner = servers[1 - out];
+  const caughtUp = async () => { const { state, cursor, lastSeq } = await sinkOf(winner); return state === 'running' && cursor === lastSeq; };
+  await feed();
+  await eventually(caughtUp, 'the other one to go on', 60_000);
+  // The one that is out tries again and again, and takes nothing away.
+  const { lastFailedAt } = await sinkOf(winner);
+  const { lastFailedAt: tried } = (await both())[out];
+  for (const end = Date.now() + 10_000; Date.now() < end; await sleep(200)) await feed();
+  await eventually(caughtUp, 'the other one to go on', 60_000);
+  assert.equal((await sinkOf(winner)).lastFailedAt, lastFailedAt, 'nobody has disturbed it');
+  const still = (await both())[out];
+  assert.ok(isOut(still), JSON.stringify(still));
+  assert.notEqual(still.lastFailedAt, tried, 'it has looked since');
+  // Once the other one is gone, a restart takes over.
+  await winner.stop();
+  await servers[out].stop();
+  const again = await startWeir(t, { data: dirs[out], config });
+  await post(again, fed, 50);
+  await eventually(async () => { const { state, lag } = await sinkOf(again); return state === 'running' && lag === 0; }, 'the one that was out to go on', 60_000);
+  checkNotifications(await delivered(t, kafka, 'shop.notifications', fed + 50), fed + 50);
 });
