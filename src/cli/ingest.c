@@ -12,7 +12,7 @@ enum { PROBLEMS_SHOWN_MAX = 10, ERRORS_BYTES_MAX = 1 << 16, RAW_SHOWN_BYTES_MAX 
 
 typedef struct Ingest {
     const Args *args;
-    IngestFormat format;
+    FileFormat format;
     size_t item_bytes_max;
     IngestTarget *target;
     IngestPipeline *pipeline;
@@ -121,24 +121,24 @@ static Status commit_batch(Ingest *ingest, uint64_t bytes_read, Error *reterr)
     return next_batch(ingest, reterr);
 }
 
-static Status reject_item(Ingest *ingest, const char *file, const IngestItem *item, Error *reterr)
+static Status reject_item(Ingest *ingest, const char *file, const FileItem *item, Error *reterr)
 {
     IngestEntry entry = {file, item->line, item->raw, OUTCOME_REJECTED, buf_str(&ingest->errors)};
     return count_entry(ingest, &entry, reterr);
 }
 
 /* Adds to the batch, or to the next one when this one is full. */
-static Status take_item(Ingest *ingest, IngestReader *reader, const char *file, const IngestItem *item, Error *reterr)
+static Status take_item(Ingest *ingest, FileReader *reader, const char *file, const FileItem *item, Error *reterr)
 {
     buf_reset(&ingest->errors);
     if (item->too_long) {
         ingest_put_error(&ingest->errors, "the line is too long");
         return reject_item(ingest, file, item, reterr);
     }
-    IngestFormat format = ingest_reader_format(reader);
+    FileFormat format = file_reader_format(reader);
     Status status = ingest->target->add(ingest->target, ingest->batch, item, format, &ingest->errors);
     if (status == STATUS_BUSY) {
-        if ((status = commit_batch(ingest, ingest_reader_bytes_read(reader), reterr)) != STATUS_OK) {
+        if ((status = commit_batch(ingest, file_reader_bytes_read(reader), reterr)) != STATUS_OK) {
             return status;
         }
         buf_reset(&ingest->errors);
@@ -154,7 +154,7 @@ static Status take_item(Ingest *ingest, IngestReader *reader, const char *file, 
     return STATUS_OK;
 }
 
-static Status take_header(Ingest *ingest, const char *file, const IngestItem *item, Error *reterr)
+static Status take_header(Ingest *ingest, const char *file, const FileItem *item, Error *reterr)
 {
     char *copy = malloc(item->raw.len + 1); /* which may hold a NUL */
     if (copy) {
@@ -171,16 +171,16 @@ static Status take_header(Ingest *ingest, const char *file, const IngestItem *it
     return status == STATUS_OK ? STATUS_OK : error_prefix(reterr, "%s:%llu", file, (unsigned long long)item->line);
 }
 
-static Status take_items(Ingest *ingest, IngestReader *reader, const char *file, Error *reterr)
+static Status take_items(Ingest *ingest, FileReader *reader, const char *file, Error *reterr)
 {
     Status status;
     for (uint64_t items = 0;; items++) {
-        IngestItem item;
+        FileItem item;
         bool end;
-        if ((status = ingest_reader_next(reader, &item, &end, reterr)) != STATUS_OK || end) {
+        if ((status = file_reader_next(reader, &item, &end, reterr)) != STATUS_OK || end) {
             return status;
         }
-        bool is_header = items == 0 && ingest_reader_format(reader) == INGEST_CSV;
+        bool is_header = items == 0 && file_reader_format(reader) == FILE_FORMAT_CSV;
         status = is_header ? take_header(ingest, file, &item, reterr) : take_item(ingest, reader, file, &item, reterr);
         if (status != STATUS_OK) {
             return status;
@@ -190,13 +190,13 @@ static Status take_items(Ingest *ingest, IngestReader *reader, const char *file,
 
 static Status take_file(Ingest *ingest, const char *path, Error *reterr)
 {
-    IngestReader *reader = NULL;
-    Status status = ingest_reader_open(path, ingest->format, ingest->item_bytes_max, &reader, reterr);
+    FileReader *reader = NULL;
+    Status status = file_reader_open(path, ingest->format, ingest->item_bytes_max, &reader, reterr);
     if (status == STATUS_OK) {
         status = take_items(ingest, reader, strcmp(path, "-") == 0 ? "standard input" : path, reterr);
-        ingest->bytes_before += ingest_reader_bytes_read(reader);
+        ingest->bytes_before += file_reader_bytes_read(reader);
     }
-    ingest_reader_close(reader);
+    file_reader_close(reader);
     return status;
 }
 
@@ -283,12 +283,14 @@ static int print_summary(const Ingest *ingest, const Error *error)
 
 /* ---- Setting up ---------------------------------------------------------------------------------------------------- */
 
-static Status read_format(const Args *args, IngestFormat *ret_format, Error *reterr)
+static Status read_format(const Args *args, FileFormat *ret_format, Error *reterr)
 {
-    static const char *const names[] = {
-        [INGEST_AUTO] = "auto", [INGEST_NDJSON] = "ndjson", [INGEST_JSON] = "json", [INGEST_CSV] = "csv"};
+    static const char *const names[] = {[FILE_FORMAT_AUTO] = "auto",
+                                        [FILE_FORMAT_NDJSON] = "ndjson",
+                                        [FILE_FORMAT_JSON] = "json",
+                                        [FILE_FORMAT_CSV] = "csv"};
     const char *given = args_text(args, "format");
-    for (IngestFormat format = INGEST_AUTO; format <= INGEST_CSV; format++) {
+    for (FileFormat format = FILE_FORMAT_AUTO; format <= FILE_FORMAT_CSV; format++) {
         if (!given || strcmp(given, names[format]) == 0) {
             *ret_format = format;
             return STATUS_OK;

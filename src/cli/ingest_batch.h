@@ -3,8 +3,8 @@
 #ifndef WEIR_CLI_INGEST_BATCH_H
 #define WEIR_CLI_INGEST_BATCH_H
 
-#include "cli/ingest_reader.h"
 #include "engine.h"
+#include "intake/file_reader.h"
 
 enum {
     INGEST_BATCH_RECORDS_MAX = 16384,
@@ -36,7 +36,7 @@ typedef struct IngestBatch {
 typedef struct IngestTarget {
     /* Adds a record to the batch, on the reading thread. REFUSED: this one cannot be taken in; `errors` says why, as in an entry.
      * BUSY: the batch is full; commit it and add again. */
-    Status (*add)(struct IngestTarget *target, IngestBatch *batch, const IngestItem *item, IngestFormat format,
+    Status (*add)(struct IngestTarget *target, IngestBatch *batch, const FileItem *item, FileFormat format,
                   Buf *errors);
     /* Has the batch committed and fills kind and errors of its entries, on the committing thread. Anything but OK ends the
      * whole: nothing more can be taken in. */
@@ -64,7 +64,7 @@ void ingest_put_error(Buf *errors, const char *problem);
 /* The errors of a conflict: {"value":["is not what is stored under this id"]}. */
 void ingest_put_differs(Buf *errors, uint32_t differs);
 /* Makes room for one more entry and fills its place and raw text; false when the batch is full. */
-bool ingest_batch_begin_entry(IngestBatch *batch, const IngestItem *item);
+bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item);
 
 /* ---- The threads ---------------------------------------------------------------------------------------------------- */
 

@@ -99,7 +99,7 @@ void ingest_batch_reset(IngestBatch *batch)
     batch->count = 0;
 }
 
-bool ingest_batch_begin_entry(IngestBatch *batch, const IngestItem *item)
+bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item)
 {
     if (batch->count == INGEST_BATCH_RECORDS_MAX || batch->arena.taken > INGEST_BATCH_BYTES_MAX / 2) {
         return false;

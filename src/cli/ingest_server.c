@@ -79,7 +79,7 @@ static Status put_json(IngestBatch *batch, Str raw, Buf *errors)
     return STATUS_OK;
 }
 
-static Status add(IngestTarget *base, IngestBatch *batch, const IngestItem *item, IngestFormat format, Buf *errors)
+static Status add(IngestTarget *base, IngestBatch *batch, const FileItem *item, FileFormat format, Buf *errors)
 {
     ServerTarget *target = (ServerTarget *)base;
     size_t before = batch->body.len;
@@ -87,7 +87,7 @@ static Status add(IngestTarget *base, IngestBatch *batch, const IngestItem *item
         return STATUS_BUSY;
     }
     Status status =
-        format == INGEST_CSV ? put_csv(target, batch, item->raw, errors) : put_json(batch, item->raw, errors);
+        format == FILE_FORMAT_CSV ? put_csv(target, batch, item->raw, errors) : put_json(batch, item->raw, errors);
     buf_put_char(&batch->body, '\n');
     status = status == STATUS_OK && batch->body.failed ? STATUS_BUSY : status;
     if (status == STATUS_OK) {

@@ -57,7 +57,7 @@ static Status parse_json(StoreTarget *target, IngestBatch *batch, Str text, Reco
     return status;
 }
 
-static Status add(IngestTarget *base, IngestBatch *batch, const IngestItem *item, IngestFormat format, Buf *errors)
+static Status add(IngestTarget *base, IngestBatch *batch, const FileItem *item, FileFormat format, Buf *errors)
 {
     StoreTarget *target = (StoreTarget *)base;
     RecordProblems problems;
@@ -66,8 +66,8 @@ static Status add(IngestTarget *base, IngestBatch *batch, const IngestItem *item
     if (!ingest_batch_begin_entry(batch, item) || !(text = copy_to_parse(batch, item->raw)).ptr) {
         return STATUS_BUSY;
     }
-    Status status = format == INGEST_CSV ? parse_csv(target, text, record, &problems, errors)
-                                         : parse_json(target, batch, text, record, &problems, errors);
+    Status status = format == FILE_FORMAT_CSV ? parse_csv(target, text, record, &problems, errors)
+                                              : parse_json(target, batch, text, record, &problems, errors);
     batch->count += status == STATUS_OK;
     return status;
 }

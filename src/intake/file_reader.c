@@ -1,65 +1,72 @@
-#include "cli/ingest_reader.h"
+#include "intake/file_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
+#include "intake/file_text.h"
 #include "record/record_json.h"
 
 enum { READ_BYTES = 1 << 18, SHOWN_BYTES_MAX = 200, AT_END = -1 };
 
 typedef enum JsonState { JSON_BEGIN, JSON_ARRAY_FIRST, JSON_ARRAY_NEXT, JSON_SEQUENCE, JSON_DONE } JsonState;
 
-struct IngestReader {
+struct FileReader {
     const char *name; /* for messages */
-    int fd;
-    IngestFormat format;
+    FileText *file;
+    FileFormat format;
     size_t item_bytes_max;
     char *text; /* owns */
     size_t capacity, at, end;
-    bool ended;    /* the file is read to its end */
-    uint64_t line; /* of the byte at `at` */
-    uint64_t bytes_read;
+    bool begun;
+    bool ended;         /* the file is read to its end */
+    uint64_t line;      /* of the byte at `at` */
+    uint64_t text_read; /* bytes of the text, up to `end` */
     JsonState json;
+    FilePosition position;
+    Str header;                  /* owns */
     char shown[SHOWN_BYTES_MAX]; /* the beginning of a line that was too long */
 };
 
-static IngestFormat format_of_name(const char *path)
+static FileFormat format_of_name(const char *path)
 {
     static const struct {
         const char *ending;
-        IngestFormat format;
-    } endings[] = {{".ndjson", INGEST_NDJSON}, {".jsonl", INGEST_NDJSON}, {".json", INGEST_JSON}, {".csv", INGEST_CSV}};
-    Str name = str_from(path);
+        FileFormat format;
+    } endings[] = {{".ndjson", FILE_FORMAT_NDJSON},
+                   {".jsonl", FILE_FORMAT_NDJSON},
+                   {".json", FILE_FORMAT_JSON},
+                   {".csv", FILE_FORMAT_CSV}};
+    Str name = file_text_bare_name(str_from(path));
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         Str ending = str_from(endings[i].ending);
         if (name.len > ending.len && str_equal_nocase((Str){name.ptr + name.len - ending.len, ending.len}, ending)) {
             return endings[i].format;
         }
     }
-    return INGEST_AUTO;
+    return FILE_FORMAT_AUTO;
 }
 
-Status ingest_reader_open(const char *path, IngestFormat format, size_t item_bytes_max, IngestReader **ret_reader,
-                          Error *reterr)
+Status file_reader_open_fd(int fd, const char *name, FileFormat format, size_t item_bytes_max, FileReader **ret_reader,
+                           Error *reterr)
 {
-    bool is_input = strcmp(path, "-") == 0;
-    int fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return error_set(reterr, STATUS_REFUSED, "%s cannot be opened: %s", path, strerror(errno));
+    FileText *file = NULL;
+    Status status = file_text_open(fd, name, &file, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
-    IngestReader *reader = calloc(1, sizeof *reader);
+    FileReader *reader = calloc(1, sizeof *reader);
     size_t capacity = item_bytes_max + READ_BYTES;
     if (!reader || !(reader->text = malloc(capacity))) {
         free(reader);
-        if (!is_input) {
-            close(fd);
-        }
-        return error_set(reterr, STATUS_BUSY, "no memory to read %s", path);
+        file_text_close(file);
+        return error_set(reterr, STATUS_BUSY, "no memory to read %s", name);
     }
-    reader->name = is_input ? "standard input" : path;
-    reader->fd = fd;
-    reader->format = format == INGEST_AUTO ? format_of_name(path) : format;
+    reader->name = name;
+    reader->file = file;
+    reader->format = format == FILE_FORMAT_AUTO ? format_of_name(name) : format;
     reader->item_bytes_max = item_bytes_max;
     reader->capacity = capacity;
     reader->line = 1;
@@ -67,53 +74,69 @@ Status ingest_reader_open(const char *path, IngestFormat format, size_t item_byt
     return STATUS_OK;
 }
 
-void ingest_reader_close(IngestReader *reader)
+Status file_reader_open(const char *path, FileFormat format, size_t item_bytes_max, FileReader **ret_reader,
+                        Error *reterr)
+{
+    bool is_input = strcmp(path, "-") == 0;
+    int fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set(reterr, STATUS_REFUSED, "%s cannot be opened: %s", path, strerror(errno));
+    }
+    return file_reader_open_fd(fd, is_input ? "standard input" : path, format, item_bytes_max, ret_reader, reterr);
+}
+
+void file_reader_close(FileReader *reader)
 {
     if (reader) {
-        if (reader->fd != STDIN_FILENO) {
-            close(reader->fd);
-        }
+        file_text_close(reader->file);
+        free((char *)(uintptr_t)reader->header.ptr);
         free(reader->text);
         free(reader);
     }
 }
 
-IngestFormat ingest_reader_format(const IngestReader *reader) { return reader->format; }
+FileFormat file_reader_format(const FileReader *reader) { return reader->format; }
 
-uint64_t ingest_reader_bytes_read(const IngestReader *reader) { return reader->bytes_read; }
+uint64_t file_reader_bytes_read(const FileReader *reader) { return file_text_bytes_read(reader->file); }
 
-static Status refuse(const IngestReader *reader, uint64_t line, const char *what, Error *reterr)
+Str file_reader_header(const FileReader *reader) { return reader->header; }
+
+Str file_reader_rest(const FileReader *reader) { return (Str){reader->text + reader->at, reader->end - reader->at}; }
+
+uint64_t file_reader_line(const FileReader *reader) { return reader->line; }
+
+void file_reader_position(const FileReader *reader, FilePosition *ret_position) { *ret_position = reader->position; }
+
+static Status refuse(const FileReader *reader, uint64_t line, const char *what, Error *reterr)
 {
     return error_set(reterr, STATUS_REFUSED, "%s:%llu: %s", reader->name, (unsigned long long)line, what);
 }
 
 /* Reads more behind what is there, which moves to the front; callers keep offsets from `at`. There is always room, since no item
  * of more than item_bytes_max is kept. */
-static Status fill(IngestReader *reader, Error *reterr)
+static Status fill(FileReader *reader, Error *reterr)
 {
     if (reader->at > 0) {
         memmove(reader->text, reader->text + reader->at, reader->end - reader->at);
         reader->end -= reader->at;
         reader->at = 0;
     }
-    ssize_t got;
-    do {
-        got = read(reader->fd, reader->text + reader->end, reader->capacity - reader->end);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        return error_set(reterr, STATUS_BROKEN, "%s cannot be read: %s", reader->name, strerror(errno));
+    size_t got = 0;
+    Status status =
+        file_text_read(reader->file, reader->text + reader->end, reader->capacity - reader->end, &got, reterr);
+    if (status == STATUS_OK) {
+        reader->ended = got == 0;
+        reader->end += got;
+        reader->text_read += got;
     }
-    reader->ended = got == 0;
-    reader->end += (size_t)got;
-    reader->bytes_read += (uint64_t)got;
-    return STATUS_OK;
+    return status;
 }
 
-static size_t available(const IngestReader *reader) { return reader->end - reader->at; }
+static size_t available(const FileReader *reader) { return reader->end - reader->at; }
 
-static void take(IngestReader *reader, size_t bytes, size_t raw_bytes, IngestItem *ret_item)
+static void take(FileReader *reader, size_t bytes, size_t raw_bytes, FileItem *ret_item)
 {
-    *ret_item = (IngestItem){.raw = {reader->text + reader->at, raw_bytes}, .line = reader->line};
+    *ret_item = (FileItem){.raw = {reader->text + reader->at, raw_bytes}, .line = reader->line};
     for (size_t i = 0; i < bytes; i++) {
         reader->line += reader->text[reader->at + i] == '\n';
     }
@@ -125,11 +148,11 @@ static void take(IngestReader *reader, size_t bytes, size_t raw_bytes, IngestIte
 /* The line that begins at `at`: its length, of which `*bytes` are known to hold no line feed, and that of its line break. False
  * when it goes on behind what was read. A CSV line ends where the reader of its cells says, or a stray quote would swallow the
  * lines behind it. */
-static bool find_line_end(const IngestReader *reader, size_t *bytes, size_t *break_bytes)
+static bool find_line_end(const FileReader *reader, size_t *bytes, size_t *break_bytes)
 {
     const char *text = reader->text + reader->at;
     size_t len = available(reader);
-    if (reader->format == INGEST_CSV) {
+    if (reader->format == FILE_FORMAT_CSV) {
         return len > 0 && csv_line_measure((Str){text, len}, reader->ended, bytes, break_bytes);
     }
     const char *end = *bytes < len ? memchr(text + *bytes, '\n', len - *bytes) : NULL;
@@ -139,7 +162,7 @@ static bool find_line_end(const IngestReader *reader, size_t *bytes, size_t *bre
 }
 
 /* Forgets the rest of a line that is too long, however long it is. */
-static Status skip_line(IngestReader *reader, Error *reterr)
+static Status skip_line(FileReader *reader, Error *reterr)
 {
     for (;;) {
         char *text = reader->text + reader->at;
@@ -156,17 +179,17 @@ static Status skip_line(IngestReader *reader, Error *reterr)
     }
 }
 
-static Status take_long_line(IngestReader *reader, IngestItem *ret_item, Error *reterr)
+static Status take_long_line(FileReader *reader, FileItem *ret_item, Error *reterr)
 {
-    if (reader->format == INGEST_CSV) {
+    if (reader->format == FILE_FORMAT_CSV) {
         return refuse(reader, reader->line, "a line is too long; is a quote never closed?", reterr);
     }
     memcpy(reader->shown, reader->text + reader->at, SHOWN_BYTES_MAX);
-    *ret_item = (IngestItem){.raw = {reader->shown, SHOWN_BYTES_MAX}, .line = reader->line, .too_long = true};
+    *ret_item = (FileItem){.raw = {reader->shown, SHOWN_BYTES_MAX}, .line = reader->line, .too_long = true};
     return skip_line(reader, reterr);
 }
 
-static Status next_line(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
+static Status next_line(FileReader *reader, FileItem *ret_item, bool *ret_end, Error *reterr)
 {
     size_t bytes = 0, break_bytes = 0;
     for (;;) {
@@ -195,7 +218,7 @@ static Status next_line(IngestReader *reader, IngestItem *ret_item, bool *ret_en
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 /* The next byte that is not white space, without taking it; AT_END behind the last. (A NUL is a byte like any other.) */
-static Status peek(IngestReader *reader, int *ret_byte, Error *reterr)
+static Status peek(FileReader *reader, int *ret_byte, Error *reterr)
 {
     for (;;) {
         while (reader->at < reader->end && is_space(reader->text[reader->at])) {
@@ -220,7 +243,7 @@ typedef struct JsonScan {
 
 /* Goes on from where it stopped; true when the value is complete. Anything that is not an object, array or string ends
  * where white space or punctuation does. */
-static bool scan_value(const IngestReader *reader, JsonScan *scan)
+static bool scan_value(const FileReader *reader, JsonScan *scan)
 {
     const char *text = reader->text + reader->at;
     for (size_t len = available(reader); scan->scanned < len; scan->scanned++) {
@@ -248,13 +271,13 @@ static bool scan_value(const IngestReader *reader, JsonScan *scan)
     return reader->ended && scan->depth == 0 && !scan->in_string && scan->scanned > 0;
 }
 
-static Status refuse_long_value(const IngestReader *reader, Error *reterr)
+static Status refuse_long_value(const FileReader *reader, Error *reterr)
 {
     return refuse(reader, reader->line, "the record that begins here is too long; is a bracket never closed?", reterr);
 }
 
 /* Why a value is not complete, or more of it. */
-static Status go_on_with_value(IngestReader *reader, const JsonScan *scan, Error *reterr)
+static Status go_on_with_value(FileReader *reader, const JsonScan *scan, Error *reterr)
 {
     if (scan->scanned > reader->item_bytes_max) {
         return refuse_long_value(reader, reterr);
@@ -268,7 +291,7 @@ static Status go_on_with_value(IngestReader *reader, const JsonScan *scan, Error
     return fill(reader, reterr);
 }
 
-static Status take_value(IngestReader *reader, IngestItem *ret_item, Error *reterr)
+static Status take_value(FileReader *reader, FileItem *ret_item, Error *reterr)
 {
     JsonScan scan = {0};
     while (!scan_value(reader, &scan)) {
@@ -285,7 +308,7 @@ static Status take_value(IngestReader *reader, IngestItem *ret_item, Error *rete
 }
 
 /* What stands between values: decides whether another one comes. */
-static Status json_begin(IngestReader *reader, int c, bool *ret_end)
+static Status json_begin(FileReader *reader, int c, bool *ret_end)
 {
     reader->json = c == '[' ? JSON_ARRAY_FIRST : JSON_SEQUENCE;
     reader->at += c == '[';
@@ -293,7 +316,7 @@ static Status json_begin(IngestReader *reader, int c, bool *ret_end)
     return STATUS_OK;
 }
 
-static Status json_between(IngestReader *reader, int c, bool *ret_end, Error *reterr)
+static Status json_between(FileReader *reader, int c, bool *ret_end, Error *reterr)
 {
     if (reader->json == JSON_SEQUENCE || reader->json == JSON_DONE) {
         *ret_end = c == AT_END;
@@ -318,7 +341,7 @@ static Status json_between(IngestReader *reader, int c, bool *ret_end, Error *re
     return STATUS_OK;
 }
 
-static Status next_json(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
+static Status next_json(FileReader *reader, FileItem *ret_item, bool *ret_end, Error *reterr)
 {
     for (;;) {
         int c;
@@ -338,45 +361,29 @@ static Status next_json(IngestReader *reader, IngestItem *ret_item, bool *ret_en
 
 /* ---- Either -------------------------------------------------------------------------------------------------------- */
 
-/* gzip (RFC 1952) and Zstandard (RFC 8878), which would be taken for CSV. */
-static bool is_compressed(Str text)
-{
-    return str_starts_with(text, STR("\x1F\x8B")) || str_starts_with(text, STR("\x28\xB5\x2F\xFD"));
-}
-
 /* A byte order mark is no content; the first byte of what follows tells the format where the name did not. */
-static Status begin(IngestReader *reader, Error *reterr)
+static Status begin(FileReader *reader, Error *reterr)
 {
     Status status = STATUS_OK;
     while (status == STATUS_OK && !reader->ended && reader->end < 4) {
         status = fill(reader, reterr);
     }
-    if (status == STATUS_OK && is_compressed((Str){reader->text, reader->end})) {
-        return error_set(reterr, STATUS_REFUSED,
-                         "%s is compressed: unpack it on the way, gunzip -c FILE | weir ingest -", reader->name);
-    }
     if (status == STATUS_OK && str_starts_with((Str){reader->text, reader->end}, STR("\xEF\xBB\xBF"))) {
         reader->at = 3;
     }
     int c = AT_END;
-    if (status == STATUS_OK && reader->format == INGEST_AUTO && (status = peek(reader, &c, reterr)) == STATUS_OK) {
-        reader->format = c == '[' ? INGEST_JSON : c == '{' ? INGEST_NDJSON : INGEST_CSV;
+    if (status == STATUS_OK && reader->format == FILE_FORMAT_AUTO && (status = peek(reader, &c, reterr)) == STATUS_OK) {
+        reader->format = c == '[' ? FILE_FORMAT_JSON : c == '{' ? FILE_FORMAT_NDJSON : FILE_FORMAT_CSV;
     }
+    reader->begun = status == STATUS_OK;
     return status;
 }
 
 static bool is_blank(Str text) { return str_trim(text).len == 0; }
 
-Status ingest_reader_next(IngestReader *reader, IngestItem *ret_item, bool *ret_end, Error *reterr)
+static Status next_full_line(FileReader *reader, FileItem *ret_item, bool *ret_end, Error *reterr)
 {
-    Status status = reader->bytes_read == 0 && !reader->ended ? begin(reader, reterr) : STATUS_OK;
-    *ret_end = false;
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (reader->format == INGEST_JSON) {
-        return next_json(reader, ret_item, ret_end, reterr);
-    }
+    Status status;
     do {
         status = next_line(reader, ret_item, ret_end, reterr);
     } while (status == STATUS_OK && !*ret_end && !ret_item->too_long && is_blank(ret_item->raw));
@@ -385,4 +392,114 @@ Status ingest_reader_next(IngestReader *reader, IngestItem *ret_item, bool *ret_
         ret_item->raw.len--;
     }
     return status;
+}
+
+static Status keep_header(FileReader *reader, Str raw, Error *reterr)
+{
+    char *copy = malloc(raw.len + 1);
+    if (!copy) {
+        return error_set(reterr, STATUS_BUSY, "no memory to read %s", reader->name);
+    }
+    memcpy(copy, raw.ptr, raw.len);
+    reader->header = (Str){copy, raw.len};
+    return STATUS_OK;
+}
+
+/* Only behind an item is a place that everybody finds again. */
+static void note_position(FileReader *reader, Str raw)
+{
+    FilePosition *position = &reader->position;
+    position->format = reader->format;
+    position->offset = reader->text_read - available(reader);
+    position->line = reader->line;
+    position->items++;
+    position->chain = XXH3_64bits_withSeed(raw.ptr, raw.len, position->chain);
+    position->inside = reader->json;
+}
+
+Status file_reader_next(FileReader *reader, FileItem *ret_item, bool *ret_end, Error *reterr)
+{
+    Status status = reader->begun ? STATUS_OK : begin(reader, reterr);
+    *ret_end = false;
+    if (status == STATUS_OK) {
+        status = reader->format == FILE_FORMAT_JSON ? next_json(reader, ret_item, ret_end, reterr)
+                                                    : next_full_line(reader, ret_item, ret_end, reterr);
+    }
+    if (status == STATUS_OK && !*ret_end && reader->format == FILE_FORMAT_CSV && reader->position.items == 0) {
+        status = keep_header(reader, ret_item->raw, reterr);
+    }
+    if (status == STATUS_OK && !*ret_end) {
+        note_position(reader, ret_item->raw);
+    }
+    return status;
+}
+
+/* ---- Going on -------------------------------------------------------------------------------------------------------- */
+
+/* Nothing but where we are is known of what was before. */
+static Status jump(FileReader *reader, const FilePosition *position, Error *reterr)
+{
+    uint64_t ahead = position->offset - (reader->text_read - available(reader));
+    Status status = STATUS_OK;
+    if (ahead <= available(reader)) {
+        reader->at += (size_t)ahead;
+    } else {
+        status = file_text_skip(reader->file, ahead - available(reader), reterr);
+        reader->at = reader->end = 0;
+        reader->text_read = position->offset;
+    }
+    reader->line = position->line;
+    reader->json = (JsonState)position->inside;
+    reader->position = *position;
+    return status;
+}
+
+static bool is_same(const FilePosition *a, const FilePosition *b)
+{
+    return a->format == b->format && a->offset == b->offset && a->line == b->line && a->items == b->items &&
+           a->chain == b->chain && a->inside == b->inside;
+}
+
+static Status walk(FileReader *reader, const FilePosition *position, bool *ret_there, Error *reterr)
+{
+    FileItem item;
+    bool end = false;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && !end && reader->position.offset < position->offset) {
+        status = file_reader_next(reader, &item, &end, reterr);
+    }
+    *ret_there = status == STATUS_OK && is_same(&reader->position, position);
+    return status;
+}
+
+static bool is_sound(const FileReader *reader, const FilePosition *position)
+{
+    return position->format == reader->format && position->inside <= JSON_DONE &&
+           position->offset >= reader->text_read - available(reader) && position->items >= reader->position.items;
+}
+
+static Status go_to(FileReader *reader, const FilePosition *position, bool unchanged, bool *ret_there, Error *reterr)
+{
+    FileItem item;
+    bool end = false;
+    Status status = begin(reader, reterr);
+    if (status == STATUS_OK && reader->format == FILE_FORMAT_CSV) {
+        status = file_reader_next(reader, &item, &end, reterr);
+    }
+    *ret_there = status == STATUS_OK && !end && is_sound(reader, position);
+    if (!*ret_there) {
+        return status;
+    }
+    return unchanged ? jump(reader, position, reterr) : walk(reader, position, ret_there, reterr);
+}
+
+Status file_reader_resume(FileReader *reader, const FilePosition *position, bool unchanged, bool *ret_there,
+                          Error *reterr)
+{
+    Error error;
+    *ret_there = true;
+    Status status = position->items > 0 ? go_to(reader, position, unchanged, ret_there, &error) : STATUS_OK;
+    *ret_there = *ret_there && status == STATUS_OK;
+    /* Whoever reads from the beginning finds what is wrong. */
+    return status == STATUS_OK || status == STATUS_REFUSED ? STATUS_OK : error_set(reterr, status, "%s", error.message);
 }

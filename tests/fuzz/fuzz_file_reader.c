@@ -1,4 +1,4 @@
-/* What `weir ingest` cuts a file into: the same whether it is read at once or in pieces, and nothing of the file lost.
+/* What a file is cut into: the same whether it is read at once, in pieces or by two readers in turn, and nothing of the file lost.
  *
  * The first byte chooses the format and the longest item, the second how the file is cut into pieces. */
 #include "memory_file.h"
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <yyjson.h>
 
-#include "cli/ingest_reader.h"
+#include "intake/file_reader.h"
 #include "record/record_json.h"
 
 enum { ITEMS_MAX = 4200, PIECES_MAX = 64 };
@@ -20,25 +20,25 @@ typedef struct Item {
 /* What a reader made of a file. */
 typedef struct Cut {
     Status status;
-    IngestFormat format;
+    FileFormat format;
     uint64_t bytes_read;
     size_t count;
     Item items[ITEMS_MAX];
     Buf text;
 } Cut;
 
-static void read_all(const char *path, IngestFormat format, size_t item_bytes_max, Cut *cut)
+static void read_all(const char *path, FileFormat format, size_t item_bytes_max, Cut *cut)
 {
-    IngestReader *reader;
+    FileReader *reader;
     Error error = {0};
     bool end = false;
     cut->count = 0;
     cut->text.len = 0;
-    cut->status = ingest_reader_open(path, format, item_bytes_max, &reader, &error);
+    cut->status = file_reader_open(path, format, item_bytes_max, &reader, &error);
     PROMISE(cut->status == STATUS_OK);
     while (cut->status == STATUS_OK) {
-        IngestItem item;
-        cut->status = ingest_reader_next(reader, &item, &end, &error);
+        FileItem item;
+        cut->status = file_reader_next(reader, &item, &end, &error);
         if (cut->status != STATUS_OK || end) {
             break;
         }
@@ -47,16 +47,62 @@ static void read_all(const char *path, IngestFormat format, size_t item_bytes_ma
         buf_put(&cut->text, item.raw);
     }
     PROMISE(cut->status == STATUS_OK || (cut->status == STATUS_REFUSED && error.message[0]));
-    cut->format = ingest_reader_format(reader);
-    cut->bytes_read = ingest_reader_bytes_read(reader);
-    ingest_reader_close(reader);
+    cut->format = file_reader_format(reader);
+    cut->bytes_read = file_reader_bytes_read(reader);
+    file_reader_close(reader);
+}
+
+/* ---- In turn: another reader goes on behind item `count` ------------------------------------------------------------- */
+
+static FileReader *open_again(const char *path, FileFormat format, size_t item_bytes_max)
+{
+    FileReader *reader;
+    Error error;
+    PROMISE(file_reader_open(path, format, item_bytes_max, &reader, &error) == STATUS_OK);
+    return reader;
+}
+
+static void read_rest(FileReader *reader, size_t count, const Cut *whole)
+{
+    FileItem item;
+    Error error;
+    bool end = false;
+    Status status = STATUS_OK;
+    while ((status = file_reader_next(reader, &item, &end, &error)) == STATUS_OK && !end) {
+        PROMISE(count < whole->count);
+        const Item *expected = &whole->items[count++];
+        PROMISE(item.line == expected->line && item.too_long == expected->too_long);
+        PROMISE(str_equal(item.raw, (Str){whole->text.ptr + expected->at, expected->len}));
+    }
+    PROMISE(count == whole->count && status == whole->status);
+}
+
+static void check_turns(const char *path, FileFormat format, size_t item_bytes_max, size_t count, const Cut *whole)
+{
+    FileReader *reader = open_again(path, format, item_bytes_max);
+    FilePosition position;
+    FileItem item;
+    Error error;
+    bool end, there = false;
+    for (size_t i = 0; i < count; i++) {
+        PROMISE(file_reader_next(reader, &item, &end, &error) == STATUS_OK && !end);
+    }
+    file_reader_position(reader, &position);
+    PROMISE(position.items == count);
+    file_reader_close(reader);
+    for (int unchanged = 0; unchanged <= 1; unchanged++) {
+        reader = open_again(path, format, item_bytes_max);
+        PROMISE(file_reader_resume(reader, &position, unchanged, &there, &error) == STATUS_OK && there);
+        read_rest(reader, count, whole);
+        file_reader_close(reader);
+    }
 }
 
 static Str item_text(const Cut *cut, size_t i) { return (Str){cut->text.ptr + cut->items[i].at, cut->items[i].len}; }
 
 /* ---- In pieces: standard input is a socket that keeps them apart ----------------------------------------------------- */
 
-static void read_pieces(Str text, size_t piece, IngestFormat format, size_t item_bytes_max, Cut *cut)
+static void read_pieces(Str text, size_t piece, FileFormat format, size_t item_bytes_max, Cut *cut)
 {
     int pair[2];
     PROMISE(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0 && dup2(pair[0], STDIN_FILENO) == STDIN_FILENO);
@@ -206,18 +252,18 @@ static uint64_t skip_first_lines(Str *text)
     return lines;
 }
 
-static void check_cut(Str text, IngestFormat format, size_t item_bytes_max, const Cut *cut)
+static void check_cut(Str text, FileFormat format, size_t item_bytes_max, const Cut *cut)
 {
     bool is_compressed = str_starts_with(text, STR("\x1F\x8B")) || str_starts_with(text, STR("\x28\xB5\x2F\xFD"));
     if (str_starts_with(text, STR("\xEF\xBB\xBF"))) {
         text = (Str){text.ptr + 3, text.len - 3};
     }
-    uint64_t skipped = format == INGEST_AUTO ? skip_first_lines(&text) : 0;
+    uint64_t skipped = format == FILE_FORMAT_AUTO ? skip_first_lines(&text) : 0;
     if (is_compressed) {
-        PROMISE(cut->status == STATUS_REFUSED && cut->count == 0);
-    } else if (cut->format == INGEST_NDJSON) {
+        PROMISE(cut->bytes_read > 0);
+    } else if (cut->format == FILE_FORMAT_NDJSON) {
         check_ndjson(text, skipped, item_bytes_max, cut);
-    } else if (cut->format == INGEST_CSV) {
+    } else if (cut->format == FILE_FORMAT_CSV) {
         check_csv(text, item_bytes_max, cut);
     } else {
         check_json_array(text, item_bytes_max, cut);
@@ -232,7 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const size_t longest[] = {200, 1000, 100000};
     static Cut whole, pieces;
     uint8_t choice = fuzz_take(&data, &size), piece = fuzz_take(&data, &size);
-    IngestFormat format = (IngestFormat)(choice % 4);
+    FileFormat format = (FileFormat)(choice % 4);
     size_t item_bytes_max = longest[choice / 4 % 3];
     buf_init(&whole.text, 1 << 20);
     buf_init(&pieces.text, 1 << 20);
@@ -241,6 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_same(&whole, &pieces);
     check_cut((Str){(const char *)data, size}, format, item_bytes_max, &whole);
     PROMISE(whole.status != STATUS_OK || whole.bytes_read == size);
+    check_turns(memory_file(data, size), format, item_bytes_max, whole.count ? 1 + piece % whole.count : 0, &whole);
     buf_release(&whole.text);
     buf_release(&pieces.text);
     return 0;
