@@ -327,6 +327,7 @@ static void test_resume_json(void **state)
     write_text("[{\"a\":1},\n{\"b\":2} , 3]\n");
     FilePosition position = position_behind(FILE_FORMAT_JSON, 2);
     FilePosition last = position_behind(FILE_FORMAT_JSON, 3);
+    assert_true(last.items == 3 && last.offset > position.offset);
     for (int unchanged = 0; unchanged <= 1; unchanged++) {
         FileReader *reader = resume(FILE_FORMAT_JSON, &position, unchanged, true);
         next_is(reader, "3", 2);
@@ -344,6 +345,7 @@ static void test_resume_changed(void **state)
     (void)state;
     write_text("{1}\n{2}\n{3}");
     FilePosition middle = position_behind(FILE_FORMAT_NDJSON, 2), last = position_behind(FILE_FORMAT_NDJSON, 3);
+    assert_true(middle.chain != last.chain);
     write_text("{1}\n{2}\n{3}\n{4}\n");
     FileReader *reader = resume(FILE_FORMAT_NDJSON, &middle, false, true);
     next_is(reader, "{3}", 3);
