@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "base/base64.h"
+
 enum {
     DIGEST_BYTES = 32,
     ENCODED_KEY_BYTES_MAX = (SIGN_KEY_BYTES_MAX + 2) / 3 * 4,
@@ -16,26 +18,6 @@ struct Signer {
     EVP_MAC_CTX *contexts[SIGN_SECRETS_MAX];
     size_t count;
 };
-
-/* The library takes white space and loose ends that others do not, so what it made of the text has to be the text again. Returns
- * the key's length, 0 for what is no base64. `encoded` has at most ENCODED_KEY_BYTES_MAX bytes. */
-static size_t decode_key(Str encoded, uint8_t ret_key[ENCODED_KEY_BYTES_MAX])
-{
-    uint8_t again[ENCODED_KEY_BYTES_MAX + 1];
-    int padded = EVP_DecodeBlock(ret_key, (const uint8_t *)encoded.ptr, (int)encoded.len);
-    size_t padding = 0;
-    while (padding < encoded.len && padding < 2 && encoded.ptr[encoded.len - 1 - padding] == '=') {
-        padding++;
-    }
-    if (padded < (int)padding || encoded.len % 4 != 0) {
-        return 0;
-    }
-    size_t len = (size_t)padded - padding;
-    int again_len = EVP_EncodeBlock(again, ret_key, (int)len);
-    bool same = str_equal((Str){(const char *)again, (size_t)again_len}, encoded);
-    OPENSSL_cleanse(again, sizeof again);
-    return same ? len : 0;
-}
 
 static Status key_context(const uint8_t *key, size_t len, EVP_MAC_CTX **ret_context, Error *reterr)
 {
@@ -63,8 +45,7 @@ static Status add_secret(Signer *signer, Str secret, Error *reterr)
     uint8_t key[ENCODED_KEY_BYTES_MAX];
     size_t len = 0;
     if (encoded.len <= ENCODED_KEY_BYTES_MAX) {
-        len = encoded.len > 0 ? decode_key(encoded, key) : 0;
-        if (len == 0) {
+        if (!base64_decode(encoded, key, &len) || len == 0) {
             return error_set(reterr, STATUS_REFUSED, "has a secret that is no base64 after whsec_");
         }
     }
