@@ -1,4 +1,5 @@
 /* Dead letters: what was given up, of every stage; tried again or discarded through the processor. */
+#include "base/base64.h"
 #include "http/json_body.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
@@ -9,10 +10,12 @@ enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, RETRY_DEFAULT = 1000, RETRY_MAX = ST
 typedef struct LettersCall {
     Request *request;
     DeadLetterFilter filter; /* texts in the request's arena or body */
+    Str sink, source;        /* what `filter` has as the origin */
     uint64_t limit, limit_max;
     bool dry_run;
+    Str raw, encoded; /* what a letter's bytes are from now on; empty: as they were */
     /* Of a page, and of counting. */
-    uint64_t count;
+    uint64_t count, looked_at;
     int64_t last; /* the id that was looked at last */
     bool more;
     /* Of a single one. */
@@ -33,7 +36,7 @@ static void release(Request *request)
 /* NULL when an answer was said. */
 static LettersCall *begin(Request *request)
 {
-    enum { TEXT_BYTES_MAX = 32 << 20 };
+    enum { TEXT_BYTES_MAX = 63 << 20 };
     LettersCall *call = ARENA_NEW(&request->arena, LettersCall);
     if (!call) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
@@ -86,7 +89,14 @@ static const char *read_sink(void *self, const char *name, yyjson_val *value)
 {
     LettersCall *call = self;
     (void)name;
-    return field_text(value, &call->filter.origin) ? NULL : "must be the name of a sink";
+    return field_text(value, &call->sink) ? NULL : "must be the name of a sink";
+}
+
+static const char *read_source(void *self, const char *name, yyjson_val *value)
+{
+    LettersCall *call = self;
+    (void)name;
+    return field_text(value, &call->source) ? NULL : "must be the name of a source";
 }
 
 static const char *read_limit(void *self, const char *name, yyjson_val *value)
@@ -118,12 +128,22 @@ static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
     return field_bool(value, &call->dry_run) ? NULL : "must be true or false";
 }
 
-/* A sink's name is where deliveries come from; elsewhere the same text would mean something else. */
-static void finish_filter(LettersCall *call)
+/* A sink's name is where deliveries come from, a source's where intake does. False, and a 422 is said, for what cannot be both. */
+static bool finish_filter(Request *request, LettersCall *call)
 {
-    if (call->filter.origin.len && call->filter.stage < 0) {
-        call->filter.stage = DEAD_LETTER_DELIVERY;
+    int stage = call->sink.len ? DEAD_LETTER_DELIVERY : call->source.len ? DEAD_LETTER_INTAKE : call->filter.stage;
+    if (call->sink.len && call->source.len) {
+        request_invalid(request, "source", "must be left out: what comes from a source goes to no sink");
+        return false;
     }
+    if (call->filter.stage >= 0 && call->filter.stage != stage) {
+        request_invalid(request, "stage", "must be %s with the name of a %s", dead_letter_stage_names[stage],
+                        call->sink.len ? "sink" : "source");
+        return false;
+    }
+    call->filter.stage = stage;
+    call->filter.origin = call->sink.len ? call->sink : call->source;
+    return true;
 }
 
 /* ---- A page -------------------------------------------------------------------------------------------------------- */
@@ -176,11 +196,8 @@ static void say_list(Request *request)
 
 void dead_letters_list(Request *request)
 {
-    static const Field fields[] = {{"stage", read_stage},
-                                   {"state", read_state},
-                                   {"sink", read_sink},
-                                   {"limit", read_limit},
-                                   {"cursor", read_cursor}};
+    static const Field fields[] = {{"stage", read_stage},   {"state", read_state}, {"sink", read_sink},
+                                   {"source", read_source}, {"limit", read_limit}, {"cursor", read_cursor}};
     LettersCall *call = begin(request);
     if (!call) {
         return;
@@ -188,8 +205,8 @@ void dead_letters_list(Request *request)
     call->filter.state = DEAD_LETTER_OPEN;
     call->limit = PAGE_DEFAULT;
     call->limit_max = PAGE_MAX;
-    if (request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call)) {
-        finish_filter(call);
+    if (request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call) &&
+        finish_filter(request, call)) {
         request_run(request, list_step, say_list);
     }
 }
@@ -318,11 +335,22 @@ void dead_letters_get(Request *request)
 static void submit(Request *request, DeadLetterAction action, RequestThen *then)
 {
     const LettersCall *call = request->state;
-    request->submission.bytes = 1024;
+    request->submission.bytes = 1024 + call->raw.len;
     request->submission.work =
         (Work){.kind = WORK_DEAD_LETTERS,
-               .dead_letters = {.filter = call->filter, .action = action, .limit = call->limit ? call->limit : 1}};
+               .dead_letters = {
+                   .filter = call->filter, .action = action, .limit = call->limit ? call->limit : 1, .raw = call->raw}};
     request_submit(request, then);
+}
+
+/* True when it was done. Those of intake are taken in again at once, those of deliveries by their line. */
+static bool is_retried(Request *request)
+{
+    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+        return false;
+    }
+    intake_look(request_options(request)->intake);
+    return true;
 }
 
 /* False when an answer was said. */
@@ -345,7 +373,11 @@ static void say_accepted(Request *request) { say_letter(request, 202); }
 static void show_again(Request *request)
 {
     LettersCall *call = request->state;
-    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (!is_retried(request)) {
+        return;
+    }
+    if (request->submission.work.dead_letters.count == 0 && call->letter.stage == DEAD_LETTER_INTAKE) {
+        request_problem(request, PROBLEM_CONFLICT, "the dead letter %.*s is not open any more", STR_ARGS(request->id));
         return;
     }
     if (request->submission.work.dead_letters.count == 0) {
@@ -365,19 +397,66 @@ static void retry_found(Request *request)
     if (!is_open(request)) {
         return;
     }
-    if (call->letter.stage != DEAD_LETTER_DELIVERY) {
-        request_problem(request, PROBLEM_CONFLICT,
-                        "the dead letter %.*s is of stage %s, and only deliveries can be "
-                        "tried again",
-                        STR_ARGS(request->id), dead_letter_stage_names[call->letter.stage]);
-        return;
+    if (call->letter.stage == DEAD_LETTER_JOB) {
+        request_problem(request, PROBLEM_CONFLICT, "the dead letter %.*s is of a job, and cannot be tried again",
+                        STR_ARGS(request->id));
+    } else if (call->raw.len && call->letter.stage != DEAD_LETTER_INTAKE) {
+        request_invalid(request, "raw", "must be left out: only what came in can be replaced, not a message");
+    } else {
+        submit(request, DEAD_LETTER_RETRY, show_again);
     }
-    submit(request, DEAD_LETTER_RETRY, show_again);
 }
 
+static const char *read_text(Str *ret_text, yyjson_val *value)
+{
+    *ret_text = (Str){yyjson_get_str(value), yyjson_get_len(value)};
+    return ret_text->len ? NULL : "must be a text that is not empty";
+}
+
+static const char *read_raw(void *self, const char *name, yyjson_val *value)
+{
+    (void)name;
+    return read_text(&((LettersCall *)self)->raw, value);
+}
+
+static const char *read_encoded(void *self, const char *name, yyjson_val *value)
+{
+    (void)name;
+    return read_text(&((LettersCall *)self)->encoded, value);
+}
+
+/* False when an answer was said. */
+static bool decode_raw(Request *request, LettersCall *call)
+{
+    if (call->encoded.len == 0) {
+        return true;
+    }
+    if (call->raw.len) {
+        request_invalid(request, "rawBase64", "must be left out when raw is given");
+        return false;
+    }
+    char *bytes = arena_alloc(&request->arena, call->encoded.len);
+    if (!bytes) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the bytes");
+        return false;
+    }
+    call->raw.ptr = bytes;
+    if (!base64_decode(call->encoded, bytes, &call->raw.len)) {
+        request_invalid(request, "rawBase64", "must be base64, with its padding and without white space");
+        return false;
+    }
+    return true;
+}
+
+/* What came in may be replaced by what a person has mended. */
 void dead_letters_retry(Request *request)
 {
-    if (begin_one(request)) {
+    static const Field fields[] = {{"raw", read_raw}, {"rawBase64", read_encoded}};
+    yyjson_val *body = NULL;
+    LettersCall *call = begin_one(request);
+    if (call && request_json_body(request, "the bytes", BODY_OPTIONAL, &body) &&
+        request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call) &&
+        decode_raw(request, call)) {
         request_run(request, find_step, retry_found);
     }
 }
@@ -419,9 +498,9 @@ enum { COUNTED_AT_ONCE = 8192 };
 static bool count_letter(void *context, const DeadLetter *letter)
 {
     LettersCall *call = context;
-    call->count++;
+    call->count += letter->stage != DEAD_LETTER_JOB; /* which cannot be tried again */
     call->last = letter->id;
-    call->more = call->count % COUNTED_AT_ONCE == 0;
+    call->more = ++call->looked_at % COUNTED_AT_ONCE == 0;
     return !call->more && call->count < call->limit;
 }
 
@@ -459,16 +538,19 @@ static void say_counted(Request *request)
 
 static void say_retried(Request *request)
 {
-    if (sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (is_retried(request)) {
         say_count(request, 202, false, (int64_t)request->submission.work.dead_letters.count);
     }
 }
 
-/* Only deliveries can be tried again. A dry run without a limit of its own counts them all. */
+/* A dry run without a limit of its own counts them all. */
 void dead_letters_retry_many(Request *request)
 {
-    static const Field fields[] = {
-        {"stage", read_stage}, {"sink", read_sink}, {"limit", read_limit}, {"dryRun", read_dry_run}};
+    static const Field fields[] = {{"stage", read_stage},
+                                   {"sink", read_sink},
+                                   {"source", read_source},
+                                   {"limit", read_limit},
+                                   {"dryRun", read_dry_run}};
     yyjson_val *body = NULL;
     LettersCall *call = begin(request);
     if (!call) {
@@ -477,15 +559,13 @@ void dead_letters_retry_many(Request *request)
     call->filter.state = DEAD_LETTER_OPEN;
     call->limit_max = RETRY_MAX;
     if (!request_json_body(request, "the filter", BODY_OPTIONAL, &body) ||
-        !request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call)) {
+        !request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call) ||
+        !finish_filter(request, call)) {
         return;
     }
-    if (call->filter.stage >= 0 && call->filter.stage != DEAD_LETTER_DELIVERY) {
-        request_invalid(request, "stage", "must be delivery: only deliveries can be tried again");
-        return;
-    }
-    call->filter.stage = DEAD_LETTER_DELIVERY;
-    if (call->dry_run) {
+    if (call->filter.stage == DEAD_LETTER_JOB) {
+        request_invalid(request, "stage", "must be intake or delivery: those of jobs cannot be tried again");
+    } else if (call->dry_run) {
         call->limit = call->limit ? call->limit : UINT64_MAX;
         request_run(request, count_step, say_counted);
     } else {

@@ -35,6 +35,13 @@ void sinks_get(Request *request);
 void sinks_pause(Request *request);
 void sinks_resume(Request *request);
 
+/* route_sources.c */
+void sources_list(Request *request);
+void sources_get(Request *request);
+void sources_pause(Request *request);
+void sources_resume(Request *request);
+void sources_forget(Request *request);
+
 /* route_replays.c */
 void replays_create(Request *request);
 void replays_list(Request *request);

@@ -4,6 +4,8 @@
 #include "http/route_handlers.h"
 #include "http/routes.h"
 #include "http/sinks_call.h"
+#include "http/source_json.h"
+#include "http/sources_call.h"
 #include "observe/metrics.h"
 #include "observe/prometheus.h"
 
@@ -26,11 +28,16 @@ void health_get(Request *request)
 }
 
 /* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. Neither does a
- * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. */
+ * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. Nor a source that is down:
+ * it is told, and HTTP and the others go on. */
 void ready_get(Request *request)
 {
     bool ready = atomic_load(&request->server->ready);
     StoreMetrics metrics;
+    SourceList sources;
+    if (!source_list_look(request, &sources)) {
+        return;
+    }
     store_metrics(request_options(request)->store, &metrics);
     BUF_PUT(&request->out, "{\"status\":");
     buf_put(&request->out, ready ? STR("\"ready\"") : STR("\"draining\""));
@@ -38,6 +45,8 @@ void ready_get(Request *request)
     buf_put(&request->out, metrics.disk_low ? STR("\"refused: the disk is nearly full\"")
                            : ready          ? STR("\"open\"")
                                             : STR("\"closing\""));
+    buf_put_key(&request->out, "sources");
+    source_put_idle(&request->out, sources.items, sources.count);
     put_version(request);
     buf_put_char(&request->out, '}');
     request_answer(request, ready ? 200 : 503, JSON_TYPE);
@@ -67,7 +76,8 @@ void metrics_get(Request *request)
     StoreMetrics store;
     ProcessorMetrics processor;
     SinkLines sinks;
-    if (!sink_lines_look(request, &sinks)) {
+    SourceList sources;
+    if (!sink_lines_look(request, &sinks) || !source_list_look(request, &sources)) {
         return;
     }
     store_metrics(server->options.store, &store);
@@ -76,6 +86,7 @@ void metrics_get(Request *request)
     metrics_put_processor(out, &processor);
     metrics_put_store(out, &store);
     metrics_put_sinks(out, sinks.lines, sinks.count);
+    metrics_put_sources(out, sources.items, sources.count, clock_wall_us(server->options.clock));
     put_connections(out, server);
     http_metrics_put(out, &server->metrics, route_count, method_of, pattern_of);
     request_answer(request, 200, PROMETHEUS_TYPE);

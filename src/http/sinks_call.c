@@ -17,31 +17,33 @@ bool sink_lines_look(Request *request, SinkLines *ret_lines)
     return true;
 }
 
-static const char *nearest_name(Str name, const SinkLines *lines)
+void request_no_such(Request *request, const char *what, const char *const *names, size_t count)
 {
     enum { DISTANCE_MAX = 3 };
     const char *nearest = NULL;
     unsigned best = DISTANCE_MAX + 1;
-    for (size_t i = 0; i < lines->count; i++) {
-        unsigned distance = str_distance(name, str_from(lines->lines[i].options->name), DISTANCE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        unsigned distance = str_distance(request->id, str_from(names[i]), DISTANCE_MAX);
         if (distance < best) {
             best = distance;
-            nearest = lines->lines[i].options->name;
+            nearest = names[i];
         }
     }
-    return nearest;
+    request_problem(request, PROBLEM_NOT_FOUND, "no %s %.*s is configured%s%s%s", what, STR_ARGS(request->id),
+                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
 const LineStatus *sink_lines_named(Request *request, const SinkLines *lines)
 {
-    for (size_t i = 0; i < lines->count; i++) {
-        if (!lines->lines[i].job && str_is(request->id, lines->lines[i].options->name)) {
+    const char *names[DISPATCHER_SINKS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < lines->count && !lines->lines[i].job; i++) {
+        names[count] = lines->lines[i].options->name;
+        if (str_is(request->id, names[count++])) {
             return &lines->lines[i];
         }
     }
-    const char *nearest = nearest_name(request->id, lines);
-    request_problem(request, PROBLEM_NOT_FOUND, "no sink %.*s is configured%s%s%s", STR_ARGS(request->id),
-                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    request_no_such(request, "sink", names, count);
     return NULL;
 }
 

@@ -19,6 +19,7 @@ typedef struct Lane {
     pthread_t thread;
     bool has_thread;
     SourceCondition told; /* in the log */
+    bool told_trouble;    /* likewise: with an error */
 } Lane;
 
 struct Intake {
@@ -31,16 +32,19 @@ struct Intake {
 
 /* ---- Lanes ----------------------------------------------------------------------------------------------------------- */
 
-/* Each change of a source's state is a line in the program's log. */
+/* Each change of a source's state is a line in the program's log; so is its first trouble in a state. */
 static void tell(Lane *lane)
 {
     SourceStatus status;
     feeder_status(lane->feeder, &status);
-    if (status.condition == lane->told) {
+    bool is_tried = status.condition != SOURCE_PAUSED && status.condition != SOURCE_STOPPED;
+    bool has_trouble = is_tried && status.error[0];
+    if (status.condition == lane->told && has_trouble == lane->told_trouble) {
         return;
     }
     lane->told = status.condition;
-    if (status.error[0]) {
+    lane->told_trouble = has_trouble;
+    if (has_trouble) {
         log_warn("a source has trouble", log_text("source", status.options->name),
                  log_text("state", source_condition_name(status.condition)), log_text("error", status.error));
     } else {
@@ -188,9 +192,12 @@ const char *source_condition_name(SourceCondition condition)
     return names[condition];
 }
 
+/* Without the source of dead letters. */
+size_t intake_source_count(const Intake *intake) { return intake ? intake->lane_count - 1 : 0; }
+
 size_t intake_status(Intake *intake, SourceStatus *ret_status, size_t cap)
 {
-    size_t count = intake ? intake->lane_count - 1 : 0; /* without the source of dead letters */
+    size_t count = intake_source_count(intake);
     count = count < cap ? count : cap;
     for (size_t i = 0; i < count; i++) {
         feeder_status(intake->lanes[i].feeder, &ret_status[i]);

@@ -66,6 +66,9 @@ typedef struct SourceStatus {
     char notice[ERROR_MESSAGE_BYTES_MAX];
 } SourceStatus;
 
+/* How many there are. Accepts NULL. */
+size_t intake_source_count(const Intake *intake);
+
 /* From any thread. In the order of the options. Returns how many were filled. Accepts NULL. */
 size_t intake_status(Intake *intake, SourceStatus *ret_status, size_t cap);
 

@@ -40,6 +40,8 @@ void metrics_put_store(Buf *buf, const StoreMetrics *metrics)
     gauge(buf, "weir_store_records", "Records in the log.", metrics->record_count);
     gauge(buf, "weir_store_messages", "Messages in the log that are not records.", metrics->message_count);
     gauge(buf, "weir_dead_letters_open", "Dead letters that somebody has to look at.", metrics->dead_letters_open);
+    gauge(buf, "weir_dead_letter_bytes", "What dead letters of intake keep of what came in.",
+          (int64_t)metrics->dead_letter_bytes);
     gauge(buf, "weir_store_database_bytes", "Size of the database.", (int64_t)metrics->database_bytes);
     gauge(buf, "weir_store_wal_bytes", "Size of the write-ahead log.", (int64_t)metrics->wal_bytes);
     gauge(buf, "weir_store_index_bytes", "Size of the run files.", (int64_t)metrics->index_bytes);
@@ -155,6 +157,106 @@ void metrics_put_sinks(Buf *buf, const LineStatus *lines, size_t count)
         }
     }
     put_states(buf, lines, count);
+}
+
+/* ---- Sources ------------------------------------------------------------------------------------------------------- */
+
+static void put_source_label(Buf *buf, const char *name, const SourceStatus *source)
+{
+    prometheus_begin(buf, name);
+    prometheus_put_label(buf, "source", source->options->name);
+}
+
+static void put_source_states(Buf *buf, const SourceStatus *sources, size_t count)
+{
+    prometheus_family(buf, "weir_source_state", "gauge", "1 for the state that the source is in.");
+    for (size_t i = 0; i < count; i++) {
+        for (SourceCondition state = SOURCE_CONNECTING; state <= SOURCE_STOPPED; state++) {
+            put_source_label(buf, "weir_source_state", &sources[i]);
+            prometheus_put_label(buf, "state", source_condition_name(state));
+            prometheus_end(buf, sources[i].condition == state);
+        }
+    }
+}
+
+static void put_source_records(Buf *buf, const SourceStatus *sources, size_t count)
+{
+    prometheus_family(buf, "weir_source_records_total", "counter", "What became of messages that were taken in.");
+    for (size_t i = 0; i < count; i++) {
+        const struct {
+            const char *outcome;
+            int64_t count;
+        } rows[] = {{"created", sources[i].created},
+                    {"duplicate", sources[i].duplicates},
+                    {"conflict", sources[i].conflicts},
+                    {"rejected", sources[i].rejected}};
+        for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+            put_source_label(buf, "weir_source_records_total", &sources[i]);
+            prometheus_put_label(buf, "outcome", rows[row].outcome);
+            prometheus_end(buf, rows[row].count);
+        }
+    }
+}
+
+/* A sample is left out where nobody knows. */
+static void put_source_times(Buf *buf, const SourceStatus *sources, size_t count, int64_t now_us)
+{
+    prometheus_family(buf, "weir_source_lag_seconds", "gauge",
+                      "Age of the oldest message that waits on the other side.");
+    for (size_t i = 0; i < count; i++) {
+        int64_t oldest_us = sources[i].lag.oldest_us;
+        if (oldest_us || sources[i].lag.messages == 0) {
+            put_source_label(buf, "weir_source_lag_seconds", &sources[i]);
+            prometheus_end_seconds(buf, oldest_us && now_us > oldest_us ? now_us - oldest_us : 0);
+        }
+    }
+    prometheus_family(buf, "weir_source_last_message_timestamp_seconds", "gauge",
+                      "When messages were last taken in, since the start.");
+    for (size_t i = 0; i < count; i++) {
+        if (sources[i].message_us) {
+            put_source_label(buf, "weir_source_last_message_timestamp_seconds", &sources[i]);
+            prometheus_end_seconds(buf, sources[i].message_us);
+        }
+    }
+}
+
+static int64_t up_of(const SourceStatus *source) { return source->condition == SOURCE_RUNNING; }
+static int64_t source_lag_of(const SourceStatus *source) { return source->lag.messages; }
+static int64_t messages_of(const SourceStatus *source) { return source->messages; }
+static int64_t bytes_of(const SourceStatus *source) { return source->bytes; }
+static int64_t letters_of(const SourceStatus *source) { return source->dead_letters; }
+static int64_t errors_of(const SourceStatus *source) { return source->errors; }
+
+void metrics_put_sources(Buf *buf, const SourceStatus *sources, size_t count, int64_t now_us)
+{
+    static const struct {
+        const char *name, *type, *help;
+        int64_t (*value)(const SourceStatus *source); /* negative where nobody knows */
+    } families[] = {
+        {"weir_source_up", "gauge", "1 while the source is read.", up_of},
+        {"weir_source_lag", "gauge", "Messages that wait on the other side.", source_lag_of},
+        {"weir_source_messages_total", "counter", "Messages that were taken in, as records or as dead letters.",
+         messages_of},
+        {"weir_source_bytes_total", "counter", "Their bytes.", bytes_of},
+        {"weir_source_dead_letters_total", "counter", "Dead letters that were made.", letters_of},
+        {"weir_source_errors_total", "counter", "Failures to connect, to read, to acknowledge or to store.", errors_of},
+    };
+    if (count == 0) {
+        return;
+    }
+    for (size_t family = 0; family < sizeof families / sizeof families[0]; family++) {
+        prometheus_family(buf, families[family].name, families[family].type, families[family].help);
+        for (size_t i = 0; i < count; i++) {
+            int64_t value = families[family].value(&sources[i]);
+            if (value >= 0) {
+                put_source_label(buf, families[family].name, &sources[i]);
+                prometheus_end(buf, value);
+            }
+        }
+    }
+    put_source_records(buf, sources, count);
+    put_source_times(buf, sources, count, now_us);
+    put_source_states(buf, sources, count);
 }
 
 /* ---- The process --------------------------------------------------------------------------------------------------- */

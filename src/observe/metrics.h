@@ -4,12 +4,15 @@
 
 #include "base/buf.h"
 #include "deliver/dispatcher.h"
+#include "intake/intake.h"
 #include "process/processor.h"
 
 void metrics_put_store(Buf *buf, const StoreMetrics *metrics);
 void metrics_put_processor(Buf *buf, const ProcessorMetrics *metrics);
 /* A line of each live sink; replays are not counted. */
 void metrics_put_sinks(Buf *buf, const LineStatus *lines, size_t count);
+/* `now_us` by the wall clock: what waits gets older. */
+void metrics_put_sources(Buf *buf, const SourceStatus *sources, size_t count, int64_t now_us);
 /* The program's version, memory, processor time, open descriptors; `uptime_us` since it began. */
 void metrics_put_process(Buf *buf, const char *version, int64_t uptime_us);
 

@@ -110,7 +110,10 @@ test('what is wrong is said', async (t) => {
       assertProblem(await call(server, `/api/dead-letters/${id}${path}`, { method }), 404);
     }
   }
-  assertInvalid(await send(server, '/api/dead-letters/retry', { stage: 'intake' }), ['stage']);
+  assertInvalid(await send(server, '/api/dead-letters/retry', { stage: 'job' }), ['stage']);
+  assertInvalid(await send(server, '/api/dead-letters/retry', { stage: 'intake', sink: 'hooks' }), ['stage']);
+  assertInvalid(await send(server, '/api/dead-letters/retry', { sink: 'hooks', source: 'orders' }), ['source']);
+  assertInvalid(await get(server, '/api/dead-letters?stage=delivery&source=orders'), ['stage']);
   assertProblem(await get(server, '/api/records/nothing/deliveries'), 404);
   const wrong = await get(server, '/api/sinks/hooks/pause');
   assertProblem(wrong, 405);

@@ -23,7 +23,7 @@ BELOW = {
     'deliver': {'base', 'config', 'record', 'process', 'store', 'broker'},
     'query': {'base', 'config', 'record', 'process', 'store', 'deliver'},
     'onboard': {'base', 'config', 'record', 'process', 'store'},
-    'observe': {'base', 'config', 'record', 'process', 'store', 'deliver'},
+    'observe': {'base', 'config', 'record', 'process', 'store', 'deliver', 'intake'},
     'intake': {'base', 'config', 'record', 'process', 'store', 'broker'},
     'http': {'base', 'config', 'record', 'process', 'store', 'deliver', 'query', 'onboard', 'observe', 'intake'},
     'bench': {'base'},

@@ -30,10 +30,11 @@ static void test_parts(void **state)
     Buf buf;
     (void)state;
     buf_init(&buf, 1 << 16);
-    metrics_put_store(&buf, &(StoreMetrics){.last_seq = 7, .runs_flows = 3, .disk_low = true});
+    metrics_put_store(&buf, &(StoreMetrics){.last_seq = 7, .runs_flows = 3, .dead_letter_bytes = 8, .disk_low = true});
     metrics_put_processor(&buf, &(ProcessorMetrics){.created = 5, .conflicts = 2});
     metrics_put_process(&buf, "1.2", 2000000);
     assert_true(has_line(&buf, "\nweir_store_last_seq 7\n"));
+    assert_true(has_line(&buf, "\nweir_dead_letter_bytes 8\n"));
     assert_true(has_line(&buf, "\nweir_store_disk_low 1\n"));
     assert_true(has_line(&buf, "\nweir_store_index_runs{index=\"flows\"} 3\n"));
     assert_true(has_line(&buf, "\nweir_records_total{outcome=\"created\"} 5\n"));
@@ -71,6 +72,46 @@ static void test_sinks(void **state)
     buf_release(&buf);
 }
 
+static void test_sources(void **state)
+{
+    static const SourceOptions orders = {.name = "orders"}, drop = {.name = "drop"};
+    const SourceStatus sources[] = {{.options = &orders,
+                                     .condition = SOURCE_RUNNING,
+                                     .lag = {12, 1000000},
+                                     .messages = 9,
+                                     .bytes = 900,
+                                     .created = 5,
+                                     .duplicates = 2,
+                                     .conflicts = 1,
+                                     .rejected = 1,
+                                     .dead_letters = 2,
+                                     .message_us = 2500000},
+                                    {.options = &drop, .condition = SOURCE_FAILED, .lag.messages = -1, .errors = 4}};
+    Buf buf;
+    (void)state;
+    buf_init(&buf, 1 << 16);
+    metrics_put_sources(&buf, sources, 0, 0);
+    assert_int_equal(buf.len, 0);
+    metrics_put_sources(&buf, sources, 2, 4000000);
+    assert_true(has_line(&buf, "\nweir_source_up{source=\"orders\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_source_up{source=\"drop\"} 0\n"));
+    assert_true(has_line(&buf, "\nweir_source_state{source=\"drop\",state=\"failed\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_source_state{source=\"drop\",state=\"running\"} 0\n"));
+    assert_true(has_line(&buf, "\nweir_source_lag{source=\"orders\"} 12\n"));
+    assert_false(has_line(&buf, "weir_source_lag{source=\"drop\"}"));
+    assert_true(has_line(&buf, "\nweir_source_lag_seconds{source=\"orders\"} 3.000000\n"));
+    assert_false(has_line(&buf, "weir_source_lag_seconds{source=\"drop\"}"));
+    assert_true(has_line(&buf, "\nweir_source_messages_total{source=\"orders\"} 9\n"));
+    assert_true(has_line(&buf, "\nweir_source_bytes_total{source=\"orders\"} 900\n"));
+    assert_true(has_line(&buf, "\nweir_source_records_total{source=\"orders\",outcome=\"created\"} 5\n"));
+    assert_true(has_line(&buf, "\nweir_source_records_total{source=\"orders\",outcome=\"conflict\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_source_dead_letters_total{source=\"orders\"} 2\n"));
+    assert_true(has_line(&buf, "\nweir_source_errors_total{source=\"drop\"} 4\n"));
+    assert_true(has_line(&buf, "\nweir_source_last_message_timestamp_seconds{source=\"orders\"} 2.500000\n"));
+    assert_false(has_line(&buf, "weir_source_last_message_timestamp_seconds{source=\"drop\"}"));
+    buf_release(&buf);
+}
+
 static const char *method_of(size_t route) { return route == 0 ? "GET" : "POST"; }
 static const char *pattern_of(size_t route) { return route == 0 ? "/a" : "/b"; }
 
@@ -98,6 +139,7 @@ static void test_http(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_format), cmocka_unit_test(test_parts),
-                                       cmocka_unit_test(test_sinks), cmocka_unit_test(test_http)};
+                                       cmocka_unit_test(test_sinks), cmocka_unit_test(test_sources),
+                                       cmocka_unit_test(test_http)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,9 @@ static void test_found(void **state)
                         "/api/sinks/{name}/replays/{id}");
     assert_text(segment[0], "hooks");
     assert_text(segment[1], "7");
+    assert_string_equal(find("POST", "/api/v1/sources/orders/forget", segment, allow)->pattern,
+                        "/api/sources/{name}/forget");
+    assert_text(segment[0], "orders");
     assert_string_equal(find("POST", "/api/dead-letters/retry", segment, allow)->pattern, "/api/dead-letters/retry");
     assert_string_equal(find("POST", "/api/dead-letters/7/retry", segment, allow)->pattern,
                         "/api/dead-letters/{id}/retry");
