@@ -7,6 +7,7 @@ extern const Command command_query;
 extern const Command command_records;
 extern const Command command_tail;
 extern const Command command_sinks;
+extern const Command command_sources;
 extern const Command command_dead_letters;
 extern const Command command_verify;
 extern const Command command_doctor;
@@ -23,6 +24,7 @@ const Command *const commands[] = {
     &command_query,
     &command_records,
     &command_tail,
+    &command_sources,
     &command_sinks,
     &command_dead_letters,
     &command_verify,

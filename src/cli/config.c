@@ -1,6 +1,7 @@
 /* weir config, and the hidden weir docs. */
 #include "cli/command.h"
 #include "deliver/sink_config.h"
+#include "intake/source_config.h"
 
 enum { OUTPUT_BYTES_MAX = 4 << 20 };
 
@@ -39,35 +40,59 @@ static int say_wrong(const Args *args, const Error *error)
     return code == EXIT_OK ? EXIT_USAGE : code;
 }
 
-/* Makes each sink as a start does, which connects to nothing yet. Of the store it needs no more than that there is one. */
-static Status try_sinks(const SinkConfig *sinks, Error *reterr)
+/* Of the store, what is made here needs no more than that there is one. */
+static const StoreInfo some_store = {.epoch = 1};
+
+/* Makes each sink as a start does, which connects to nothing yet. */
+static Status try_sinks(const Config *config, Error *reterr)
 {
-    static const StoreInfo info = {.epoch = 1};
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < sinks->count && status == STATUS_OK; i++) {
+    SinkConfig sinks;
+    Status status = sink_config_read(config, &sinks, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < sinks.count && status == STATUS_OK; i++) {
         SinkContext context = {
-            .options = &sinks->items[i], .info = &info, .clock = &clock_system, .random = &random_system};
+            .options = &sinks.items[i], .info = &some_store, .clock = &clock_system, .random = &random_system};
         Sink *sink = NULL;
         status = sink_open(&context, &sink, reterr);
         if (status != STATUS_OK) {
-            error_prefix(reterr, "sinks.%s", sinks->items[i].name);
+            error_prefix(reterr, "sinks.%s", sinks.items[i].name);
         }
         sink_close(sink);
     }
+    sink_config_release(&sinks);
+    return status;
+}
+
+/* The same for the sources. */
+static Status try_sources(const Config *config, Error *reterr)
+{
+    SourceConfig sources;
+    Status status = source_config_read(config, &sources, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < sources.count && status == STATUS_OK; i++) {
+        SourceContext context = {
+            .options = &sources.items[i], .info = &some_store, .clock = &clock_system, .random = &random_system};
+        Source *source = NULL;
+        status = source_open(&context, &source, reterr);
+        if (status != STATUS_OK) {
+            error_prefix(reterr, "sources.%s", sources.items[i].name);
+        }
+        source_close(source);
+    }
+    source_config_release(&sources);
     return status;
 }
 
 /* What a start would ask of the configuration beyond the options by themselves. */
 static int check_config(const Args *args, const Config *config)
 {
-    SinkConfig sinks;
     Error error;
-    if (sink_config_read(config, &sinks, &error) != STATUS_OK) {
-        return say_wrong(args, &error);
-    }
-    Status status = try_sinks(&sinks, &error);
-    sink_config_release(&sinks);
-    return status == STATUS_OK ? say_in_order(args) : say_wrong(args, &error);
+    bool is_fit = try_sinks(config, &error) == STATUS_OK && try_sources(config, &error) == STATUS_OK;
+    return is_fit ? say_in_order(args) : say_wrong(args, &error);
 }
 
 static int run(const Args *args)

@@ -18,6 +18,7 @@
 #include "config/units.h"
 #include "deliver/sink_config.h"
 #include "engine.h"
+#include "intake/source_config.h"
 
 enum {
     PATH_BYTES_MAX = 4096,
@@ -248,6 +249,20 @@ static void check_sinks(const Patient *patient, Finding *finding)
     sink_config_release(&sinks);
 }
 
+/* The same for the sources. */
+static void check_sources(const Patient *patient, Finding *finding)
+{
+    SourceConfig sources;
+    Error error;
+    if (source_config_read(patient->config, &sources, &error) != STATUS_OK) {
+        say(finding, LEVEL_FAIL, "correct the configuration: docs/configuration.md", "%s", error.message);
+        return;
+    }
+    say(finding, LEVEL_OK, NULL, "%zu of %u enabled", sources.count,
+        config_member_count(patient->config, OPTION_SOURCES));
+    source_config_release(&sources);
+}
+
 /* ---- The machine --------------------------------------------------------------------------------------------------- */
 
 static void check_open_files(const Patient *patient, Finding *finding)
@@ -335,6 +350,7 @@ static const struct {
     {"lock", check_lock},
     {"store", check_store},
     {"sqlite", check_sqlite},
+    {"sources", check_sources},
     {"sinks", check_sinks},
     {"open files", check_open_files},
     {"memory", check_memory},
@@ -415,10 +431,10 @@ static int run(const Args *args)
 const Command command_doctor = {
     .name = "doctor",
     .summary = "says whether this machine is fit to run it",
-    .description =
-        "Looks at the disk (room, kind, how long a sync takes), the store and who holds it, the sinks, limits, memory "
-        "and the clock. Each "
-        "line is ok, warn or fail, with what to do. It changes nothing, and may run beside a server.",
+    .description = "Looks at the disk (room, kind, how long a sync takes), the store and who holds it, sources and "
+                   "sinks, limits, memory "
+                   "and the clock. Each "
+                   "line is ok, warn or fail, with what to do. It changes nothing, and may run beside a server.",
     .example = "weir doctor --data /var/lib/weir\nweir doctor --json --config weir.yaml\n",
     .exits = "0 nothing failed\n1 something failed\n2 the configuration is wrong\n",
     .flags = (const Flag *const[]){flags_data, flags_json, flags_config, NULL},

@@ -8,7 +8,7 @@
 
 enum {
     PATH_BYTES_MAX = 4096,
-    BODY_BYTES_MAX = 65536,
+    BODY_BYTES_MAX = 96 << 20,
     ANSWER_BYTES_MAX = 64 << 20,
     SILENCE_SECONDS_MAX = 120,
     LINE_CODE_POINTS = 72
@@ -201,11 +201,36 @@ static void put_cell(Table *table, const RemoteColumn *column, yyjson_val *value
     }
 }
 
-static void put_row(Table *table, const RemoteColumn *columns, yyjson_val *object)
+static bool any_has(yyjson_val *objects, const char *member)
 {
-    table_begin_row(table);
-    for (const RemoteColumn *column = columns; column->member; column++) {
-        put_cell(table, column, yyjson_obj_get(object, column->member));
+    yyjson_val *object;
+    size_t index, count;
+    yyjson_arr_foreach(objects, index, count, object)
+    {
+        if (yyjson_obj_get(object, member)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A column that no object knows is left out. */
+static void put_rows(Table *table, const RemoteColumn *columns, yyjson_val *objects)
+{
+    yyjson_val *object;
+    size_t index, count;
+    bool shown[TABLE_COLUMNS_MAX] = {false};
+    for (size_t i = 0; columns[i].member; i++) {
+        shown[i] = any_has(objects, columns[i].member);
+    }
+    yyjson_arr_foreach(objects, index, count, object)
+    {
+        table_begin_row(table);
+        for (size_t i = 0; columns[i].member; i++) {
+            if (shown[i]) {
+                put_cell(table, &columns[i], yyjson_obj_get(object, columns[i].member));
+            }
+        }
     }
 }
 
@@ -231,11 +256,9 @@ int remote_print_table(const Remote *remote, const RemoteColumn *columns, const 
         return print_json(remote);
     }
     yyjson_doc *answer = parse(remote);
-    yyjson_val *object;
-    size_t index, count;
     Table table;
     table_init(&table);
-    yyjson_arr_foreach(data_of(answer), index, count, object) { put_row(&table, columns, object); }
+    put_rows(&table, columns, data_of(answer));
     int code = table.first ? print_table(remote, &table) : remote_print(remote, "%s", when_empty);
     if (code == EXIT_OK) {
         code = print_more(remote, answer);
@@ -293,4 +316,16 @@ int64_t remote_number(const Remote *remote, const char *member)
     }
     yyjson_doc_free(answer);
     return (int64_t)number;
+}
+
+bool remote_copy_text(const Remote *remote, const char *member, Buf *text)
+{
+    yyjson_doc *answer = parse(remote);
+    yyjson_val *value = yyjson_obj_get(data_of(answer), member);
+    bool is_there = yyjson_is_str(value);
+    if (is_there) {
+        buf_put(text, (Str){yyjson_get_str(value), yyjson_get_len(value)});
+    }
+    yyjson_doc_free(answer);
+    return is_there;
 }

@@ -1,4 +1,4 @@
-/* What the commands share that look after a running server: sinks, dead-letters. */
+/* What the commands share that look after a running server: sources, sinks, dead-letters. */
 #ifndef WEIR_CLI_REMOTE_H
 #define WEIR_CLI_REMOTE_H
 
@@ -35,7 +35,7 @@ typedef enum RemoteCell {
     REMOTE_AGE,  /* of a time: "12 s ago", by this machine's clock */
 } RemoteCell;
 
-/* A column of a table: a member of each object of the answer's "data". */
+/* A column of a table: a member of each object of the answer's "data". It is left out when none of them knows the member. */
 typedef struct RemoteColumn {
     const char *member; /* NULL ends a list */
     const char *title;
@@ -50,6 +50,9 @@ int remote_print(const Remote *remote, const char *format, ...) __attribute__((f
 
 /* A whole number among the members of "data"; 0 when it is not there. */
 int64_t remote_number(const Remote *remote, const char *member);
+
+/* Appends a text among the members of "data". False when it is not there. */
+bool remote_copy_text(const Remote *remote, const char *member, Buf *text);
 
 /* The code that a command ends with when its call has failed: usage when the server does not know what is meant. */
 int remote_fail(const Remote *remote, Status status, const Error *error);
