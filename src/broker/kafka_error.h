@@ -1,4 +1,4 @@
-/* What Kafka's errors mean for a sink (librdkafka's RD_KAFKA_RESP_ERR_…, of which those that begin with another underscore are its
+/* What Kafka's errors mean (librdkafka's RD_KAFKA_RESP_ERR_…, of which those that begin with another underscore are its
  * own). */
 #ifndef WEIR_BROKER_KAFKA_ERROR_H
 #define WEIR_BROKER_KAFKA_ERROR_H
