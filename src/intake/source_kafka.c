@@ -1,8 +1,328 @@
-#include "intake/source.h"
+/* The source for Kafka: a member of a consumer group. What was stored is known from our own place, which is stored with the records;
+ * the offset that is committed to the brokers only follows, for tools that show it and for others of the group. After a crash we begin
+ * at the larger of the two.
+ *
+ * Within a connection what was handed over is not read again, also when a partition goes to another member and comes back. */
+#include <ctype.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "config/options.h"
+#include "intake/kafka_source.h"
+
+enum { EVENTS_MAX = 64, STEP_MS_MIN = 1000, STEP_MS_MAX = 2500 };
+#define LAG_EVERY_US INT64_C(200000)
+
+/* ---- What callbacks found -------------------------------------------------------------------------------------------- */
+
+void kafka_source_fail(KafkaSource *source, Status status, const char *format, ...)
+{
+    char text[ERROR_MESSAGE_BYTES_MAX];
+    if (source->failure == STATUS_REFUSED || (source->failure != STATUS_OK && status != STATUS_REFUSED)) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    source->failure = error_set(&source->failure_error, status, "%s", text);
+}
+
+/* What passes does not hide what does not. */
+void kafka_source_note(KafkaSource *source, bool passes, const char *format, ...)
+{
+    if (passes && source->notice[0] != '\0' && !source->notice_passes) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(source->notice, sizeof source->notice, format, args);
+    va_end(args);
+    source->notice_passes = passes;
+    source->base.notice = str_from(source->notice);
+}
+
+void kafka_source_unnote(KafkaSource *source)
+{
+    if (source->notice_passes) {
+        source->notice[0] = '\0';
+        source->base.notice = (Str){0};
+    }
+}
+
+/* What was found ends the connection, so that others of the group need not wait for us. */
+static Status check_failure(KafkaSource *source, Error *reterr)
+{
+    Status status = source->failure;
+    if (status == STATUS_OK && source->down) {
+        status = kafka_source_check(source, &source->failure_error);
+    }
+    if (status != STATUS_OK) {
+        kafka_source_leave(source, false);
+        return error_set(reterr, status, "%s", source->failure_error.message);
+    }
+    return STATUS_OK;
+}
+
+/* ---- Fetching -------------------------------------------------------------------------------------------------------- */
+
+/* The group, and the connection. This also tells librdkafka that we are alive. */
+static void serve_events(KafkaSource *source)
+{
+    for (int i = 0; i < EVENTS_MAX; i++) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(source->consumer, 0);
+        if (!message) {
+            return;
+        }
+        kafka_source_take_error(source, message);
+    }
+}
+
+static rd_kafka_message_t *next_message(KafkaSource *source)
+{
+    rd_kafka_message_t *message = source->carry;
+    source->carry = NULL;
+    if (!message) {
+        message = rd_kafka_consume_queue(source->messages, 0);
+        source->drained = !message;
+    }
+    return message;
+}
+
+static Status take_messages(KafkaSource *source, SourceGroup *group, Error *reterr)
+{
+    Status status = STATUS_OK;
+    source->drained = false;
+    while (status == STATUS_OK && source->failure == STATUS_OK && source_group_has_room(group, 0)) {
+        rd_kafka_message_t *message = next_message(source);
+        if (!message) {
+            break;
+        }
+        status = kafka_source_take(source, group, message, reterr);
+        if (source->carry) {
+            break;
+        }
+    }
+    return status;
+}
+
+static Status put_place(SourceGroup *group, KafkaPart *part, Error *reterr)
+{
+    part->put = false;
+    if (part->last) {
+        kafka_mark_make(part->last, part->mark);
+        rd_kafka_message_destroy(part->last);
+        part->last = NULL;
+    }
+    return source_group_put_place(group, str_from(part->name), part->next, str_from(part->mark), reterr);
+}
+
+static Status put_places(KafkaSource *source, SourceGroup *group, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < source->parts.count && status == STATUS_OK; i++) {
+        if (source->parts.items[i].put) {
+            status = put_place(group, &source->parts.items[i], reterr);
+        }
+    }
+    return status;
+}
+
+static void count_group(KafkaSource *source, const SourceGroup *group)
+{
+    if (group->count + group->place_count == 0) {
+        return;
+    }
+    source->latest_us = group->count ? source->latest_us : 0;
+    if (source->groups++ == 0) {
+        source->first_us = source->latest_us;
+    }
+}
+
+/* The ends of partitions come with what is fetched of them. */
+static void look_at_lag(KafkaSource *source)
+{
+    int64_t now_us = kafka_source_now_us(source);
+    if (now_us - source->lag_us < LAG_EVERY_US) {
+        return;
+    }
+    source->lag_us = now_us;
+    for (size_t i = 0; i < source->parts.count; i++) {
+        KafkaPart *part = &source->parts.items[i];
+        int64_t low, high;
+        if (part->assigned && rd_kafka_get_watermark_offsets(source->consumer, part->topic, part->partition, &low,
+                                                             &high) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            part->end = high > part->end ? high : part->end;
+        }
+    }
+    source->lag.messages = kafka_parts_waiting(&source->parts);
+    source->lag.oldest_us = source->lag.messages > 0 ? source->first_us : 0;
+}
+
+static Status fetch_group(KafkaSource *source, SourceGroup *group, Error *reterr)
+{
+    Status status = take_messages(source, group, reterr);
+    if (status == STATUS_OK) {
+        status = put_places(source, group, reterr);
+    }
+    count_group(source, group);
+    return status;
+}
+
+static Status kafka_fetch(Source *base, SourceGroup *group, Error *reterr)
+{
+    KafkaSource *source = (KafkaSource *)base;
+    if (!source->consumer) {
+        return error_set(reterr, STATUS_BUSY, "not connected");
+    }
+    serve_events(source);
+    Status status = check_failure(source, reterr);
+    if (status == STATUS_OK && group) {
+        status = fetch_group(source, group, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = check_failure(source, reterr);
+    }
+    if (status == STATUS_OK) {
+        look_at_lag(source);
+    }
+    return status;
+}
+
+/* ---- Acknowledging --------------------------------------------------------------------------------------------------- */
+
+/* Partitions that are not ours any more are left alone: whoever has them now may be further. */
+static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *reterr)
+{
+    (void)reterr;
+    KafkaSource *source = (KafkaSource *)base;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)group->place_count);
+    for (size_t i = 0; i < group->place_count; i++) {
+        const SourcePlace *place = &group->places[i];
+        KafkaPart *part = kafka_parts_find_name(&source->parts, place->part);
+        if (!part) {
+            continue;
+        }
+        part->in_store = true;
+        part->stored = place->next > part->stored ? place->next : part->stored;
+        if (part->assigned) {
+            rd_kafka_topic_partition_list_add(list, part->topic, part->partition)->offset = part->stored;
+        }
+    }
+    if (source->consumer && list->cnt > 0) {
+        /* What comes of it is told to a callback; nothing depends on it. */
+        (void)rd_kafka_commit(source->consumer, list, true);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    source->groups -= source->groups > 0;
+    source->first_us = source->groups > 0 ? source->latest_us : 0;
+    return STATUS_OK;
+}
+
+/* ---- The rest of the seam -------------------------------------------------------------------------------------------- */
+
+static void kafka_wait(Source *base, int64_t us_max)
+{
+    KafkaSource *source = (KafkaSource *)base;
+    bool has_more = source->consumer && (source->carry || !source->drained);
+    struct pollfd woken = {.fd = source->wakeup.fd, .events = POLLIN};
+    struct timespec limit = {.tv_sec = us_max / 1000000, .tv_nsec = us_max % 1000000 * 1000};
+    if (has_more || us_max < 0) {
+        limit = (struct timespec){0};
+    }
+    if (ppoll(&woken, 1, &limit, NULL) > 0) {
+        wakeup_clear(&source->wakeup);
+    }
+}
+
+static void kafka_wake(Source *base) { wakeup_call(&((KafkaSource *)base)->wakeup); }
+
+static void kafka_lag(const Source *base, SourceLag *ret_lag) { *ret_lag = ((const KafkaSource *)base)->lag; }
+
+static void kafka_close(Source *base)
+{
+    KafkaSource *source = (KafkaSource *)base;
+    kafka_source_leave(source, true);
+    kafka_parts_release(&source->parts);
+    if (source->conf) {
+        rd_kafka_conf_destroy(source->conf);
+    }
+    for (size_t i = 0; i < source->topic_count; i++) {
+        free(source->topics[i]);
+    }
+    wakeup_release(&source->wakeup);
+    free(source);
+}
+
+static const SourceOps kafka_ops = {
+    .connect = kafka_source_connect,
+    .fetch = kafka_fetch,
+    .acknowledge = kafka_acknowledge,
+    .wait = kafka_wait,
+    .wake = kafka_wake,
+    .lag = kafka_lag,
+    .close = kafka_close,
+};
+
+/* ---- Opening --------------------------------------------------------------------------------------------------------- */
+
+static bool is_topic_name(Str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (!isalnum(c) && c != '.' && c != '_' && c != '-') {
+            return false;
+        }
+    }
+    return name.len > 0 && name.len <= KAFKA_TOPIC_BYTES_MAX;
+}
+
+static Status read_topics(KafkaSource *source, Error *reterr)
+{
+    Str name;
+    OptionItems items = option_items(str_from(source->context->options->topics));
+    while (option_items_next(&items, &name)) {
+        if (!is_topic_name(name) || source->topic_count == KAFKA_TOPICS_MAX) {
+            return error_set(reterr, STATUS_REFUSED, "topics: '%.*s' %s", STR_ARGS(name),
+                             is_topic_name(name) ? "is one too many" : "is no name of a topic");
+        }
+        if (!(source->topics[source->topic_count] = strndup(name.ptr, name.len))) {
+            return error_set(reterr, STATUS_BUSY, "out of memory");
+        }
+        source->topic_count++;
+    }
+    return source->topic_count > 0 ? STATUS_OK : error_set(reterr, STATUS_REFUSED, "topics: none is named");
+}
+
+static int step_ms(const SourceOptions *options)
+{
+    int64_t ms = options->timeout_us / 4000;
+    return ms > STEP_MS_MAX ? STEP_MS_MAX : ms < STEP_MS_MIN ? STEP_MS_MIN : (int)ms;
+}
 
 Status source_kafka_open(const SourceContext *context, Source **ret_source, Error *reterr)
 {
-    (void)context;
-    (void)ret_source;
-    return error_set(reterr, STATUS_REFUSED, "this kind of source is not in this build");
+    KafkaSource *source = calloc(1, sizeof *source);
+    if (!source) {
+        return error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    *source = (KafkaSource){.base.ops = &kafka_ops,
+                            .context = context,
+                            .step_ms = step_ms(context->options),
+                            .wakeup = WAKEUP_NONE,
+                            .lag.messages = -1};
+    Status status = wakeup_init(&source->wakeup, reterr);
+    if (status == STATUS_OK) {
+        status = read_topics(source, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = kafka_source_settings(source, reterr);
+    }
+    if (status != STATUS_OK) {
+        kafka_close(&source->base);
+        return status;
+    }
+    *ret_source = &source->base;
+    return STATUS_OK;
 }

@@ -1,0 +1,89 @@
+/* What the files of the Kafka source share: source_kafka.c (the seam), source_kafka_connect.c (joining and leaving the group),
+ * source_kafka_begin.c (partitions come and go, and where each is begun), source_kafka_take.c (messages). For nobody else.
+ *
+ * librdkafka's consumer has two queues here. What happens to the group and its connection comes by its own one, and is served at
+ * every fetch, whether messages can be taken or not; messages come by `messages`, which partitions are led to before they are begun. Nothing needs to be paused
+ * while nothing can be taken: a queue that is full stops the fetching by itself. */
+#ifndef WEIR_INTAKE_KAFKA_SOURCE_H
+#define WEIR_INTAKE_KAFKA_SOURCE_H
+
+#include "base/wakeup.h"
+#include "intake/kafka_part.h"
+#include "intake/source.h"
+
+enum { KAFKA_TEXT_BYTES = 384, KAFKA_TOPICS_MAX = 32 };
+
+typedef struct KafkaSource {
+    Source base;
+    const SourceContext *context;
+    char *topics[KAFKA_TOPICS_MAX]; /* owns */
+    size_t topic_count;
+    rd_kafka_conf_t *conf; /* owns; each consumer gets a copy */
+    int step_ms;           /* how long one step of a connection or an assignment may last */
+    Wakeup wakeup;         /* called by queues, too */
+
+    rd_kafka_t *consumer; /* owns; NULL while it is not connected, and so the queues */
+    rd_kafka_queue_t *events, *messages;
+    bool leaving;
+
+    KafkaParts parts;
+    rd_kafka_message_t *carry;   /* owns; did not fit into the last group */
+    bool drained;                /* `messages` was empty when it was looked at last */
+    unsigned groups;             /* handed over and not acknowledged */
+    int64_t first_us, latest_us; /* when the first message of the oldest of them was written, and of the latest */
+
+    Status failure; /* what a callback found; the next call of the seam says so */
+    Error failure_error;
+    bool down;                     /* there was a moment when no broker could be reached */
+    char reason[KAFKA_TEXT_BYTES]; /* librdkafka's last complaint; empty for none */
+    char notice[KAFKA_TEXT_BYTES];
+    bool notice_passes; /* it is over when partitions come */
+    SourceLag lag;
+    int64_t lag_us; /* when it was looked at, by the monotonic clock */
+} KafkaSource;
+
+static inline int64_t kafka_source_now_us(const KafkaSource *source)
+{
+    return clock_monotonic_us(source->context->clock);
+}
+
+/* For callbacks. The first failure counts, but one that a person has to look at goes before others. */
+void kafka_source_fail(KafkaSource *source, Status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What a person should know; with `passes`, until partitions come. */
+void kafka_source_note(KafkaSource *source, bool passes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void kafka_source_unnote(KafkaSource *source);
+
+/* ---- source_kafka_connect.c */
+
+/* SourceOps.connect. */
+Status kafka_source_connect(Source *base, const SourcePlace *places, size_t count, Error *reterr) MUST_CHECK;
+
+/* Leaves the group, in bounded time. With `commit` the brokers are told first what was acknowledged. */
+void kafka_source_leave(KafkaSource *source, bool commit);
+
+/* What librdkafka is told, and who hears what it has to say. */
+Status kafka_source_settings(KafkaSource *source, Error *reterr) MUST_CHECK;
+
+/* Whether a broker answers, after librdkafka has said that none can be reached. BUSY when none does. */
+Status kafka_source_check(KafkaSource *source, Error *reterr) MUST_CHECK;
+
+/* The places of these partitions, as far as they are ours, to be committed. The caller owns the list. */
+rd_kafka_topic_partition_list_t *kafka_source_offsets(KafkaSource *source);
+
+/* ---- source_kafka_begin.c */
+
+/* librdkafka's rebalance callback. */
+void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                            void *self);
+
+/* ---- source_kafka_take.c */
+
+/* Adds the message to the group, or keeps it as `carry` when there is no room. Moves it. */
+Status kafka_source_take(KafkaSource *source, SourceGroup *group, rd_kafka_message_t *message,
+                         Error *reterr) MUST_CHECK;
+
+/* What the consumer's own queue hands out are errors. Moves it. */
+void kafka_source_take_error(KafkaSource *source, rd_kafka_message_t *message);
+
+#endif

@@ -1,0 +1,227 @@
+/* Partitions come and go, and where each is begun: behind what we have in the store, or what the group has committed, whichever is further.
+ *
+ * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read is told, and a
+ * topic that was made anew is refused. Calls to the brokers are made within the callback; each lasts step_ms at most, and there are
+ * three. */
+#include <stdlib.h>
+
+#include "broker/kafka_error.h"
+#include "intake/kafka_source.h"
+
+/* What there is to know of partitions that were given to us, in the order in which they were given. */
+typedef struct Given {
+    rd_kafka_topic_partition_list_t *committed, *low, *high; /* own */
+} Given;
+
+static void release_given(Given *given)
+{
+    rd_kafka_topic_partition_list_t *lists[] = {given->committed, given->low, given->high};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (lists[i]) {
+            rd_kafka_topic_partition_list_destroy(lists[i]);
+        }
+    }
+}
+
+/* ---- Asking ---------------------------------------------------------------------------------------------------------- */
+
+static Status check_answers(const rd_kafka_topic_partition_list_t *list, rd_kafka_resp_err_t code, const char *what,
+                            Error *reterr)
+{
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+        code = list->elems[i].err;
+    }
+    Status status = kafka_error_status(code);
+    return status == STATUS_OK ? status : error_set(reterr, status, "asking for %s: %s", what, rd_kafka_err2str(code));
+}
+
+/* The first or the last offset of each: a question for times takes those two words as well. */
+static Status ask_bound(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t bound, const char *what,
+                        Error *reterr)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        list->elems[i].offset = bound;
+    }
+    return check_answers(list, rd_kafka_offsets_for_times(source->consumer, list, source->step_ms), what, reterr);
+}
+
+static Status ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, Given *given, Error *reterr)
+{
+    *given = (Given){.committed = rd_kafka_topic_partition_list_copy(list),
+                     .low = rd_kafka_topic_partition_list_copy(list),
+                     .high = rd_kafka_topic_partition_list_copy(list)};
+    Status status =
+        check_answers(given->committed, rd_kafka_committed(source->consumer, given->committed, source->step_ms),
+                      "what the group has committed", reterr);
+    if (status == STATUS_OK) {
+        status = ask_bound(source, given->low, RD_KAFKA_OFFSET_BEGINNING, "where partitions begin", reterr);
+    }
+    if (status == STATUS_OK) {
+        status = ask_bound(source, given->high, RD_KAFKA_OFFSET_END, "where partitions end", reterr);
+    }
+    return status;
+}
+
+static int64_t answer_of(const rd_kafka_topic_partition_list_t *list, const rd_kafka_topic_partition_t *asked)
+{
+    const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
+        (rd_kafka_topic_partition_list_t *)(uintptr_t)list, asked->topic, asked->partition);
+    return found && found->offset >= 0 ? found->offset : KAFKA_NOWHERE;
+}
+
+/* ---- Where to begin -------------------------------------------------------------------------------------------------- */
+
+/* Nobody knows of a place. A partition that was added to a topic which is read already is read from its beginning in any case: what
+ * came to it before we had it is new. Its place is stored at once, so that a restart does not choose anew. */
+static void begin_new(KafkaSource *source, KafkaPart *part, int64_t low, int64_t high)
+{
+    bool from_beginning = source->context->options->from_beginning || kafka_parts_know(&source->parts, part->topic);
+    part->next = from_beginning ? low : high;
+    part->mark[0] = '\0';
+    part->put = true;
+}
+
+static Status refuse_end(const KafkaSource *source, const KafkaPart *part, int64_t high, Error *reterr)
+{
+    return error_set(reterr, STATUS_REFUSED,
+                     "%s ends at offset %lld, and was read up to %lld: the topic was made anew, or has lost its end; "
+                     "'weir sources forget %s' starts over",
+                     part->name, (long long)high, (long long)part->next, source->context->options->name);
+}
+
+static void pass_gap(KafkaSource *source, KafkaPart *part, int64_t low)
+{
+    kafka_source_note(source, false, "%s: %lld messages were removed before they were read, from offset %lld on",
+                      part->name, (long long)(low - part->next), (long long)part->next);
+    part->next = low;
+    part->mark[0] = '\0';
+}
+
+/* Another one of the group was further than we: it has stored what it committed. */
+static void follow(KafkaSource *source, KafkaPart *part, int64_t theirs, int64_t high)
+{
+    if (theirs > high) {
+        kafka_source_note(source, false, "%s ends at offset %lld; the group's offset %lld is left aside", part->name,
+                          (long long)high, (long long)theirs);
+    } else if (theirs > part->next) {
+        part->next = theirs;
+        part->mark[0] = '\0';
+    }
+}
+
+/* *ret_from: what is read first; the message in front of our place, when it can be compared with what we know of it. */
+static Status begin_part(KafkaSource *source, KafkaPart *part, int64_t theirs, int64_t low, int64_t high,
+                         int64_t *ret_from, Error *reterr)
+{
+    if (part->next > high) {
+        return refuse_end(source, part, high, reterr);
+    }
+    int64_t before = part->next;
+    follow(source, part, theirs, high);
+    if (part->next == KAFKA_NOWHERE) {
+        begin_new(source, part, low, high);
+    } else if (part->next < low) {
+        pass_gap(source, part, low);
+    }
+    part->compare = part->mark[0] != '\0' && part->next > low;
+    *ret_from = part->compare ? part->next - 1 : part->next;
+    /* What was handed over may still be under way. */
+    if (part->next != before && part->next > part->stored) {
+        part->stored = part->next;
+    }
+    part->end = high;
+    part->seen_end = KAFKA_NOWHERE;
+    return STATUS_OK;
+}
+
+/* ---- Coming ---------------------------------------------------------------------------------------------------------- */
+
+/* Before it is begun: no message of it comes by another queue. */
+static void lead(KafkaSource *source, const rd_kafka_topic_partition_t *given)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(source->consumer, given->topic, given->partition);
+    if (queue) {
+        rd_kafka_queue_forward(queue, source->messages);
+        rd_kafka_queue_destroy(queue);
+    }
+}
+
+static Status begin_all(KafkaSource *source, rd_kafka_topic_partition_list_t *list, const Given *given, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
+        rd_kafka_topic_partition_t *each = &list->elems[i];
+        KafkaPart *part = kafka_parts_get(&source->parts, each->topic, each->partition);
+        int64_t low = answer_of(given->low, each), high = answer_of(given->high, each);
+        if (!part) {
+            return error_set(reterr, STATUS_BUSY, "no memory for a partition");
+        }
+        if (low < 0 || high < 0) {
+            return error_set(reterr, STATUS_BUSY, "%s: brokers do not say where it begins and ends", part->name);
+        }
+        status = begin_part(source, part, answer_of(given->committed, each), low, high, &each->offset, reterr);
+        part->assigned = status == STATUS_OK;
+        lead(source, each);
+    }
+    return status;
+}
+
+/* When it fails, the consumer is left at the next call, and what comes until then is not looked at. */
+static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list)
+{
+    Given given;
+    Error error;
+    Status status = ask(source, list, &given, &error);
+    if (status == STATUS_OK) {
+        kafka_source_unnote(source);
+        status = begin_all(source, list, &given, &error);
+    }
+    release_given(&given);
+    if (status != STATUS_OK) {
+        kafka_source_fail(source, status, "%s", error.message);
+    }
+}
+
+/* ---- Going ----------------------------------------------------------------------------------------------------------- */
+
+/* What was handed over stays so: should it come back, we go on behind that. */
+static void go(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        KafkaPart *part = kafka_parts_find(&source->parts, list->elems[i].topic, list->elems[i].partition);
+        if (part) {
+            part->assigned = part->compare = false;
+        }
+        if (part && source->carry && source->carry->partition == part->partition &&
+            strcmp(rd_kafka_topic_name(source->carry->rkt), part->topic) == 0) {
+            rd_kafka_message_destroy(source->carry);
+            source->carry = NULL;
+        }
+    }
+}
+
+static void check_call(KafkaSource *source, rd_kafka_error_t *error)
+{
+    Error text = {0};
+    if (error) {
+        Status status = kafka_error_take(error, "taking partitions", &text);
+        kafka_source_fail(source, status, "%s", text.message);
+    }
+}
+
+void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+                            void *self)
+{
+    KafkaSource *source = self;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !source->leaving) {
+        if (list->cnt > 0) {
+            come(source, list);
+        }
+        check_call(source, rd_kafka_incremental_assign(consumer, list));
+    } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+        go(source, list);
+        check_call(source, rd_kafka_incremental_unassign(consumer, list));
+    } else {
+        rd_kafka_assign(consumer, NULL);
+    }
+}

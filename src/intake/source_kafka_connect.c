@@ -1,0 +1,368 @@
+/* Joining the group, and leaving it. */
+#include <stdlib.h>
+
+#include "broker/kafka_error.h"
+#include "broker/kafka_properties.h"
+#include "intake/kafka_source.h"
+
+enum {
+    SLICE_MS = 200,   /* between looks at what librdkafka has to say */
+    DOWN_MS = 2000,   /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
+    CHECK_MS = 1000,  /* for a broker to show that it is there after all */
+    COMMIT_MS = 1000, /* for brokers to hear of what was acknowledged … */
+    LEAVE_MS = 2000,  /* … and that we leave */
+    CONNECT_US_MAX = 8000000,
+};
+
+/* ---- What librdkafka says -------------------------------------------------------------------------------------------- */
+
+/* Its log lines repeat what errors say. */
+static void drop_log(const rd_kafka_t *consumer, int level, const char *facility, const char *text)
+{
+    (void)consumer, (void)level, (void)facility, (void)text;
+}
+
+/* Called from polling alone, thus on the thread that uses the source; so are the others. */
+static void note_error(rd_kafka_t *consumer, int code, const char *text, void *self)
+{
+    (void)consumer;
+    KafkaSource *source = self;
+    bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    source->down = source->down || down;
+    /* The reasons why all brokers are down say more. */
+    if (!down || source->reason[0] == '\0') {
+        snprintf(source->reason, sizeof source->reason, "%s", text);
+    }
+}
+
+/* Our own places are what counts: a commit that fails passes, unless somebody has to allow it. */
+static void note_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *offsets,
+                        void *self)
+{
+    (void)consumer, (void)offsets;
+    if (kafka_error_status(code) == STATUS_REFUSED) {
+        kafka_source_note(self, false, "the group's offsets cannot be committed: %s", rd_kafka_err2str(code));
+    }
+}
+
+static Status add_reason(KafkaSource *source, Status status, Error *reterr)
+{
+    if (source->reason[0] != '\0' && reterr) {
+        size_t len = strlen(reterr->message);
+        snprintf(reterr->message + len, sizeof reterr->message - len, " (%s)", source->reason);
+    }
+    return status;
+}
+
+/* ---- Settings -------------------------------------------------------------------------------------------------------- */
+
+static const KafkaReserved ours[] = {
+    {"allow.auto.create.topics", "reading a topic does not make it"},
+    {"auto.commit.enable", "offsets are committed when the records are stored"},
+    {"auto.commit.interval.ms", "offsets are committed when the records are stored"},
+    {"auto.offset.reset", "the option start decides where a new group begins; nothing is ever skipped silently"},
+    {"enable.auto.commit", "offsets are committed when the records are stored"},
+    {"enable.auto.offset.store", "offsets are committed when the records are stored"},
+    {"enable.partition.eof", "Weir wants to be told"},
+    {"group.id", "the option group names it"},
+    {"isolation.level", "what was taken back is not read"},
+    {"partition.assignment.strategy", "partitions that stay are read on while others move"},
+};
+
+/* What a user may change. A member that was killed is missed after its session's time-out, and only then its partitions are read
+ * again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest message. */
+static const KafkaSetting defaults[] = {
+    {"client.id", "weir"},
+    {"fetch.max.bytes", "16777216"},
+    {"queued.max.messages.kbytes", "32768"},
+    {"queued.min.messages", "50000"},
+    {"receive.message.max.bytes", "268435456"},
+    {"session.timeout.ms", "10000"},
+    {"socket.nagle.disable", "true"},
+};
+
+static Status set_ours(rd_kafka_conf_t *conf, const SourceOptions *options, Error *reterr)
+{
+    const KafkaSetting settings[] = {
+        {"allow.auto.create.topics", "false"},
+        {"auto.offset.reset", "error"},
+        {"bootstrap.servers", options->brokers},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
+        {"group.id", options->group},
+        {"isolation.level", "read_committed"},
+        {"partition.assignment.strategy", "cooperative-sticky"},
+    };
+    return kafka_settings_put(conf, settings, sizeof settings / sizeof *settings, reterr);
+}
+
+static Status new_consumer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_consumer, Error *reterr)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
+    rd_kafka_t *consumer = conf ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text) : NULL;
+    if (!consumer) {
+        if (conf) {
+            rd_kafka_conf_destroy(conf);
+        }
+        return error_set(reterr, STATUS_REFUSED, "properties: %s", conf ? text : "out of memory");
+    }
+    *ret_consumer = consumer;
+    return STATUS_OK;
+}
+
+/* Settings that contradict each other, or name files that are not there, are only found when a consumer is made. Without brokers it
+ * connects to nothing. */
+static Status try_settings(const KafkaSource *source, Error *reterr)
+{
+    rd_kafka_t *consumer = NULL;
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(source->conf);
+    rd_kafka_conf_set(conf, "bootstrap.servers", NULL, NULL, 0);
+    Status status = new_consumer(conf, &consumer, reterr);
+    rd_kafka_conf_destroy(conf);
+    if (status == STATUS_OK) {
+        rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    return status;
+}
+
+Status kafka_source_settings(KafkaSource *source, Error *reterr)
+{
+    const SourceOptions *options = source->context->options;
+    Status status = kafka_brokers_check(options->brokers, reterr);
+    if (status == STATUS_OK && !(source->conf = rd_kafka_conf_new())) {
+        status = error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    if (status == STATUS_OK) {
+        status = kafka_settings_put(source->conf, defaults, sizeof defaults / sizeof *defaults, reterr);
+    }
+    if (status == STATUS_OK) {
+        status =
+            kafka_properties_put(source->conf, str_from(options->properties), ours, sizeof ours / sizeof *ours, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = set_ours(source->conf, options, reterr);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    rd_kafka_conf_set_opaque(source->conf, source);
+    rd_kafka_conf_set_log_cb(source->conf, drop_log);
+    rd_kafka_conf_set_error_cb(source->conf, note_error);
+    rd_kafka_conf_set_offset_commit_cb(source->conf, note_commit);
+    rd_kafka_conf_set_rebalance_cb(source->conf, kafka_source_rebalance);
+    return try_settings(source, reterr);
+}
+
+/* ---- Joining --------------------------------------------------------------------------------------------------------- */
+
+static rd_kafka_resp_err_t ask_topic(KafkaSource *source, rd_kafka_topic_t *topic, int ms)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(source->consumer, 0, topic, &metadata, ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return code;
+    }
+    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_metadata_destroy(metadata);
+    return code;
+}
+
+static bool says_nothing(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+/* In slices, so that nobody there is told soon. */
+static Status find_topic(KafkaSource *source, const char *name, int64_t deadline_us, Error *reterr)
+{
+    int64_t down_us = kafka_source_now_us(source) + INT64_C(1000) * DOWN_MS;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(source->consumer, name, NULL);
+    if (!topic) {
+        return error_set(reterr, STATUS_REFUSED, "topics: %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+    }
+    rd_kafka_resp_err_t code;
+    for (;;) {
+        code = ask_topic(source, topic, SLICE_MS);
+        int64_t now_us = kafka_source_now_us(source);
+        rd_kafka_poll(source->consumer, says_nothing(code) ? SLICE_MS : 0);
+        if (!says_nothing(code) || now_us >= deadline_us || (source->down && now_us >= down_us)) {
+            break;
+        }
+    }
+    rd_kafka_topic_destroy(topic);
+    if (says_nothing(code)) {
+        return add_reason(source, error_set(reterr, STATUS_BUSY, "connecting: no broker answers as it should"), reterr);
+    }
+    Status status = kafka_error_status(code);
+    return status == STATUS_OK ? status : error_set(reterr, status, "topic %s: %s", name, rd_kafka_err2str(code));
+}
+
+static Status find_topics(KafkaSource *source, Error *reterr)
+{
+    int64_t timeout_us = source->context->options->timeout_us;
+    int64_t deadline_us = kafka_source_now_us(source) + (timeout_us < CONNECT_US_MAX ? timeout_us : CONNECT_US_MAX);
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < source->topic_count && status == STATUS_OK; i++) {
+        status = find_topic(source, source->topics[i], deadline_us, reterr);
+    }
+    source->down = status != STATUS_OK && source->down;
+    return status;
+}
+
+/* Whoever waits is woken when there is something in a queue that was empty. */
+static void open_queues(KafkaSource *source)
+{
+    static const uint64_t one = 1;
+    rd_kafka_poll_set_consumer(source->consumer);
+    source->events = rd_kafka_queue_get_consumer(source->consumer);
+    source->messages = rd_kafka_queue_new(source->consumer);
+    rd_kafka_queue_io_event_enable(source->events, source->wakeup.fd, &one, sizeof one);
+    rd_kafka_queue_io_event_enable(source->messages, source->wakeup.fd, &one, sizeof one);
+}
+
+static Status subscribe(KafkaSource *source, Error *reterr)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->topic_count);
+    for (size_t i = 0; i < source->topic_count; i++) {
+        rd_kafka_topic_partition_list_add(list, source->topics[i], RD_KAFKA_PARTITION_UA);
+    }
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(source->consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    Status status = kafka_error_status(code);
+    return status == STATUS_OK
+               ? status
+               : error_set(reterr, status, "group %s: %s", source->context->options->group, rd_kafka_err2str(code));
+}
+
+static void begin_anew(KafkaSource *source)
+{
+    source->leaving = source->down = source->drained = source->notice_passes = false;
+    source->groups = 0;
+    source->first_us = source->latest_us = source->lag_us = 0;
+    source->failure = STATUS_OK;
+    source->reason[0] = source->notice[0] = '\0';
+    source->base.notice = (Str){0};
+    source->lag = (SourceLag){.messages = -1};
+}
+
+Status kafka_source_connect(Source *base, const SourcePlace *places, size_t count, Error *reterr)
+{
+    KafkaSource *source = (KafkaSource *)base;
+    kafka_source_leave(source, false);
+    begin_anew(source);
+    Status status = kafka_parts_load(&source->parts, places, count, reterr);
+    if (status == STATUS_OK) {
+        status = new_consumer(source->conf, &source->consumer, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = find_topics(source, reterr);
+    }
+    if (status == STATUS_OK) {
+        open_queues(source);
+        status = subscribe(source, reterr);
+    }
+    if (status != STATUS_OK) {
+        kafka_source_leave(source, false);
+    }
+    return status;
+}
+
+Status kafka_source_check(KafkaSource *source, Error *reterr)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_metadata_destroy(metadata);
+        source->down = false;
+        return STATUS_OK;
+    }
+    return add_reason(source, error_set(reterr, STATUS_BUSY, "no broker can be reached"), reterr);
+}
+
+/* ---- Leaving --------------------------------------------------------------------------------------------------------- */
+
+rd_kafka_topic_partition_list_t *kafka_source_offsets(KafkaSource *source)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
+    for (size_t i = 0; i < source->parts.count; i++) {
+        const KafkaPart *part = &source->parts.items[i];
+        if (part->assigned && part->stored >= 0) {
+            rd_kafka_topic_partition_list_add(list, part->topic, part->partition)->offset = part->stored;
+        }
+    }
+    return list;
+}
+
+static void commit_all(KafkaSource *source)
+{
+    rd_kafka_topic_partition_list_t *list = kafka_source_offsets(source);
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(source->consumer);
+    if (list->cnt > 0 &&
+        rd_kafka_commit_queue(source->consumer, list, answers, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_event_t *answer = rd_kafka_queue_poll(answers, COMMIT_MS);
+        if (answer) {
+            rd_kafka_event_destroy(answer);
+        }
+    }
+    rd_kafka_queue_destroy(answers);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* The call that does it all may wait for brokers for ever. */
+static void close_consumer(KafkaSource *source)
+{
+    int64_t deadline_us = kafka_source_now_us(source) + INT64_C(1000) * LEAVE_MS;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(source->consumer, queue);
+    if (error) {
+        rd_kafka_error_destroy(error);
+    }
+    while (!error && !rd_kafka_consumer_closed(source->consumer) && kafka_source_now_us(source) < deadline_us) {
+        rd_kafka_message_t *message = rd_kafka_consume_queue(queue, SLICE_MS / 4);
+        if (message) {
+            rd_kafka_message_destroy(message);
+        }
+    }
+    rd_kafka_queue_destroy(queue);
+}
+
+/* A consumer does not end while somebody has a message of it. */
+static void drop_messages(KafkaSource *source)
+{
+    if (source->carry) {
+        rd_kafka_message_destroy(source->carry);
+        source->carry = NULL;
+    }
+    for (size_t i = 0; i < source->parts.count; i++) {
+        KafkaPart *part = &source->parts.items[i];
+        if (part->last) {
+            rd_kafka_message_destroy(part->last);
+            part->last = NULL;
+        }
+    }
+}
+
+void kafka_source_leave(KafkaSource *source, bool commit)
+{
+    if (!source->consumer) {
+        return;
+    }
+    source->leaving = true;
+    drop_messages(source);
+    if (source->messages && !source->down) {
+        if (commit) {
+            commit_all(source);
+        }
+        close_consumer(source);
+    }
+    if (source->messages) {
+        rd_kafka_queue_io_event_enable(source->events, -1, NULL, 0);
+        rd_kafka_queue_io_event_enable(source->messages, -1, NULL, 0);
+        rd_kafka_queue_destroy(source->messages);
+        rd_kafka_queue_destroy(source->events);
+    }
+    source->messages = source->events = NULL;
+    rd_kafka_destroy_flags(source->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    source->consumer = NULL;
+}
