@@ -11,7 +11,10 @@ struct RedisConn {
     const Clock *clock;
     int64_t timeout_us;
     bool writing, tls;
-    bool answered; /* at least once */
+    bool answered;              /* at least once */
+    size_t coming, reply_bytes; /* of the reply that comes, and of the last one */
+    size_t reply_max;           /* 0: no bound */
+    bool too_long;
 };
 
 /* ---- What errors mean ------------------------------------------------------------------------------------------------ */
@@ -213,20 +216,55 @@ Status redis_conn_write(RedisConn *conn, Error *reterr)
     return STATUS_OK;
 }
 
+/* What the socket has, piece by piece, until a reply is complete. */
+static Status read_more(RedisConn *conn, void **ret_reply, Error *reterr)
+{
+    redisContext *context = conn->context;
+    while (!*ret_reply) {
+        size_t had = context->reader->len;
+        if (redisBufferRead(context) != REDIS_OK) {
+            return fail(conn, reterr);
+        }
+        size_t got = context->reader->len - had;
+        conn->coming += got;
+        if (got == 0) {
+            return STATUS_OK;
+        }
+        if (conn->reply_max && conn->coming > conn->reply_max) {
+            conn->too_long = true;
+            return error_set(reterr, STATUS_BUSY, "an answer is longer than %zu MiB", conn->reply_max >> 20);
+        }
+        if (redisGetReplyFromReader(context, ret_reply) != REDIS_OK) {
+            return fail(conn, reterr);
+        }
+    }
+    return STATUS_OK;
+}
+
 Status redis_conn_read(RedisConn *conn, redisReply **ret_reply, Error *reterr)
 {
     void *reply = NULL;
     if (redisGetReplyFromReader(conn->context, &reply) != REDIS_OK) {
         return fail(conn, reterr);
     }
-    if (!reply &&
-        (redisBufferRead(conn->context) != REDIS_OK || redisGetReplyFromReader(conn->context, &reply) != REDIS_OK)) {
-        return fail(conn, reterr);
+    Status status = reply ? STATUS_OK : read_more(conn, &reply, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
-    conn->answered = conn->answered || reply;
+    if (reply) {
+        conn->answered = true;
+        conn->reply_bytes = conn->coming;
+        conn->coming = 0;
+    }
     *ret_reply = reply;
     return STATUS_OK;
 }
+
+void redis_conn_set_reply_max(RedisConn *conn, size_t bytes) { conn->reply_max = bytes; }
+
+bool redis_conn_was_too_long(const RedisConn *conn) { return conn->too_long; }
+
+size_t redis_conn_reply_bytes(const RedisConn *conn) { return conn->reply_bytes; }
 
 int redis_conn_fd(const RedisConn *conn) { return conn->context->fd; }
 

@@ -27,6 +27,12 @@ Status redis_conn_write(RedisConn *conn, Error *reterr) MUST_CHECK;
  * freeReplyObject. */
 Status redis_conn_read(RedisConn *conn, redisReply **ret_reply, Error *reterr) MUST_CHECK;
 
+/* A reply that is longer is not read to its end: then the read is BUSY, and redis_conn_was_too_long() tells. 0: no bound. Bytes
+ * are counted as they come, so that a little of the reply behind may count for the one before. */
+void redis_conn_set_reply_max(RedisConn *conn, size_t bytes);
+bool redis_conn_was_too_long(const RedisConn *conn);
+size_t redis_conn_reply_bytes(const RedisConn *conn); /* of the reply that was read last */
+
 /* Writes everything and waits for the next `count` replies, for at most the time-out of the opening together. On failure none is
  * left to free. */
 Status redis_conn_call(RedisConn *conn, redisReply **ret_replies, size_t count, Error *reterr) MUST_CHECK;
