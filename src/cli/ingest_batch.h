@@ -4,17 +4,29 @@
 #define WEIR_CLI_INGEST_BATCH_H
 
 #include "engine.h"
-#include "intake/file_reader.h"
+#include "intake/file_mark.h"
 
 enum {
     INGEST_BATCH_RECORDS_MAX = 16384,
     INGEST_BATCH_BYTES_MAX = 64 << 20, /* of its arena; full at half of that */
     INGEST_BODY_BYTES_MAX = 8 << 20,   /* of what goes to a server in one request */
+    INGEST_BATCH_PLACES_MAX = 256,     /* files that have items in one batch */
 };
 
-/* Where a record is from, for the report about those that were not taken in. */
+/* A file that is taken in; outlives every batch. */
+typedef struct IngestFile {
+    const char *name; /* as it was given, for people */
+    bool is_input;    /* standard input */
+    Str path;         /* the real one, by which it is known again; empty for what keeps no place */
+    FileIdentity identity;
+    FilePosition position; /* behind the last item that is in a batch */
+    FileFormat format;
+    Str header; /* CSV: as it came; owns */
+} IngestFile;
+
+/* Where an item is from, for the report about those that were not taken in. */
 typedef struct IngestEntry {
-    const char *file;
+    const IngestFile *file;
     uint64_t line;
     Str raw; /* in the batch's arena */
     OutcomeKind kind;
@@ -28,8 +40,14 @@ typedef struct IngestBatch {
     Record *records;
     Outcome *outcomes;
     size_t count;
-    Buf body;            /* for a server */
-    uint64_t bytes_read; /* of all input, when it was filled; for progress */
+    IngestEntry *refused; /* items that are no records; as many at most */
+    size_t refused_count;
+    SourcePlace *places; /* how far its files were read; INGEST_BATCH_PLACES_MAX */
+    size_t place_count;
+    IntakeLetter *letters; /* scratch of those who commit: one for each record, then one for each that was refused */
+    Buf body;              /* for a server */
+    uint64_t bytes_read;   /* of all input, when it was filled; for progress */
+    bool committed;
 } IngestBatch;
 
 /* Where records go: the store or a server. The first member of an implementation. */
@@ -43,6 +61,8 @@ typedef struct IngestTarget {
     Status (*commit)(struct IngestTarget *target, IngestBatch *batch, Error *reterr);
     /* Before the first record of a CSV file: the cells of its header. REFUSED when it lacks a column. */
     Status (*header)(struct IngestTarget *target, const Str *names, size_t count, Error *reterr);
+    /* How far the file was taken in before; false when nothing is known of it. Before the first batch is committed. */
+    bool (*find_place)(struct IngestTarget *target, Str path, FileMark *ret_mark);
     void (*close)(struct IngestTarget *target);
 } IngestTarget;
 
@@ -52,10 +72,11 @@ typedef struct IngestStoreOptions {
     int64_t wait_us; /* for a full disk to get room */
 } IngestStoreOptions;
 
-/* A store that no other process holds. `engine` borrows until close, which leaves it open. */
+/* A store that no other process holds: places go with their batches, and what cannot be taken in becomes a dead letter. `engine` borrows
+ * until close, which leaves it open. */
 Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, IngestTarget **ret_target,
                          Error *reterr) MUST_CHECK;
-/* A server. It is waited for up to `wait_us` when it is away or overloaded: ids make it safe to send again. */
+/* A server. It is waited for up to `wait_us` when it is away or overloaded: ids make it safe to send again. It keeps no places. */
 Status ingest_server_open(const char *url, bool dry_run, int64_t wait_us, IngestTarget **ret_target,
                           Error *reterr) MUST_CHECK;
 
@@ -65,6 +86,10 @@ void ingest_put_error(Buf *errors, const char *problem);
 void ingest_put_differs(Buf *errors, uint32_t differs);
 /* Makes room for one more entry and fills its place and raw text; false when the batch is full. */
 bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item);
+/* Adds what is no record; false when the batch is full. */
+bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, Str errors);
+/* Says where the file goes on once the batch is committed; false when the batch is full. A file without a path has no place. */
+bool ingest_batch_put_place(IngestBatch *batch, const IngestFile *file, bool finished);
 
 /* ---- The threads ---------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +99,7 @@ typedef struct IngestPipeline IngestPipeline;
 Status ingest_pipeline_start(IngestTarget *target, IngestPipeline **ret_pipeline, Error *reterr) MUST_CHECK;
 /* Hands a batch over to be committed. */
 void ingest_pipeline_commit(IngestPipeline *pipeline, IngestBatch *batch);
-/* An empty batch, or one that is committed (count > 0) and whose outcomes are to be looked at before it is reset. Waits for one.
+/* An empty batch, or one that is committed and whose entries are to be looked at before it is reset. Waits for one.
  * Anything but OK: committing has failed. */
 Status ingest_pipeline_take(IngestPipeline *pipeline, IngestBatch **ret_batch, Error *reterr) MUST_CHECK;
 /* Waits until all is committed, then answers each batch once; NULL when there are no more. */

@@ -47,6 +47,7 @@ static void commit_one(IngestPipeline *pipeline, IngestBatch *batch)
     }
     pthread_mutex_lock(&pipeline->lock);
     pipeline->committing = false;
+    batch->committed = status == STATUS_OK;
     if (pipeline->status == STATUS_OK && status != STATUS_OK) {
         pipeline->status = status;
         pipeline->error = error;
@@ -80,7 +81,10 @@ static bool init_batch(IngestBatch *batch)
     batch->entries = calloc(INGEST_BATCH_RECORDS_MAX, sizeof *batch->entries);
     batch->records = calloc(INGEST_BATCH_RECORDS_MAX, sizeof *batch->records);
     batch->outcomes = calloc(INGEST_BATCH_RECORDS_MAX, sizeof *batch->outcomes);
-    return batch->entries && batch->records && batch->outcomes;
+    batch->refused = calloc(INGEST_BATCH_RECORDS_MAX, sizeof *batch->refused);
+    batch->places = calloc(INGEST_BATCH_PLACES_MAX, sizeof *batch->places);
+    batch->letters = calloc(2 * (size_t)INGEST_BATCH_RECORDS_MAX, sizeof *batch->letters);
+    return batch->entries && batch->records && batch->outcomes && batch->refused && batch->places && batch->letters;
 }
 
 static void release_batch(IngestBatch *batch)
@@ -90,23 +94,60 @@ static void release_batch(IngestBatch *batch)
     free(batch->entries);
     free(batch->records);
     free(batch->outcomes);
+    free(batch->refused);
+    free(batch->places);
+    free(batch->letters);
 }
 
 void ingest_batch_reset(IngestBatch *batch)
 {
     arena_reset(&batch->arena);
     buf_reset(&batch->body);
-    batch->count = 0;
+    batch->count = batch->refused_count = batch->place_count = 0;
+    batch->committed = false;
+}
+
+static bool fill_entry(IngestBatch *batch, IngestEntry *entry, const FileItem *item)
+{
+    if (batch->arena.taken > INGEST_BATCH_BYTES_MAX / 2) {
+        return false;
+    }
+    *entry = (IngestEntry){.line = item->line, .raw = arena_copy(&batch->arena, item->raw)};
+    return entry->raw.ptr != NULL;
 }
 
 bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item)
 {
-    if (batch->count == INGEST_BATCH_RECORDS_MAX || batch->arena.taken > INGEST_BATCH_BYTES_MAX / 2) {
+    return batch->count < INGEST_BATCH_RECORDS_MAX && fill_entry(batch, &batch->entries[batch->count], item);
+}
+
+bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, Str errors)
+{
+    IngestEntry *entry = &batch->refused[batch->refused_count];
+    if (batch->refused_count == INGEST_BATCH_RECORDS_MAX || !fill_entry(batch, entry, item)) {
         return false;
     }
-    IngestEntry *entry = &batch->entries[batch->count];
-    *entry = (IngestEntry){.line = item->line, .raw = arena_copy(&batch->arena, item->raw)};
-    return entry->raw.ptr != NULL;
+    entry->file = file;
+    entry->kind = OUTCOME_REJECTED;
+    entry->errors = arena_copy(&batch->arena, errors);
+    batch->refused_count += entry->errors.ptr != NULL;
+    return entry->errors.ptr != NULL;
+}
+
+bool ingest_batch_put_place(IngestBatch *batch, const IngestFile *file, bool finished)
+{
+    char text[SOURCE_MARK_BYTES_MAX];
+    const FileMark mark = {.file = file->identity, .position = file->position, .finished = finished};
+    if (file->path.len == 0) {
+        return true;
+    }
+    if (batch->place_count == INGEST_BATCH_PLACES_MAX) {
+        return false;
+    }
+    Str copy = arena_copy(&batch->arena, (Str){text, file_mark_format(&mark, text)});
+    batch->places[batch->place_count] = (SourcePlace){file->path, (int64_t)file->position.offset, copy};
+    batch->place_count += copy.ptr != NULL;
+    return copy.ptr != NULL;
 }
 
 void ingest_put_error(Buf *errors, const char *problem)

@@ -1,16 +1,24 @@
 /* `weir ingest` into a store that no other process holds. */
 #include <unistd.h>
 
+#include "cli/client.h"
 #include "cli/ingest_batch.h"
+#include "cli/ingest_places.h"
 
-enum { RETRY_US = 500000, ERRORS_BYTES_MAX = 16384 };
+enum { RETRY_US = 500000, ERRORS_BYTES_MAX = 16384, WHY_BYTES_MAX = 4096 };
 
 typedef struct StoreTarget {
     IngestTarget base;
     Engine *engine;
     CsvHeader header;
     IngestStoreOptions options;
+    IngestPlaces places;
 } StoreTarget;
+
+static bool find_place(IngestTarget *base, Str path, FileMark *ret_mark)
+{
+    return ingest_places_find(&((StoreTarget *)base)->places, path, ret_mark);
+}
 
 static Status take_header(IngestTarget *base, const Str *names, size_t count, Error *reterr)
 {
@@ -98,7 +106,71 @@ static Status fill_entries(const StoreTarget *target, IngestBatch *batch, Error 
     return status;
 }
 
-static Status submit(StoreTarget *target, IngestBatch *batch, Error *reterr)
+/* ---- Dead letters ---------------------------------------------------------------------------------------------------- */
+
+/* A CSV line says nothing without its header. */
+static Str put_header_before(IngestBatch *batch, Str header, Str raw)
+{
+    char *text = arena_alloc(&batch->arena, header.len + 1 + raw.len);
+    if (text) {
+        memcpy(text, header.ptr, header.len);
+        text[header.len] = '\n';
+        memcpy(text + header.len + 1, raw.ptr, raw.len);
+    }
+    return (Str){text, header.len + 1 + raw.len};
+}
+
+static bool fill_letter(IngestBatch *batch, const IngestEntry *entry, Str why, IntakeLetter *ret_letter)
+{
+    const IngestFile *file = entry->file;
+    bool is_csv = file->format == FILE_FORMAT_CSV;
+    Str path = file->path.len ? file->path : str_from(file->name);
+    const char *place = arena_printf(&batch->arena, "%.*s:%llu", STR_ARGS(path), (unsigned long long)entry->line);
+    *ret_letter = (IntakeLetter){
+        .place = str_from(place),
+        .format = is_csv ? STR("csv") : STR("json"),
+        .raw = is_csv ? put_header_before(batch, file->header, entry->raw) : entry->raw,
+        .error = why,
+    };
+    return place && ret_letter->raw.ptr;
+}
+
+/* Why it is no record, as a sentence. */
+static Str describe(IngestBatch *batch, const IngestEntry *entry)
+{
+    Buf text;
+    buf_init(&text, WHY_BYTES_MAX);
+    client_put_field_errors(&text, entry->errors);
+    Str copy = arena_copy(&batch->arena, text.len ? buf_str(&text) : STR("is no record"));
+    buf_release(&text);
+    return copy;
+}
+
+static Status fill_letters(IngestBatch *batch, IntakeChange *intake, Error *reterr)
+{
+    bool ok = true;
+    for (size_t i = 0; i < batch->count && ok; i++) {
+        ok = fill_letter(batch, &batch->entries[i], STR(""), &batch->letters[i]);
+    }
+    for (size_t i = 0; i < batch->refused_count && ok; i++) {
+        Str why = describe(batch, &batch->refused[i]);
+        ok = why.ptr && fill_letter(batch, &batch->refused[i], why, &batch->letters[batch->count + i]);
+    }
+    intake->letters = batch->letters;
+    intake->refused = batch->letters + batch->count;
+    intake->refused_count = batch->refused_count;
+    return ok ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "no memory for what goes with the records");
+}
+
+/* ---- Committing ------------------------------------------------------------------------------------------------------ */
+
+/* The store has no room for dead letters. Nobody else can make some meanwhile: it is ours alone. */
+static Status refuse_letters(const Submission *submission, Error *reterr)
+{
+    return error_set(reterr, STATUS_REFUSED, "%s", submission->work.error.message);
+}
+
+static Status submit(StoreTarget *target, IngestBatch *batch, IntakeChange *intake, Error *reterr)
 {
     Submission submission = {.bytes = batch->arena.taken + 1};
     submission.work.kind = WORK_RECORDS;
@@ -106,10 +178,9 @@ static Status submit(StoreTarget *target, IngestBatch *batch, Error *reterr)
     submission.work.records.outcomes = batch->outcomes;
     submission.work.records.count = batch->count;
     submission.work.records.dry_run = target->options.dry_run;
+    submission.work.records.intake = target->options.dry_run ? NULL : intake;
     Status status = engine_submit_wait(target->engine, &submission, reterr);
-    return status == STATUS_OK && submission.work.status != STATUS_OK
-               ? error_set(reterr, submission.work.status, "%s", submission.work.error.message)
-               : status;
+    return status == STATUS_OK && submission.work.status != STATUS_OK ? refuse_letters(&submission, reterr) : status;
 }
 
 /* A full disk may get room while we wait. Nothing has happened until then, or what has counts once all the same. */
@@ -119,15 +190,27 @@ static Status commit(IngestTarget *base, IngestBatch *batch, Error *reterr)
 {
     StoreTarget *target = (StoreTarget *)base;
     int64_t since = clock_monotonic_us(&clock_system);
-    Status status;
-    while (may_try_again(status = submit(target, batch, reterr)) &&
+    IntakeChange intake = {.source = INGEST_SOURCE,
+                           .places = batch->places,
+                           .place_count = batch->place_count,
+                           .first_wins = target->options.first_wins};
+    if (batch->count + batch->refused_count + batch->place_count == 0) {
+        return STATUS_OK;
+    }
+    Status status = target->options.dry_run ? STATUS_OK : fill_letters(batch, &intake, reterr);
+    while (status == STATUS_OK && may_try_again(status = submit(target, batch, &intake, reterr)) &&
            clock_monotonic_us(&clock_system) - since < target->options.wait_us) {
+        status = STATUS_OK;
         usleep(RETRY_US);
     }
     return status == STATUS_OK ? fill_entries(target, batch, reterr) : status;
 }
 
-static void close_target(IngestTarget *base) { free(base); }
+static void close_target(IngestTarget *base)
+{
+    ingest_places_release(&((StoreTarget *)base)->places);
+    free(base);
+}
 
 Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, IngestTarget **ret_target, Error *reterr)
 {
@@ -136,10 +219,15 @@ Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, Inge
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
     *target = (StoreTarget){
-        .base = {.add = add, .commit = commit, .header = take_header, .close = close_target},
+        .base = {.add = add, .commit = commit, .header = take_header, .find_place = find_place, .close = close_target},
         .engine = engine,
         .options = *options,
     };
+    Status status = options->dry_run ? STATUS_OK : ingest_places_read(&target->places, engine->store, reterr);
+    if (status != STATUS_OK) {
+        close_target(&target->base);
+        return status;
+    }
     *ret_target = &target->base;
     return STATUS_OK;
 }

@@ -38,20 +38,20 @@ static void put_bar(char *text, size_t *at, uint64_t done, uint64_t total)
     put(text, at, "  [%.*s%*s] %3d %%", cells, "########################", BAR_CELLS - cells, "", (int)(part * 100));
 }
 
-static void put_left(char *text, size_t *at, uint64_t done, uint64_t total, int64_t elapsed_us)
+static void put_left(char *text, size_t *at, uint64_t behind, uint64_t done, uint64_t total, int64_t elapsed_us)
 {
-    if (done == 0 || done > total || elapsed_us < SECOND_US) {
+    if (done <= behind || done > total || elapsed_us < SECOND_US) {
         return; /* too early to say */
     }
-    double left = (double)elapsed_us / (double)SECOND_US * ((double)(total - done) / (double)done);
+    double left = (double)elapsed_us / (double)SECOND_US * ((double)(total - done) / (double)(done - behind));
     if (left < 360000) {
         long seconds = (long)(left + 0.5);
         put(text, at, "  %ld:%02ld left", seconds / 60, seconds % 60);
     }
 }
 
-size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const char *what, uint64_t done, uint64_t total,
-                       uint64_t records, int64_t elapsed_us)
+size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const char *what, uint64_t behind, uint64_t done,
+                       uint64_t total, uint64_t records, int64_t elapsed_us)
 {
     size_t at = 0;
     char count[COUNT_BYTES_MAX];
@@ -64,7 +64,7 @@ size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const char *what, uint
         put(ret_text, &at, "  %s/s",
             count_format((uint64_t)((double)records * (double)SECOND_US / (double)elapsed_us), count));
     }
-    put_left(ret_text, &at, done, total, elapsed_us);
+    put_left(ret_text, &at, behind, done, total, elapsed_us);
     return at;
 }
 
@@ -84,7 +84,7 @@ void progress_show(Progress *progress, const char *what, uint64_t done, uint64_t
         return;
     }
     char text[PROGRESS_BYTES_MAX];
-    progress_format(text, what, done, total, records, now - progress->stage_us);
+    progress_format(text, what, progress->behind, done, total, records, now - progress->stage_us);
     fprintf(stderr, "\r\033[K%s", text);
     progress->shown_us = now;
     progress->visible = true;

@@ -195,7 +195,8 @@ static void fill_outcomes(Batch *batch)
     const Work *work = &batch->submission.work;
     for (size_t i = 0; i < work->records.count; i++) {
         SourceMessage *message = &batch->group.messages[batch->message_of[i]];
-        message->outcome = work->records.outcomes[i].kind;
+        OutcomeKind kind = work->records.outcomes[i].kind;
+        message->outcome = kind == OUTCOME_CONFLICT && batch->intake.first_wins ? OUTCOME_DUPLICATE : kind;
         message->differs = work->records.outcomes[i].differs;
     }
 }

@@ -37,6 +37,12 @@ static Status check_redis(const ConfigMember *member, const SourceOptions *optio
 
 static Status check_needs(const ConfigMember *member, const SourceOptions *options, Error *reterr)
 {
+    if (strcmp(options->name, "ingest") == 0) {
+        return error_set(
+            reterr, STATUS_REFUSED,
+            "%s: a source cannot be called ingest: places and dead letters of the command are under that name",
+            config_member_where(member, SOURCES_TYPE));
+    }
     switch (options->type) {
     case SOURCE_KAFKA:
         return options->brokers[0] ? STATUS_OK : refuse_missing(member, "brokers", "like kafka-1:9092", reterr);

@@ -19,23 +19,26 @@ static void test_counts(void **state)
     assert_string_equal(count_format(UINT64_MAX, text), "18,446,744,073,709,551,615");
 }
 
-static void check_progress(uint64_t done, uint64_t total, uint64_t records, int64_t elapsed_us, const char *expected)
+static void check_progress(uint64_t behind, uint64_t done, uint64_t total, uint64_t records, int64_t elapsed_us,
+                           const char *expected)
 {
     char text[PROGRESS_BYTES_MAX];
-    assert_int_equal(progress_format(text, "taking in", done, total, records, elapsed_us), strlen(expected));
+    assert_int_equal(progress_format(text, "taking in", behind, done, total, records, elapsed_us), strlen(expected));
     assert_string_equal(text, expected);
 }
 
 static void test_progress(void **state)
 {
     (void)state;
-    check_progress(0, 100, 0, 0, "taking in  [                        ]   0 %  0 records");
-    check_progress(50, 100, 2000, 2000000,
+    check_progress(0, 0, 100, 0, 0, "taking in  [                        ]   0 %  0 records");
+    check_progress(0, 50, 100, 2000, 2000000,
                    "taking in  [############            ]  50 %  2,000 records  1,000/s  0:02 left");
-    check_progress(1, 1000, 1, 1000000, "taking in  [                        ]   0 %  1 records  1/s  16:39 left");
-    check_progress(100, 100, 7, 1000000, "taking in  [########################] 100 %  7 records  7/s  0:00 left");
-    check_progress(200, 100, 7, 1000000, "taking in  [########################] 100 %  7 records  7/s");
-    check_progress(200, 0, 7, 700000, "taking in  7 records  10/s");
+    check_progress(0, 1, 1000, 1, 1000000, "taking in  [                        ]   0 %  1 records  1/s  16:39 left");
+    check_progress(0, 100, 100, 7, 1000000, "taking in  [########################] 100 %  7 records  7/s  0:00 left");
+    check_progress(0, 200, 100, 7, 1000000, "taking in  [########################] 100 %  7 records  7/s");
+    check_progress(40, 50, 100, 2000, 2000000,
+                   "taking in  [############            ]  50 %  2,000 records  1,000/s  0:10 left");
+    check_progress(0, 200, 0, 7, 700000, "taking in  7 records  10/s");
 }
 
 static void test_progress_is_cut(void **state)
@@ -44,7 +47,7 @@ static void test_progress_is_cut(void **state)
     char what[PROGRESS_BYTES_MAX * 2], text[PROGRESS_BYTES_MAX];
     memset(what, 'x', sizeof what - 1);
     what[sizeof what - 1] = '\0';
-    assert_int_equal(progress_format(text, what, 1, 2, 3, 4000000), PROGRESS_BYTES_MAX - 1);
+    assert_int_equal(progress_format(text, what, 0, 1, 2, 3, 4000000), PROGRESS_BYTES_MAX - 1);
     assert_int_equal(strlen(text), PROGRESS_BYTES_MAX - 1);
 }
 

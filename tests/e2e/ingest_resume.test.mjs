@@ -1,0 +1,179 @@
+// weir ingest straight into a store: it goes on where it was interrupted, unpacks, and keeps what it cannot take in.
+//
+// INGEST_RECORDS=5000000 makes the file that is interrupted as long as that, and prints the rate.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import zlib from 'node:zlib';
+import { startWeir, runWeir, tempDir, atEnd, binary, environment, sleep } from './support/weir.mjs';
+import { getJson } from './support/client.mjs';
+import { record, random, randomRecords, aggregateGroups } from './support/model.mjs';
+
+const RECORDS = Number(process.env.INGEST_RECORDS ?? 120_000);
+const lines = (list) => list.map((r) => `${JSON.stringify(r)}\n`).join('');
+const ingest = (...args) => {
+  const done = runWeir(['ingest', ...args, '--json']);
+  return { ...done, summary: done.stdout ? JSON.parse(done.stdout) : undefined };
+};
+const counts = ({ summary }) => [summary.created, summary.duplicates, summary.conflicts, summary.rejected, summary.before];
+const groupsOf = (data) => JSON.parse(runWeir(['query', '--data', data, '--json']).stdout).data.groups;
+
+/** Writes `count` records whose ids have nothing in common; answers the sum of their values in cents. */
+function writeMany(path, count) {
+  const file = fs.openSync(path, 'w');
+  let sum = 0n;
+  for (let i = 0; i < count;) {
+    let text = '';
+    for (const end = Math.min(count, i + 10_000); i < end; i += 1) {
+      const id = (BigInt(i) * 0x9E3779B97F4A7C15n & 0xFFFFFFFFFFFFFFFFn).toString(16).padStart(16, '0');
+      const value = i % 100_000;
+      sum += BigInt(value);
+      text += `{"recordId":"${id}","time":"2025-01-${String(1 + i % 28).padStart(2, '0')}T10:00:${String(i % 60).padStart(2, '0')}Z","sourceId":"source-${i % 50}",`
+        + `"destinationId":"dest-${i % 997}","type":"${i % 3 ? 'positive' : 'negative'}","value":"${Math.floor(value / 100)}.${String(value % 100).padStart(2, '0')}","unit":"EUR","reference":"ref-${i % 211}"}\n`;
+    }
+    fs.writeSync(file, text);
+  }
+  fs.closeSync(file);
+  return sum;
+}
+
+const sizeOf = (path) => (fs.existsSync(path) ? fs.statSync(path).size : 0);
+const stored = (data) => sizeOf(join(data, 'weir.db')) + sizeOf(join(data, 'weir.db-wal'));
+
+/** Runs until the store has grown by `bytes`, and then kills it. True when it was still at work. */
+async function interrupt(t, args, data, bytes, extraMs) {
+  const child = spawn(binary, ['ingest', ...args], { stdio: ['ignore', 'ignore', 'pipe'], env: environment });
+  let said = '';
+  child.stderr.on('data', (piece) => { said += piece; });
+  atEnd(t, () => child.kill('SIGKILL'));
+  const ended = new Promise((done) => child.once('close', (code, signal) => done(signal)));
+  const before = stored(data);
+  while (child.exitCode === null && stored(data) < before + bytes) await sleep(3);
+  await sleep(extraMs);
+  child.kill('SIGKILL');
+  return { killed: (await ended) === 'SIGKILL', said };
+}
+
+test(`ingest of ${RECORDS} lines, killed five times, goes on each time where it stopped`, async (t) => {
+  const dir = tempDir(t);
+  const file = join(dir, 'orders.ndjson');
+  const data = join(dir, 'store');
+  const sum = writeMany(file, RECORDS);
+  const rand = random(191);
+  let resumed = 0;
+  let spent = 0;
+  for (let round = 0; round < 5; round += 1) {
+    const begun = Date.now();
+    const { killed, said } = await interrupt(t, [file, '--data', data], data, RECORDS * 12, rand.below(60));
+    spent += Date.now() - begun;
+    assert.ok(killed, `round ${round} was still at work`);
+    resumed += /resuming .*orders\.ndjson at line [\d,]+/.test(said);
+  }
+  const done = ingest(file, '--data', data);
+  assert.equal(done.code, 0, done.stderr);
+  const [created, duplicates, conflicts, rejected, before] = counts(done);
+  assert.deepEqual([before + created, duplicates, conflicts, rejected], [RECORDS, 0, 0, 0], 'whole, and nothing read twice');
+  assert.ok(resumed >= 2 && before > 0, `resumed ${resumed} times, ${before} before the last run`);
+  t.diagnostic(`the last run: ${Math.round(created / done.summary.seconds)} records/s; all: ${Math.round(RECORDS / (done.summary.seconds + spent / 1000))} records/s with five kills and starts`);
+  const { groups } = JSON.parse(runWeir(['query', '--data', data, '--json', '--group-by', 'unit']).stdout).data;
+  assert.equal(BigInt(groups[0].totalValue.replace('.', '')), sum);
+  assert.equal(groups[0].recordCount, RECORDS);
+  const verified = runWeir(['verify', '--data', data, '--json']);
+  assert.equal(verified.code, 0, verified.stdout);
+  const again = ingest(file, '--data', data);
+  assert.equal(again.code, 0);
+  assert.deepEqual(counts(again), [0, 0, 0, 0, RECORDS]);
+  assert.match(again.stderr, /was taken in before/);
+});
+
+const records = randomRecords(random(192), 3000);
+const FIELDS = ['recordId', 'time', 'sourceId', 'destinationId', 'type', 'value', 'unit', 'reference'];
+const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const TEXTS = {
+  'records.ndjson': lines(records),
+  'records.json': JSON.stringify(records),
+  'records.csv': [FIELDS, ...records.map((r) => FIELDS.map((f) => cell(r[f])))].map((row) => `${row.join(',')}\n`).join(''),
+};
+
+for (const [name, text] of Object.entries(TEXTS)) {
+  test(`ingest ${name}.gz: from a file, torn first, and from standard input`, (t) => {
+    const dir = tempDir(t);
+    const data = join(dir, 'store');
+    const file = join(dir, `${name}.gz`);
+    const packed = zlib.gzipSync(text);
+    fs.writeFileSync(file, packed.subarray(0, packed.length / 2));
+    const torn = ingest(file, '--data', data);
+    assert.equal(torn.code, 3);
+    assert.match(torn.stderr, /end too early/);
+    assert.ok(torn.summary.created > 0 && torn.summary.created < 3000, 'what is before the tear is taken in');
+    fs.writeFileSync(file, packed);
+    const whole = ingest(file, '--data', data);
+    assert.equal(whole.code, 0, whole.stderr);
+    const [created, duplicates, , , before] = counts(whole);
+    assert.deepEqual([created + before, duplicates], [3000, 0], 'the whole file begins like the torn one');
+    assert.deepEqual(groupsOf(data), aggregateGroups(records));
+    const piped = runWeir(['ingest', '-', '--data', join(dir, 'other'), '--json'], { input: packed });
+    assert.equal(JSON.parse(piped.stdout).created, 3000, piped.stderr);
+  });
+}
+
+test('ingest: what was added is taken in, what was changed is read from the beginning', (t) => {
+  const dir = tempDir(t);
+  const file = join(dir, 'orders.ndjson');
+  const data = join(dir, 'store');
+  fs.writeFileSync(file, lines(records.slice(0, 1000)));
+  assert.deepEqual(counts(ingest(file, '--data', data)), [1000, 0, 0, 0, 0]);
+  fs.appendFileSync(file, lines(records.slice(1000, 1500)));
+  const grown = ingest(file, '--data', data);
+  assert.deepEqual(counts(grown), [500, 0, 0, 0, 1000]);
+  assert.match(grown.stderr, /resuming .* at line 1,001/);
+  fs.writeFileSync(file, lines(records.slice(1, 1500)));
+  const changed = ingest(file, '--data', data);
+  assert.deepEqual(counts(changed), [0, 1499, 0, 0, 0]);
+  assert.match(changed.stderr, /has changed/);
+  assert.deepEqual(counts(ingest(file, '--data', data, '--from-start')), [0, 1499, 0, 0, 0]);
+  assert.deepEqual(counts(ingest(file, '--data', data)), [0, 0, 0, 0, 1499]);
+  assert.deepEqual(counts(ingest(file, '--data', data, '--dry-run')), [0, 1499, 0, 0, 0], 'a dry run looks at all of it');
+  const elsewhere = join(dir, 'copy.ndjson');
+  fs.copyFileSync(file, elsewhere);
+  assert.deepEqual(counts(ingest(file, elsewhere, '--data', data)), [0, 1499, 0, 0, 1499], 'a file is known by its path');
+  fs.symlinkSync(file, join(dir, 'link'));
+  assert.deepEqual(counts(ingest(join(dir, 'link'), '--data', data)), [0, 0, 0, 0, 1499], 'by its real one');
+});
+
+test('ingest: many small files, in one batch', (t) => {
+  const dir = tempDir(t);
+  const data = join(dir, 'store');
+  const files = records.slice(0, 700).map((r, i) => {
+    const file = join(dir, `${i}.ndjson`);
+    fs.writeFileSync(file, lines([r]));
+    return file;
+  });
+  assert.deepEqual(counts(ingest(...files, '--data', data)), [700, 0, 0, 0, 0]);
+  assert.deepEqual(counts(ingest(...files, '--data', data)), [0, 0, 0, 0, 700]);
+});
+
+test('ingest: what cannot be taken in is a dead letter, once, and can be tried again', async (t) => {
+  const dir = tempDir(t);
+  const data = join(dir, 'store');
+  const first = record({ recordId: 'first' });
+  const file = join(dir, 'odd.ndjson');
+  fs.writeFileSync(file, `${lines([first])}{"recordId": 7\n${lines([{ ...first, value: '2.00' }])}`);
+  const table = join(dir, 'odd.csv');
+  fs.writeFileSync(table, `${FIELDS.join(',')}\nc-1,2025-01-01 10:00:00,s,d,positive,1.005,EUR,r\nc-2,2025-01-01 10:00:00,s,d,positive,1.00,EUR,r\n`);
+  const args = [file, table, '--data', data];
+  assert.equal(ingest(...args, '--dry-run').code, 1);
+  const done = ingest(...args);
+  assert.equal(done.code, 1);
+  assert.deepEqual(counts(done), [2, 0, 1, 2, 0]);
+  assert.equal(ingest(...args, '--from-start').code, 1);
+  const piped = runWeir(['ingest', '-', '--format', 'ndjson', '--data', data], { input: 'no record\n' });
+  assert.equal(piped.code, 1);
+  const server = await startWeir(t, { data });
+  const letters = (await getJson(server, '/api/dead-letters?stage=intake')).data;
+  const real = fs.realpathSync(dir);
+  assert.deepEqual(letters.map((l) => l.place).sort(), ['standard input:1', `${real}/odd.csv:2`, `${real}/odd.ndjson:2`, `${real}/odd.ndjson:3`].sort());
+  assert.ok(letters.every((l) => l.origin === 'ingest' || l.source === 'ingest'), JSON.stringify(letters[0]));
+});
