@@ -409,7 +409,7 @@ static void retry_found(Request *request)
 
 static const char *read_text(Str *ret_text, yyjson_val *value)
 {
-    *ret_text = (Str){yyjson_get_str(value), yyjson_get_len(value)};
+    *ret_text = yyjson_is_str(value) ? (Str){yyjson_get_str(value), yyjson_get_len(value)} : STR("");
     return ret_text->len ? NULL : "must be a text that is not empty";
 }
 

@@ -10,8 +10,8 @@
 /* Of one source; a person who has more parts than that asks the store. */
 enum { PLACES_MAX = 1000, PLACES_BYTES_MAX = 8 << 20 };
 
-/* A pause is followed within milliseconds, unless the disk is full. */
-#define PAUSED_WAIT_US INT64_C(2000000)
+/* A pause is followed within milliseconds, unless the disk is full, or the source is connecting, which takes ten seconds at most. */
+#define PAUSED_WAIT_US INT64_C(12000000)
 #define PAUSED_LOOK_US INT64_C(10000)
 
 typedef struct SourcesCall {
@@ -201,7 +201,7 @@ static const char *read_part(void *self, const char *name, yyjson_val *value)
 {
     SourcesCall *call = self;
     (void)name;
-    call->part = (Str){yyjson_get_str(value), yyjson_get_len(value)};
+    call->part = yyjson_is_str(value) ? (Str){yyjson_get_str(value), yyjson_get_len(value)} : STR("");
     return call->part.len && call->part.len <= SOURCE_PART_BYTES_MAX ? NULL : "must be a part as the places have it";
 }
 
@@ -256,7 +256,7 @@ static void forget_at_rest(Request *request)
     if (request->failed != STATUS_OK) {
         request_failed(request, request->failed, &request->error);
     } else if (!is_at_rest(call) && is_paused(call)) {
-        request_problem(request, PROBLEM_BUSY, "%s is paused, and what it has fetched is not stored yet",
+        request_problem(request, PROBLEM_BUSY, "%s is paused, but not at rest yet; try again in a moment",
                         call->named->options->name);
     } else if (!is_at_rest(call)) {
         request_problem(request, PROBLEM_CONFLICT,

@@ -102,7 +102,7 @@ void source_put_idle(Buf *buf, const SourceStatus *statuses, size_t count)
         buf_printf(buf, "%s{", separator);
         member_put_text(buf, "name", str_from(statuses[i].options->name));
         member_put_text(buf, "state", str_from(source_condition_name(statuses[i].condition)));
-        member_put_text(buf, "error", str_from(statuses[i].error));
+        member_put_text(buf, "error", str_from(statuses[i].condition == SOURCE_PAUSED ? "" : statuses[i].error));
         buf_put_char(buf, '}');
         separator = ",";
     }

@@ -138,7 +138,7 @@ static void test_those_that_do_not_run(void **state)
     const SourceOptions options = options_of(SOURCE_KAFKA);
     const SourceStatus statuses[] = {{.options = &options, .condition = SOURCE_CONNECTING, .error = "refused"},
                                      {.options = &options, .condition = SOURCE_RUNNING},
-                                     {.options = &options, .condition = SOURCE_PAUSED}};
+                                     {.options = &options, .condition = SOURCE_PAUSED, .error = "of before"}};
     (void)state;
     source_put_idle(&buf, statuses, 0);
     assert_text(buf_str(&buf), "[]");
