@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "broker/redis_tls.h"
-#include "intake/source_redis_parts.h"
+#include "intake/redis_source.h"
 
 #define STEP_US_MAX                                                                                                    \
     INT64_C(2000000) /* of each step of a connect(), so that all of them together are below ten seconds */
@@ -244,6 +244,47 @@ static Status move_on(RedisSource *source, Error *reterr)
     return status;
 }
 
+static void poll_for(RedisSource *source, int64_t us)
+{
+    struct pollfd fds[2] = {{.fd = source->wakeup.fd, .events = POLLIN}, {.fd = -1}};
+    if (source->conn) {
+        short writing = redis_conn_is_writing(source->conn) ? POLLOUT : 0;
+        fds[1] = (struct pollfd){.fd = redis_conn_fd(source->conn), .events = (short)(POLLIN | writing)};
+    }
+    struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    if (ppoll(fds, 2, &time, NULL) > 0 && fds[0].revents) {
+        wakeup_clear(&source->wakeup);
+    }
+}
+
+static bool owes(const RedisSource *source)
+{
+    for (size_t i = 0; i < source->asked_count; i++) {
+        if (source->asked[(source->asked_first + i) % REDIS_ASKED_MAX].ask == REDIS_ASK_ACK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was acknowledged and given back should arrive, since Redis drops what a connection has sent when it ends while a read is held
+ * open. What does not arrive comes again. */
+static void leave(RedisSource *source)
+{
+    Error error;
+    int64_t now_us = redis_source_now(source), timeout_us = source->context.options->timeout_us;
+    int64_t until_us = now_us + (timeout_us < CLOSE_US_MAX ? timeout_us : CLOSE_US_MAX);
+    Status status = source->way->leave(source, &error);
+    while (status == STATUS_OK && owes(source) && now_us < until_us) {
+        status = move_on(source, &error);
+        redis_source_drop_reply(source);
+        if (status == STATUS_OK && owes(source)) {
+            poll_for(source, until_us - now_us);
+            now_us = redis_source_now(source);
+        }
+    }
+}
+
 static Status open_conn(RedisSource *source, Error *reterr)
 {
     const SourceOptions *options = source->context.options;
@@ -274,6 +315,9 @@ static Status redis_connect(Source *base, const SourcePlace *places, size_t coun
 {
     RedisSource *source = of(base);
     Error error = {0};
+    if (source->conn) {
+        leave(source);
+    }
     disconnect(source);
     take_places(source, places, count);
     Status status = open_conn(source, &error);
@@ -351,19 +395,6 @@ static int64_t sooner(int64_t us, int64_t due_us, int64_t now_us)
     return left < us ? left : us;
 }
 
-static void poll_for(RedisSource *source, int64_t us)
-{
-    struct pollfd fds[2] = {{.fd = source->wakeup.fd, .events = POLLIN}, {.fd = -1}};
-    if (source->conn) {
-        short writing = redis_conn_is_writing(source->conn) ? POLLOUT : 0;
-        fds[1] = (struct pollfd){.fd = redis_conn_fd(source->conn), .events = (short)(POLLIN | writing)};
-    }
-    struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    if (ppoll(fds, 2, &time, NULL) > 0 && fds[0].revents) {
-        wakeup_clear(&source->wakeup);
-    }
-}
-
 static void redis_wait(Source *base, int64_t us_max)
 {
     RedisSource *source = of(base);
@@ -397,34 +428,6 @@ static void redis_lag(const Source *base, SourceLag *ret_lag)
 }
 
 /* ---- Open and close --------------------------------------------------------------------------------------------------- */
-
-static bool owes(const RedisSource *source)
-{
-    for (size_t i = 0; i < source->asked_count; i++) {
-        if (source->asked[(source->asked_first + i) % REDIS_ASKED_MAX].ask == REDIS_ASK_ACK) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What was acknowledged and given back should arrive, since Redis drops what a connection has sent when it ends while a read is held
- * open. What does not arrive comes again. */
-static void leave(RedisSource *source)
-{
-    Error error;
-    int64_t now_us = redis_source_now(source), timeout_us = source->context.options->timeout_us;
-    int64_t until_us = now_us + (timeout_us < CLOSE_US_MAX ? timeout_us : CLOSE_US_MAX);
-    Status status = source->way->leave(source, &error);
-    while (status == STATUS_OK && owes(source) && now_us < until_us) {
-        status = move_on(source, &error);
-        redis_source_drop_reply(source);
-        if (status == STATUS_OK && owes(source)) {
-            poll_for(source, until_us - now_us);
-            now_us = redis_source_now(source);
-        }
-    }
-}
 
 static void redis_close(Source *base)
 {

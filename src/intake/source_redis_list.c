@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "intake/source_redis_parts.h"
+#include "intake/redis_source.h"
 
 #define CARE_US     INT64_C(1000000)
 #define CARE_US_MAX INT64_C(15000000)

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "intake/source_redis_parts.h"
+#include "intake/redis_source.h"
 
 #define CARE_US      INT64_C(1000000)
 #define CLAIM_US_MIN INT64_C(1000000)

@@ -1,4 +1,4 @@
-#include "intake/source_redis_entry.h"
+#include "intake/redis_entry.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,13 +3,13 @@
  *
  * Nothing waits for an answer but connect(): commands are put one behind the other, and each reply finds what was asked in a ring. At
  * most one of those that bring messages is under way; its reply stays until all of its messages are in groups. */
-#ifndef WEIR_INTAKE_SOURCE_REDIS_PARTS_H
-#define WEIR_INTAKE_SOURCE_REDIS_PARTS_H
+#ifndef WEIR_INTAKE_REDIS_SOURCE_H
+#define WEIR_INTAKE_REDIS_SOURCE_H
 
 #include "base/wakeup.h"
 #include "broker/redis_conn.h"
+#include "intake/redis_entry.h"
 #include "intake/source.h"
-#include "intake/source_redis_entry.h"
 
 enum {
     REDIS_KEYS_MAX = 64, /* streams or lists of one source */

@@ -1,6 +1,6 @@
 /* What an entry of a stream says: the record that it has, or is. */
-#ifndef WEIR_INTAKE_SOURCE_REDIS_ENTRY_H
-#define WEIR_INTAKE_SOURCE_REDIS_ENTRY_H
+#ifndef WEIR_INTAKE_REDIS_ENTRY_H
+#define WEIR_INTAKE_REDIS_ENTRY_H
 
 #include <hiredis/hiredis.h>
 
