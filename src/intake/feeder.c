@@ -139,6 +139,20 @@ static IntakeLetter letter_of(const SourceMessage *message, Str error)
 }
 
 /* Reads every message: a record, or a dead letter. BUSY: no memory. */
+/* Only a message that is much longer than a group can reach the arena's ceiling, and it would do so each time. Where it is the system that has no
+ * memory, another try may go well. */
+static Status read_message(Feeder *feeder, SourceGroup *group, const SourceMessage *message, Record *ret_record,
+                           Str *ret_why)
+{
+    group->arena.starved = false;
+    Status status = decode_message(message, feeder->options->policy, &group->arena, ret_record, ret_why);
+    if (status == STATUS_BUSY && !group->arena.starved) {
+        *ret_why = STR("takes more memory to read than a message may");
+        return STATUS_REFUSED;
+    }
+    return status;
+}
+
 static Status read_messages(Feeder *feeder, Batch *batch, Record *records, IntakeLetter *letters, IntakeLetter *refused)
 {
     size_t record_count = 0, refused_count = 0;
@@ -146,7 +160,7 @@ static Status read_messages(Feeder *feeder, Batch *batch, Record *records, Intak
     for (size_t i = 0; i < group->count; i++) {
         SourceMessage *message = &group->messages[i];
         Str why = STR("");
-        Status status = decode_message(message, feeder->options->policy, &group->arena, &records[record_count], &why);
+        Status status = read_message(feeder, group, message, &records[record_count], &why);
         if (status == STATUS_BUSY) {
             return status;
         }
