@@ -40,13 +40,14 @@ typedef struct IntakeLetter {
 
 /* Goes with WORK_RECORDS, in one piece with it: where the records are from. A record that conflicts with what is stored, or that is
  * rejected, becomes a dead letter as the refused ones do. The same message may come again, after a crash or from a source that keeps no
- * place: it makes no second dead letter while the first, of the same source, place and bytes, is open.
+ * place: it makes no second dead letter while the first, of the same source, place and bytes, is open or tried again.
  *
  * A dead letter that is tried again is resolved when its record is created or a duplicate; otherwise it is open again, with
  * the new reason and one attempt more. One that is not RETRYING any more stays as it is.
  *
- * The work is BUSY, and nothing of it happens, when dead letters of intake have more bytes than StoreOptions.dead_letter_bytes_max; those
- * that are resolved or discarded make room first, the oldest before the others. */
+ * The work is BUSY, and nothing of it happens, when dead letters of intake would have more bytes than StoreOptions.dead_letter_bytes_max;
+ * those that are resolved or discarded make room first, the oldest before the others. A longer one is taken when it is the only one. What
+ * conflicts is known too late for that: it may go beyond, and holds up what comes next. Letters that are tried again always may be. */
 typedef struct IntakeChange {
     Str source;
     const SourcePlace *places; /* put; a part that is not named keeps its place */

@@ -353,11 +353,11 @@ static Status revive_all(SqliteStore *store, DeadLetterChange *change, int64_t n
 
 /* ---- Intake: tried again by whoever reads the letters that are RETRYING -------------------------------------------------- */
 
-/* The bytes that a person has mended. */
+/* The bytes that a person has mended, of the one that is now tried again. */
 static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    Status status = db_prepare(store->db, "UPDATE dead_letters SET raw = ? WHERE id = ? AND stage = 0 AND state = 0",
+    Status status = db_prepare(store->db, "UPDATE dead_letters SET raw = ? WHERE id = ? AND stage = 0 AND state = 1",
                                &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_blob64(stmt, 1, change->raw.ptr, change->raw.len, SQLITE_STATIC);
@@ -371,12 +371,9 @@ static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error 
 static Status retry_intake(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    Status status = change->raw.len && change->filter.id ? put_raw(store, change, reterr) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = sqlite_prepare_letters(
-            store->db, "UPDATE dead_letters SET state = 1, updated_us = ?6 WHERE id IN (SELECT id", &change->filter,
-            " AND stage = 0 AND state = 0 ORDER BY id LIMIT ?7)", &stmt, reterr);
-    }
+    Status status =
+        sqlite_prepare_letters(store->db, "UPDATE dead_letters SET state = 1, updated_us = ?6 WHERE id IN (SELECT id",
+                               &change->filter, " AND stage = 0 AND state = 0 ORDER BY id LIMIT ?7)", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 6, now_us);
         sqlite3_bind_int64(stmt, 7, limit_of(change));
@@ -386,7 +383,8 @@ static Status retry_intake(SqliteStore *store, DeadLetterChange *change, int64_t
         change->count += (size_t)sqlite3_changes64(store->db);
     }
     sqlite3_finalize(stmt);
-    return status;
+    bool is_mended = change->raw.len && change->filter.id && change->count > 0;
+    return status == STATUS_OK && is_mended ? put_raw(store, change, reterr) : status;
 }
 
 static Status retry_all(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)

@@ -24,8 +24,8 @@ static const char *const statements_sql[] = {
                              " error, response) VALUES(?,?,?,?,?,?,?,?,?,?)",
     [DELIVERY_TRIM_ATTEMPTS] = "DELETE FROM delivery_attempts"
                                " WHERE id <= (SELECT max(id) FROM delivery_attempts) - ?",
-    [INTAKE_FIND_LETTER] = "SELECT id FROM dead_letters WHERE stage = 0 AND origin = ? AND place = ? AND state = 0"
-                           " AND raw = ?",
+    [INTAKE_FIND_LETTER] = "SELECT id FROM dead_letters WHERE stage = 0 AND origin = ? AND place = ?"
+                           " AND state IN (0, 1) AND raw = ?",
     [INTAKE_ADD_LETTER] = "INSERT INTO dead_letters(stage, state, origin, seq, place, format, error, attempts, raw,"
                           " created_us, updated_us) VALUES(0, 0, ?1, 0, ?2, ?3, ?4, 1, ?5, ?6, ?6)",
     [INTAKE_AGAIN_LETTER] = "UPDATE dead_letters SET error = ?2, attempts = attempts + 1, updated_us = ?3"

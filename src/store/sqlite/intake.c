@@ -70,24 +70,64 @@ static Status drop_closed(SqliteStore *store, bool *ret_any, Error *reterr)
     return status;
 }
 
-Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
+/* What is to be kept that is not kept yet: what is tried again has its letter, and room is made by trying it. */
+static int64_t count_new_bytes(const IntakeChange *intake)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < intake->refused_count; i++) {
+        bytes += intake->refused[i].letter ? 0 : (int64_t)intake->refused[i].raw.len;
+    }
+    return bytes;
+}
+
+static bool is_all_tried_again(const Work *work)
 {
     const IntakeChange *intake = work->records.intake;
-    int64_t wanted = 0, bytes_max = (int64_t)store->options.dead_letter_bytes_max;
-    bool any = true;
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < intake->refused_count; i++) {
-        wanted += (int64_t)intake->refused[i].raw.len;
+    bool all = true;
+    for (size_t i = 0; i < work->records.count && all; i++) {
+        all = intake->letters[i].letter != 0;
     }
-    while (status == STATUS_OK && any && store->tally.letter_bytes + wanted > bytes_max) {
+    for (size_t i = 0; i < intake->refused_count && all; i++) {
+        all = intake->refused[i].letter != 0;
+    }
+    return all;
+}
+
+static Status count_closed_bytes(SqliteStore *store, int64_t *ret_bytes, Error *reterr)
+{
+    return db_get_int(store->db,
+                      "SELECT coalesce(sum(length(raw)), 0) FROM dead_letters WHERE stage = 0 AND state IN (2, 3)", 0,
+                      ret_bytes, reterr);
+}
+
+/* Nothing is dropped in vain. One that is longer than everything may be is kept when there is no other. */
+static Status drop_until(SqliteStore *store, int64_t wanted, int64_t bytes_max, bool *ret_room, Error *reterr)
+{
+    int64_t closed = 0;
+    bool any = true;
+    Status status = count_closed_bytes(store, &closed, reterr);
+    int64_t open = store->tally.letter_bytes - closed;
+    *ret_room = status == STATUS_OK && (open == 0 || open + wanted <= bytes_max);
+    while (*ret_room && any && status == STATUS_OK && store->tally.letter_bytes + wanted > bytes_max) {
         status = drop_closed(store, &any, reterr);
     }
-    if (status == STATUS_OK && !any) {
+    return status;
+}
+
+Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
+{
+    int64_t wanted = count_new_bytes(work->records.intake), bytes_max = (int64_t)store->options.dead_letter_bytes_max;
+    bool room = true;
+    if (store->tally.letter_bytes + wanted <= bytes_max || is_all_tried_again(work)) {
+        return STATUS_OK;
+    }
+    Status status = drop_until(store, wanted, bytes_max, &room, reterr);
+    if (status == STATUS_OK && !room) {
         work->status = error_set(&work->error, STATUS_BUSY,
                                  "the dead letters of intake have %" PRId64
                                  " MiB, which is all that they may have (store.dead_letter_bytes_max); see to them, or "
                                  "discard some",
-                                 bytes_max >> 20);
+                                 store->tally.letter_bytes >> 20);
     }
     return status;
 }
