@@ -334,5 +334,6 @@ int store_suite_run(const StoreFactory *factory)
     int failed = cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);
     failed += store_suite_run_reading(factory);
     failed += store_suite_run_deliveries(factory);
-    return failed + store_suite_run_dead_letters(factory);
+    failed += store_suite_run_dead_letters(factory);
+    return failed + store_suite_run_intake(factory);
 }

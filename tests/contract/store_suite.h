@@ -24,5 +24,7 @@ int store_suite_run_reading(const StoreFactory *factory);
 /* And those about sinks, retries and replays, and about dead letters. */
 int store_suite_run_deliveries(const StoreFactory *factory);
 int store_suite_run_dead_letters(const StoreFactory *factory);
+/* And those about sources. */
+int store_suite_run_intake(const StoreFactory *factory);
 
 #endif

@@ -24,8 +24,9 @@ struct FakeDeliveries {
     size_t retry_count;
     StoredAttempt *attempts; /* a ring */
     int64_t attempts_made;
-    DeadLetter *letters; /* by id, 1 … */
+    DeadLetter *letters; /* by id */
     size_t letter_count;
+    int64_t last_letter;               /* ids are not used again */
     StoredReplay replays[REPLAYS_MAX]; /* by id, 1 … */
     size_t replay_count;
 };
@@ -161,11 +162,41 @@ static DeadLetter *letter_of(FakeDeliveries *deliveries, Str sink, int64_t seq)
 {
     for (size_t i = 0; i < deliveries->letter_count; i++) {
         DeadLetter *letter = &deliveries->letters[i];
-        if (letter->seq == seq && str_equal(letter->origin, sink)) {
+        if (letter->stage == DEAD_LETTER_DELIVERY && letter->seq == seq && str_equal(letter->origin, sink)) {
             return letter;
         }
     }
     return NULL;
+}
+
+DeadLetter *fake_deliveries_letter(FakeDeliveries *deliveries, int64_t id)
+{
+    for (size_t i = 0; i < deliveries->letter_count; i++) {
+        if (deliveries->letters[i].id == id) {
+            return &deliveries->letters[i];
+        }
+    }
+    return NULL;
+}
+
+DeadLetter *fake_deliveries_add_letter(FakeDeliveries *deliveries, const DeadLetter *letter)
+{
+    assert(deliveries->letter_count < LETTERS_MAX);
+    DeadLetter *made = &deliveries->letters[deliveries->letter_count++];
+    *made = *letter;
+    made->id = ++deliveries->last_letter;
+    Str *texts[] = {&made->origin, &made->error, &made->place, &made->format, &made->raw};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = keep(deliveries, *texts[i]);
+    }
+    return made;
+}
+
+void fake_deliveries_drop_letter(FakeDeliveries *deliveries, int64_t id)
+{
+    DeadLetter *letter = fake_deliveries_letter(deliveries, id);
+    size_t at = (size_t)(letter - deliveries->letters);
+    memmove(letter, letter + 1, (--deliveries->letter_count - at) * sizeof *letter);
 }
 
 static void announce(Store *store, const DeadLetter *letter)
@@ -189,13 +220,10 @@ static void put_letter(FakeDeliveries *deliveries, Store *store, DeliveryChange 
     DeadLetter *letter = letter_of(deliveries, change->sink, dead->seq);
     bool is_new = !letter;
     if (is_new) {
-        assert(deliveries->letter_count < LETTERS_MAX);
-        letter = &deliveries->letters[deliveries->letter_count++];
-        *letter = (DeadLetter){.id = (int64_t)deliveries->letter_count,
-                               .stage = DEAD_LETTER_DELIVERY,
-                               .origin = keep(deliveries, change->sink),
-                               .seq = dead->seq,
-                               .created_us = now_us};
+        letter = fake_deliveries_add_letter(deliveries, &(DeadLetter){.stage = DEAD_LETTER_DELIVERY,
+                                                                      .origin = change->sink,
+                                                                      .seq = dead->seq,
+                                                                      .created_us = now_us});
     }
     letter->state = DEAD_LETTER_OPEN;
     letter->error = keep(deliveries, dead->error);
@@ -238,26 +266,66 @@ static bool retry_letter(FakeDeliveries *deliveries, Store *store, const DeadLet
     return true;
 }
 
+static bool may_change(const DeadLetter *letter, const DeadLetterChange *change)
+{
+    return change->count < change->limit && letter->state == DEAD_LETTER_OPEN && is_picked(letter, &change->filter);
+}
+
+static void set_letter_state(DeadLetterChange *change, DeadLetter *letter, DeadLetterState state, int64_t now_us)
+{
+    letter->state = state;
+    letter->updated_us = now_us;
+    change->count++;
+}
+
+static void discard_letters(FakeDeliveries *deliveries, DeadLetterChange *change, int64_t now_us)
+{
+    for (size_t i = 0; i < deliveries->letter_count; i++) {
+        if (may_change(&deliveries->letters[i], change)) {
+            set_letter_state(change, &deliveries->letters[i], DEAD_LETTER_DISCARDED, now_us);
+        }
+    }
+}
+
+static void retry_intake_letters(FakeDeliveries *deliveries, DeadLetterChange *change, int64_t now_us)
+{
+    for (size_t i = 0; i < deliveries->letter_count; i++) {
+        DeadLetter *letter = &deliveries->letters[i];
+        if (letter->stage == DEAD_LETTER_INTAKE && may_change(letter, change)) {
+            bool mended = change->raw.len && change->filter.id;
+            letter->raw = mended ? keep(deliveries, change->raw) : letter->raw;
+            set_letter_state(change, letter, DEAD_LETTER_RETRYING, now_us);
+        }
+    }
+}
+
 /* Each sink's version grows once, however many of its letters are tried again. */
-static void change_letters(FakeDeliveries *deliveries, Store *store, DeadLetterChange *change, int64_t now_us)
+static void retry_delivery_letters(FakeDeliveries *deliveries, Store *store, DeadLetterChange *change, int64_t now_us)
 {
     bool touched[SINKS_MAX] = {0};
-    bool is_retry = change->action == DEAD_LETTER_RETRY;
-    change->count = 0;
-    for (size_t i = 0; i < deliveries->letter_count && change->count < change->limit; i++) {
+    for (size_t i = 0; i < deliveries->letter_count; i++) {
         DeadLetter *letter = &deliveries->letters[i];
-        if (letter->state != DEAD_LETTER_OPEN || !is_picked(letter, &change->filter) ||
-            (is_retry && !retry_letter(deliveries, store, letter, now_us))) {
+        if (letter->stage != DEAD_LETTER_DELIVERY || !may_change(letter, change) ||
+            !retry_letter(deliveries, store, letter, now_us)) {
             continue;
         }
-        letter->state = is_retry ? DEAD_LETTER_RETRYING : DEAD_LETTER_DISCARDED;
-        letter->updated_us = now_us;
-        change->count++;
+        set_letter_state(change, letter, DEAD_LETTER_RETRYING, now_us);
         StoredSink *sink = sink_of(deliveries, letter->origin);
-        if (is_retry && !touched[sink - deliveries->sinks]) {
+        if (!touched[sink - deliveries->sinks]) {
             touched[sink - deliveries->sinks] = true;
             touch(sink, now_us);
         }
+    }
+}
+
+static void change_letters(FakeDeliveries *deliveries, Store *store, DeadLetterChange *change, int64_t now_us)
+{
+    change->count = 0;
+    if (change->action == DEAD_LETTER_DISCARD) {
+        discard_letters(deliveries, change, now_us);
+    } else {
+        retry_intake_letters(deliveries, change, now_us);
+        retry_delivery_letters(deliveries, store, change, now_us);
     }
 }
 

@@ -1,49 +1,9 @@
-#include "support/fake_store.h"
-
-#include "store/store_ops.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
-#include "support/fake_deliveries.h"
 #include "support/fake_rollups.h"
+#include "support/fake_store_parts.h"
 #include "support/fake_times.h"
-
-enum { ROWS_MAX = 200000, FLOW_SLOTS = 2 * ROWS_MAX, MESSAGES_MAX = 20000 };
-
-typedef struct FakeStore FakeStore;
-
-typedef struct FakeView {
-    StoreView base;
-    FakeStore *store;
-} FakeView;
-
-typedef struct FakeReader {
-    StoreReader base;
-    FakeStore *store;
-    FakeView *view;
-    bool looking;
-} FakeReader;
-
-struct FakeStore {
-    Store base;
-    StoredRecord *rows; /* in commit order */
-    size_t count;
-    size_t *newest;  /* by flow, see newest_of_flow */
-    size_t *by_time; /* indexes of rows, in order of (time, seq), when `sorted` */
-    bool sorted;
-    StoredMessage messages[MESSAGES_MAX];
-    size_t message_count;
-    Arena texts; /* of what was applied */
-    FakeDeliveries *deliveries;
-    RuleSet *rules; /* none */
-    int64_t last_seq, rollup_seq;
-    FakeReader reader;
-    FakeReads reads;
-    Status failure, apply_failure;
-    bool flows_untold;
-    const Clock *clock; /* NULL: the time is 0 */
-};
 
 static const StoreOps ops;
 
@@ -58,6 +18,7 @@ Store *fake_store_new(const StoreInfo *info)
     store->newest = calloc(FLOW_SLOTS, sizeof *store->newest);
     assert(store->rows && store->by_time && store->newest);
     store->deliveries = fake_deliveries_new();
+    store->intake = fake_intake_new(store->deliveries);
     arena_init(&store->texts, 64 << 10, (size_t)1 << 30);
     Error error = {0};
     Status status = rule_set_new(NULL, 0, &store->rules, &error);
@@ -69,6 +30,7 @@ Store *fake_store_new(const StoreInfo *info)
 void fake_store_free(Store *base)
 {
     FakeStore *store = (FakeStore *)base;
+    fake_intake_free(store->intake);
     fake_deliveries_free(store->deliveries);
     rule_set_drop(store->rules);
     arena_release(&store->texts);
@@ -106,22 +68,15 @@ int64_t fake_store_add(Store *base, const Record *record)
     return row->seq;
 }
 
-static Str keep_text(FakeStore *store, Str text)
-{
-    Str copy = arena_copy(&store->texts, text.len ? text : STR(""));
-    assert(copy.ptr);
-    return copy;
-}
-
 int64_t fake_store_add_message(Store *base, Str kind, int64_t record_seq, int64_t created_us, Str body)
 {
     FakeStore *store = (FakeStore *)base;
     assert(store->message_count < MESSAGES_MAX);
     store->messages[store->message_count++] = (StoredMessage){.seq = ++store->last_seq,
-                                                              .kind = keep_text(store, kind),
+                                                              .kind = fake_store_keep(store, kind),
                                                               .record_seq = record_seq,
                                                               .created_us = created_us,
-                                                              .body = keep_text(store, body)};
+                                                              .body = fake_store_keep(store, body)};
     return store->last_seq;
 }
 
@@ -444,6 +399,26 @@ static Status replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
     return status;
 }
 
+static Status sources(StoreReader *base, SourceVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_intake_sources(store->intake, visit, context);
+    }
+    return status;
+}
+
+static Status places(StoreReader *base, Str source, PlaceVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_intake_places(store->intake, source, visit, context);
+    }
+    return status;
+}
+
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static void close_store(Store *store) { fake_store_free(store); }
@@ -454,40 +429,9 @@ void fake_store_untell_flows(Store *base) { ((FakeStore *)base)->flows_untold = 
 
 void fake_store_use_clock(Store *base, const Clock *clock) { ((FakeStore *)base)->clock = clock; }
 
-static void append_records(FakeStore *store, Work *work, int64_t now_us)
+void fake_store_set_letter_bytes_max(Store *base, uint64_t bytes)
 {
-    for (size_t i = 0; i < work->records.count && !work->records.dry_run; i++) {
-        Record copy = work->records.items[i];
-        Str *texts[] = {&copy.record_id, &copy.source_id, &copy.destination_id,
-                        &copy.unit,      &copy.reference, &copy.traceparent};
-        for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
-            *texts[at] = keep_text(store, *texts[at]);
-        }
-        int64_t seq = fake_store_add(&store->base, &copy);
-        store->rows[store->count - 1].received_us = now_us;
-        work->records.outcomes[i] = (Outcome){.kind = OUTCOME_CREATED, .seq = seq};
-    }
-}
-
-static Status apply(Store *base, Work *first, Error *reterr)
-{
-    FakeStore *store = (FakeStore *)base;
-    Status failure = store->apply_failure;
-    int64_t now_us = store->clock ? clock_wall_us(store->clock) : 0;
-    store->apply_failure = STATUS_OK;
-    if (failure != STATUS_OK) {
-        return error_set(reterr, failure, "the fake store was told to fail");
-    }
-    for (Work *work = first; work; work = work->next) {
-        work->status = STATUS_OK;
-        assert(work->kind != WORK_RULE_PUT && work->kind != WORK_RULE_DELETE);
-        if (work->kind == WORK_RECORDS) {
-            append_records(store, work, now_us);
-        } else {
-            fake_deliveries_apply(store->deliveries, base, work, now_us);
-        }
-    }
-    return STATUS_OK;
+    fake_intake_set_bytes_max(((FakeStore *)base)->intake, bytes);
 }
 
 static Status maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
@@ -509,7 +453,8 @@ static void metrics(const Store *base, StoreMetrics *ret_metrics)
                                   .published_seq = store->rollup_seq,
                                   .record_count = (int64_t)store->count,
                                   .message_count = (int64_t)store->message_count,
-                                  .dead_letters_open = fake_deliveries_open_letters(store->deliveries)};
+                                  .dead_letters_open = fake_deliveries_open_letters(store->deliveries),
+                                  .dead_letter_bytes = fake_intake_bytes(store->intake)};
 }
 
 static Status reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
@@ -547,7 +492,7 @@ static Status verify(StoreReader *reader, void (*problem)(void *context, const c
 
 static const StoreOps ops = {
     .close = close_store,
-    .apply = apply,
+    .apply = fake_store_apply,
     .maintain = maintain,
     .rules = rules,
     .last_seq = last_seq,
@@ -573,5 +518,7 @@ static const StoreOps ops = {
     .attempts = attempts,
     .dead_letters = dead_letters,
     .replays = replays,
+    .sources = sources,
+    .places = places,
     .verify = verify,
 };

@@ -1,7 +1,7 @@
 /* store.h on arrays in memory, for tests of what reads and of what delivers. One thread.
  *
- * Written are records (appended as they are: whoever writes sees to it that none comes twice) and all work of deliveries; there are
- * no rules. store_close is fake_store_free. */
+ * Written are records, all work of deliveries, and all that is about sources; there are no rules. Records without a source are appended
+ * as they are: whoever writes sees to it that none comes twice. store_close is fake_store_free. */
 #ifndef WEIR_TESTS_FAKE_STORE_H
 #define WEIR_TESTS_FAKE_STORE_H
 
@@ -39,6 +39,9 @@ void fake_store_fail_apply(Store *store, Status status);
 
 /* From now on no flow can be told from the index, as when each hash is another flow's. */
 void fake_store_untell_flows(Store *store);
+
+/* StoreOptions.dead_letter_bytes_max; without it there is no bound. */
+void fake_store_set_letter_bytes_max(Store *store, uint64_t bytes);
 
 /* What the time is when something is written; without a clock it is always 0. */
 void fake_store_use_clock(Store *store, const Clock *clock);

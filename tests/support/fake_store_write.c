@@ -1,0 +1,90 @@
+/* The writing side of the fake store. */
+#include <assert.h>
+
+#include "support/fake_store_parts.h"
+
+Str fake_store_keep(FakeStore *store, Str text)
+{
+    Str copy = arena_copy(&store->texts, text.len ? text : STR(""));
+    assert(copy.ptr);
+    return copy;
+}
+
+static void append_record(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+{
+    Record copy = *record;
+    Str *texts[] = {&copy.record_id, &copy.source_id, &copy.destination_id,
+                    &copy.unit,      &copy.reference, &copy.traceparent};
+    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
+        *texts[at] = fake_store_keep(store, *texts[at]);
+    }
+    int64_t seq = fake_store_add(&store->base, &copy);
+    store->rows[store->count - 1].received_us = now_us;
+    *ret_outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = seq};
+}
+
+static const StoredRecord *find_same(const FakeStore *store, const Record *record)
+{
+    uint32_t identity = record_identity_fields(store->base.info.identity);
+    for (size_t i = 0; i < store->count; i++) {
+        const Record *there = &store->rows[i].record;
+        if (there->identity_hash == record->identity_hash && !(record_differs(there, record) & identity)) {
+            return &store->rows[i];
+        }
+    }
+    return NULL;
+}
+
+static void take_record(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+{
+    const StoredRecord *there = find_same(store, record);
+    if (!there) {
+        append_record(store, record, ret_outcome, now_us);
+        return;
+    }
+    uint32_t differs = record_differs(&there->record, record);
+    *ret_outcome =
+        (Outcome){.kind = differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE, .differs = differs, .seq = there->seq};
+}
+
+static void apply_records(FakeStore *store, Work *work, int64_t now_us)
+{
+    bool has_source = work->records.intake != NULL;
+    if (work->records.dry_run || (has_source && !fake_intake_make_room(store->intake, work))) {
+        return;
+    }
+    for (size_t i = 0; i < work->records.count; i++) {
+        (has_source ? take_record : append_record)(store, &work->records.items[i], &work->records.outcomes[i], now_us);
+    }
+    if (has_source) {
+        fake_intake_apply(store->intake, &store->base, work, now_us);
+    }
+}
+
+static void apply_work(FakeStore *store, Work *work, int64_t now_us)
+{
+    work->status = STATUS_OK;
+    switch (work->kind) {
+    case WORK_RECORDS: apply_records(store, work, now_us); break;
+    case WORK_RULE_PUT:
+    case WORK_RULE_DELETE: assert(false && "there are no rules"); break;
+    case WORK_SOURCE_STATE:
+    case WORK_SOURCE_FORGET: fake_intake_change(store->intake, work, now_us); break;
+    default: fake_deliveries_apply(store->deliveries, &store->base, work, now_us); break;
+    }
+}
+
+Status fake_store_apply(Store *base, Work *first, Error *reterr)
+{
+    FakeStore *store = (FakeStore *)base;
+    Status failure = store->apply_failure;
+    int64_t now_us = store->clock ? clock_wall_us(store->clock) : 0;
+    store->apply_failure = STATUS_OK;
+    if (failure != STATUS_OK) {
+        return error_set(reterr, failure, "the fake store was told to fail");
+    }
+    for (Work *work = first; work; work = work->next) {
+        apply_work(store, work, now_us);
+    }
+    return STATUS_OK;
+}
