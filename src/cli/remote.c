@@ -268,27 +268,55 @@ int remote_print_table(const Remote *remote, const RemoteColumn *columns, const 
     return code;
 }
 
-int remote_print_object(const Remote *remote)
+/* Without the member `list`, which may be NULL. */
+static void put_members(Table *table, yyjson_val *object, const char *list)
+{
+    yyjson_val *key, *value;
+    size_t index, count;
+    yyjson_obj_foreach(object, index, count, key, value)
+    {
+        if (list && yyjson_equals_str(key, list)) {
+            continue;
+        }
+        table_begin_row(table);
+        table_put(table, table_column(table, STR("field"), false), (Str){yyjson_get_str(key), yyjson_get_len(key)});
+        put_value(table, table_column(table, STR("value"), false), value);
+    }
+}
+
+static int print_list(const Remote *remote, const RemoteColumn *columns, yyjson_val *objects)
+{
+    Table table;
+    if (yyjson_arr_size(objects) == 0) {
+        return EXIT_OK;
+    }
+    int code = command_print(remote->args, STR("\n"));
+    table_init(&table);
+    put_rows(&table, columns, objects);
+    code = code == EXIT_OK ? print_table(remote, &table) : code;
+    table_release(&table);
+    return code;
+}
+
+int remote_print_object_with(const Remote *remote, const char *list, const RemoteColumn *columns)
 {
     if (remote->json) {
         return print_json(remote);
     }
     yyjson_doc *answer = parse(remote);
-    yyjson_val *key, *value;
-    size_t index, count;
     Table table;
     table_init(&table);
-    yyjson_obj_foreach(data_of(answer), index, count, key, value)
-    {
-        table_begin_row(&table);
-        table_put(&table, table_column(&table, STR("field"), false), (Str){yyjson_get_str(key), yyjson_get_len(key)});
-        put_value(&table, table_column(&table, STR("value"), false), value);
-    }
+    put_members(&table, data_of(answer), list);
     int code = print_table(remote, &table);
     table_release(&table);
+    if (code == EXIT_OK && list) {
+        code = print_list(remote, columns, yyjson_obj_get(data_of(answer), list));
+    }
     yyjson_doc_free(answer);
     return code;
 }
+
+int remote_print_object(const Remote *remote) { return remote_print_object_with(remote, NULL, NULL); }
 
 int remote_print(const Remote *remote, const char *format, ...)
 {

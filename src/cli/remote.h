@@ -46,6 +46,8 @@ typedef struct RemoteColumn {
  * sentence. They return the exit code. */
 int remote_print_table(const Remote *remote, const RemoteColumn *columns, const char *when_empty);
 int remote_print_object(const Remote *remote);
+/* The same, and behind it the member `list` as a table of its own. */
+int remote_print_object_with(const Remote *remote, const char *list, const RemoteColumn *columns);
 int remote_print(const Remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A whole number among the members of "data"; 0 when it is not there. */

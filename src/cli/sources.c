@@ -43,10 +43,13 @@ static int run_list(Remote *remote, const Args *args)
 
 static int run_show(Remote *remote, const Args *args)
 {
+    static const RemoteColumn columns[] = {
+        {"part", "part", REMOTE_TEXT}, {"next", "next", REMOTE_NUMBER}, {"mark", "mark", REMOTE_LINE}, {0}};
     Error error;
     put_source_path(remote, args, "");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
-    return status == STATUS_OK ? remote_print_object(remote) : remote_fail(remote, status, &error);
+    return status == STATUS_OK ? remote_print_object_with(remote, "places", columns)
+                               : remote_fail(remote, status, &error);
 }
 
 static int run_pause(Remote *remote, const Args *args)

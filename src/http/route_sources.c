@@ -226,23 +226,24 @@ static void say_forgotten(Request *request)
     request_answer(request, 200, JSON_TYPE);
 }
 
-/* By the word of the store. */
-static bool is_paused(const SourcesCall *call)
+/* By the word of the store, or of the source. */
+static bool is_stopped(const SourcesCall *call)
 {
-    return call->stored[place_of_named(call)].state == SOURCE_STATE_PAUSED;
+    return call->named->condition == SOURCE_FAILED || call->stored[place_of_named(call)].state == SOURCE_STATE_PAUSED;
 }
 
 static bool is_at_rest(const SourcesCall *call)
 {
-    return call->named->condition == SOURCE_PAUSED || call->named->condition == SOURCE_FAILED;
+    return (call->named->condition == SOURCE_PAUSED || call->named->condition == SOURCE_FAILED) &&
+           !call->named->is_storing;
 }
 
-/* A source that goes on would put its places again. One that was just paused is waited for, since a group may be under way. */
+/* A group that is still to be stored would put its places again, and is waited for. */
 static JobNext rest_step(Request *request, StoreReader *reader)
 {
     SourcesCall *call = request->state;
     read_step(request, reader);
-    if (request->failed != STATUS_OK || !is_paused(call) || is_at_rest(call) ||
+    if (request->failed != STATUS_OK || !is_stopped(call) || is_at_rest(call) ||
         request_now_us(request) >= call->wait_until_us) {
         return JOB_FINISHED;
     }
@@ -255,8 +256,8 @@ static void forget_at_rest(Request *request)
     const SourcesCall *call = request->state;
     if (request->failed != STATUS_OK) {
         request_failed(request, request->failed, &request->error);
-    } else if (!is_at_rest(call) && is_paused(call)) {
-        request_problem(request, PROBLEM_BUSY, "%s is paused, but not at rest yet; try again in a moment",
+    } else if (!is_at_rest(call) && is_stopped(call)) {
+        request_problem(request, PROBLEM_BUSY, "%s is not at rest yet; try again in a moment",
                         call->named->options->name);
     } else if (!is_at_rest(call)) {
         request_problem(request, PROBLEM_CONFLICT,

@@ -75,6 +75,14 @@ static void note_error(Feeder *feeder, SourceCondition condition, const Error *e
     pthread_mutex_unlock(&feeder->lock);
 }
 
+static void set_flying(Feeder *feeder, Batch *batch)
+{
+    feeder->flying = batch;
+    pthread_mutex_lock(&feeder->lock);
+    feeder->status.is_storing = batch != NULL;
+    pthread_mutex_unlock(&feeder->lock);
+}
+
 static void note_lag(Feeder *feeder)
 {
     SourceLag lag = {.messages = -1};
@@ -241,7 +249,7 @@ static void hand_in(Feeder *feeder)
 {
     Error error;
     if (!feeder->flying) {
-        feeder->flying = feeder->ready;
+        set_flying(feeder, feeder->ready);
         feeder->ready = NULL;
     }
     feeder->flying->submission.work.status = STATUS_OK;
@@ -268,7 +276,7 @@ static void acknowledge(Feeder *feeder)
 {
     Batch *batch = feeder->flying;
     Error error = {0};
-    feeder->flying = NULL;
+    set_flying(feeder, NULL);
     feeder->hold_failures = 0;
     count_batch(feeder, batch);
     if (!feeder->connected) {

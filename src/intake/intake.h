@@ -56,6 +56,7 @@ const char *source_condition_name(SourceCondition condition); /* "connecting", "
 typedef struct SourceStatus {
     const SourceOptions *options; /* borrows until intake_free */
     SourceCondition condition;
+    bool is_storing; /* a group is to be stored, and will put its places; never while it is paused */
     SourceLag lag;
     /* Since the start of the process. */
     int64_t messages, bytes, created, duplicates, conflicts, rejected;

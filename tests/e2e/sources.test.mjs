@@ -47,6 +47,14 @@ const retry = (server, id, body = '') => send(server, `/api/dead-letters/${id}/r
 const act = (server, name, what, body = '') => send(server, `/api/sources/${name}/${what}`, body, body ? {} : { type: null });
 const remove = (server, path) => call(server, path, { method: 'DELETE' });
 
+/** The contract knows each member of what was answered, and what it requires is there. */
+async function assertDescribed(server, name, object) {
+  const { properties, required } = (await getJson(server, '/openapi.json')).components.schemas[name];
+  for (const member of Object.keys(object)) assert.ok(properties[member], `${name}.${member} is described`);
+  for (const member of required) assert.ok(member in object, `${name}.${member} is there`);
+  for (const [member, value] of Object.entries(object)) assert.ok(properties[member].enum?.includes(value) ?? true, `${name}.${member} is one of its words`);
+}
+
 test('sources are listed, and one that is down takes nothing with it', skip, async (t) => {
   const redis = await startRedis(t);
   const server = await start(t, AWAY + devices(redis));
@@ -63,12 +71,15 @@ test('sources are listed, and one that is down takes nothing with it', skip, asy
   assert.ok(here.bytes > 300 && Math.abs(Date.parse(here.lastMessageAt) - Date.now()) < 60_000);
   assert.deepEqual([here.streams, here.lists, here.group], ['readings', null, 'weir']);
   assert.equal(here.places, undefined);
-  assert.ok(Array.isArray((await sourceOf(server, 'devices')).places));
+  const shown = await sourceOf(server, 'devices');
+  assert.ok(Array.isArray(shown.places));
+  await assertDescribed(server, 'Source', shown);
   assert.equal(away.url, 'redis://127.0.0.1:1/3');
   assert.match(away.lastError, /refused/i);
   assert.ok(away.errors > 0 && Date.parse(away.lastErrorAt) && Date.parse(away.nextTryAt));
 
   const ready = await get(server, '/ready');
+  await assertDescribed(server, 'Ready', ready.json);
   assert.equal(ready.status, 200, 'a source that is down is no reason to take the service out');
   assert.deepEqual(ready.json.sources, [{ name: 'away', state: 'connecting', error: ready.json.sources[0].error }]);
   assert.match(ready.json.sources[0].error, /refused/i);
@@ -171,6 +182,7 @@ test('a broken message among good ones is shown, mended, tried again, and discar
   const isClash = (letter) => /stored under the same id/.test(letter.error);
   const value = await letterOf(server, found.find((letter) => !isClash(letter) && /value/.test(letter.error)).id);
   assert.deepEqual([value.raw, value.format, value.rawBytes], [JSON.stringify(wrong), 'json', JSON.stringify(wrong).length]);
+  await assertDescribed(server, 'DeadLetter', value);
   const binary = found.find((letter) => letter.rawBytes === bytes.length);
   assert.equal((await letterOf(server, binary.id)).rawBase64, bytes.toString('base64'));
   const clash = found.find(isClash);
