@@ -399,7 +399,11 @@ void dispatcher_stop(Dispatcher *dispatcher)
         line_wake(dispatcher->lanes[i]->line);
     }
     for (size_t i = 0; i < count; i++) {
-        join_lane(dispatcher->lanes[i]);
+        if (dispatcher->options.background) {
+            join_lane(dispatcher->lanes[i]);
+        } else {
+            finish_lane(dispatcher->lanes[i]);
+        }
     }
 }
 

@@ -155,7 +155,12 @@ int64_t line_step(Line *line)
     int64_t now_us = clock_monotonic_us(line->options->clock);
     line_reap(line, now_us);
     line_look(line, now_us);
-    int64_t next_us = line->finishing ? INT64_MAX : deliver(line, now_us);
+    int64_t next_us = INT64_MAX;
+    if (line->finishing) {
+        line_take_results(line, now_us); /* an answer that lies there would keep line_wait() from waiting */
+    } else {
+        next_us = deliver(line, now_us);
+    }
     line_write(line, now_us);
     show(line, now_us);
     next_us = earlier(earlier(next_us, time_to_write(line)), line->look_at_us);
@@ -177,7 +182,7 @@ bool line_is_writing(const Line *line)
 {
     bool some = line->place.cursor != line->stored_place.cursor || line->notes->attempt_count > 0 ||
                 line->notes->dead_count > 0 || line->notes->settled_count > 0;
-    return line->writing.wanted || (some && line->known && !line->done);
+    return line->writing.wanted || line->disable_wanted || (some && line->known && !line->done);
 }
 
 bool line_is_handed_over(Line *line)

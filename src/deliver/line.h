@@ -38,7 +38,7 @@ void line_wait(Line *line, int64_t us_max);
 /* From any thread: something was committed, or the end has come. */
 void line_wake(Line *line);
 
-/* The first step towards the end: drops what is under way, hands to the processor what was taken. Steps then only write; over when
+/* The first step towards the end: nothing more is sent, and no answer is waited for. Steps then only write what was answered; over when
  * nothing is left to be written (false). */
 void line_finish(Line *line);
 bool line_is_writing(const Line *line);

@@ -9,7 +9,18 @@
 
 #include "support/scratch_dir.h"
 
-static void sleep_us(void *self, int64_t us) { manual_clock_move(&((World *)self)->manual, us); }
+static void sleep_us(void *self, int64_t us)
+{
+    enum { PROCESSOR_US = 20000 };
+    World *world = self;
+    bool idle;
+    manual_clock_move(&world->manual, us);
+    world->slept_us += us;
+    if (world->is_stopping && world->slept_us >= PROCESSOR_US) {
+        world->slept_us = 0;
+        processor_step(world->processor, &idle);
+    }
+}
 
 static void fail_broken(void *self, const Error *error)
 {
@@ -102,6 +113,14 @@ void world_crash(World *world)
         store_close(world->store);
         world->store = NULL;
     }
+}
+
+void world_stop_lines(World *world)
+{
+    world->is_stopping = true;
+    world->slept_us = 0;
+    dispatcher_stop(world->dispatcher);
+    world->is_stopping = false;
 }
 
 void world_restart(World *world)

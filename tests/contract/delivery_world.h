@@ -27,6 +27,8 @@ typedef struct World {
     size_t sink_count;
     Dispatcher *dispatcher; /* NULL between a crash and the next start */
     int64_t records;        /* that were added: "rec-1" … */
+    bool is_stopping;       /* lines end, while the processor works */
+    int64_t slept_us;       /* by them */
 } World;
 
 World *world_new(void);
@@ -38,6 +40,8 @@ FakeReceiver *world_add_sink(World *world, const char *name, FakeStyle style, si
 void world_start(World *world);
 /* The process ends, whatever is under way; the store has what was committed. */
 void world_crash(World *world);
+/* The lines end in order; the processor takes its time. */
+void world_stop_lines(World *world);
 /* The process ends as it should, and begins again. */
 void world_restart(World *world);
 
