@@ -98,6 +98,16 @@ void breaker_ended(Breaker *breaker, int64_t now_us, bool taken)
     }
 }
 
+void breaker_put_off(Breaker *breaker, int64_t until_us)
+{
+    if (breaker->state != BREAKER_CLOSED) {
+        bool is_later = breaker->state == BREAKER_HALF_OPEN || until_us > breaker->open_until_us;
+        breaker->open_until_us = is_later ? until_us : breaker->open_until_us;
+        breaker->state = BREAKER_OPEN;
+        breaker->probing = false;
+    }
+}
+
 void breaker_withdrawn(Breaker *breaker)
 {
     if (breaker->state == BREAKER_HALF_OPEN) {

@@ -41,6 +41,8 @@ unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted);
 void breaker_begun(Breaker *breaker);
 /* A request has ended. Answers that belong to requests begun before it opened change nothing while it is open. */
 void breaker_ended(Breaker *breaker, int64_t now_us, bool taken);
+/* The other side asks to be left alone until then: unless it is closed, nothing may be begun before. */
+void breaker_put_off(Breaker *breaker, int64_t until_us);
 /* A request was begun but not tried. */
 void breaker_withdrawn(Breaker *breaker);
 

@@ -10,13 +10,17 @@ static bool is_worth_noting(const SinkResult *result, int64_t failed_before)
     return result->verdict != SINK_TAKEN || failed_before > 0 || result->seq % SAMPLE == 0;
 }
 
-static int64_t schedule_delay(const Line *line, int64_t failed, int64_t retry_after_us)
+/* How long the other side asks to wait, as far as the line heeds it. */
+static int64_t asked_us(const Line *line, const SinkResult *result)
+{
+    bool too_long = line->job && result->retry_after_us > LINE_REPLAY_RETRY_AFTER_US;
+    return too_long ? LINE_REPLAY_RETRY_AFTER_US : result->retry_after_us;
+}
+
+static int64_t schedule_delay(const Line *line, int64_t failed, const SinkResult *result)
 {
     const SinkOptions *options = line->sink_options;
-    if (line->job && retry_after_us > LINE_REPLAY_RETRY_AFTER_US) {
-        retry_after_us = LINE_REPLAY_RETRY_AFTER_US;
-    }
-    return backoff_schedule_us(options->schedule_us, options->schedule_count, (size_t)failed, retry_after_us,
+    return backoff_schedule_us(options->schedule_us, options->schedule_count, (size_t)failed, asked_us(line, result),
                                line->options->random);
 }
 
@@ -60,7 +64,7 @@ static void hold(Line *line, Entry *entry)
  * the line holds here. */
 static void fail_first(Line *line, Entry *entry, const SinkResult *result, int64_t now_us)
 {
-    int64_t delay_us = schedule_delay(line, 1, result->retry_after_us);
+    int64_t delay_us = schedule_delay(line, 1, result);
     if (delay_us < 0) {
         give_up(line, result, 1);
         entry->given_up = true;
@@ -103,7 +107,7 @@ static void take_first(Line *line, Entry *entry, const SinkResult *result, bool 
 
 static void fail_again(Line *line, Retry *retry, const SinkResult *result)
 {
-    int64_t delay_us = schedule_delay(line, ++retry->stored.attempts, result->retry_after_us);
+    int64_t delay_us = schedule_delay(line, ++retry->stored.attempts, result);
     if (delay_us < 0) {
         give_up(line, result, retry->stored.attempts);
         line_end_retry(line, retry->stored.seq, false);
@@ -152,6 +156,9 @@ static bool tell_breaker(Line *line, const SinkResult *result, int64_t now_us)
         breaker_ended(&line->breaker, now_us, result->verdict == SINK_TAKEN || judged);
     } else {
         breaker_withdrawn(&line->breaker);
+    }
+    if (!counts && result->verdict == SINK_FAILED && result->retry_after_us > 0) {
+        breaker_put_off(&line->breaker, now_us + asked_us(line, result));
     }
     return counts;
 }

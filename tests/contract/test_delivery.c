@@ -106,6 +106,27 @@ static void test_where_a_new_sink_starts(void **state)
     world_check_once(now, 11, 11);
 }
 
+/* An answer that comes while the lines end must not keep them from waiting for the processor. */
+static void test_lines_that_end_remember(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    world_start(world);
+    world_run(world, SECOND_US);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 2, .times = 1, .after_us = 1000});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 3, .times = 1, .after_us = HOUR_US});
+    world_add(world, 3);
+    dispatcher_step(world->dispatcher);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 0);
+    world_stop_lines(world);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 2);
+    world_crash(world);
+    world_start(world);
+    world_run(world, SECOND_US);
+    world_check_once(receiver, 1, 2);
+    world_check_at_least_once(receiver, 3, 3);
+}
+
 static void test_subscription(void **state)
 {
     World *world = *state;
@@ -253,6 +274,24 @@ static void test_retry_after(void **state)
     assert_int_equal(fake_receiver_count(receiver, 1), 0);
     world_run(world, 20 * SECOND_US);
     world_check_once(receiver, 1, 20);
+}
+
+/* While the breaker is open no attempt is spent, but what the other side asks for counts. */
+static void test_retry_after_of_a_probe(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 1);
+    world_start(world);
+    fake_receiver_script(receiver, (FakeAnswer){.times = 10, .verdict = SINK_FAILED});
+    fake_receiver_script(receiver, (FakeAnswer){.times = 1, .verdict = SINK_FAILED, .retry_after_us = 10 * MINUTE_US});
+    world_add(world, 20);
+    world_run(world, MINUTE_US); /* it opens, and one probe fails */
+    assert_int_equal(fake_receiver_counts(receiver).messages, 11);
+    world_run(world, 9 * MINUTE_US);
+    assert_int_equal(fake_receiver_counts(receiver).messages, 11);
+    world_run(world, 30 * MINUTE_US);
+    world_check_once(receiver, 1, 20);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
 }
 
 static void test_refused_by_a_broker(void **state)
@@ -487,12 +526,14 @@ int main(void)
         TEST(test_answers_overtake),
         TEST(test_crash_while_under_way),
         TEST(test_where_a_new_sink_starts),
+        TEST(test_lines_that_end_remember),
         TEST(test_subscription),
         TEST(test_alerts),
         TEST(test_poison_becomes_a_dead_letter),
         TEST(test_news_that_fail),
         TEST(test_retries_survive_a_crash),
         TEST(test_retry_after),
+        TEST(test_retry_after_of_a_probe),
         TEST(test_refused_by_a_broker),
         TEST(test_a_day_of_failures),
         TEST(test_poison_and_an_outage),

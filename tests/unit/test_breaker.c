@@ -147,6 +147,24 @@ static void test_withdrawn_probe(void **state)
     assert_int_equal(breaker_allows(&breaker, 0, 5), 5);
 }
 
+static void test_put_off(void **state)
+{
+    (void)state;
+    Breaker breaker = usual();
+    breaker_put_off(&breaker, 90 * SECOND); /* one message's failure, and the place is well */
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 5);
+    run(&breaker, 0, 0, 10);
+    breaker_put_off(&breaker, 10 * SECOND); /* sooner than the pause */
+    assert_int_equal(breaker_allows(&breaker, 30 * SECOND - 1, 5), 0);
+    breaker_put_off(&breaker, 60 * SECOND);
+    assert_int_equal(breaker_allows(&breaker, 60 * SECOND - 1, 5), 0);
+    assert_int_equal(breaker_allows(&breaker, 60 * SECOND, 5), 1);
+    breaker_put_off(&breaker, 70 * SECOND); /* half open, by an answer from before */
+    assert_int_equal(breaker_allows(&breaker, 70 * SECOND - 1, 5), 0);
+    assert_int_equal(breaker_allows(&breaker, 70 * SECOND, 5), 1);
+    assert_int_equal(breaker.opened, 1);
+}
+
 static void test_never_opens(void **state)
 {
     (void)state;
@@ -188,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_closing_forgets_the_failures),
         cmocka_unit_test(test_late_answers_change_nothing),
         cmocka_unit_test(test_withdrawn_probe),
+        cmocka_unit_test(test_put_off),
         cmocka_unit_test(test_never_opens),
         cmocka_unit_test(test_odd_options),
         cmocka_unit_test(test_names),
