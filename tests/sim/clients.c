@@ -349,6 +349,7 @@ static void on_done(Submission *submission, Status status, const Error *error)
     }
     story_tell(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
     faults_check_failure(world, status, error->message);
+    world->faults.has_undone = world->faults.has_undone || (call->work.count > 0 && !call->work.dry_run);
     if (status == STATUS_UNKNOWN) {
         add_unsure_call(world, call);
     }

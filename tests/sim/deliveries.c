@@ -111,7 +111,8 @@ void deliveries_init(World *world, uint64_t seed)
     *deliveries = (Deliveries){.random = seed, .fakes_random = seed + 1, .jitter_random = seed + 2};
     deliveries->fakes_numbers = (Random){fill_random, &deliveries->fakes_random};
     deliveries->jitter_numbers = (Random){fill_random, &deliveries->jitter_random};
-    FakeSinksOptions fakes = {.clock = &world->machine.clock.clock, .random = &deliveries->fakes_numbers};
+    FakeSinksOptions fakes = {
+        .clock = &world->machine.clock.clock, .random = &deliveries->fakes_numbers, .sleep = wire_sleep, .self = world};
     deliveries->fakes = fake_sinks_new(&fakes);
     deliveries->count = percent(world, 25) ? 0 : 1 + below(world, TABLES_SINKS_MAX);
     for (size_t i = 0; i < deliveries->count; i++) {
@@ -132,10 +133,9 @@ void deliveries_release(World *world)
     fake_sinks_free(deliveries->fakes);
     for (size_t i = 0; i < deliveries->count; i++) {
         free(deliveries->sinks[i].seen);
+        attempts_release_line(&deliveries->sinks[i].line);
     }
-    for (size_t i = 0; i < deliveries->replay_room; i++) {
-        free(deliveries->replays[i].marks);
-    }
+    wire_forget_replays(world);
     free(deliveries->replays);
 }
 
@@ -157,21 +157,23 @@ static void draw_faults(World *world, size_t at)
 {
     const SimSink *sink = &world->deliveries.sinks[at];
     bool alone = sink->style == FAKE_WEBHOOK; /* a broker fails as a whole */
-    FakeFaults faults = {.held = some(world, 40), .refused = percent(world, 40) ? some(world, 20) : 0};
+    FakeFaults faults = {.held = some(world, 30), .refused = percent(world, 40) ? some(world, 15) : 0};
     if (percent(world, 60)) {
-        faults.failed = alone ? some(world, percent(world, 20) ? 700 : 150) : 0;
-        faults.lost = alone ? some(world, 100) : 0;
+        faults.failed = alone ? some(world, percent(world, 40) ? 850 : 150) : 0;
+        faults.lost = alone ? some(world, 90) : 0;
         faults.gone = alone && percent(world, 20) ? some(world, 4) : 0;
         faults.twice = some(world, 50);
         faults.connect_busy = some(world, 300);
         faults.send_busy = some(world, 100);
         faults.send_unknown = some(world, 100);
     }
+    faults.asks = percent(world, 50) ? some(world, 1000) : 0;
+    faults.retry_after_us_max = percent(world, 50) ? 2 * SECOND_US : 15 * MINUTE_US;
     faults.latency_us_max = percent(world, 40) ? 0 : (int64_t)below(world, percent(world, 70) ? 300000 : 4 * SECOND_US);
     faults.latency_us_min = (int64_t)below(world, (uint64_t)faults.latency_us_max + 1);
     fake_receiver_set_faults(sink->receiver, &faults);
-    story_tell(&world->story, "%s: of a thousand %u fail, %u are refused, %u lost, %u held, %u gone",
-               tables_sink_name(at), faults.failed, faults.refused, faults.lost, faults.held, faults.gone);
+    story_tell(&world->story, "%s: of a thousand %u fail (%u ask for time), %u are refused, %u lost, %u held, %u gone",
+               tables_sink_name(at), faults.failed, faults.asks, faults.refused, faults.lost, faults.held, faults.gone);
 }
 
 static void script(World *world, size_t at)
@@ -323,14 +325,16 @@ static void make_peace(World *world)
     }
 }
 
-/* A line that has nothing to send may be left with a breaker that is open. */
+/* A line that has nothing to send may be left with a breaker that is open. One that has just gone back, behind what is stored, is not at
+ * rest. */
 static bool all_run(const World *world)
 {
     LineStatus lines[DISPATCHER_SINKS_MAX];
     size_t count = dispatcher_status(world->machine.dispatcher, lines, DISPATCHER_SINKS_MAX);
     for (size_t i = 0; i < count; i++) {
         bool is_open = lines[i].state == LINE_HOLDING && lines[i].breaker != BREAKER_CLOSED;
-        if (!lines[i].job && lines[i].state != LINE_RUNNING && !is_open) {
+        bool is_at_end = lines[i].cursor >= model_last_seq(&world->model);
+        if (!lines[i].job && (!is_at_end || (lines[i].state != LINE_RUNNING && !is_open))) {
             return false;
         }
     }

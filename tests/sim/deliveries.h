@@ -27,9 +27,13 @@ typedef struct Deliveries {
     SimReplay *replays; /* by id; owns */
     size_t replay_room;
     SimFilter filters[DELIVERIES_FILTERS];
-    StoreInfo info;      /* of the store, for the ids of messages */
-    bool is_peaceful;    /* nothing goes wrong any more */
-    bool lost_something; /* a receiver did, and its lines may not have noticed */
+    StoreInfo info;          /* of the store, for the ids of messages */
+    int64_t line_us;         /* the line's time, while it makes a step */
+    int64_t step_wall_us;    /* when the step began; INT64_MIN: what lines leave undone has a reason */
+    int64_t write_failed_us; /* by the monotonic clock: a line's work was turned away */
+    bool is_stopping;        /* nothing may be sent any more */
+    bool is_peaceful;        /* nothing goes wrong any more */
+    bool lost_something;     /* a receiver did, and its lines may not have noticed */
 } Deliveries;
 
 void deliveries_init(World *world, uint64_t seed);

@@ -205,6 +205,7 @@ static void jump_clock(World *world)
     clock->wall_us += jump;
     clock->monotonic_us += percent(world, 30) ? (int64_t)below(world, (uint64_t)span) : 0;
     world->faults.happened++;
+    attempts_forget_times(world);
     story_tell(&world->story, "the clock jumps by %" PRId64 " s", jump / 1000000);
 }
 
@@ -307,6 +308,7 @@ void faults_before_boot(World *world, int attempt)
     Faults *faults = &world->faults;
     faults->struck = sim_disk_struck(world->machine.disk);
     faults->log_sync_failed = faults->hard_struck = faults->writer_struck = faults->damaged_live = false;
+    faults->has_undone = false;
     faults->told = 0;
     faults->armed = 0;
     faults->was_distrusted = store_is_distrusted(world);

@@ -42,6 +42,7 @@ typedef struct Faults {
     bool writer_struck;      /* in this life: something worse than no room, on the writing side */
     bool hard_struck;        /* in this life: something worse than no room */
     bool damaged_live;       /* in this life: a view may still have a run open that is gone */
+    bool has_undone;         /* in this life: records of a batch that found no room, and nobody has looked since */
     size_t armed;            /* since the last start, at most */
     uint64_t told;           /* failing operations of this life, as far as they were told */
     int64_t full_until_step; /* 0: there is room */

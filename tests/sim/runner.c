@@ -174,6 +174,19 @@ static void tell_failure(Runner *runner, uint64_t seed, int status)
     fflush(stdout);
 }
 
+/* Whether it was the check that is meant which ended the run. */
+static bool was_found_by(FILE *output, const char *by)
+{
+    enum { LINE_BYTES = 4096 };
+    char line[LINE_BYTES];
+    bool found = by == NULL;
+    rewind(output);
+    while (!found && fgets(line, sizeof line, output)) {
+        found = strncmp(line, "FAIL ", 5) == 0 && strstr(line, by);
+    }
+    return found;
+}
+
 static void add_report(Runner *runner, const WorldReport *report)
 {
     runner->sum.hash += report->hash;
@@ -198,7 +211,8 @@ static void collect(Runner *runner, Job *job, int status)
 {
     WorldReport report;
     bool complete = read(job->report, &report, sizeof report) == (ssize_t)sizeof report;
-    bool failed = status != 0 || !complete;
+    bool failed = status != 0 || !complete, broken = WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT;
+    runner->result.others += broken && !was_found_by(job->output, runner->options->by);
     close(job->report);
     fclose(job->output);
     runner->running--;
@@ -211,7 +225,7 @@ static void collect(Runner *runner, Job *job, int status)
     runner->done++;
     if (failed) {
         runner->result.failed++;
-        runner->result.broken += WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT;
+        runner->result.broken += broken;
         runner->result.asserted += WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
         tell_failure(runner, done.seed, status);
     } else if (done.second && done.first_hash != report.hash) {

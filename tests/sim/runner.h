@@ -15,6 +15,7 @@ typedef struct RunnerOptions {
     int64_t steps; /* 0: as each seed draws them */
     size_t jobs;
     bool until_broken; /* ends with the first promise that is broken */
+    const char *by;    /* then: a text that the check names which finds it; NULL for any check; borrows */
     bool twice;        /* each seed again, with its story: the hash has to be the same */
 } RunnerOptions;
 
@@ -22,6 +23,7 @@ typedef struct RunnerResult {
     uint64_t failed;   /* seeds */
     uint64_t broken;   /* of them: broke a promise */
     uint64_t asserted; /* of them: ended by an assertion of the program itself */
+    uint64_t others;   /* of the broken ones: found by another check than `by` */
 } RunnerResult;
 
 /* Prints each failure, and a summary at the end. */

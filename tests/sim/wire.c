@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "deliver/line.h"
 #include "sim/need.h"
 #include "sim/wire_check.h"
 #include "sim/world.h"
@@ -36,8 +37,20 @@ SimReplay *wire_replay(World *world, int64_t id)
         replay->marks = need(calloc(replay->count, 1));
         replay->base = row->place.cursor;
         replay->life = world->lives;
+        attempts_begin_line(&replay->line, row->after);
     }
     return replay;
+}
+
+SimLine *wire_line(World *world, size_t sink, int64_t job)
+{
+    return job ? &wire_replay(world, job)->line : &world->deliveries.sinks[sink].line;
+}
+
+SimLine *wire_line_at(World *world, size_t at)
+{
+    size_t sinks = world->deliveries.count;
+    return at < sinks ? &world->deliveries.sinks[at].line : &world->deliveries.replays[at - sinks].line;
 }
 
 /* ---- A sink between the line and the receiver's sink ---------------------------------------------------------------------------- */
@@ -61,9 +74,11 @@ static Status wire_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Er
     WireSink *sink = (WireSink *)base;
     char name[64];
     Status status = sink->inner->ops->connect(sink->inner, ours, ret_theirs, reterr);
+    attempts_drop(sink->world, sink->index, sink->job);
     if (status != STATUS_OK) {
         story_tell(&sink->world->story, "%s: cannot be connected", name_of(sink, name));
     } else if (ret_theirs->cursor != ours.cursor) {
+        attempts_rewind(sink->world, sink->index, sink->job);
         story_tell(&sink->world->story, "%s: is connected, and goes on at %" PRId64 " instead of %" PRId64,
                    name_of(sink, name), ret_theirs->cursor, ours.cursor);
     }
@@ -88,6 +103,9 @@ static Status wire_send(Sink *base, const Message *messages, size_t count, const
     Status status = sink->inner->ops->send(sink->inner, messages, count, place, reterr);
     if (place && keeps_place && !sink->job && status != STATUS_BUSY) {
         wire_check_place(world, sink->index, from, messages, count, place);
+    }
+    if (status != STATUS_OK) {
+        attempts_drop(world, sink->index, sink->job);
     }
     if (place) {
         snprintf(at, sizeof at, ", place %" PRId64, place->cursor);
@@ -129,6 +147,7 @@ static void wire_wake(Sink *base)
 static void wire_close(Sink *base)
 {
     WireSink *sink = (WireSink *)base;
+    wire_line(sink->world, sink->index, sink->job)->sink = NULL;
     sink_close(sink->inner);
     free(sink);
 }
@@ -158,6 +177,7 @@ Status wire_open(void *self, const SinkContext *context, Sink **ret_sink, Error 
         free(sink);
         return status;
     }
+    wire_line(world, sink->index, sink->job)->sink = sink->inner;
     *ret_sink = &sink->sink;
     return STATUS_OK;
 }
@@ -188,9 +208,37 @@ Status __wrap_processor_submit(Processor *processor, Submission *submission, Err
     lines_done = submission->done;
     submission->done = line_work_done;
     Status status = __real_processor_submit(processor, submission, reterr);
+    if (status != STATUS_OK && !stepping->deliveries.is_stopping) {
+        stepping->deliveries.write_failed_us = stepping->machine.clock.monotonic_us;
+    }
     clients->queue_bytes += status == STATUS_OK ? submission->bytes : 0;
     *(status == STATUS_OK ? &clients->told.submissions : &clients->told.refused_busy) += 1;
     return status;
+}
+
+/* The line's first look at the clock is what its step goes by. A dispatcher that could not be started ends its lines, too. */
+static void note_line_time(void)
+{
+    if (stepping) {
+        const SimClock *clock = &stepping->machine.clock;
+        stepping->deliveries.line_us = clock->monotonic_us + clock->tick_us;
+    }
+}
+
+int64_t __real_line_step(Line *line);
+int64_t __wrap_line_step(Line *line);
+int64_t __wrap_line_step(Line *line)
+{
+    note_line_time();
+    return __real_line_step(line);
+}
+
+void __real_line_finish(Line *line);
+void __wrap_line_finish(Line *line);
+void __wrap_line_finish(Line *line)
+{
+    note_line_time();
+    __real_line_finish(line);
 }
 
 static void update_silence(World *world, bool struck)
@@ -208,12 +256,38 @@ int64_t wire_step(World *world)
 {
     uint64_t struck = faults_struck(world);
     update_silence(world, false);
+    attempts_before_step(world);
     stepping = told = world;
     int64_t us = dispatcher_step(world->machine.dispatcher);
     stepping = NULL;
     wire_look(world);
+    attempts_after_step(world);
     update_silence(world, faults_struck(world) != struck || faults_is_damaged(world));
     return us;
+}
+
+void wire_sleep(void *self, int64_t us)
+{
+    World *world = self;
+    bool idle = false;
+    machine_pass_time(&world->machine, us);
+    machine_step(&world->machine, &idle);
+}
+
+void wire_stop(World *world)
+{
+    Deliveries *deliveries = &world->deliveries;
+    int64_t failed_us = deliveries->write_failed_us = -1;
+    deliveries->is_stopping = true;
+    stepping = told = world;
+    dispatcher_stop(world->machine.dispatcher);
+    stepping = NULL;
+    wire_look(world);
+    story_tell(&world->story, "the lines have ended");
+    if (deliveries->write_failed_us == failed_us && !world->machine.broken) {
+        attempts_check_stopped(world);
+    }
+    deliveries->is_stopping = false;
 }
 
 static const char *describe(const Work *work, char *text, size_t room)
@@ -250,6 +324,11 @@ void wire_apply(World *world, const Work *work)
     wire_check_before(world, work);
     TableSink before[TABLES_SINKS_MAX];
     memcpy(before, world->tables.sinks, sizeof before);
+    size_t letters = world->tables.letter_count;
+    DeadLetterState *states = need(calloc(letters + 1, sizeof *states));
+    for (size_t i = 0; i < letters; i++) {
+        states[i] = world->tables.letters[i].state;
+    }
     int64_t replay_cursor = work->kind == WORK_DELIVERY && tables_replay(&world->tables, work->delivery.job)
                                 ? tables_replay(&world->tables, work->delivery.job)->place.cursor
                                 : 0;
@@ -257,6 +336,10 @@ void wire_apply(World *world, const Work *work)
     if (right == STATUS_OK) {
         wire_check_after(world, work, before, replay_cursor);
     }
+    if (work->kind == WORK_DEAD_LETTERS) {
+        attempts_note_letters(world, states);
+    }
+    free(states);
 }
 
 void wire_told(World *world, const Work *work, Status status, const Error *error)
@@ -266,6 +349,7 @@ void wire_told(World *world, const Work *work, Status status, const Error *error
         story_tell(&world->story, "%s: fails: %s, %s", describe(work, text, sizeof text), status_name(status),
                    error->message);
         faults_check_failure(world, status, error->message);
+        world->deliveries.write_failed_us = world->machine.clock.monotonic_us;
         if (status == STATUS_UNKNOWN) {
             clients_add_unsure(world, work);
         }
@@ -318,11 +402,30 @@ void wire_lose(World *world, size_t at, size_t lost)
                sink->placed_seq);
 }
 
-static void forget_replays(Deliveries *deliveries)
+void wire_forget_replays(World *world)
 {
-    for (size_t i = 0; i < deliveries->replay_room; i++) {
-        free(deliveries->replays[i].marks);
-        deliveries->replays[i] = (SimReplay){0};
+    for (size_t i = 0; i < world->deliveries.replay_room; i++) {
+        SimReplay *replay = &world->deliveries.replays[i];
+        attempts_release_line(&replay->line);
+        free(replay->marks);
+        free(replay->flows);
+        *replay = (SimReplay){0};
+    }
+}
+
+/* What came before such a retry comes again behind it, and nobody but the receiver that was knows that it came before. */
+static void note_retries_ahead(World *world)
+{
+    const Tables *tables = &world->tables;
+    for (size_t i = 0; i < tables->retry_count; i++) {
+        const TableRetry *retry = &tables->retries[i];
+        const TableReplay *replay = tables_replay(tables, retry->job);
+        int64_t cursor = replay ? replay->place.cursor : tables->sinks[retry->sink].place.cursor;
+        if (retry->seq > cursor && replay) {
+            wire_replay(world, retry->job)->marks[retry->seq] |= WIRE_IS_AHEAD;
+        } else if (retry->seq > cursor) {
+            wire_seen(world, retry->sink, retry->seq)->is_ahead = true;
+        }
     }
 }
 
@@ -341,7 +444,8 @@ void wire_begin_anew(World *world)
         const TableLetter *letter = &world->tables.letters[i];
         wire_seen(world, letter->sink, letter->seq)->was_dead = true;
     }
-    forget_replays(&world->deliveries);
+    wire_forget_replays(world);
+    note_retries_ahead(world);
 }
 
 void wire_begin_life(World *world)
@@ -350,9 +454,6 @@ void wire_begin_life(World *world)
         SimSink *sink = &world->deliveries.sinks[i];
         sink->gone_job = 0;
         sink->quiet_us = world->machine.clock.monotonic_us;
-        for (size_t seq = 0; seq < sink->seen_count; seq++) {
-            sink->seen[seq].failed = sink->seen[seq].verdict = 0;
-            sink->seen[seq].sent = false;
-        }
     }
+    attempts_begin_life(world);
 }

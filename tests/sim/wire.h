@@ -6,22 +6,22 @@
 #define WEIR_TESTS_SIM_WIRE_H
 
 #include "process/processor.h"
+#include "sim/attempts.h"
 #include "sim/tables.h"
 #include "support/fake_sink.h"
 
 /* What is known of a message at a sink. */
 typedef struct Seen {
     uint16_t arrived;  /* on the live line: how often, and it was not lost since */
-    uint16_t failed;   /* attempts of this life */
-    uint8_t verdict;   /* the last one of this life, and one more; 0: none */
-    bool sent;         /* under way: no verdict has come */
     bool ever;         /* it has arrived once */
     bool was_dead;     /* there is a dead letter about it, or was */
+    bool is_ahead;     /* when the receiver began anew it waited, and what was before it in the log was still to come */
     bool lost;         /* it had come out of order, and the receiver lost it: nobody knows */
     int64_t flow_last; /* of the flow whose first record this is: the last message that has come for the first time */
 } Seen;
 
 typedef struct SimSink {
+    SimLine line;
     FakeStyle style;
     FakeReceiver *receiver;
     Seen *seen; /* by sequence; owns */
@@ -38,12 +38,18 @@ typedef struct SimSink {
 } SimSink;
 
 /* What has come of a replay's messages. */
-enum { WIRE_ARRIVED = 1, WIRE_GIVEN_UP = 2 };
+enum { WIRE_ARRIVED = 1, WIRE_GIVEN_UP = 2, WIRE_IS_AHEAD = 4 /* as Seen's */ };
 typedef struct SimReplay {
+    SimLine line;
     uint8_t *marks; /* by sequence; owns */
     size_t count;
-    int64_t base; /* as SimSink's */
-    int64_t life; /* it has begun in */
+    int64_t base;      /* as SimSink's */
+    int64_t life;      /* it has begun in */
+    int64_t first_seq; /* of the last that has come for the first time */
+    struct {
+        int64_t flow, last;
+    } * flows; /* the last of each flow that has come for the first time; owns */
+    size_t flow_count, flow_room;
 } SimReplay;
 
 /* DispatcherOptions.open_sink; `world` is the World. */
@@ -51,6 +57,10 @@ Status wire_open(void *world, const SinkContext *context, Sink **ret_sink, Error
 
 /* dispatcher_step, and a look at what has come. Returns what it does. */
 int64_t wire_step(World *world);
+/* dispatcher_stop, while the processor goes on: nothing more is sent, and what was answered is stored. */
+void wire_stop(World *world);
+/* FakeSinksOptions.sleep: a line waits, and the processor works. */
+void wire_sleep(void *world, int64_t us);
 /* Looks at what the receivers have got since the last look. */
 void wire_look(World *world);
 
@@ -64,11 +74,16 @@ void wire_lose(World *world, size_t sink, size_t count);
 /* All receivers begin anew, where the tables' cursors are. */
 void wire_begin_anew(World *world);
 void wire_begin_life(World *world);
+void wire_forget_replays(World *world);
 
 /* Does the line want the message? */
 bool wire_wants(const World *world, size_t sink, int64_t job, int64_t seq);
 Seen *wire_seen(World *world, size_t sink, int64_t seq);
 /* Of the replay of that id. */
 SimReplay *wire_replay(World *world, int64_t id);
+/* The live line, or a replay's. */
+SimLine *wire_line(World *world, size_t sink, int64_t job);
+/* All of them: the live lines, then as many as there is room for replays, some of which never were. */
+SimLine *wire_line_at(World *world, size_t at);
 
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sim/need.h"
 #include "sim/world.h"
 
 #define FAIL(world, ...) story_failf(&(world)->story, __VA_ARGS__)
@@ -64,6 +65,9 @@ bool wire_wants(const World *world, size_t sink, int64_t job, int64_t seq)
 static void check_may_send(World *world, size_t at, int64_t job)
 {
     const SimSink *sink = &world->deliveries.sinks[at];
+    if (world->deliveries.is_stopping) {
+        FAIL(world, "%s: something is sent while the lines are told to end", tables_sink_name(at));
+    }
     if (sink->silent) {
         FAIL(world, "%s is paused or disabled, and something is sent to it", tables_sink_name(at));
     }
@@ -89,18 +93,12 @@ static void check_is_known(World *world, size_t sink, int64_t job, int64_t seq)
     }
 }
 
-static void check_attempts(World *world, size_t sink, int64_t seq)
+static void check_not_dead(World *world, size_t sink, int64_t seq)
 {
-    const SinkOptions *options = options_of(world, sink);
-    const Seen *seen = wire_seen(world, sink, seq);
     const TableLetter *letter = tables_letter(&world->tables, sink, seq);
     if (letter && letter->state != DEAD_LETTER_RETRYING) {
         FAIL(world, "%s: message %" PRId64 " is sent, though it is a dead letter (%s)", tables_sink_name(sink), seq,
              dead_letter_state_names[letter->state]);
-    }
-    if (options->breaker_percent == 0 && !seen->was_dead && seen->failed >= options->schedule_count) {
-        FAIL(world, "%s: message %" PRId64 " is tried for the %u. time, and the schedule has %zu attempts",
-             tables_sink_name(sink), seq, seen->failed + 1u, options->schedule_count);
     }
 }
 
@@ -152,10 +150,10 @@ void wire_check_group(World *world, size_t sink, int64_t job, const Message *mes
                  messages[i - 1].seq);
         }
         if (!job) {
-            check_attempts(world, sink, messages[i].seq);
-            wire_seen(world, sink, messages[i].seq)->sent = true;
+            check_not_dead(world, sink, messages[i].seq);
         }
     }
+    attempts_check_send(world, sink, job, messages, count, place != NULL);
 }
 
 void wire_note_verdict(World *world, size_t sink, int64_t job, const SinkResult *result)
@@ -163,18 +161,10 @@ void wire_note_verdict(World *world, size_t sink, int64_t job, const SinkResult 
     if (result->verdict == SINK_GONE) {
         world->deliveries.sinks[sink].gone_job = job + 1;
     }
-    bool given_up = result->verdict == SINK_REFUSED || result->verdict == SINK_FAILED;
-    if (job) {
-        wire_replay(world, job)->marks[result->seq] |= given_up ? WIRE_GIVEN_UP : 0;
-        return;
+    bool is_new = attempts_note_verdict(world, sink, job, result);
+    if (job && is_new && attempts_trial(wire_line(world, sink, job), result->seq)->given_up) {
+        wire_replay(world, job)->marks[result->seq] |= WIRE_GIVEN_UP;
     }
-    Seen *seen = wire_seen(world, sink, result->seq);
-    if (!seen->sent) {
-        return; /* an answer that came twice */
-    }
-    seen->sent = false;
-    seen->verdict = (uint8_t)(result->verdict + 1);
-    seen->failed = (uint16_t)(seen->failed + (result->verdict == SINK_FAILED));
 }
 
 /* ---- What has come ---------------------------------------------------------------------------------------------------------------- */
@@ -247,18 +237,52 @@ static void check_order(World *world, size_t at, int64_t seq)
     first->flow_last = seq;
 }
 
+/* The last of the flow, of those that the replay has brought; 0 for none. */
+static int64_t *flow_of_replay(SimReplay *replay, int64_t flow)
+{
+    for (size_t i = 0; i < replay->flow_count; i++) {
+        if (replay->flows[i].flow == flow) {
+            return &replay->flows[i].last;
+        }
+    }
+    replay->flows = need_room(replay->flows, &replay->flow_room, replay->flow_count + 1, sizeof *replay->flows);
+    replay->flows[replay->flow_count].flow = flow;
+    replay->flows[replay->flow_count].last = 0;
+    return &replay->flows[replay->flow_count++].last;
+}
+
+/* What a replay brings for the first time, and has not given up before: in order of a flow with `ordered`, else, but for webhooks, in order. */
+static void check_order_of_replay(World *world, size_t at, SimReplay *replay, const FakeDelivery *delivery)
+{
+    int64_t flow = model_at(&world->model, delivery->seq)->flow;
+    bool is_webhook = world->deliveries.sinks[at].style == FAKE_WEBHOOK;
+    if (is_webhook && !(options_of(world, at)->ordered && flow)) {
+        return;
+    }
+    int64_t *last = is_webhook ? flow_of_replay(replay, flow) : &replay->first_seq;
+    if (delivery->seq < *last) {
+        FAIL(world, "%s: replay %" PRId64 " brings message %" PRId64 " for the first time after %" PRId64 "%s",
+             tables_sink_name(at), delivery->job, delivery->seq, *last, is_webhook ? " of its flow" : "");
+    }
+    *last = delivery->seq;
+}
+
 static void look_at(World *world, size_t sink, const FakeDelivery *delivery)
 {
     check_is_known(world, sink, delivery->job, delivery->seq);
     check_id(world, sink, delivery);
     check_content(world, delivery);
     if (delivery->job) {
-        wire_replay(world, delivery->job)->marks[delivery->seq] |= WIRE_ARRIVED;
+        SimReplay *replay = wire_replay(world, delivery->job);
+        if (!replay->marks[delivery->seq]) {
+            check_order_of_replay(world, sink, replay, delivery);
+        }
+        replay->marks[delivery->seq] |= WIRE_ARRIVED;
         return;
     }
     Seen *seen = wire_seen(world, sink, delivery->seq);
     check_once(world, sink, delivery, seen);
-    if (!seen->ever && !seen->was_dead) {
+    if (!seen->ever && !seen->was_dead && !seen->is_ahead) {
         check_order(world, sink, delivery->seq);
         seen = wire_seen(world, sink, delivery->seq);
     }
@@ -292,19 +316,11 @@ static size_t sink_of(Str name)
 
 static void check_dead(World *world, size_t sink, const DeliveryChange *change)
 {
-    const SinkOptions *options = options_of(world, sink);
     for (size_t i = 0; i < change->dead_count; i++) {
-        const DeadLetter *dead = &change->dead[i];
-        Seen *seen = wire_seen(world, sink, dead->seq);
-        bool refused = seen->verdict == SINK_REFUSED + 1;
-        bool spent = seen->verdict == SINK_FAILED + 1 && dead->attempts >= (int64_t)options->schedule_count;
-        if (change->job || !(refused || spent)) {
-            FAIL(world,
-                 "%s: message %" PRId64 " is a dead letter after %" PRId64 " attempts: it was not refused, and "
-                 "the schedule has %zu",
-                 tables_sink_name(sink), dead->seq, dead->attempts, options->schedule_count);
+        if (change->job) {
+            FAIL(world, "%s: replay %" PRId64 " makes dead letters", tables_sink_name(sink), change->job);
         }
-        seen->was_dead = true;
+        wire_seen(world, sink, change->dead[i].seq)->was_dead = true;
     }
 }
 
@@ -346,6 +362,7 @@ void wire_check_before(World *world, const Work *work)
         return;
     }
     size_t sink = sink_of(work->delivery.sink);
+    attempts_check_change(world, sink, &work->delivery);
     check_dead(world, sink, &work->delivery);
     check_retries(world, sink, &work->delivery);
 }
@@ -370,17 +387,20 @@ static void check_passed(World *world, size_t sink, int64_t job, int64_t from, i
     }
 }
 
+/* After a crash a line goes on where the replay's stream is, and cannot know what was refused in front of that. */
 static void check_end_of_replay(World *world, int64_t job)
 {
     const TableReplay *row = tables_replay(&world->tables, job);
     const SimReplay *replay = wire_replay(world, job);
     int64_t wanted = 0, given_up = 0;
+    bool exact = replay->life == world->lives;
+    uint8_t known =
+        !exact && world->deliveries.sinks[row->sink].style == FAKE_STREAM ? WIRE_ARRIVED | WIRE_GIVEN_UP : WIRE_ARRIVED;
     for (int64_t seq = replay->base + 1; seq <= row->through; seq++) {
         bool wants = wire_wants(world, row->sink, job, seq);
         wanted += wants;
-        given_up += wants && !(replay->marks[seq] & WIRE_ARRIVED);
+        given_up += wants && !(replay->marks[seq] & known);
     }
-    bool exact = replay->life == world->lives;
     int64_t counted = row->sent + row->failed;
     if (given_up > row->failed || (replay->base == row->after && (counted < wanted || (exact && counted != wanted)))) {
         FAIL(world,

@@ -37,6 +37,14 @@ static SinkVerdict drawn_verdict(FakeReceiver *receiver, bool *ret_lost)
     return SINK_TAKEN;
 }
 
+/* What a Retry-After says; 0 for none. */
+static int64_t asked_for(FakeReceiver *receiver)
+{
+    const FakeFaults *faults = &receiver->faults;
+    return fake_chance(receiver, faults->asks) ? 1 + (int64_t)fake_draw(receiver, (uint64_t)faults->retry_after_us_max)
+                                               : 0;
+}
+
 static FakeAnswer drawn_answer(FakeSink *sink, int64_t seq)
 {
     FakeReceiver *receiver = sink->receiver;
@@ -46,6 +54,9 @@ static FakeAnswer drawn_answer(FakeSink *sink, int64_t seq)
     uint64_t spread_us = (uint64_t)(faults->latency_us_max - faults->latency_us_min);
     answer.after_us = faults->latency_us_min + (int64_t)fake_draw(receiver, spread_us + 1);
     answer.twice = fake_chance(receiver, faults->twice);
+    if (answer.verdict == SINK_FAILED && !lost) {
+        answer.retry_after_us = asked_for(receiver);
+    }
     if (lost) {
         answer.after_us = sink->options->timeout_us;
         answer.keeps = fake_draw(receiver, 2) == 1;
@@ -57,7 +68,7 @@ static FakeAnswer answer_for(FakeSink *sink, int64_t seq)
 {
     FakeReceiver *receiver = sink->receiver;
     if (receiver->down) {
-        return (FakeAnswer){.seq = seq, .verdict = SINK_FAILED};
+        return (FakeAnswer){.seq = seq, .verdict = SINK_FAILED, .retry_after_us = asked_for(receiver)};
     }
     FakeAnswer *script = script_for(receiver, seq);
     if (script) {

@@ -44,9 +44,11 @@ Status fake_sink_open(void *sinks, const SinkContext *context, Sink **ret_sink, 
 typedef struct FakeFaults {
     unsigned failed, refused, held, gone; /* the verdicts; nothing was kept */
     unsigned lost;                        /* SINK_FAILED after the sink's time-out; kept or not, as a coin falls */
-    unsigned twice;                       /* of all: the verdict comes twice, which no real sink does */
-    unsigned connect_busy, send_busy;     /* of the calls */
-    unsigned send_unknown;                /* of the calls; a transaction is kept or not, of other sends the first few */
+    unsigned asks; /* of those that failed, while it is down, too: with a Retry-After of up to retry_after_us_max */
+    int64_t retry_after_us_max;
+    unsigned twice;                   /* of all: the verdict comes twice, which no real sink does */
+    unsigned connect_busy, send_busy; /* of the calls */
+    unsigned send_unknown;            /* of the calls; a transaction is kept or not, of other sends the first few */
     int64_t latency_us_min, latency_us_max; /* of each answer, so that answers overtake each other */
 } FakeFaults;
 void fake_receiver_set_faults(FakeReceiver *receiver, const FakeFaults *faults); /* copies */
