@@ -109,6 +109,14 @@ static void make_first_version(const Fixture *fixture)
                      "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places; PRAGMA user_version = 1");
 }
 
+/* As the second version left it, with what is there now. */
+static void make_second_version(const Fixture *fixture)
+{
+    run_sql(fixture, "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
+                     "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;"
+                     "PRAGMA user_version = 2");
+}
+
 static bool count_sink(void *context, const StoredSink *sink)
 {
     assert_true(sink->name.len > 0);
@@ -140,6 +148,20 @@ static bool count_letter(void *context, const DeadLetter *letter)
 static bool count_replay(void *context, const StoredReplay *replay)
 {
     assert_true(replay->id > 0);
+    ++*(size_t *)context;
+    return true;
+}
+
+static bool count_source(void *context, const StoredSource *source)
+{
+    assert_true(source->name.len > 0);
+    ++*(size_t *)context;
+    return true;
+}
+
+static bool count_place(void *context, const SourcePlace *place)
+{
+    assert_true(place->part.len > 0);
     ++*(size_t *)context;
     return true;
 }
@@ -199,6 +221,66 @@ static void fill(Store *store)
         assert_int_equal(works[i].status, STATUS_OK);
     }
     assert_int_equal(works[2].dead_letters.count, 1);
+}
+
+/* How many rows there are about sources. */
+static size_t count_intake(StoreReader *reader)
+{
+    size_t count = 0;
+    Error error = {0};
+    StoreView *view = NULL;
+    assert_int_equal(reader_begin(reader, &view, &error), STATUS_OK);
+    assert_int_equal(reader_sources(reader, count_source, &count, &error), STATUS_OK);
+    assert_int_equal(reader_places(reader, STR("orders"), count_place, &count, &error), STATUS_OK);
+    reader_end(reader);
+    view_free(view);
+    return count;
+}
+
+/* A source that is paused, its place, and a dead letter of it. */
+static void fill_intake(Store *store)
+{
+    Error error = {0};
+    SourcePlace place = {.part = STR("in/0"), .next = 2, .mark = STR("mark")};
+    IntakeLetter refused = {.place = STR("in/0/1"), .format = STR("json"), .raw = STR("four"), .error = STR("no")};
+    IntakeChange intake = {
+        .source = STR("orders"), .places = &place, .place_count = 1, .refused = &refused, .refused_count = 1};
+    Work works[] = {{.kind = WORK_SOURCE_STATE, .source = {.name = STR("orders"), .state = SOURCE_STATE_PAUSED}},
+                    {.kind = WORK_RECORDS, .records = {.intake = &intake}}};
+    for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
+        assert_int_equal(store_apply(store, &works[i], &error), STATUS_OK);
+        assert_int_equal(works[i].status, STATUS_OK);
+    }
+    assert_int_equal(intake.lettered, 1);
+}
+
+typedef struct Letter {
+    DeadLetter letter; /* its texts are gone */
+    char texts[64];
+} Letter;
+
+static bool copy_letter(void *context, const DeadLetter *letter)
+{
+    Letter *copy = context;
+    copy->letter = *letter;
+    snprintf(copy->texts, sizeof copy->texts, "%.*s|%.*s|%.*s|%.*s", STR_ARGS(letter->origin), STR_ARGS(letter->place),
+             STR_ARGS(letter->format), STR_ARGS(letter->raw));
+    return true;
+}
+
+static Letter letter_of(StoreReader *reader, int64_t id)
+{
+    DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
+    Letter copy = {0};
+    Error error = {0};
+    StoreView *view = NULL;
+    filter.id = id;
+    assert_int_equal(reader_begin(reader, &view, &error), STATUS_OK);
+    assert_int_equal(reader_dead_letters(reader, &filter, copy_letter, &copy, &error), STATUS_OK);
+    reader_end(reader);
+    view_free(view);
+    assert_int_equal(copy.letter.id, id);
+    return copy;
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------------------------------- */
@@ -268,6 +350,118 @@ static void test_an_older_store_that_is_only_read(void **state)
     store_close(writer);
 }
 
+/* The dead letters of the second version had neither a place nor a format. */
+static void test_dead_letters_of_the_second_version(void **state)
+{
+    Fixture *fixture = *state;
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    store_close(store);
+    char *expected = ask(fixture, all_sql);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    apply_record(store);
+    fill(store);
+    store_close(store);
+    make_second_version(fixture);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_answer(fixture, all_sql, expected);
+    test_free(expected);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(count_all(reader), 5);
+    assert_int_equal(count_intake(reader), 0);
+    Letter letter = letter_of(reader, 1);
+    assert_true(letter.letter.stage == DEAD_LETTER_DELIVERY && letter.letter.state == DEAD_LETTER_RETRYING);
+    assert_string_equal(letter.texts, "hooks|||");
+    fill_intake(store);
+    assert_int_equal(count_intake(reader), 2);
+    assert_string_equal(letter_of(reader, 2).texts, "orders|in/0/1|json|four");
+    assert_int_equal(verify(reader), 0);
+    store_reader_close(reader);
+    store_close(store);
+}
+
+static void test_a_second_version_that_is_only_read(void **state)
+{
+    Fixture *fixture = *state;
+    Store *store = NULL, *writer = NULL;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    fill(store);
+    store_close(store);
+    make_second_version(fixture);
+    fixture->options.read_only = true;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(count_all(reader), 5);
+    assert_int_equal(count_intake(reader), 0);
+    assert_string_equal(letter_of(reader, 1).texts, "hooks|||");
+    assert_answer(fixture, "PRAGMA user_version", "2");
+    /* Somebody else opens it for writing meanwhile. */
+    fixture->options.read_only = false;
+    assert_int_equal(open_store(fixture, &writer), STATUS_OK);
+    assert_int_equal(count_intake(reader), 0);
+    fill_intake(writer);
+    assert_int_equal(count_intake(reader), 2);
+    assert_string_equal(letter_of(reader, 2).texts, "orders|in/0/1|json|four");
+    store_reader_close(reader);
+    store_close(store);
+    store_close(writer);
+}
+
+/* What the letters of intake keep is counted at the start. */
+static void test_letters_are_counted_at_the_start(void **state)
+{
+    Fixture *fixture = *state;
+    Store *store = NULL;
+    StoreMetrics metrics = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    fill(store);
+    fill_intake(store);
+    store_close(store);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    store_metrics(store, &metrics);
+    assert_int_equal(metrics.dead_letter_bytes, 4);
+    assert_int_equal(metrics.dead_letters_open, 1); /* the other one is tried again */
+    store_close(store);
+}
+
+/* A flow whose total is nearly too large: whatever would make it so is a dead letter. */
+static void test_rejected_records_are_dead_letters(void **state)
+{
+    Fixture *fixture = *state;
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(apply_record(store).kind, OUTCOME_CREATED);
+    store_close(store);
+    run_sql(fixture, "UPDATE records SET positive_total_hi = 9223372036854775807, positive_total_lo = 0");
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    const StoreInfo *info = store_info(store);
+    Record record = {.record_id = STR("rec-2"),
+                     .source_id = STR("source"),
+                     .destination_id = STR("dest"),
+                     .unit = STR("EUR"),
+                     .reference = STR("ref"),
+                     .value = 5};
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Outcome outcome = {0};
+    IntakeLetter letter = {.place = STR("in/0/0"), .format = STR("json"), .raw = STR("{}")};
+    IntakeChange intake = {.source = STR("orders"), .letters = &letter};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = &record, .outcomes = &outcome, .count = 1, .intake = &intake}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    assert_int_equal(outcome.kind, OUTCOME_REJECTED);
+    assert_int_equal(intake.lettered, 1);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_string_equal(letter_of(reader, 1).texts, "orders|in/0/0|json|{}");
+    store_reader_close(reader);
+    store_close(store);
+}
+
 static void test_an_upgrade_is_done_whole_or_not_at_all(void **state)
 {
     Fixture *fixture = *state;
@@ -334,6 +528,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_new_store_has_the_newest_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_older_store_gets_the_same_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_older_store_that_is_only_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dead_letters_of_the_second_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_second_version_that_is_only_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_letters_are_counted_at_the_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rejected_records_are_dead_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_upgrade_is_done_whole_or_not_at_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_newer_store_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verify_looks_at_deliveries, setup, teardown),
