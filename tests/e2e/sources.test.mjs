@@ -164,6 +164,47 @@ test('a pause holds, also over a restart, and nothing is lost', skip, async (t) 
   assert.equal(await countRecords(server), 2);
 });
 
+test('one that has failed is named, and tried again when a person asks', skip, async (t) => {
+  const redis = await startRedis(t);
+  redis.ask('SET', 'readings', 'no stream');
+  const server = await start(t, devices(redis));
+  const failed = await inState(server, 'devices', 'failed');
+  assert.ok(failed.lastError && Date.parse(failed.nextTryAt) - Date.now() > 10_000, 'not before a minute');
+  assert.deepEqual((await getJson(server, '/ready')).sources.map((source) => [source.name, source.state]), [['devices', 'failed']]);
+  assert.match((await get(server, '/metrics')).text, /^weir_source_state\{source="devices",state="failed"\} 1$/m);
+  assert.equal((await act(server, 'devices', 'forget')).status, 200, 'it need not be paused for that');
+  redis.ask('DEL', 'readings');
+  feed(redis, record({ recordId: 'r-1' }));
+  assert.equal((await act(server, 'devices', 'resume')).status, 200);
+  await counted(server, 'created', 1);
+  assert.equal((await inState(server, 'devices', 'running')).lastError, null);
+});
+
+test('a message that is far too long is kept whole', skip, async (t) => {
+  const redis = await startRedis(t);
+  const server = await start(t, devices(redis));
+  const long = JSON.stringify(record({ recordId: 'r-1' })) + ' '.repeat(10_000_000);
+  feed(redis, long, record({ recordId: 'r-2' }));
+  const [letter] = await openLetters(server, 1);
+  await counted(server, 'created', 1);
+  assert.deepEqual([letter.rawBytes, letter.attempts], [long.length, 1]);
+  assert.match(letter.error, /message_bytes_max/);
+  const file = join(tempDir(t), 'long.json');
+  const saved = await runWeirAsync(t, ['dead-letters', 'show', '1', '--raw', file, '--to', server.url]);
+  assert.equal(saved.code, 0, saved.stderr);
+  assert.ok(fs.readFileSync(file, 'utf8') === long);
+  fs.writeFileSync(file, long.trimEnd());
+  const mended = await runWeirAsync(t, ['dead-letters', 'retry', '1', '--raw', file, '--to', server.url]);
+  assert.equal(mended.code, 0, mended.stderr);
+  await letterState(server, 1, 'resolved');
+  assert.equal(await countRecords(server), 2);
+  fs.writeFileSync(file, 'x'.repeat(40 << 20));
+  feed(redis, 'no record');
+  await openLetters(server, 1);
+  const refused = await runWeirAsync(t, ['dead-letters', 'retry', '2', '--raw', file, '--to', server.url]);
+  assert.deepEqual([refused.code, /413/.test(refused.stderr)], [2, true], refused.stderr);
+});
+
 test('a broken message among good ones is shown, mended, tried again, and discarded', skip, async (t) => {
   const redis = await startRedis(t);
   const server = await start(t, devices(redis));
