@@ -205,6 +205,27 @@ test('a message that is far too long is kept whole', skip, async (t) => {
   assert.deepEqual([refused.code, /413/.test(refused.stderr)], [2, true], refused.stderr);
 });
 
+test('a source waits while dead letters have no room, and skips nothing', skip, async (t) => {
+  const redis = await startRedis(t);
+  const server = await start(t, devices(redis, '    group_messages_max: 1\n'), { more: 'store: {dead_letter_bytes_max: 1MiB}\n' });
+  const broken = 'x'.repeat(600_000);
+  feed(redis, broken, record({ recordId: 'r-1' }));
+  await counted(server, 'created', 1);
+  feed(redis, `${broken}y`, record({ recordId: 'r-2' }));
+  const held = await inState(server, 'devices', 'holding');
+  assert.match(held.lastError, /store\.dead_letter_bytes_max/);
+  assert.match((await getJson(server, '/ready')).sources[0].error, /store\.dead_letter_bytes_max/);
+  assert.equal((await post(server, record({ recordId: 'r-3' }))).status, 201, 'HTTP goes on');
+  await sleep(300);
+  assert.equal(await countRecords(server), 2, 'what is behind the broken message waits with it');
+  const [letter] = await letters(server);
+  assert.equal((await remove(server, `/api/dead-letters/${letter.id}`)).status, 204);
+  await counted(server, 'created', 2);
+  await inState(server, 'devices', 'running');
+  assert.deepEqual((await letters(server)).map((it) => it.rawBytes), [broken.length + 1]);
+  assert.equal(await countRecords(server), 3);
+});
+
 test('a broken message among good ones is shown, mended, tried again, and discarded', skip, async (t) => {
   const redis = await startRedis(t);
   const server = await start(t, devices(redis));
