@@ -29,7 +29,7 @@ typedef struct KafkaSource {
     KafkaParts parts;
     rd_kafka_message_t *carry;   /* owns; did not fit into the last group */
     bool drained;                /* `messages` was empty when it was looked at last */
-    unsigned groups;             /* handed over and not acknowledged */
+    unsigned groups;             /* of messages that were handed over and not acknowledged */
     int64_t first_us, latest_us; /* when the first message of the oldest of them was written, and of the latest */
 
     Status failure; /* what a callback found; the next call of the seam says so */

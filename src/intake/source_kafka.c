@@ -131,11 +131,7 @@ static Status put_places(KafkaSource *source, SourceGroup *group, Error *reterr)
 
 static void count_group(KafkaSource *source, const SourceGroup *group)
 {
-    if (group->count + group->place_count == 0) {
-        return;
-    }
-    source->latest_us = group->count ? source->latest_us : 0;
-    if (source->groups++ == 0) {
+    if (group->count > 0 && source->groups++ == 0) {
         source->first_us = source->latest_us;
     }
 }
@@ -215,7 +211,7 @@ static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *r
         (void)rd_kafka_commit(source->consumer, list, true);
     }
     rd_kafka_topic_partition_list_destroy(list);
-    source->groups -= source->groups > 0;
+    source->groups -= group->count > 0 && source->groups > 0;
     source->first_us = source->groups > 0 ? source->latest_us : 0;
     return STATUS_OK;
 }
@@ -233,6 +229,7 @@ static void kafka_wait(Source *base, int64_t us_max)
     }
     if (ppoll(&woken, 1, &limit, NULL) > 0) {
         wakeup_clear(&source->wakeup);
+        source->drained = false; /* a queue calls once, and again only after it was looked at */
     }
 }
 
