@@ -492,14 +492,20 @@ static Status acknowledge(Source *base, const SourceGroup *group, Error *reterr)
 
 /* ---- Connecting ------------------------------------------------------------------------------------------------------ */
 
+/* What this source knows itself is newer than the place, unless that was forgotten meanwhile. */
 static void take_place(FilesSource *source, const SourcePlace *places, size_t count)
 {
     FileMark mark;
+    bool stored = false;
     for (size_t i = 0; i < count; i++) {
         if (str_equal(places[i].part, PART) && file_mark_parse(places[i].mark, places[i].next, &mark)) {
-            remember(source, &mark);
+            stored = true;
+            if (!source->has_mark) {
+                remember(source, &mark);
+            }
         }
     }
+    source->has_mark = source->has_mark && stored;
 }
 
 static Status connect(Source *base, const SourcePlace *places, size_t count, Error *reterr)
@@ -508,9 +514,7 @@ static Status connect(Source *base, const SourcePlace *places, size_t count, Err
     leave_file(source, true);
     drop_dir_close(source->dir);
     source->dir = NULL;
-    if (!source->has_mark) {
-        take_place(source, places, count);
-    }
+    take_place(source, places, count);
     return drop_dir_open(&source->dir_options, &source->dir, reterr);
 }
 
