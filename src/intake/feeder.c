@@ -7,22 +7,15 @@
 
 #include "base/backoff.h"
 #include "base/wakeup.h"
-#include "intake/decode.h"
+#include "intake/feeder_batch.h"
 
 #define RECONNECT_US     INT64_C(100000) /* the first wait after a failed connection … */
 #define RECONNECT_US_MAX INT64_C(30000000)
 #define HOLD_US          INT64_C(20000) /* after the processor had no room, or the disk none … */
 #define HOLD_US_MAX      INT64_C(2000000)
+#define HOLDS_QUIET      5                 /* … in a row; the first few are nobody's concern */
 #define LOOK_AGAIN_US    INT64_C(60000000) /* what a person has to look at is tried again so often */
 #define IDLE_US          INT64_C(1000000)
-
-/* A group and what it is handed in with. */
-typedef struct Batch {
-    Submission submission;
-    IntakeChange intake;
-    SourceGroup group;
-    size_t *message_of; /* for each record */
-} Batch;
 
 struct Feeder {
     const IntakeOptions *options;
@@ -56,9 +49,9 @@ static void set_condition(Feeder *feeder, SourceCondition condition)
 {
     pthread_mutex_lock(&feeder->lock);
     feeder->status.condition = condition;
+    feeder->status.next_try_us = 0;
     if (condition == SOURCE_RUNNING) {
         feeder->status.error[0] = '\0';
-        feeder->status.next_try_us = 0;
     }
     pthread_mutex_unlock(&feeder->lock);
 }
@@ -100,9 +93,10 @@ static void note_lag(Feeder *feeder)
 static void count_batch(Feeder *feeder, const Batch *batch)
 {
     int64_t counts[OUTCOME_REJECTED + 1] = {0};
-    for (size_t i = 0; i < batch->submission.work.records.count; i++) {
-        counts[batch->submission.work.records.outcomes[i].kind]++;
+    for (size_t i = 0; i < batch->group.count; i++) {
+        counts[batch->group.messages[i].outcome]++;
     }
+    int64_t now_us = clock_wall_us(feeder->options->clock);
     pthread_mutex_lock(&feeder->lock);
     SourceStatus *status = &feeder->status;
     status->messages += (int64_t)batch->group.count;
@@ -110,9 +104,9 @@ static void count_batch(Feeder *feeder, const Batch *batch)
     status->created += counts[OUTCOME_CREATED];
     status->duplicates += counts[OUTCOME_DUPLICATE];
     status->conflicts += counts[OUTCOME_CONFLICT];
-    status->rejected += counts[OUTCOME_REJECTED] + (int64_t)batch->intake.refused_count;
+    status->rejected += counts[OUTCOME_REJECTED] + counts[OUTCOME_NONE];
     status->dead_letters += (int64_t)batch->intake.lettered;
-    status->message_us = clock_wall_us(feeder->options->clock);
+    status->message_us = batch->group.count ? now_us : status->message_us;
     pthread_mutex_unlock(&feeder->lock);
 }
 
@@ -126,6 +120,16 @@ void feeder_status(Feeder *feeder, SourceStatus *ret_status)
 
 /* ---- Groups become work ------------------------------------------------------------------------------------------------ */
 
+/* The lock is held. */
+static void wake_all(Feeder *feeder)
+{
+    wakeup_call(&feeder->wakeup);
+    if (feeder->source) {
+        feeder->source->ops->wake(feeder->source);
+    }
+}
+
+/* All under the lock: when the feeder's thread sees that it has landed, it may be the last to need the feeder. */
 static void on_done(Submission *submission, Status status, const Error *error)
 {
     Feeder *feeder = submission->owner;
@@ -133,94 +137,8 @@ static void on_done(Submission *submission, Status status, const Error *error)
     feeder->landed = true;
     feeder->result = status;
     feeder->result_error = error ? *error : (Error){0};
+    wake_all(feeder);
     pthread_mutex_unlock(&feeder->lock);
-    feeder_wake(feeder);
-}
-
-static IntakeLetter letter_of(const SourceMessage *message, Str error)
-{
-    return (IntakeLetter){.place = message->place,
-                          .format = message->format,
-                          .raw = message->raw,
-                          .error = error,
-                          .letter = message->letter};
-}
-
-/* Reads every message: a record, or a dead letter. BUSY: no memory. */
-/* Only a message that is much longer than a group can reach the arena's ceiling, and it would do so each time. Where it is the system that has no
- * memory, another try may go well. */
-static Status read_message(Feeder *feeder, SourceGroup *group, const SourceMessage *message, Record *ret_record,
-                           Str *ret_why)
-{
-    group->arena.starved = false;
-    Status status = decode_message(message, feeder->options->policy, &group->arena, ret_record, ret_why);
-    if (status == STATUS_BUSY && !group->arena.starved) {
-        *ret_why = STR("takes more memory to read than a message may");
-        return STATUS_REFUSED;
-    }
-    return status;
-}
-
-static Status read_messages(Feeder *feeder, Batch *batch, Record *records, IntakeLetter *letters, IntakeLetter *refused)
-{
-    size_t record_count = 0, refused_count = 0;
-    SourceGroup *group = &batch->group;
-    for (size_t i = 0; i < group->count; i++) {
-        SourceMessage *message = &group->messages[i];
-        Str why = STR("");
-        Status status = read_message(feeder, group, message, &records[record_count], &why);
-        if (status == STATUS_BUSY) {
-            return status;
-        }
-        if (status == STATUS_OK) {
-            batch->message_of[record_count] = i;
-            letters[record_count++] = letter_of(message, why);
-        } else {
-            message->error = why;
-            refused[refused_count++] = letter_of(message, why);
-        }
-    }
-    batch->submission.work.records.count = record_count;
-    batch->intake.refused_count = refused_count;
-    return STATUS_OK;
-}
-
-static Status prepare(Feeder *feeder, Batch *batch, Error *reterr)
-{
-    SourceGroup *group = &batch->group;
-    Record *records = ARENA_ARRAY(&group->arena, Record, group->count);
-    Outcome *outcomes = ARENA_ARRAY(&group->arena, Outcome, group->count);
-    IntakeLetter *letters = ARENA_ARRAY(&group->arena, IntakeLetter, group->count);
-    IntakeLetter *refused = ARENA_ARRAY(&group->arena, IntakeLetter, group->count);
-    batch->message_of = ARENA_ARRAY(&group->arena, size_t, group->count);
-    batch->submission = (Submission){
-        .work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .intake = &batch->intake}},
-        .bytes = group->bytes + group->count + 1,
-        .done = on_done,
-        .owner = feeder};
-    batch->intake = (IntakeChange){.source = str_from(feeder->source_options->name),
-                                   .places = group->places,
-                                   .place_count = group->place_count,
-                                   .letters = letters,
-                                   .refused = refused,
-                                   .first_wins = feeder->options->first_wins};
-    if (!records || !outcomes || !letters || !refused || !batch->message_of ||
-        read_messages(feeder, batch, records, letters, refused) != STATUS_OK) {
-        return error_set(reterr, STATUS_BUSY, "no memory for the messages of a group");
-    }
-    return STATUS_OK;
-}
-
-/* The source is told what became of each. */
-static void fill_outcomes(Batch *batch)
-{
-    const Work *work = &batch->submission.work;
-    for (size_t i = 0; i < work->records.count; i++) {
-        SourceMessage *message = &batch->group.messages[batch->message_of[i]];
-        OutcomeKind kind = work->records.outcomes[i].kind;
-        message->outcome = kind == OUTCOME_CONFLICT && batch->intake.first_wins ? OUTCOME_DUPLICATE : kind;
-        message->differs = work->records.outcomes[i].differs;
-    }
 }
 
 static Batch *free_batch(Feeder *feeder)
@@ -238,11 +156,20 @@ static Batch *free_batch(Feeder *feeder)
 /* ---- The processor --------------------------------------------------------------------------------------------------- */
 
 /* It is handed in again after a while: whether it happened or not, that is safe. */
-static void hold(Feeder *feeder, const Error *error)
+static int64_t hold(Feeder *feeder)
 {
     int64_t wait_us = backoff_exponential_us(HOLD_US, HOLD_US_MAX, ++feeder->hold_failures, feeder->options->random);
     feeder->hold_us = clock_monotonic_us(feeder->options->clock) + wait_us;
-    note_error(feeder, SOURCE_HOLDING, error, wait_us);
+    return wait_us;
+}
+
+/* A full queue is how the processor slows sources down, and no trouble unless it lasts. */
+static void be_refused(Feeder *feeder, const Error *error)
+{
+    int64_t wait_us = hold(feeder);
+    if (feeder->hold_failures >= HOLDS_QUIET) {
+        note_error(feeder, SOURCE_HOLDING, error, wait_us);
+    }
 }
 
 static void hand_in(Feeder *feeder)
@@ -256,7 +183,7 @@ static void hand_in(Feeder *feeder)
     if (processor_submit(feeder->options->processor, &feeder->flying->submission, &error) == STATUS_OK) {
         feeder->handed_in = true;
     } else {
-        hold(feeder, &error);
+        be_refused(feeder, &error);
     }
 }
 
@@ -278,11 +205,11 @@ static void acknowledge(Feeder *feeder)
     Error error = {0};
     set_flying(feeder, NULL);
     feeder->hold_failures = 0;
+    batch_fill_outcomes(batch);
     count_batch(feeder, batch);
     if (!feeder->connected) {
         return;
     }
-    fill_outcomes(batch);
     Status status = feeder->source->ops->acknowledge(feeder->source, &batch->group, &error);
     if (status != STATUS_OK) {
         lose_connection(feeder, status, &error);
@@ -308,7 +235,7 @@ static void take_result(Feeder *feeder)
     if (status == STATUS_OK && work->status == STATUS_OK) {
         acknowledge(feeder);
     } else {
-        hold(feeder, status == STATUS_OK ? &work->error : &error);
+        note_error(feeder, SOURCE_HOLDING, status == STATUS_OK ? &work->error : &error, hold(feeder));
     }
 }
 
@@ -361,11 +288,13 @@ static Status read_store(Feeder *feeder, bool *ret_paused, Places *places, Error
     }
     reader_end(feeder->reader);
     view_free(view);
-    *ret_paused = state.paused;
+    if (status == STATUS_OK) {
+        *ret_paused = state.paused;
+    }
     return status;
 }
 
-/* Whether a person wants it to run. */
+/* Whether a person wants it to run. Until the store says so, it does not. */
 static void look(Feeder *feeder)
 {
     Error error;
@@ -376,8 +305,11 @@ static void look(Feeder *feeder)
     if (!asked && feeder->known) {
         return;
     }
-    feeder->known = read_store(feeder, &feeder->paused, NULL, &error) == STATUS_OK;
     feeder->connect_us = asked ? 0 : feeder->connect_us;
+    feeder->known = read_store(feeder, &feeder->paused, NULL, &error) == STATUS_OK;
+    if (!feeder->known) {
+        note_error(feeder, feeder->connected ? SOURCE_RUNNING : SOURCE_CONNECTING, &error, IDLE_US);
+    }
 }
 
 static void set_source(Feeder *feeder, Source *source)
@@ -409,6 +341,7 @@ static Status open_source(Feeder *feeder, Error *reterr)
     return status;
 }
 
+/* By the places that the store has now. */
 static Status connect_source(Feeder *feeder, Error *reterr)
 {
     Places places = {.reterr = reterr};
@@ -418,8 +351,9 @@ static Status connect_source(Feeder *feeder, Error *reterr)
     }
     source_group_init(&places.group, 1);
     status = read_store(feeder, &feeder->paused, &places, reterr);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !feeder->paused) {
         status = feeder->source->ops->connect(feeder->source, places.group.places, places.group.place_count, reterr);
+        feeder->connected = status == STATUS_OK;
     }
     source_group_release(&places.group);
     return status == STATUS_OK || status == STATUS_REFUSED ? status : STATUS_BUSY;
@@ -432,16 +366,23 @@ static void connect(Feeder *feeder)
     Status status = connect_source(feeder, &error);
     if (status != STATUS_OK) {
         lose_connection(feeder, status, &error);
-        return;
+    } else if (feeder->connected) {
+        set_condition(feeder, SOURCE_RUNNING);
     }
-    feeder->connected = true;
-    feeder->connect_failures = 0;
-    set_condition(feeder, SOURCE_RUNNING);
 }
 
 static bool may_fetch(const Feeder *feeder)
 {
     return feeder->connected && !feeder->ready && !feeder->paused && !feeder->finishing;
+}
+
+static Status prepare(Feeder *feeder, Batch *batch, Error *reterr)
+{
+    Status status = batch_prepare(batch, feeder->source_options->name, feeder->options->policy,
+                                  feeder->options->first_wins, reterr);
+    batch->submission.done = on_done;
+    batch->submission.owner = feeder;
+    return status;
 }
 
 /* *ret_any: something has come. */
@@ -457,10 +398,17 @@ static void fetch(Feeder *feeder, bool *ret_any)
     }
     if (status != STATUS_OK) {
         lose_connection(feeder, status, &error);
+    } else {
+        feeder->connect_failures = 0; /* a connection that is lost at once is no connection */
     }
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------------------------------- */
+
+static bool may_connect(const Feeder *feeder)
+{
+    return feeder->known && !feeder->flying && !feeder->connected && !feeder->paused && !feeder->finishing;
+}
 
 /* Until when there is nothing to do for the source, by the monotonic clock. */
 static int64_t step_source(Feeder *feeder, int64_t now_us)
@@ -469,7 +417,7 @@ static int64_t step_source(Feeder *feeder, int64_t now_us)
     if (!feeder->flying && feeder->paused) {
         pause_source(feeder);
     }
-    if (!feeder->flying && !feeder->connected && !feeder->paused && !feeder->finishing) {
+    if (may_connect(feeder)) {
         if (now_us < feeder->connect_us) {
             return feeder->connect_us;
         }
@@ -477,8 +425,8 @@ static int64_t step_source(Feeder *feeder, int64_t now_us)
     }
     if (feeder->connected) {
         fetch(feeder, &any);
-        note_lag(feeder);
     }
+    note_lag(feeder);
     return any ? now_us : now_us + IDLE_US;
 }
 
@@ -494,13 +442,16 @@ int64_t feeder_step(Feeder *feeder)
     look(feeder);
     int64_t now_us = clock_monotonic_us(feeder->options->clock);
     int64_t due_us = step_source(feeder, now_us);
+    bool was_ready = feeder->ready;
     if (has_work(feeder) && now_us >= feeder->hold_us) {
         hand_in(feeder);
+    }
+    if (was_ready && !feeder->ready) {
+        return 0; /* there is room to fetch */
     }
     if (has_work(feeder) && feeder->hold_us < due_us) {
         due_us = feeder->hold_us;
     }
-    /* What was just handed in makes room to fetch, if it was the ready one. */
     return due_us > now_us ? due_us - now_us : 0;
 }
 
@@ -516,10 +467,7 @@ void feeder_wait(Feeder *feeder, int64_t us_max)
 void feeder_wake(Feeder *feeder)
 {
     pthread_mutex_lock(&feeder->lock);
-    wakeup_call(&feeder->wakeup);
-    if (feeder->source) {
-        feeder->source->ops->wake(feeder->source);
-    }
+    wake_all(feeder);
     pthread_mutex_unlock(&feeder->lock);
 }
 
@@ -527,8 +475,8 @@ void feeder_look(Feeder *feeder)
 {
     pthread_mutex_lock(&feeder->lock);
     feeder->look = true;
+    wake_all(feeder);
     pthread_mutex_unlock(&feeder->lock);
-    feeder_wake(feeder);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------------ */
@@ -579,7 +527,7 @@ Status feeder_open(const IntakeOptions *options, const SourceOptions *source, Fe
 void feeder_close(Feeder *feeder)
 {
     if (feeder) {
-        assert(!feeder->handed_in);
+        assert(!feeder->handed_in || feeder->landed);
         source_close(feeder->source);
         store_reader_close(feeder->reader);
         for (size_t i = 0; i < 2; i++) {

@@ -29,7 +29,7 @@ void feeder_look(Feeder *feeder);
 /* Fetches nothing more. feeder_step then only ends what is under way; true when nothing is. */
 bool feeder_finish(Feeder *feeder);
 
-/* Nothing may be with the processor. Accepts NULL. */
+/* The processor has answered whatever was handed in. Accepts NULL. */
 void feeder_close(Feeder *feeder);
 
 void feeder_status(Feeder *feeder, SourceStatus *ret_status); /* from any thread */

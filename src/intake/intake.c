@@ -85,6 +85,9 @@ int64_t intake_step(Intake *intake)
     for (size_t i = 0; i < intake->lane_count; i++) {
         int64_t wait_us = step_lane(&intake->lanes[i]);
         least_us = wait_us < least_us ? wait_us : least_us;
+        if (intake->stopping) {
+            feeder_finish(intake->lanes[i].feeder);
+        }
     }
     return least_us;
 }
@@ -164,6 +167,9 @@ void intake_stop(Intake *intake)
     intake->stopping = true;
     for (size_t i = 0; i < intake->lane_count; i++) {
         feeder_wake(intake->lanes[i].feeder);
+        if (!intake->options.background) {
+            feeder_finish(intake->lanes[i].feeder);
+        }
     }
     for (size_t i = 0; i < intake->lane_count; i++) {
         if (intake->lanes[i].has_thread) {

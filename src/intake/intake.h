@@ -39,9 +39,11 @@ int64_t intake_step(Intake *intake);
  * tried now. Accepts NULL. */
 void intake_look(Intake *intake);
 
-/* Fetches nothing more, and waits for what is with the processor. Accepts NULL. */
+/* Fetches nothing more, and waits for what is with the processor. Not in the background: does not wait; intake_step then acknowledges what
+ * was stored meanwhile. Accepts NULL. */
 void intake_stop(Intake *intake);
-void intake_free(Intake *intake); /* after intake_stop; accepts NULL */
+/* After intake_stop, when the processor has answered whatever was handed in. Accepts NULL. */
+void intake_free(Intake *intake);
 
 typedef enum SourceCondition {
     SOURCE_CONNECTING, /* not connected, and trying */

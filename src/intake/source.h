@@ -22,7 +22,8 @@ typedef struct SourceLag {
 typedef struct SourceOps {
     /* Makes the source ready to fetch. `places` are what the store has of it; whatever was fetched before and was not acknowledged comes again.
      * REFUSED: it cannot work as it is configured, or what it meets contradicts its places, and a person has to look. BUSY: not
-     * now. Lasts ten seconds at most. Called at the start and after each call that was not OK, with no group under way. */
+     * now. Lasts ten seconds at most. Called at the start and after each call that was not OK, with no group under way; also while it is
+     * connected, when its feeder has to begin again. */
     Status (*connect)(Source *source, const SourcePlace *places, size_t count, Error *reterr);
 
     /* Adds what has come to an empty group, until it is full, and the places behind it; does not wait. OK also when nothing has
