@@ -81,6 +81,7 @@ struct Line {
     SinkState state;               /* as the store has it, or (disabled) is about to have it */
     int64_t version, version_seen; /* of the row: read, and asked for by line_control_changed */
     SinkPlace place, stored_place;
+    int64_t stored_failed; /* of a replay: window.failed as the store has it */
     int64_t read_seq; /* the log was read up to here */
     size_t in_flight;
     size_t held;                                    /* entries of the window in the state ENTRY_HELD */
@@ -111,7 +112,7 @@ void line_write(Line *line, int64_t now_us);
 void line_reap(Line *line, int64_t now_us);
 /* Whether the results of another call fit in. */
 bool line_has_room_for_notes(const Line *line);
-/* Whether there are dead letters that the store does not have yet: before it has, nothing is sent, since a sink that remembers the
+/* Whether there are dead letters, or failures of a replay, that the store does not have yet: before it has, nothing is sent, since a sink that remembers the
  * place itself would go past them. */
 bool line_has_unwritten_dead(const Line *line);
 Status line_store_init(Line *line, Error *reterr) MUST_CHECK;

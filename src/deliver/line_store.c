@@ -63,9 +63,12 @@ bool line_has_room_for_notes(const Line *line)
            notes->arena.taken + LINE_RESULTS_MAX * (size_t)SINK_RESPONSE_BYTES_MAX <= LINE_NOTES_BYTES_MAX;
 }
 
+/* A stream that keeps the place of a replay is past what it refused: after a crash nothing but the count would tell. */
+static bool has_unwritten_failure(const Line *line) { return line->job && line->window.failed != line->stored_failed; }
+
 bool line_has_unwritten_dead(const Line *line)
 {
-    return line->notes->dead_count > 0 || (line->writing.wanted && line->writing.notes->dead_count > 0);
+    return has_unwritten_failure(line) || line->notes->dead_count > 0 || (line->writing.wanted && line->writing.notes->dead_count > 0);
 }
 
 /* An error that finds no memory is kept without its text rather than not at all. */
@@ -232,7 +235,7 @@ static Status learn(Line *line, Looking *looking, Error *reterr)
     if (is_first) {
         begin_at(line, line->job ? looking->replay.place : looking->sink.place);
         line->window.sent = looking->replay.sent;
-        line->window.failed = looking->replay.failed;
+        line->window.failed = line->stored_failed = looking->replay.failed;
     }
     follow_state(line, looking->sink.state);
     if (!line->ahead_known && !line_has_unwritten_dead(line)) {
@@ -406,7 +409,7 @@ static bool has_moved(const Line *line)
 static bool is_worth_writing(const Line *line, int64_t now_us)
 {
     const LineNotes *notes = line->notes;
-    bool urgent = notes->dead_count > 0 || notes->settled_count > 0 || has_dirty_retry(line) || is_at_end(line);
+    bool urgent = has_unwritten_failure(line) || notes->dead_count > 0 || notes->settled_count > 0 || has_dirty_retry(line) || is_at_end(line);
     bool some = has_moved(line) || notes->attempt_count > 0;
     return urgent || (some && (line->finishing || now_us >= line->flush_at_us));
 }
@@ -455,6 +458,7 @@ static void was_written(Line *line)
     case WORK_SINK_STATE: line->disable_wanted = false; break;
     default:
         line->stored_place = work->delivery.place;
+        line->stored_failed = work->delivery.failed;
         line->next.dead +=
             (int64_t)work->delivery.dead_made; /* one that was tried again and failed is no further one */
         line->done = line->done || work->delivery.done;
