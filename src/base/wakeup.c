@@ -1,6 +1,7 @@
 #include "base/wakeup.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -34,10 +35,19 @@ void wakeup_clear(const Wakeup *wakeup)
     (void)read; /* there may have been no call */
 }
 
+/* Rounded up, so that nobody comes back before it is time, and within what poll() takes: there, less than 0 is for ever. */
+static int milliseconds(int64_t us_max)
+{
+    if (us_max <= 0) {
+        return 0;
+    }
+    return us_max / 1000 < INT_MAX ? (int)((us_max - 1) / 1000 + 1) : INT_MAX;
+}
+
 void wakeup_wait(const Wakeup *wakeup, int64_t us_max)
 {
     struct pollfd waiting = {.fd = wakeup->fd, .events = POLLIN};
-    if (poll(&waiting, 1, (int)((us_max + 999) / 1000)) > 0) {
+    if (poll(&waiting, 1, milliseconds(us_max)) > 0) {
         wakeup_clear(wakeup);
     }
 }
