@@ -76,6 +76,9 @@ static Status read_csv(Str text, const RecordPolicy *policy, Arena *arena, Recor
     if (status == STATUS_OK) {
         status = csv_line_split(&text, true, cells, &count, &error);
     }
+    if (status == STATUS_OK && str_trim(text).len > 0) {
+        status = error_set(&error, STATUS_REFUSED, "has more than one line behind the header");
+    }
     if (status != STATUS_OK) {
         return say(arena, str_from(error.message), ret_why);
     }

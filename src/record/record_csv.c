@@ -1,6 +1,8 @@
 #include "base/timestamp.h"
 #include "record/record_check.h"
 
+enum { SHOWN_BYTES_MAX = 64 };
+
 static const Str byte_order_mark = {"\xEF\xBB\xBF", 3};
 
 static Str without_byte_order_mark(Str text)
@@ -43,6 +45,16 @@ static Status check_missing(const CsvHeader *header, Error *reterr)
     return STATUS_OK;
 }
 
+/* Its name, where that can be shown to people. */
+static Status refuse_column(size_t number, Str name, Error *reterr)
+{
+    if (name.len > SHOWN_BYTES_MAX || str_count_code_points(name) < 0) {
+        return error_set(reterr, STATUS_REFUSED, "the CSV header's column %zu is not a field of a record", number);
+    }
+    return error_set(reterr, STATUS_REFUSED, "the CSV header's column \"%.*s\" is not a field of a record",
+                     STR_ARGS(name));
+}
+
 Status csv_header_parse(const Str *names, size_t count, const RecordPolicy *policy, CsvHeader *ret_header,
                         Error *reterr)
 {
@@ -57,8 +69,7 @@ Status csv_header_parse(const Str *names, size_t count, const RecordPolicy *poli
         if (bit >= 0) {
             header.column_of[bit] = (int)i;
         } else if (policy->refuse_unknown_fields) {
-            return error_set(reterr, STATUS_REFUSED, "the CSV header's column \"%.*s\" is not a field of a record",
-                             STR_ARGS(name));
+            return refuse_column(i + 1, name, reterr);
         }
     }
     Status status = check_missing(&header, reterr);
