@@ -6,7 +6,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { countRecords, get, getJson, post } from './support/client.mjs';
+import { countRecords, get, getJson, post, readPages } from './support/client.mjs';
 import { noRedis, startRedis } from './support/redis.mjs';
 import { command, sendAll } from './support/redis_wire.mjs';
 import { eventually, runWeir, sleep, startWeir, tempDir } from './support/weir.mjs';
@@ -173,6 +173,36 @@ test('what a dead consumer has left is taken over, streams and lists', { skip: n
     }
     await eventually(() => way.left(redis) === 0, 'everything to be acknowledged');
     await weir.stop();
+    redis.ask('FLUSHALL');
+  }
+});
+
+test('two instances share what is there, and one goes on alone', { skip: noRedis, timeout: 120_000 }, async (t) => {
+  const redis = await startRedis(t, 'always');
+  const count = 5000;
+  for (const [name, way] of Object.entries(ways)) {
+    const config = configured(t, redis, `${way.options}\n    claim_after: 2s\n    group_messages_max: 50`);
+    const data = [join(tempDir(t), 'data'), join(tempDir(t), 'data')];
+    const [first, second] = [await startWeir(t, { data: data[0], config }), await startWeir(t, { data: data[1], config })];
+    const fed = (async () => {
+      for (let at = 0; at < count; at += 50) {
+        await sendAll(redis, Array.from({ length: 50 }, (_, i) => way.put(JSON.stringify(record(at + i)))));
+        await sleep(5);
+      }
+    })();
+    await eventually(async () => (await countRecords(first)) > 500 && (await countRecords(second)) > 500, 'both to have some', 30_000);
+    await first.kill();
+    await fed;
+    await eventually(() => way.left(redis) === 0, 'everything to be acknowledged', 30_000);
+    const again = await startWeir(t, { data: data[0], config });
+    const ids = [];
+    for (const weir of [again, second]) ids.push(...(await readPages(weir, '', 1000)).map((each) => each.recordId));
+    assert.equal(new Set(ids).size, count, 'nothing is missing');
+    // What the one had stored when it was killed, and had not acknowledged, the other has too: these are two stores.
+    assert.ok(ids.length <= count + 100, `${ids.length - count} are in both stores`);
+    t.diagnostic(`${name}: ${ids.length - count} of ${count} records are in both stores`);
+    await again.stop();
+    await second.stop();
     redis.ask('FLUSHALL');
   }
 });
