@@ -1,4 +1,4 @@
-// /api/sources, dead letters of intake, weir sources and weir dead-letters, against a real Redis. What each way to read promises is in
+// /api/sources, dead letters of intake, weir sources and weir dead-letters, with a real Redis and a directory. What each way to read promises is in
 // the files of its own.
 import test from 'node:test';
 import assert from 'node:assert/strict';
@@ -203,6 +203,39 @@ test('a message that is far too long is kept whole', skip, async (t) => {
   await openLetters(server, 1);
   const refused = await runWeirAsync(t, ['dead-letters', 'retry', '2', '--raw', file, '--to', server.url]);
   assert.deepEqual([refused.code, /413/.test(refused.stderr)], [2, true], refused.stderr);
+});
+
+test('places are shown, and forgotten by part; a line of CSV is mended below its header', async (t) => {
+  const dir = tempDir(t);
+  const server = await start(t, `  drop: {type: files, dir: ${dir}}\n`);
+  const header = 'recordId,time,sourceId,destinationId,type,value,unit,reference\n';
+  const line = (id, value) => `${id},2025-01-01 10:00:00,source-1,dest-1,positive,${value},EUR,ref-1\n`;
+  await inState(server, 'drop', 'running');
+  fs.writeFileSync(join(dir, 'orders.csv'), header + line('r-1', '1.00') + line('r-2', 'much') + line('r-3', '3.00'));
+  await counted(server, 'created', 2, 'drop');
+  const [letter] = await openLetters(server, 1);
+  assert.deepEqual([letter.source, letter.place, letter.format], ['drop', 'orders.csv:3', 'csv']);
+  const { raw } = await letterOf(server, letter.id);
+  assert.equal(raw.trimEnd(), (header + line('r-2', 'much')).trimEnd());
+  assert.equal((await retry(server, letter.id, { raw: raw.replace('much', '2.00') })).status, 202);
+  await letterState(server, letter.id, 'resolved');
+  assert.equal((await getJson(server, '/api/records/r-2')).data.value, '2.00');
+
+  const { places, placeCount } = await sourceOf(server, 'drop');
+  assert.equal(placeCount, places.length);
+  const [{ part, next, mark }] = places;
+  assert.ok(part && next >= 0 && mark, JSON.stringify(places));
+  assertProblem(await act(server, 'drop', `forget?part=${encodeURIComponent(part)}`), 409);
+  assert.equal((await act(server, 'drop', 'pause')).status, 200);
+  assertProblem(await act(server, 'drop', 'forget?part=nothing'), 404);
+  const forgotten = await act(server, 'drop', `forget?part=${encodeURIComponent(part)}`);
+  assert.deepEqual([forgotten.status, forgotten.json.data], [200, { source: 'drop', part, forgotten: 1 }]);
+  assert.deepEqual((await sourceOf(server, 'drop')).places, places.slice(1));
+  fs.writeFileSync(join(dir, 'again.csv'), header + line('r-1', '1.00') + line('r-4', '4.00'));
+  assert.equal((await act(server, 'drop', 'resume')).status, 200);
+  const source = await counted(server, 'created', 3, 'drop');
+  assert.equal(source.duplicates, 1);
+  assert.equal(await countRecords(server), 4);
 });
 
 test('a source waits while dead letters have no room, and skips nothing', skip, async (t) => {
