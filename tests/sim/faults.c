@@ -42,12 +42,17 @@ void faults_release(World *world) { damage_forget_kept(world); }
 
 /* ---- What the disk did ---------------------------------------------------------------------------------------------------- */
 
-/* Half a commit in the WAL is there for the next program, if that comes before the next commit. */
+/* A commit that lacks the end of its last page in the WAL may be there for the next program, if that comes before the next commit. One
+ * that lacks a page's header is not. */
 static void on_no_room(World *world, const char *text)
 {
+    enum { PAGE = 8192 };
+    char page[32];
+    snprintf(page, sizeof page, "-wal %d@", PAGE);
     Faults *faults = &world->faults;
     faults->roomy_us = faults->full_until_step ? INT64_MAX : world->machine.clock.monotonic_us + ROOMY_AFTER_US;
-    if (strstr(text, "-wal ") && world->machine.writing && percent(world, 40)) {
+    bool is_page = strstr(text, page), is_wal = strstr(text, "-wal ");
+    if (is_wal && world->machine.writing && percent(world, is_page ? 60 : 10)) {
         faults->restart_due = true;
         faults->ending = ENDING_KILL;
     }
