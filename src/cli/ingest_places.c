@@ -1,6 +1,16 @@
 #include "cli/ingest_places.h"
 
-enum { CHUNK_BYTES = 1 << 16, BYTES_MAX = 64 << 20, ITEMS_FIRST = 64 };
+#include <errno.h>
+#include <semaphore.h>
+#include <unistd.h>
+
+enum {
+    CHUNK_BYTES = 1 << 16,
+    BYTES_MAX = 64 << 20,
+    ITEMS_FIRST = 64,
+    MANY_PLACES = 4096,
+    FORGOTTEN_MAX = 1024, /* in one run: they go in one commit or two */
+};
 
 static bool grow(IngestPlaces *places)
 {
@@ -60,6 +70,61 @@ Status ingest_places_read(IngestPlaces *places, Store *store, Error *reterr)
     store_reader_close(reader);
     return status;
 }
+
+/* ---- Forgetting ------------------------------------------------------------------------------------------------------ */
+
+static void count_done(Submission *submission, Status status, const Error *error)
+{
+    (void)status; /* it is tried again by the next run */
+    (void)error;
+    sem_post(submission->owner);
+}
+
+/* One whose directory cannot be looked into may be there. */
+static bool is_gone(const SourcePlace *place) { return access(place->part.ptr, F_OK) != 0 && errno == ENOENT; }
+
+/* Returns how many were handed in. */
+static unsigned hand_in(const IngestPlaces *places, Engine *engine, Submission *submissions, sem_t *done)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < places->count && count < FORGOTTEN_MAX; i++) {
+        Error error;
+        Submission *submission = &submissions[count];
+        if (!is_gone(&places->items[i])) {
+            continue;
+        }
+        *submission = (Submission){.bytes = 1, .done = count_done, .owner = done};
+        submission->work.kind = WORK_SOURCE_FORGET;
+        submission->work.forget.source = INGEST_SOURCE;
+        submission->work.forget.part = places->items[i].part;
+        if (processor_submit(engine->processor, submission, &error) != STATUS_OK) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+Status ingest_places_prune(const IngestPlaces *places, Engine *engine, Error *reterr)
+{
+    if (places->count <= MANY_PLACES) {
+        return STATUS_OK;
+    }
+    Submission *submissions = calloc(FORGOTTEN_MAX, sizeof *submissions);
+    sem_t done;
+    if (!submissions) {
+        return error_set(reterr, STATUS_BUSY, "out of memory");
+    }
+    sem_init(&done, 0, 0);
+    for (unsigned left = hand_in(places, engine, submissions, &done); left > 0;) {
+        left -= sem_wait(&done) == 0; /* otherwise interrupted by a signal */
+    }
+    sem_destroy(&done);
+    free(submissions);
+    return STATUS_OK;
+}
+
+/* ---- Finding --------------------------------------------------------------------------------------------------------- */
 
 void ingest_places_release(IngestPlaces *places) { arena_release(&places->arena); }
 

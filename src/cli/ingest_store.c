@@ -224,6 +224,9 @@ Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, Inge
         .options = *options,
     };
     Status status = options->dry_run ? STATUS_OK : ingest_places_read(&target->places, engine->store, reterr);
+    if (status == STATUS_OK) {
+        status = ingest_places_prune(&target->places, engine, reterr);
+    }
     if (status != STATUS_OK) {
         close_target(&target->base);
         return status;

@@ -3,7 +3,7 @@
 // INGEST_RECORDS=5000000 makes the file that is interrupted as long as that, and prints the rate.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
@@ -11,6 +11,7 @@ import { startWeir, runWeir, tempDir, atEnd, binary, environment, sleep } from '
 import { getJson } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups } from './support/model.mjs';
 
+const noSqlite = spawnSync('sqlite3', ['--version']).error ? 'skipped: there is no sqlite3 on this machine' : false;
 const RECORDS = Number(process.env.INGEST_RECORDS ?? 120_000);
 const lines = (list) => list.map((r) => `${JSON.stringify(r)}\n`).join('');
 const ingest = (...args) => {
@@ -153,6 +154,23 @@ test('ingest: many small files, in one batch', (t) => {
   });
   assert.deepEqual(counts(ingest(...files, '--data', data)), [700, 0, 0, 0, 0]);
   assert.deepEqual(counts(ingest(...files, '--data', data)), [0, 0, 0, 0, 700]);
+});
+
+test('ingest: places of files that are gone are forgotten when there are many', { skip: noSqlite }, (t) => {
+  const dir = tempDir(t);
+  const data = join(dir, 'store');
+  const kept = join(dir, 'kept.ndjson');
+  fs.writeFileSync(kept, lines(records.slice(0, 1)));
+  const one = join(dir, 'one.ndjson');
+  fs.writeFileSync(one, lines(records.slice(1, 2)));
+  assert.deepEqual(counts(ingest(kept, '--data', data)), [1, 0, 0, 0, 0]);
+  const sql = (text) => spawnSync('sqlite3', [join(data, 'weir.db'), text], { encoding: 'utf8' }).stdout.trim();
+  sql(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+    INSERT INTO source_places(source, part, next, mark, updated_us) SELECT 'ingest', '${dir}/gone/' || i, 7, '1 1 1 1 1 1 1 1 0 1 0 ', 0 FROM n`);
+  assert.equal(sql('SELECT count(*) FROM source_places'), '5001');
+  assert.deepEqual(counts(ingest(one, '--data', data)), [1, 0, 0, 0, 0]);
+  assert.equal(sql('SELECT count(*) FROM source_places'), String(5002 - 1024));
+  assert.deepEqual(counts(ingest(kept, one, '--data', data)), [0, 0, 0, 0, 2], 'those that are there are kept');
 });
 
 test('ingest: what cannot be taken in is a dead letter, once, and can be tried again', async (t) => {
