@@ -62,20 +62,20 @@ typedef struct RedisSource RedisSource;
 
 /* A way to read. */
 typedef struct RedisWay {
-    /* The connection is there: makes everything ready to read. */
+    /* There is a connection: makes everything ready to read. The only member that may wait, with redis_source_call(). */
     Status (*begin)(RedisSource *source, Error *reterr);
     /* Puts the command that brings messages. Nothing is under way, and none are left. */
     Status (*ask)(RedisSource *source, Error *reterr);
-    /* The reply to any command, but errors that redis_source_take_error() did not pass on. *ret_keep: it has messages, and is kept. */
+    /* The reply to a command, no error. *ret_keep: it has messages, and stays until fill() has put the last of them into a group. */
     Status (*take)(RedisSource *source, RedisAsked asked, redisReply *reply, bool *ret_keep, Error *reterr);
-    /* Whether an error spoils nothing: the source does without. */
+    /* An error that a command was answered with. True: it spoils nothing, the source does without; otherwise it ends the connection. */
     bool (*forgive)(RedisSource *source, RedisAsked asked, Str error);
     /* Moves messages from the kept reply into the group; redis_source_drop_reply() when none are left. */
     Status (*fill)(RedisSource *source, SourceGroup *group, Error *reterr);
     Status (*acknowledge)(RedisSource *source, const SourceGroup *group, Error *reterr);
     /* Puts what has to be done now and then: lag, and what keeps us known. */
     Status (*care)(RedisSource *source, Error *reterr);
-    /* Puts what gives back what is left. */
+    /* Puts what gives back what is left, as a REDIS_ASK_ACK, which is waited for. */
     Status (*leave)(RedisSource *source, Error *reterr);
 } RedisWay;
 extern const RedisWay redis_stream_way, redis_list_way;

@@ -133,9 +133,8 @@ void reading_add(Reading *reading, int count)
     }
 }
 
-int64_t reading_ask(Reading *reading, const char *question)
+int64_t reading_number(redisReply *reply)
 {
-    redisReply *reply = redis_server_ask(&reading->server, question);
     int64_t number = reply->type == REDIS_REPLY_ARRAY ? reply->element[0]->integer : reply->integer;
     freeReplyObject(reply);
     return number;

@@ -43,8 +43,11 @@ void reading_check_quiet(Reading *reading);        /* nothing comes */
 void reading_check_error(const Reading *reading, const char *what);
 void reading_check_notice(const Reading *reading, const char *what); /* NULL: there is none */
 
-void reading_add(Reading *reading, int count);               /* entries */
-int64_t reading_ask(Reading *reading, const char *question); /* a number; the first of an array */
+void reading_add(Reading *reading, int count); /* entries */
+/* What a question is answered: a number, or the first of an array. Frees the reply. */
+int64_t reading_number(redisReply *reply);
+#define reading_ask(reading, question) reading_number(redis_server_ask(&(reading)->server, question))
+
 int64_t reading_now_us(void);
 
 #endif
