@@ -82,7 +82,7 @@ struct Line {
     int64_t version, version_seen; /* of the row: read, and asked for by line_control_changed */
     SinkPlace place, stored_place;
     int64_t stored_failed; /* of a replay: window.failed as the store has it */
-    int64_t read_seq; /* the log was read up to here */
+    int64_t read_seq;      /* the log was read up to here */
     size_t in_flight;
     size_t held;                                    /* entries of the window in the state ENTRY_HELD */
     size_t blocked;                                 /* likewise ENTRY_BLOCKED */

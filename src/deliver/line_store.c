@@ -68,7 +68,8 @@ static bool has_unwritten_failure(const Line *line) { return line->job && line->
 
 bool line_has_unwritten_dead(const Line *line)
 {
-    return has_unwritten_failure(line) || line->notes->dead_count > 0 || (line->writing.wanted && line->writing.notes->dead_count > 0);
+    return has_unwritten_failure(line) || line->notes->dead_count > 0 ||
+           (line->writing.wanted && line->writing.notes->dead_count > 0);
 }
 
 /* An error that finds no memory is kept without its text rather than not at all. */
@@ -409,7 +410,8 @@ static bool has_moved(const Line *line)
 static bool is_worth_writing(const Line *line, int64_t now_us)
 {
     const LineNotes *notes = line->notes;
-    bool urgent = has_unwritten_failure(line) || notes->dead_count > 0 || notes->settled_count > 0 || has_dirty_retry(line) || is_at_end(line);
+    bool urgent = has_unwritten_failure(line) || notes->dead_count > 0 || notes->settled_count > 0 ||
+                  has_dirty_retry(line) || is_at_end(line);
     bool some = has_moved(line) || notes->attempt_count > 0;
     return urgent || (some && (line->finishing || now_us >= line->flush_at_us));
 }

@@ -1,7 +1,7 @@
-#include "record/cloudevents.h"
-#include "record/traceparent.h"
 #include "http/records_call.h"
 #include "http/route_handlers.h"
+#include "record/cloudevents.h"
+#include "record/traceparent.h"
 
 /* One record on its way through the processor. */
 typedef struct Single {

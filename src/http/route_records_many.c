@@ -1,6 +1,6 @@
+#include "http/records_call.h"
 #include "record/cloudevents.h"
 #include "record/traceparent.h"
-#include "http/records_call.h"
 
 /* The place of an item of the array: a record for the processor, or the entry of one that was refused. */
 typedef struct Item {

@@ -10,10 +10,10 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "record/cloudevents.h"
 #include "http/records_call.h"
 #include "http/uri.h"
 #include "query/query.h"
+#include "record/cloudevents.h"
 #include "store/store.h"
 #include "support/random.h"
 #include "support/scratch_dir.h"

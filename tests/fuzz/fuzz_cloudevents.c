@@ -1,10 +1,10 @@
 /* CloudEvents: structured (JSON) and binary (headers), and the trace context that comes with both. */
 #include "fuzz.h"
 
-#include "record/cloudevents.h"
-#include "record/traceparent.h"
 #include "http/records_call.h"
+#include "record/cloudevents.h"
 #include "record/json_keys.h"
+#include "record/traceparent.h"
 
 static const RecordPolicy policy = {.scale = 2, .hash_seed = 1};
 

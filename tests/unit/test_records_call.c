@@ -1,9 +1,9 @@
 #include "unit.h"
 
-#include "record/cloudevents.h"
-#include "record/traceparent.h"
 #include "http/records_call.h"
 #include "http/slice.h"
+#include "record/cloudevents.h"
+#include "record/traceparent.h"
 
 static Record record_of(const char *id) { return (Record){.record_id = str_from(id)}; }
 
