@@ -145,7 +145,7 @@ static void note_before(Ingest *ingest, IngestFile *file, const FilePosition *po
 /* Goes on where an earlier run stopped, if it is the same file. */
 static Status resume(Ingest *ingest, IngestFile *file, const FileMark *mark, FileReader **reader, Error *reterr)
 {
-    char line[COUNT_BYTES_MAX];
+    char number[COUNT_BYTES_MAX];
     bool there, unchanged = file_identity_equal(&mark->file, &file->identity);
     Status status = file_reader_resume(*reader, &mark->position, unchanged, &there, reterr);
     if (status != STATUS_OK) {
@@ -157,7 +157,9 @@ static Status resume(Ingest *ingest, IngestFile *file, const FileMark *mark, Fil
         *reader = NULL;
         return open_reader(ingest, file, reader, reterr);
     }
-    ingest_say(ingest, "resuming %s at line %s", file->name, count_format(mark->position.line, line));
+    bool is_json = mark->position.format == FILE_FORMAT_JSON; /* often all on one line */
+    ingest_say(ingest, "resuming %s %s %s", file->name, is_json ? "behind record" : "at line",
+               count_format(is_json ? mark->position.items : mark->position.line, number));
     note_before(ingest, file, &mark->position, file_reader_bytes_read(*reader));
     file->format = file_reader_format(*reader);
     return file->format == FILE_FORMAT_CSV ? take_header(ingest, file, file_reader_header(*reader), reterr) : STATUS_OK;

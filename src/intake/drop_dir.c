@@ -39,6 +39,7 @@ struct DropDir {
     bool gone;
     bool changed; /* something was dropped since the last look */
     bool more;    /* the last look found more than it could keep */
+    char unfinished[FILE_MARK_NAME_BYTES_MAX + 1];
     int64_t scan_us;
     size_t at, count; /* of `waiting`, sorted */
     size_t closed_count;
@@ -276,6 +277,7 @@ static Status scan(DropDir *dir, Error *reterr)
         return status;
     }
     dir->at = dir->count = 0;
+    dir->unfinished[0] = '\0';
     dir->changed = dir->more = false;
     dir->scan_us = now_us(dir) + RESCAN_US;
     for (const struct dirent *entry; (entry = readdir(listing));) {
@@ -319,14 +321,19 @@ static bool has_settled(const DropDir *dir, const struct stat *info)
     return age_us >= SETTLE_US || age_us < -SETTLE_US; /* of another clock */
 }
 
-static bool is_whole(const DropDir *dir, const char *name, int fd, const struct stat *info)
+static bool is_whole(DropDir *dir, const char *name, int fd, const struct stat *info)
 {
     Writers writers = find_writers(fd);
+    if (writers == WRITERS_SOME) {
+        memcpy(dir->unfinished, name, strlen(name) + 1);
+    }
     if (writers == WRITERS_UNKNOWN) {
         return find_closed(dir, name) < dir->closed_count || has_settled(dir, info);
     }
     return writers == WRITERS_NONE;
 }
+
+const char *drop_dir_unfinished(const DropDir *dir) { return dir->unfinished; }
 
 static int open_file(const DropDir *dir, const char *name)
 {

@@ -52,6 +52,9 @@ bool drop_dir_is_unchanged(const DropDir *dir, const DropFile *file);
 /* Files that wait, as far as is known: at least that many, and when the oldest of them was written. */
 size_t drop_dir_waiting(const DropDir *dir, int64_t *ret_oldest_us);
 
+/* A file that was not taken by the last look, since somebody has it open for writing; "" for none. Borrows until the next look. */
+const char *drop_dir_unfinished(const DropDir *dir);
+
 /* The least number with which the name is free in done/ and failed/. 0 stands for none: "orders.csv", "orders.csv.1" … BUSY: none is. */
 Status drop_dir_number(const DropDir *dir, const char *name, unsigned *ret_number, Error *reterr) MUST_CHECK;
 /* Opens failed/NAME[.NUMBER].report.ndjson behind its first `keep` bytes, what follows is cut off. *ret_fd is -1 when it has fewer. */

@@ -11,33 +11,13 @@
 #include <unistd.h>
 
 #include "base/wakeup.h"
+#include "intake/drop_current.h"
 #include "intake/drop_report.h"
 #include "intake/source.h"
-#include "record/record_json.h"
 
 #define PART STR("file")
 
-enum {
-    PENDING_MAX = 8,           /* groups that were handed over and not acknowledged */
-    FILES_AT_ONCE_MAX = 64,    /* that are finished in one call */
-    REST_BYTES_MAX = 64 << 10, /* of what cannot be cut, in its dead letter */
-    SHOWN_BYTES_MAX = 2 * FILE_MARK_NAME_BYTES_MAX + 2,
-};
-
-/* The file that is being read. */
-typedef struct Current {
-    DropFile file;
-    FileReader *reader;                      /* NULL when it cannot be read at all */
-    char shown[SHOWN_BYTES_MAX];             /* its name in UTF-8 */
-    unsigned number;                         /* under which it goes to done/ or failed/ */
-    FilePosition acknowledged, behind, read; /* what is in the store; what was handed over; what was read */
-    FilePosition pending[PENDING_MAX];
-    size_t pending_first, pending_count;
-    FileItem item; /* that found no room in the last group */
-    bool has_item, at_end;
-    Error trouble; /* why it cannot be read on; its message is empty when it can */
-    bool told;     /* the trouble is in a group */
-} Current;
+enum { FILES_AT_ONCE_MAX = 64 }; /* that are finished in one call */
 
 typedef struct FilesSource {
     Source base;
@@ -46,12 +26,13 @@ typedef struct FilesSource {
     DropDir *dir; /* NULL: not connected */
     Wakeup wakeup;
     bool is_open;
-    Current current;
+    DropCurrent current;
     DropReport report;
     bool has_mark; /* of a file that was begun before */
     FileMark mark;
     char mark_name[FILE_MARK_NAME_BYTES_MAX + 1];
     uint64_t failed_count;
+    char failed[400]; /* the last one, and why */
     char notice[ERROR_MESSAGE_BYTES_MAX];
 } FilesSource;
 
@@ -86,25 +67,13 @@ static void leave_file(FilesSource *source, bool remembers)
     }
     file_reader_close(source->current.reader);
     drop_report_reset(&source->report);
-    source->current = (Current){.file.fd = -1};
+    source->current = (DropCurrent){.file.fd = -1};
     source->is_open = false;
-}
-
-/* Bytes that are no UTF-8 as question marks. */
-static void show_name(Current *current)
-{
-    const char *name = current->file.name;
-    bool is_text = str_count_code_points(str_from(name)) >= 0;
-    size_t i = 0;
-    for (; name[i]; i++) {
-        current->shown[i] = is_text || (unsigned char)name[i] < 0x80 ? name[i] : '?';
-    }
-    current->shown[i] = '\0';
 }
 
 static Status open_reader(FilesSource *source, Error *reterr)
 {
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     int fd = current->file.fd;
     current->file.fd = -1;
     if (fd < 0) {
@@ -119,7 +88,7 @@ static Status open_reader(FilesSource *source, Error *reterr)
 /* It is not the file that was begun, or its report is not there: all of it comes again. */
 static Status begin_anew(FilesSource *source, Error *reterr)
 {
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     bool there;
     file_reader_close(current->reader);
     current->reader = NULL;
@@ -134,7 +103,7 @@ static Status begin_anew(FilesSource *source, Error *reterr)
 
 static Status go_on(FilesSource *source, Error *reterr)
 {
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     const FileMark *mark = &source->mark;
     bool unchanged = file_identity_equal(&mark->file, &current->file.identity), there = false, report_there = false;
     Status status = file_reader_resume(current->reader, &mark->position, unchanged, &there, reterr);
@@ -151,11 +120,11 @@ static Status go_on(FilesSource *source, Error *reterr)
 
 static Status begin_file(FilesSource *source, const DropFile *file, Error *reterr)
 {
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     bool there;
-    *current = (Current){.file = *file};
+    *current = (DropCurrent){.file = *file};
     source->is_open = true;
-    show_name(current);
+    drop_current_show_name(current);
     Status status = drop_dir_number(source->dir, file->name, &current->number, reterr);
     if (status == STATUS_OK) {
         status = open_reader(source, reterr);
@@ -179,19 +148,32 @@ static Status begin_file(FilesSource *source, const DropFile *file, Error *reter
 
 /* ---- The end of a file ----------------------------------------------------------------------------------------------- */
 
+static void note(FilesSource *source)
+{
+    const char *unfinished = source->dir ? drop_dir_unfinished(source->dir) : "";
+    size_t at = 0, size = sizeof source->notice;
+    if (source->failed_count > 0) {
+        at = (size_t)snprintf(source->notice, size,
+                              "%" PRIu64 " files went to failed/ since the start, with a report; the last one is %s%s",
+                              source->failed_count, source->failed, unfinished[0] ? "; " : "");
+    }
+    at = at < size ? at : size - 1;
+    snprintf(source->notice + at, size - at, "%s%s", unfinished,
+             unfinished[0] ? " waits until whoever writes it has closed it" : "");
+    source->base.notice = str_from(source->notice);
+}
+
 static void note_failed(FilesSource *source)
 {
     const char *why = source->current.trouble.message;
-    snprintf(source->notice, sizeof source->notice,
-             "%" PRIu64 " files went to failed/ since the start, with a report; the last one is %.200s%s%.200s",
-             ++source->failed_count, source->current.shown, why[0] ? ": " : "", why);
-    source->base.notice = str_from(source->notice);
+    source->failed_count++;
+    snprintf(source->failed, sizeof source->failed, "%.200s%s%.150s", source->current.shown, why[0] ? ": " : "", why);
 }
 
 /* Whatever was written to it after its end was read is read, too: it is a file that waits. */
 static Status finish_file(FilesSource *source, Error *reterr)
 {
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     bool failed = source->report.bytes > 0;
     if (!drop_dir_is_unchanged(source->dir, &current->file)) {
         leave_file(source, true);
@@ -210,168 +192,18 @@ static Status finish_file(FilesSource *source, Error *reterr)
     return status;
 }
 
-static bool is_finished(const Current *current)
-{
-    return current->at_end && !current->has_item && current->pending_count == 0 &&
-           (!current->trouble.message[0] || current->told);
-}
-
-/* ---- Items become messages ------------------------------------------------------------------------------------------- */
-
-static Status add(FilesSource *source, SourceGroup *group, uint64_t line, Str raw, bool is_csv, Str refused,
-                  Error *reterr)
-{
-    char place[SHOWN_BYTES_MAX + 24], token[24];
-    int place_len = snprintf(place, sizeof place, "%s:%" PRIu64, source->current.shown, line);
-    int token_len = snprintf(token, sizeof token, "%" PRIu64, line);
-    const SourceMessage message = {.raw = raw,
-                                   .place = {place, (size_t)place_len},
-                                   .token = {token, (size_t)token_len},
-                                   .format = is_csv ? SOURCE_FORMAT_CSV : SOURCE_FORMAT_JSON,
-                                   .refused = refused};
-    return source_group_add(group, &message, reterr);
-}
-
-/* A CSV line says nothing without its header. */
-static Status add_csv(FilesSource *source, SourceGroup *group, const FileItem *item, Str refused, Error *reterr)
-{
-    Str header = file_reader_header(source->current.reader);
-    char *text = arena_alloc(&group->arena, header.len + 1 + item->raw.len);
-    if (!text) {
-        return error_set(reterr, STATUS_BUSY, "no memory for messages");
-    }
-    memcpy(text, header.ptr, header.len);
-    text[header.len] = '\n';
-    if (item->raw.len > 0) {
-        memcpy(text + header.len + 1, item->raw.ptr, item->raw.len);
-    }
-    return add(source, group, item->line, (Str){text, header.len + 1 + item->raw.len}, true, refused, reterr);
-}
-
-static Status add_item(FilesSource *source, SourceGroup *group, const FileItem *item, Error *reterr)
-{
-    char why[96];
-    if (file_reader_format(source->current.reader) == FILE_FORMAT_CSV) {
-        return add_csv(source, group, item, STR(""), reterr);
-    }
-    int len = snprintf(why, sizeof why, "is longer than the %zu bytes of message_bytes_max; this is its beginning",
-                       source->context.options->message_bytes_max);
-    return add(source, group, item->line, item->raw, false, (Str){why, item->too_long ? (size_t)len : 0}, reterr);
-}
-
-/* Without its columns nothing of the file can be a record: that is said once, and not for each line. */
-static Status check_header(Str raw, Error *reterr)
-{
-    Str cells[CSV_COLUMNS_MAX];
-    size_t count = 0;
-    CsvHeader header;
-    char *copy = malloc(raw.len + 1);
-    if (!copy) {
-        return error_set(reterr, STATUS_BUSY, "no memory for the header of a file");
-    }
-    memcpy(copy, raw.ptr, raw.len);
-    Str text = {copy, raw.len};
-    Status status = csv_line_split(&text, true, cells, &count, reterr);
-    if (status == STATUS_OK) {
-        status = csv_header_parse(cells, count, &(RecordPolicy){0}, &header, reterr);
-    }
-    free(copy);
-    return status;
-}
-
-static Status read_item(Current *current, Error *reterr)
-{
-    bool end = false;
-    Status status = file_reader_next(current->reader, &current->item, &end, reterr);
-    if (status != STATUS_OK || end) {
-        current->at_end = status != STATUS_BUSY;
-        return status;
-    }
-    file_reader_position(current->reader, &current->read);
-    if (current->read.format == FILE_FORMAT_CSV && current->read.items == 1) {
-        status = check_header(current->item.raw, reterr);
-        current->at_end = status == STATUS_REFUSED;
-        current->behind = status == STATUS_OK ? current->read : current->behind;
-        return status;
-    }
-    current->has_item = true;
-    return STATUS_OK;
-}
-
-/* BUSY: no memory. What is wrong with the file itself becomes its trouble. */
-static Status read_on(Current *current, Error *reterr)
-{
-    Error error = {0};
-    Status status = read_item(current, &error);
-    if (status == STATUS_BUSY) {
-        return error_set(reterr, status, "%s", error.message);
-    }
-    current->trouble = error;
-    return STATUS_OK;
-}
-
-static size_t message_bytes(const Current *current)
-{
-    Str header = file_reader_header(current->reader);
-    return current->item.raw.len + (header.ptr ? header.len + 1 : 0);
-}
-
-/* What could not be cut any further, or the beginning of that, as one message. */
-static Status add_trouble(FilesSource *source, SourceGroup *group, Error *reterr)
-{
-    Current *current = &source->current;
-    FileItem item = {.line = 1};
-    Str why = str_from(current->trouble.message);
-    if (current->reader) {
-        item.raw = file_reader_rest(current->reader);
-        item.raw.len = item.raw.len > REST_BYTES_MAX ? REST_BYTES_MAX : item.raw.len;
-        item.line = file_reader_line(current->reader);
-    }
-    Str header = current->reader ? file_reader_header(current->reader) : (Str){0};
-    if (!source_group_has_room(group, item.raw.len + header.len + 1)) {
-        return STATUS_OK;
-    }
-    bool is_header = header.ptr && current->behind.items == 0;
-    item.line = is_header ? 1 : item.line;
-    Status status = header.ptr ? add_csv(source, group, &item, why, reterr)
-                               : add(source, group, item.line, item.raw, false, why, reterr);
-    current->told = status == STATUS_OK;
-    return status;
-}
-
-static Status fill(FilesSource *source, SourceGroup *group, Error *reterr)
-{
-    Current *current = &source->current;
-    Status status = STATUS_OK;
-    while (status == STATUS_OK && (current->has_item || !current->at_end)) {
-        if (!current->has_item) {
-            status = read_on(current, reterr);
-        } else if (source_group_has_room(group, message_bytes(current))) {
-            status = add_item(source, group, &current->item, reterr);
-            current->has_item = status != STATUS_OK;
-            current->behind = current->has_item ? current->behind : current->read;
-        } else {
-            return STATUS_OK;
-        }
-    }
-    if (status == STATUS_OK && current->trouble.message[0] && !current->told) {
-        status = add_trouble(source, group, reterr);
-    }
-    return status;
-}
-
 /* ---- Groups ---------------------------------------------------------------------------------------------------------- */
 
 /* The place is the one behind what was acknowledged: see above. */
 static Status hand_over(FilesSource *source, SourceGroup *group, Error *reterr)
 {
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     char text[SOURCE_MARK_BYTES_MAX];
     FileMark mark = mark_of(source);
     Str mark_text = {text, file_mark_format(&mark, text)};
     Status status = source_group_put_place(group, PART, (int64_t)mark.position.offset, mark_text, reterr);
     if (status == STATUS_OK) {
-        current->pending[(current->pending_first + current->pending_count++) % PENDING_MAX] = current->behind;
+        current->pending[(current->pending_first + current->pending_count++) % DROP_PENDING_MAX] = current->behind;
     }
     return status;
 }
@@ -379,7 +211,7 @@ static Status hand_over(FilesSource *source, SourceGroup *group, Error *reterr)
 /* What the file has for the group. */
 static Status take_from_file(FilesSource *source, SourceGroup *group, Error *reterr)
 {
-    Status status = fill(source, group, reterr);
+    Status status = drop_current_fill(&source->current, source->context.options->message_bytes_max, group, reterr);
     return status == STATUS_OK && group->count > 0 ? hand_over(source, group, reterr) : status;
 }
 
@@ -410,7 +242,7 @@ static Status take(FilesSource *source, SourceGroup *group, Error *reterr)
             status = take_from_file(source, group, reterr);
         }
         if (status == STATUS_OK && source->is_open && group->count == 0) {
-            any = is_finished(&source->current);
+            any = drop_current_is_finished(&source->current);
             status = any ? finish_file(source, reterr) : STATUS_OK;
         }
     }
@@ -421,8 +253,11 @@ static Status fetch(Source *base, SourceGroup *group, Error *reterr)
 {
     FilesSource *source = of(base);
     Status status = drop_dir_listen(source->dir, reterr);
-    return status == STATUS_OK && group && source->current.pending_count < PENDING_MAX ? take(source, group, reterr)
-                                                                                       : status;
+    if (status == STATUS_OK && group && source->current.pending_count < DROP_PENDING_MAX) {
+        status = take(source, group, reterr);
+        note(source);
+    }
+    return status;
 }
 
 /* ---- Acknowledged ---------------------------------------------------------------------------------------------------- */
@@ -475,7 +310,7 @@ static void report(FilesSource *source, const SourceGroup *group)
 static Status acknowledge(Source *base, const SourceGroup *group, Error *reterr)
 {
     FilesSource *source = of(base);
-    Current *current = &source->current;
+    DropCurrent *current = &source->current;
     if (!source->is_open || current->pending_count == 0) {
         return STATUS_OK;
     }
@@ -485,9 +320,9 @@ static Status acknowledge(Source *base, const SourceGroup *group, Error *reterr)
         return status;
     }
     current->acknowledged = current->pending[current->pending_first];
-    current->pending_first = (current->pending_first + 1) % PENDING_MAX;
+    current->pending_first = (current->pending_first + 1) % DROP_PENDING_MAX;
     current->pending_count--;
-    return is_finished(current) ? finish_file(source, reterr) : STATUS_OK;
+    return drop_current_is_finished(current) ? finish_file(source, reterr) : STATUS_OK;
 }
 
 /* ---- Connecting ------------------------------------------------------------------------------------------------------ */

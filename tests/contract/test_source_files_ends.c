@@ -186,6 +186,7 @@ static void test_report(void **state)
                   "{\"line\":5,\"error\":\"a total of its flow would be too large\",\"raw\":\"large\"}\n");
     assert_true(is_there(fixture, "failed/a.ndjson"));
     assert_false(is_there(fixture, "done/a.ndjson"));
+    fetch(fixture);
     assert_non_null(memmem(fixture->source->notice.ptr, fixture->source->notice.len, "a.ndjson", 8));
 }
 
@@ -331,12 +332,14 @@ static void test_written_in_place(void **state)
     fputs("{1}\n", file);
     fflush(file);
     assert_int_equal(fetch(fixture), 0);
+    assert_true(str_is(fixture->source->notice, "a.ndjson waits until whoever writes it has closed it"));
     assert_int_equal(connect_source(fixture), STATUS_OK); /* nor is who was there before us */
     assert_int_equal(fetch(fixture), 0);
     fputs("{2}\n", file);
     assert_int_equal(fclose(file), 0);
     fixture->source->ops->wait(fixture->source, 5000000);
     assert_int_equal(fetch(fixture), 2);
+    assert_int_equal(fixture->source->notice.len, 0);
 }
 
 static void append(const Fixture *fixture, const char *name, const char *text)

@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
-import { startWeir, runWeir, tempDir, atEnd, binary, environment, sleep } from './support/weir.mjs';
+import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary, environment, sleep } from './support/weir.mjs';
 import { getJson } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups } from './support/model.mjs';
 
@@ -99,7 +99,7 @@ const TEXTS = {
 };
 
 for (const [name, text] of Object.entries(TEXTS)) {
-  test(`ingest ${name}.gz: from a file, torn first, and from standard input`, (t) => {
+  test(`ingest ${name}.gz: from a file, torn first, from standard input, and to a server`, async (t) => {
     const dir = tempDir(t);
     const data = join(dir, 'store');
     const file = join(dir, `${name}.gz`);
@@ -117,6 +117,9 @@ for (const [name, text] of Object.entries(TEXTS)) {
     assert.deepEqual(groupsOf(data), aggregateGroups(records));
     const piped = runWeir(['ingest', '-', '--data', join(dir, 'other'), '--json'], { input: packed });
     assert.equal(JSON.parse(piped.stdout).created, 3000, piped.stderr);
+    const server = await startWeir(t);
+    const sent = await runWeirAsync(t, ['ingest', file, '--to', server.url, '--json']);
+    assert.equal(JSON.parse(sent.stdout).created, 3000, sent.stderr);
   });
 }
 
