@@ -39,7 +39,7 @@ typedef struct KafkaSource {
     char notice[KAFKA_TEXT_BYTES];
     bool notice_passes; /* it is over when partitions come */
     SourceLag lag;
-    int64_t lag_us; /* when it was looked at, by the monotonic clock */
+    int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
 } KafkaSource;
 
 static inline int64_t kafka_source_now_us(const KafkaSource *source)
@@ -65,7 +65,7 @@ void kafka_source_leave(KafkaSource *source, bool commit);
 /* What librdkafka is told, and who hears what it has to say. */
 Status kafka_source_settings(KafkaSource *source, Error *reterr) MUST_CHECK;
 
-/* Whether a broker answers, after librdkafka has said that none can be reached. BUSY when none does. */
+/* Whether the topics are still there; and a broker, after librdkafka has said that none can be reached. BUSY when not. */
 Status kafka_source_check(KafkaSource *source, Error *reterr) MUST_CHECK;
 
 /* The places of these partitions, as far as they are ours, to be committed. The caller owns the list. */

@@ -12,7 +12,8 @@
 #include "intake/kafka_source.h"
 
 enum { EVENTS_MAX = 64, STEP_MS_MIN = 1000, STEP_MS_MAX = 2500 };
-#define LAG_EVERY_US INT64_C(200000)
+#define LAG_EVERY_US   INT64_C(200000)
+#define CHECK_EVERY_US INT64_C(1000000)
 
 /* ---- What callbacks found -------------------------------------------------------------------------------------------- */
 
@@ -55,7 +56,8 @@ void kafka_source_unnote(KafkaSource *source)
 static Status check_failure(KafkaSource *source, Error *reterr)
 {
     Status status = source->failure;
-    if (status == STATUS_OK && source->down) {
+    bool is_due = kafka_source_now_us(source) - source->checked_us >= CHECK_EVERY_US;
+    if (status == STATUS_OK && (source->down || is_due)) {
         status = kafka_source_check(source, &source->failure_error);
     }
     if (status != STATUS_OK) {
@@ -136,11 +138,11 @@ static void count_group(KafkaSource *source, const SourceGroup *group)
     }
 }
 
-/* The ends of partitions come with what is fetched of them. */
+/* The ends of partitions come with what is fetched of them. Looked at when something was acknowledged, too. */
 static void look_at_lag(KafkaSource *source)
 {
     int64_t now_us = kafka_source_now_us(source);
-    if (now_us - source->lag_us < LAG_EVERY_US) {
+    if (source->lag_us && now_us - source->lag_us < LAG_EVERY_US) {
         return;
     }
     source->lag_us = now_us;
@@ -213,6 +215,7 @@ static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *r
     rd_kafka_topic_partition_list_destroy(list);
     source->groups -= group->count > 0 && source->groups > 0;
     source->first_us = source->groups > 0 ? source->latest_us : 0;
+    source->lag_us = 0;
     return STATUS_OK;
 }
 

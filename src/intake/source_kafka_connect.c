@@ -1,6 +1,7 @@
 /* Joining the group, and leaving it. */
 #include <stdlib.h>
 
+#include "broker/kafka_end.h"
 #include "broker/kafka_error.h"
 #include "broker/kafka_properties.h"
 #include "intake/kafka_source.h"
@@ -10,7 +11,8 @@ enum {
     DOWN_MS = 2000,   /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
     CHECK_MS = 1000,  /* for a broker to show that it is there after all */
     COMMIT_MS = 1000, /* for brokers to hear of what was acknowledged … */
-    LEAVE_MS = 2000,  /* … and that we leave */
+    LEAVE_MS = 2000,  /* … and that we leave … */
+    END_MS = 2000,    /* … and for the consumer to end */
     CONNECT_US_MAX = 8000000,
 };
 
@@ -70,7 +72,8 @@ static const KafkaReserved ours[] = {
 };
 
 /* What a user may change. A member that was killed is missed after its session's time-out, and only then its partitions are read
- * again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest message. */
+ * again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest message. Partitions that are added to a
+ * topic are read within a minute. */
 static const KafkaSetting defaults[] = {
     {"client.id", "weir"},
     {"fetch.max.bytes", "16777216"},
@@ -79,6 +82,7 @@ static const KafkaSetting defaults[] = {
     {"receive.message.max.bytes", "268435456"},
     {"session.timeout.ms", "10000"},
     {"socket.nagle.disable", "true"},
+    {"topic.metadata.refresh.interval.ms", "60000"},
 };
 
 static Status set_ours(rd_kafka_conf_t *conf, const SourceOptions *options, Error *reterr)
@@ -240,7 +244,7 @@ static void begin_anew(KafkaSource *source)
 {
     source->leaving = source->down = source->drained = source->notice_passes = false;
     source->groups = 0;
-    source->first_us = source->latest_us = source->lag_us = 0;
+    source->first_us = source->latest_us = source->lag_us = source->checked_us = 0;
     source->failure = STATUS_OK;
     source->reason[0] = source->notice[0] = '\0';
     source->base.notice = (Str){0};
@@ -269,15 +273,30 @@ Status kafka_source_connect(Source *base, const SourcePlace *places, size_t coun
     return status;
 }
 
+/* The topic that is gone; NULL for none. librdkafka says nothing of it, and would go on in the middle of one that is made anew. */
+static const char *missing_topic(const struct rd_kafka_metadata *metadata)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+            return metadata->topics[i].topic;
+        }
+    }
+    return NULL;
+}
+
 Status kafka_source_check(KafkaSource *source, Error *reterr)
 {
     const struct rd_kafka_metadata *metadata;
-    if (rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_metadata_destroy(metadata);
-        source->down = false;
-        return STATUS_OK;
+    source->checked_us = kafka_source_now_us(source);
+    if (rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return source->down ? add_reason(source, error_set(reterr, STATUS_BUSY, "no broker can be reached"), reterr)
+                            : STATUS_OK; /* librdkafka will say when none can be reached */
     }
-    return add_reason(source, error_set(reterr, STATUS_BUSY, "no broker can be reached"), reterr);
+    const char *missing = missing_topic(metadata);
+    Status status = missing ? error_set(reterr, STATUS_BUSY, "topic %s: it is not there any more", missing) : STATUS_OK;
+    rd_kafka_metadata_destroy(metadata);
+    source->down = false;
+    return status;
 }
 
 /* ---- Leaving --------------------------------------------------------------------------------------------------------- */
@@ -363,6 +382,6 @@ void kafka_source_leave(KafkaSource *source, bool commit)
         rd_kafka_queue_destroy(source->events);
     }
     source->messages = source->events = NULL;
-    rd_kafka_destroy_flags(source->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_end(source->consumer, END_MS);
     source->consumer = NULL;
 }
