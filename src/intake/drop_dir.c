@@ -386,7 +386,7 @@ Status drop_dir_open_again(const DropDir *dir, DropFile *file, Error *reterr)
     struct stat info;
     file->fd = open_file(dir, file->name);
     if (file->fd < 0 || fstat(file->fd, &info) != 0) {
-        return fail(dir, file->name, reterr);
+        return error_set(reterr, STATUS_BUSY, "%s: %s: %s", dir->options->path, file->name, strerror(errno));
     }
     file->identity = file_identity(&info);
     return STATUS_OK;
