@@ -150,6 +150,9 @@ static int run_into_store(Ingest *ingest, const Config *config, int64_t wait_us)
     int code = status == STATUS_OK
                    ? run_ingest(ingest)
                    : command_fail(ingest->args, status == STATUS_REFUSED ? EXIT_USAGE : EXIT_FAILED, &error);
+    if (status == STATUS_OK && ingest_problem_count(ingest) > 0 && !args_has(ingest->args, "dry-run")) {
+        fprintf(stderr, "what was not taken in is kept as dead letters: weir dead-letters --source ingest\n");
+    }
     if (status == STATUS_BUSY) {
         fprintf(stderr, "a server that runs on it takes records with --to URL\n");
     }
