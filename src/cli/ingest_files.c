@@ -102,7 +102,9 @@ static Status take_items(Ingest *ingest, FileReader *reader, IngestFile *file, E
         if ((status = file_reader_next(reader, &item, &end, reterr)) != STATUS_OK || end) {
             return status;
         }
-        file->format = file_reader_format(reader);
+        if (file->format == FILE_FORMAT_AUTO) { /* once: whoever commits reads it */
+            file->format = file_reader_format(reader);
+        }
         bool is_header = file->format == FILE_FORMAT_CSV && !file->header.ptr;
         status =
             is_header ? take_header(ingest, file, item.raw, reterr) : take_item(ingest, reader, file, &item, reterr);
