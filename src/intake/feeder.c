@@ -11,7 +11,8 @@
 
 #define RECONNECT_US     INT64_C(100000) /* the first wait after a failed connection … */
 #define RECONNECT_US_MAX INT64_C(30000000)
-#define HOLD_US          INT64_C(20000) /* after the processor had no room, or the disk none … */
+#define LASTING_US       INT64_C(10000000) /* a connection that is lost sooner, with nothing taken, has failed, too */
+#define HOLD_US          INT64_C(20000)    /* after the processor had no room, or the disk none … */
 #define HOLD_US_MAX      INT64_C(2000000)
 #define HOLDS_QUIET      5                 /* … in a row; the first few are nobody's concern */
 #define LOOK_AGAIN_US    INT64_C(60000000) /* what a person has to look at is tried again so often */
@@ -32,6 +33,7 @@ struct Feeder {
     bool handed_in;
     unsigned connect_failures, hold_failures;
     int64_t connect_us, hold_us; /* not before; by the monotonic clock */
+    int64_t connected_us;        /* when that went well; likewise */
     bool finishing;
 
     Wakeup wakeup; /* for when the source has nothing to wait for */
@@ -214,6 +216,7 @@ static void acknowledge(Feeder *feeder)
     if (status != STATUS_OK) {
         lose_connection(feeder, status, &error);
     } else {
+        feeder->connect_failures = 0;
         set_condition(feeder, SOURCE_RUNNING);
     }
 }
@@ -359,7 +362,7 @@ static Status connect_source(Feeder *feeder, Error *reterr)
     return status == STATUS_OK || status == STATUS_REFUSED ? status : STATUS_BUSY;
 }
 
-static void connect(Feeder *feeder)
+static void try_to_connect(Feeder *feeder)
 {
     Error error;
     set_condition(feeder, SOURCE_CONNECTING);
@@ -367,6 +370,7 @@ static void connect(Feeder *feeder)
     if (status != STATUS_OK) {
         lose_connection(feeder, status, &error);
     } else if (feeder->connected) {
+        feeder->connected_us = clock_monotonic_us(feeder->options->clock);
         set_condition(feeder, SOURCE_RUNNING);
     }
 }
@@ -398,8 +402,8 @@ static void fetch(Feeder *feeder, bool *ret_any)
     }
     if (status != STATUS_OK) {
         lose_connection(feeder, status, &error);
-    } else {
-        feeder->connect_failures = 0; /* a connection that is lost at once is no connection */
+    } else if (clock_monotonic_us(feeder->options->clock) - feeder->connected_us >= LASTING_US) {
+        feeder->connect_failures = 0;
     }
 }
 
@@ -421,7 +425,7 @@ static int64_t step_source(Feeder *feeder, int64_t now_us)
         if (now_us < feeder->connect_us) {
             return feeder->connect_us;
         }
-        connect(feeder);
+        try_to_connect(feeder);
     }
     if (feeder->connected) {
         fetch(feeder, &any);

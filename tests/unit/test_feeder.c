@@ -241,6 +241,28 @@ static void test_connections_that_do_not_last(void **state)
     assert_in_range(fake_origin_counts(world->origin).connected, 8, 25);
 }
 
+/* Nor when a few calls go well in between; what is taken meanwhile is a reason. */
+static void test_connections_that_last_a_moment(void **state)
+{
+    World *world = *state;
+    fake_origin_set_faults(world->origin, &(FakeOriginFaults){.fetch_busy = 400});
+    world_run_for(world, 200 * SECOND_US);
+    assert_in_range(fake_origin_counts(world->origin).connected, 8, 40);
+    fake_origin_set_faults(world->origin, &(FakeOriginFaults){0});
+    world_put_records(world, 1);
+    world_run_for(world, 31 * SECOND_US);
+    world_assert_all_taken(world);
+    size_t before = fake_origin_counts(world->origin).connected;
+    for (int i = 0; i < 5; i++) {
+        world_put_records(world, 1);
+        world_run_for(world, SECOND_US);
+        fake_origin_cut(world->origin);
+        world_run_for(world, SECOND_US);
+    }
+    assert_int_equal(fake_origin_counts(world->origin).connected, before + 5);
+    world_assert_all_taken(world);
+}
+
 static void test_lost_with_one_flying_and_one_ready(void **state)
 {
     World *world = *state;
@@ -383,6 +405,7 @@ int main(void)
         LOG_TEST(test_no_room_for_dead_letters),
         LOG_TEST(test_unreachable_at_the_start),
         LOG_TEST(test_connections_that_do_not_last),
+        LOG_TEST(test_connections_that_last_a_moment),
         LOG_TEST(test_lost_with_one_flying_and_one_ready),
         QUEUE_TEST(test_lost_with_one_flying_and_one_ready),
         LOG_TEST(test_lost_while_holding),
