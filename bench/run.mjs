@@ -15,7 +15,7 @@ import { postgres } from './scenarios/peer_postgres.mjs';
 import { redis } from './scenarios/peer_redis.mjs';
 import { aggregate, listing, rebuild, restart } from './scenarios/questions.mjs';
 import { sinkDown, sinkKafka, sinkRedis, sinkWebhook } from './scenarios/sinks.mjs';
-import { sourceRedis } from './scenarios/sources.mjs';
+import { sourceKafka, sourceRedis } from './scenarios/sources.mjs';
 
 const scenarios = {
   'ndjson-10m': ['NDJSON over HTTP, random ids, durable', ndjson],
@@ -31,6 +31,7 @@ const scenarios = {
   'sink-webhook': ['Webhooks to one endpoint while records come in', sinkWebhook],
   'sink-down': ['What a sink that is down costs', sinkDown],
   'source-redis': ['Records from Redis, streams and lists', sourceRedis],
+  'source-kafka': ['Records from a topic of Kafka', sourceKafka],
   'peer-express-sqlite': ['Against Express + better-sqlite3', expressSqlite],
   'peer-postgres': ['Against PostgreSQL, COPY + ON CONFLICT', postgres],
   'peer-redis': ['Against Redis, XADD with appendfsync always', redis],

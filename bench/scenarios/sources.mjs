@@ -1,7 +1,9 @@
 // Records from a broker: what had piled up while nobody read, until the last one is stored and acknowledged.
 
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { startKafka } from '../../tests/e2e/support/kafka.mjs';
 import { command, sendAll } from '../../tests/e2e/support/redis_wire.mjs';
 import { grouped, median, random, rate } from '../lib/figures.mjs';
 import { found, startRedis } from '../lib/redis.mjs';
@@ -29,9 +31,9 @@ async function sourceOf(server) {
   return JSON.parse((await get(`${server.url}/api/sources`)).body).data[0];
 }
 
-async function round(run, name, port, keys, count) {
+async function round(run, name, options, count) {
   const file = `${run.storeDir(name)}.yaml`;
-  fs.writeFileSync(file, `sources:\n  here:\n    type: redis\n    url: redis://127.0.0.1:${port}\n    ${keys}\n`);
+  fs.writeFileSync(file, `sources:\n  here:\n${options.map((option) => `    ${option}\n`).join('')}`);
   const server = await run.weir(name, ['--config', file]);
   try {
     const deadline = performance.now() + LATE_MS_MAX;
@@ -64,11 +66,36 @@ export async function sourceRedis(run) {
     for (let i = 0; i < (run.quick ? 1 : ROUNDS); i++) {
       const key = `${name}-${i}`;
       await fill(port, way.put(key), count);
-      all.push(await round(run, `source-redis-${key}`, port, way.option(key), count));
+      all.push(await round(run, `source-redis-${key}`, ['type: redis', `url: redis://127.0.0.1:${port}`, way.option(key)], count));
     }
     const micros = median(all.map((each) => each.cpu)) * 1e6;
     rows.push([`${grouped(count)} records from a ${name}`, rate(median(all.map((each) => each.overall))), `${micros.toFixed(1)} µs`]);
   }
   run.report.table(rows);
   child.kill('SIGTERM');
+}
+
+const tool = (...args) => {
+  const done = spawnSync('build/tests/crash/kafka_topic_tool', args, { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`kafka_topic_tool ${args[0]}: ${done.stderr}`);
+};
+
+export async function sourceKafka(run) {
+  const endings = [];
+  const kafka = await startKafka({ after: (fn) => endings.push(fn), skip: (why) => run.report.note(`skipped: ${why}`) }, { brokers: 1, javaArgs: [] });
+  if (!kafka) return;
+  const count = run.records(1_000_000, 100_000), all = [];
+  try {
+    tool('make', kafka.bootstrap, 'records.in', '3');
+    tool('put', kafka.bootstrap, 'records.in', '0', `${count}`);
+    for (let i = 0; i < (run.quick ? 1 : ROUNDS); i++) {
+      const options = ['type: kafka', `brokers: ${kafka.bootstrap}`, `group: round-${i}`];
+      all.push(await round(run, `source-kafka-${i}`, options, count));
+    }
+  } finally {
+    for (const end of endings.reverse()) await end();
+  }
+  const micros = median(all.map((each) => each.cpu)) * 1e6;
+  run.report.table([['what', 'measured', 'CPU of ours a record'],
+    [`${grouped(count)} records from three partitions`, rate(median(all.map((each) => each.overall))), `${micros.toFixed(1)} µs`]]);
 }

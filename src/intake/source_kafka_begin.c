@@ -1,12 +1,14 @@
 /* Partitions come and go, and where each is begun: behind what we have in the store, or what the group has committed, whichever is further.
  *
  * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read is told, and a
- * topic that was made anew is refused. Calls to the brokers are made within the callback; each lasts step_ms at most, and there are
+ * topic that was made anew is refused. Questions to the brokers are asked within the callback; each lasts step_ms at most, and there are
  * three. */
-#include <stdlib.h>
+#include <poll.h>
 
 #include "broker/kafka_error.h"
 #include "intake/kafka_source.h"
+
+enum { AGAIN_MS = 100 };
 
 /* What there is to know of partitions that were given to us, in the order in which they were given. */
 typedef struct Given {
@@ -35,14 +37,32 @@ static Status check_answers(const rd_kafka_topic_partition_list_t *list, rd_kafk
     return status == STATUS_OK ? status : error_set(reterr, status, "asking for %s: %s", what, rd_kafka_err2str(code));
 }
 
-/* The first or the last offset of each: a question for times takes those two words as well. */
-static Status ask_bound(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t bound, const char *what,
-                        Error *reterr)
+/* `word`: BEGINNING or END for the first or the last offset of each, which a question for times takes as well; INVALID for what the group has
+ * committed. */
+static rd_kafka_resp_err_t ask_once(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int ms)
 {
     for (int i = 0; i < list->cnt; i++) {
-        list->elems[i].offset = bound;
+        list->elems[i].offset = word;
+        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    return check_answers(list, rd_kafka_offsets_for_times(source->consumer, list, source->step_ms), what, reterr);
+    return word == RD_KAFKA_OFFSET_INVALID ? rd_kafka_committed(source->consumer, list, ms)
+                                           : rd_kafka_offsets_for_times(source->consumer, list, ms);
+}
+
+/* A leader that has just moved is found again within a moment. */
+static Status ask_list(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, const char *what,
+                       Error *reterr)
+{
+    int64_t deadline_us = kafka_source_now_us(source) + INT64_C(1000) * source->step_ms;
+    for (;;) {
+        int64_t left_ms = (deadline_us - kafka_source_now_us(source)) / 1000;
+        rd_kafka_resp_err_t code = ask_once(source, list, word, left_ms > AGAIN_MS ? (int)left_ms : AGAIN_MS);
+        Status status = check_answers(list, code, what, reterr);
+        if (status != STATUS_BUSY || left_ms <= AGAIN_MS) {
+            return status;
+        }
+        poll(NULL, 0, AGAIN_MS);
+    }
 }
 
 static Status ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, Given *given, Error *reterr)
@@ -50,14 +70,12 @@ static Status ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *li
     *given = (Given){.committed = rd_kafka_topic_partition_list_copy(list),
                      .low = rd_kafka_topic_partition_list_copy(list),
                      .high = rd_kafka_topic_partition_list_copy(list)};
-    Status status =
-        check_answers(given->committed, rd_kafka_committed(source->consumer, given->committed, source->step_ms),
-                      "what the group has committed", reterr);
+    Status status = ask_list(source, given->committed, RD_KAFKA_OFFSET_INVALID, "what the group has committed", reterr);
     if (status == STATUS_OK) {
-        status = ask_bound(source, given->low, RD_KAFKA_OFFSET_BEGINNING, "where partitions begin", reterr);
+        status = ask_list(source, given->low, RD_KAFKA_OFFSET_BEGINNING, "where partitions begin", reterr);
     }
     if (status == STATUS_OK) {
-        status = ask_bound(source, given->high, RD_KAFKA_OFFSET_END, "where partitions end", reterr);
+        status = ask_list(source, given->high, RD_KAFKA_OFFSET_END, "where partitions end", reterr);
     }
     return status;
 }

@@ -72,11 +72,13 @@ static const KafkaReserved ours[] = {
 };
 
 /* What a user may change. A member that was killed is missed after its session's time-out, and only then its partitions are read
- * again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest message. Partitions that are added to a
+ * again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest message. A question to a
+ * broker waits behind what was asked for before it, thus no longer than messages are waited for. Partitions that are added to a
  * topic are read within a minute. */
 static const KafkaSetting defaults[] = {
     {"client.id", "weir"},
     {"fetch.max.bytes", "16777216"},
+    {"fetch.wait.max.ms", "100"},
     {"queued.max.messages.kbytes", "32768"},
     {"queued.min.messages", "50000"},
     {"receive.message.max.bytes", "268435456"},
