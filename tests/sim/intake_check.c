@@ -143,6 +143,15 @@ static void check_messages(Run *run, const Found *found, bool is_end)
     }
 }
 
+static void check_told(Run *run, const Found *found)
+{
+    for (size_t number = 0; number < run->records; number++) {
+        if (run->told[number] && found->records[number] != 1) {
+            story_failf(&run->story, "a client was told that record %zu is stored, and it is not", number);
+        }
+    }
+}
+
 static bool see_retrying(void *context, const DeadLetter *letter)
 {
     *(size_t *)context += letter->state == DEAD_LETTER_RETRYING;
@@ -191,6 +200,7 @@ void run_check(Run *run, bool is_end)
     }
     look(run, &found);
     check_messages(run, &found, is_end);
+    check_told(run, &found);
     check_places(run, &found);
     if (is_end) {
         check_verifies(run);

@@ -128,7 +128,7 @@ static RunKind draw_kind(Run *run, const RunMessage *before)
 static void put_one(Run *run, size_t source, size_t part)
 {
     char text[TEXT_BYTES];
-    if (run->message_count == RUN_MESSAGES_MAX) {
+    if (run->message_count == RUN_MESSAGES_MAX || run->records == RUN_RECORDS_MAX) {
         return;
     }
     const RunMessage *before = last_good(run, source, part);
@@ -203,14 +203,13 @@ static void change_letters(Run *run)
 {
     Work work = {.kind = WORK_DEAD_LETTERS,
                  .dead_letters = {.filter = DEAD_LETTER_FILTER_ALL, .limit = 1 + below(run, 300)}};
-    bool mends = percent(run, 40) && run->mended_count < RUN_MENDED_MAX;
+    bool mends = percent(run, 40) && run->records < RUN_RECORDS_MAX;
     if (mends || percent(run, 30)) {
         work.dead_letters.filter.id = 1 + (int64_t)below(run, 60);
     }
     work.dead_letters.action = !mends && percent(run, 15) ? DEAD_LETTER_DISCARD : DEAD_LETTER_RETRY;
     Order *order = new_order(work);
     if (mends) {
-        run->mended[run->mended_count++] = run->records;
         order->submission.work.dead_letters.raw = write_record(order->text, run->records++, "1.00");
     }
     story_tell(&run->story, "people: letters (id %" PRId64 ") %s", work.dead_letters.filter.id,
@@ -229,6 +228,60 @@ static void people_act(Run *run)
     }
     if (percent(run, 80)) {
         intake_look(run->intake);
+    }
+}
+
+/* ---- Clients ------------------------------------------------------------------------------------------------------------ */
+
+/* A record that was put to a source, handed in as over HTTP. */
+typedef struct Call {
+    Submission submission;
+    Run *run;
+    size_t number;
+    char id[32], destination[32];
+    Record record;
+    Outcome outcome;
+} Call;
+
+static void on_told(Submission *submission, Status status, const Error *error)
+{
+    Call *call = submission->owner;
+    (void)error;
+    if (status == STATUS_OK && submission->work.status == STATUS_OK) {
+        if (call->outcome.kind != OUTCOME_CREATED && call->outcome.kind != OUTCOME_DUPLICATE) {
+            story_failf(&call->run->story, "a client was told %d of record %zu", (int)call->outcome.kind, call->number);
+        }
+        call->run->told[call->number] = true;
+    }
+    free(call);
+}
+
+static void call(Run *run)
+{
+    Error error = {0};
+    Call *made = run->records > 0 ? calloc(1, sizeof *made) : NULL;
+    if (!made) {
+        return;
+    }
+    made->run = run;
+    made->number = below(run, run->records);
+    snprintf(made->id, sizeof made->id, "rec-%zu", made->number);
+    snprintf(made->destination, sizeof made->destination, "d-%zu", made->number % 5);
+    made->record = (Record){.record_id = str_from(made->id),
+                            .source_id = STR("s"),
+                            .destination_id = str_from(made->destination),
+                            .unit = STR("EUR"),
+                            .reference = STR("r"),
+                            .time_us = INT64_C(1735725600000000),
+                            .value = 100};
+    made->record.identity_hash = record_identity_hash(&made->record, IDENTITY_RECORD_ID, run->policy.hash_seed);
+    made->submission = (Submission){
+        .work = {.kind = WORK_RECORDS, .records = {.items = &made->record, .outcomes = &made->outcome, .count = 1}},
+        .bytes = 200,
+        .done = on_told,
+        .owner = made};
+    if (processor_submit(run->processor, &made->submission, &error) != STATUS_OK) {
+        free(made);
     }
 }
 
@@ -288,6 +341,8 @@ static void act(Run *run)
         strike_disk(run);
     } else if (drawn < 26) {
         sim_disk_limit(run->disk, UINT64_MAX);
+    } else if (drawn < 32) {
+        call(run);
     } else {
         work_on(run);
     }

@@ -1,8 +1,8 @@
-/* A simulated run of intake: sources that fail beside a disk that loses power, and people who pause them and mend dead letters. The store,
- * the processor and intake are the real ones, in one thread; a seed is a run.
+/* A simulated run of intake: sources that fail beside a disk that loses power, clients that hand the same records in, and people who pause
+ * sources and mend dead letters. The store, the processor and intake are the real ones, in one thread; a seed is a run.
  *
- * What has to hold, at every start and at the end: each message is a record once or a dead letter; what the other side was told is
- * stored; no place is ahead of the log. */
+ * What has to hold, at every start and at the end: each message is a record once or a dead letter; what the other side or a client was told
+ * is stored; no place is ahead of the log. */
 #ifndef WEIR_TESTS_SIM_INTAKE_RUN_H
 #define WEIR_TESTS_SIM_INTAKE_RUN_H
 
@@ -14,7 +14,7 @@
 #include "support/fake_source.h"
 #include "support/handles.h"
 
-enum { RUN_SOURCES_MAX = 3, RUN_PARTS_MAX = 3, RUN_MESSAGES_MAX = 4000, RUN_MENDED_MAX = 1000 };
+enum { RUN_SOURCES_MAX = 3, RUN_PARTS_MAX = 3, RUN_MESSAGES_MAX = 4000, RUN_RECORDS_MAX = 8000 };
 
 typedef enum RunKind {
     RUN_GOOD,  /* a record of its own */
@@ -56,9 +56,8 @@ typedef struct Run {
     Intake *intake;
     RunMessage messages[RUN_MESSAGES_MAX];
     size_t message_count;
-    size_t records;                /* numbers that were used */
-    size_t mended[RUN_MENDED_MAX]; /* numbers that people have put into letters */
-    size_t mended_count;
+    size_t records;             /* numbers that were used */
+    bool told[RUN_RECORDS_MAX]; /* by number: a client was told that it is stored */
     size_t lives;
 } Run;
 
