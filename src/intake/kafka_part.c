@@ -133,7 +133,7 @@ bool kafka_parts_know(const KafkaParts *parts, const char *topic)
 static int64_t waiting_in(const KafkaPart *part)
 {
     int64_t from = part->stored == part->next && part->seen_end > part->stored ? part->seen_end : part->stored;
-    return part->assigned && from >= 0 && part->end > from ? part->end - from : 0;
+    return part->assigned && part->stored >= 0 && part->end > from ? part->end - from : 0;
 }
 
 int64_t kafka_parts_waiting(const KafkaParts *parts)
