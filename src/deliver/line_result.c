@@ -128,7 +128,10 @@ static void take_retry(Line *line, Retry *retry, const SinkResult *result, bool 
     } else if (result->verdict == SINK_FAILED && counts) {
         fail_again(line, retry, result);
     } else if (result->verdict == SINK_FAILED) {
-        retry->stored.due_us = clock_wall_us(line->options->clock); /* the next probe is another one */
+        /* The next probe is another one. What the other side asks for counts after a crash, too, when the breaker has forgotten it. */
+        int64_t asked = asked_us(line, result);
+        retry->stored.due_us = clock_wall_us(line->options->clock) + asked;
+        retry->dirty = retry->dirty || asked > 0;
     }
 }
 

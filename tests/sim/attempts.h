@@ -10,6 +10,7 @@ typedef struct World World;
 /* A message on a line, as far as this life knows. */
 typedef struct Trial {
     int64_t low_us, high_us; /* it is not tried again before the one, and is due at the other */
+    int64_t older_us;        /* before an attempt failed that was not spent, it was due at this */
     uint32_t sent;           /* under way while this is the line's connection */
     uint16_t spent;          /* attempts that have failed and count */
     uint16_t given_up;       /* after so many attempts; 0: it was not */
