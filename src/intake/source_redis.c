@@ -26,9 +26,10 @@ void redis_source_note(RedisSource *source)
     int len = 0;
     source->notice[0] = '\0';
     if (source->deleted) {
+        bool one = source->deleted == 1;
         len = snprintf(source->notice, sizeof source->notice,
-                       "%" PRId64 " entries were deleted on the other side before they were read%s", source->deleted,
-                       source->lost[0] ? "; " : "");
+                       "%" PRId64 " %s deleted on the other side before %s read%s", source->deleted,
+                       one ? "entry was" : "entries were", one ? "it was" : "they were", source->lost[0] ? "; " : "");
     }
     snprintf(source->notice + len, sizeof source->notice - (size_t)len, "%s", source->lost);
     source->base.notice = str_from(source->notice);

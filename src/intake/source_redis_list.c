@@ -161,8 +161,9 @@ static void take_care(RedisSource *source, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0) {
         source->recovered += reply->integer;
-        redis_source_note_lost(source, "%" PRId64 " messages that another consumer had taken and left were put back",
-                               source->recovered);
+        bool one = source->recovered == 1;
+        redis_source_note_lost(source, "%" PRId64 " message%s that another consumer had taken and left %s put back",
+                               source->recovered, one ? "" : "s", one ? "was" : "were");
     }
 }
 
