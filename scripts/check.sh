@@ -129,7 +129,7 @@ torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all timeout --kill-after=
 
 run_test() {
   step build once build build cc
-  step tests count_meson meson_tests build --no-suite defects
+  step tests count_meson meson_tests build --no-suite defects --no-suite slow
 }
 
 run_check() {
