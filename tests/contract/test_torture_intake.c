@@ -1,0 +1,308 @@
+/* What a store does with a source's messages while memory gives out: a life of it is lived again and again, and each time another
+ * allocation fails, alone, with a few or with all behind it until the store has said so. Each call's status is what store.h allows, nothing leaks, and
+ * in the end records, dead letters and places are those of a life in which nothing failed.
+ *
+ * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "store/store.h"
+#include "support/scratch_dir.h"
+#include "support/torture.h"
+
+enum { LIVES_DEFAULT = 120, ROOM_BYTES = 100, STEPS = 6 };
+enum { BUSY = 1 << STATUS_BUSY, BROKEN = 1 << STATUS_BROKEN, UNKNOWN = 1 << STATUS_UNKNOWN };
+
+typedef struct Life {
+    uint64_t nth; /* for messages */
+    char dir[256];
+    Store *store;
+} Life;
+
+static void fail_life(const Life *life, const char *what, Status status, const char *message)
+{
+    fail_msg("allocation %llu: %s: %s %s", (unsigned long long)life->nth, what, status_name(status), message);
+}
+
+/* OK, or memory gave out under it and it says so in a way that it may. Then memory is there again. */
+static bool is_ok(const Life *life, const char *what, Status status, unsigned allowed, const Error *error)
+{
+    if (status != STATUS_OK && (!torture_struck() || !(allowed & 1u << status))) {
+        fail_life(life, what, status, error->message);
+    }
+    if (torture_struck()) {
+        torture_end();
+    }
+    return status == STATUS_OK;
+}
+
+static void open_store(Life *life)
+{
+    StoreOptions options = store_options_default(life->dir);
+    Error error = {0};
+    options.background = false;
+    options.free_reserve_bytes = 0;
+    options.flow_cache_bytes = 1 << 20;
+    options.dead_letter_bytes_max = ROOM_BYTES;
+    if (!is_ok(life, "open", store_open(&options, &life->store, &error), BUSY, &error)) {
+        Status status = store_open(&options, &life->store, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "open once more", status, error.message);
+        }
+    }
+}
+
+/* ---- What is done ---------------------------------------------------------------------------------------------------- */
+
+static char filler[64];
+
+static Record make(const Store *store, const char *id, int64_t value)
+{
+    const StoreInfo *info = store_info(store);
+    Record record = {.record_id = str_from(id),
+                     .source_id = STR("source"),
+                     .destination_id = STR("dest"),
+                     .unit = STR("EUR"),
+                     .reference = STR("ref"),
+                     .value = value};
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    return record;
+}
+
+/* The same with each call. `step` 0: a record, one that contradicts it, and two that are none; 1: one of these is mended, 2: and taken in; 3: its
+ * room is needed; 4, 5: a source is paused, and a place forgotten. */
+typedef struct Step {
+    Record records[2];
+    Outcome outcomes[2];
+    IntakeLetter letters[2], refused[2];
+    SourcePlace places[2];
+    IntakeChange change;
+    Work work;
+} Step;
+
+static void make_first(const Store *store, Step *step)
+{
+    step->records[0] = make(store, "rec-1", 1);
+    step->records[1] = make(store, "rec-1", 2);
+    step->letters[0] = (IntakeLetter){.place = STR("in/0/0"), .format = STR("json"), .raw = {filler, 20}};
+    step->letters[1] = (IntakeLetter){.place = STR("in/0/1"), .format = STR("json"), .raw = {filler, 20}};
+    step->refused[0] =
+        (IntakeLetter){.place = STR("in/0/2"), .format = STR("json"), .raw = {filler, 30}, .error = STR("is none")};
+    step->refused[1] =
+        (IntakeLetter){.place = STR("in/0/3"), .format = STR("csv"), .raw = {filler, 30}, .error = STR("is none")};
+    step->places[0] = (SourcePlace){.part = STR("in/0"), .next = 4, .mark = STR("mark")};
+    step->places[1] = (SourcePlace){.part = STR("in/1"), .next = 1, .mark = STR("")};
+    step->work.records.count = step->change.refused_count = step->change.place_count = 2;
+}
+
+static void make_step(const Store *store, Step *step, int number)
+{
+    *step = (Step){
+        .work = {.kind = WORK_RECORDS,
+                 .records = {.items = step->records, .outcomes = step->outcomes, .intake = &step->change}},
+        .change = {
+            .source = STR("orders"), .places = step->places, .letters = step->letters, .refused = step->refused}};
+    switch (number) {
+    case 0: make_first(store, step); break;
+    case 1:
+        step->work = (Work){.kind = WORK_DEAD_LETTERS,
+                            .dead_letters = {.filter = DEAD_LETTER_FILTER_ALL, .limit = 1, .raw = STR("{mended}")}};
+        step->work.dead_letters.filter.id = 2;
+        break;
+    case 2:
+        step->records[0] = make(store, "rec-2", 1);
+        step->letters[0] = (IntakeLetter){.place = STR("in/0/2"), .raw = STR("{mended}"), .letter = 2};
+        step->work.records.count = 1;
+        break;
+    case 3:
+        step->refused[0] = (IntakeLetter){.place = STR("in/0/4"), .raw = {filler, 45}, .error = STR("is none")};
+        step->change.refused_count = 1;
+        break;
+    case 4:
+        step->work = (Work){.kind = WORK_SOURCE_STATE,
+                            .source = {.name = STR("orders"), .state = SOURCE_STATE_PAUSED, .reason = STR("why")}};
+        break;
+    default:
+        step->work = (Work){.kind = WORK_SOURCE_FORGET, .forget = {.source = STR("orders"), .part = STR("in/1")}};
+        break;
+    }
+}
+
+/* BUSY: nothing happened. UNKNOWN, BROKEN: when the store was opened again, it may be sent again. */
+static void apply_step(Life *life, int number)
+{
+    Step step;
+    Error error = {0};
+    make_step(life->store, &step, number);
+    int64_t before = store_last_seq(life->store);
+    Status status = store_apply(life->store, &step.work, &error);
+    if (!is_ok(life, "apply", status, BUSY | UNKNOWN | BROKEN, &error)) {
+        if (status == STATUS_BUSY) {
+            assert_int_equal(store_last_seq(life->store), before);
+        } else {
+            store_close(life->store);
+            open_store(life);
+        }
+        make_step(life->store, &step, number);
+        status = store_apply(life->store, &step.work, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "apply once more", status, error.message);
+        }
+    }
+    if (step.work.status != STATUS_OK) {
+        fail_life(life, "a step", step.work.status, step.work.error.message);
+    }
+}
+
+/* ---- What is there --------------------------------------------------------------------------------------------------- */
+
+typedef struct Seen {
+    char text[512];
+} Seen;
+
+static bool see_letter(void *context, const DeadLetter *letter)
+{
+    Seen *seen = context;
+    size_t len = strlen(seen->text);
+    snprintf(seen->text + len, sizeof seen->text - len, "%d:%.*s:%d:%zu ", (int)letter->id, STR_ARGS(letter->place),
+             (int)letter->state, letter->raw.len);
+    return true;
+}
+
+static bool see_place(void *context, const SourcePlace *place)
+{
+    Seen *seen = context;
+    size_t len = strlen(seen->text);
+    snprintf(seen->text + len, sizeof seen->text - len, "%.*s=%d:%.*s ", STR_ARGS(place->part), (int)place->next,
+             STR_ARGS(place->mark));
+    return true;
+}
+
+static bool see_source(void *context, const StoredSource *source)
+{
+    Seen *seen = context;
+    size_t len = strlen(seen->text);
+    snprintf(seen->text + len, sizeof seen->text - len, "%.*s is %d", STR_ARGS(source->name), (int)source->state);
+    return true;
+}
+
+static Status read_once(StoreReader *reader, Seen *seen, Error *reterr)
+{
+    const DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
+    StoreView *view = NULL;
+    seen->text[0] = '\0';
+    Status status = reader_begin(reader, &view, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = reader_dead_letters(reader, &filter, see_letter, seen, reterr);
+    if (status == STATUS_OK) {
+        status = reader_places(reader, STR("orders"), see_place, seen, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = reader_sources(reader, see_source, seen, reterr);
+    }
+    reader_end(reader);
+    view_free(view);
+    return status;
+}
+
+static void read_all(Life *life)
+{
+    Seen seen;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    if (!is_ok(life, "open a reader", store_reader_open(life->store, &reader, &error), BUSY, &error)) {
+        assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
+    }
+    if (!is_ok(life, "read", read_once(reader, &seen, &error), BUSY, &error)) {
+        assert_int_equal(read_once(reader, &seen, &error), STATUS_OK);
+    }
+    assert_string_equal(seen.text, "4:in/0/4:0:45 3:in/0/3:0:30 1:in/0/1:0:20 in/0=4:mark orders is 1");
+    store_reader_close(reader);
+}
+
+static void print_problem(void *context, const char *text)
+{
+    (void)context;
+    print_error("verify: %s\n", text);
+}
+
+static void check_left(Life *life)
+{
+    VerifyReport report = {0};
+    StoreReader *reader = NULL;
+    StoreMetrics metrics = {0};
+    Error error = {0};
+    open_store(life);
+    store_metrics(life->store, &metrics);
+    assert_int_equal(metrics.dead_letter_bytes, 45 + 30 + 20);
+    assert_int_equal(metrics.dead_letters_open, 3);
+    read_all(life);
+    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
+    assert_int_equal(store_verify(reader, print_problem, NULL, NULL, &report, &error), STATUS_OK);
+    assert_int_equal(report.problems, 0);
+    assert_int_equal(report.records, 2);
+    assert_int_equal(report.messages, 4);
+    store_reader_close(reader);
+    store_close(life->store);
+}
+
+/* ---- Lives ----------------------------------------------------------------------------------------------------------- */
+
+/* Returns how many allocations there were. */
+static uint64_t live_and_check(uint64_t nth, uint64_t count)
+{
+    Life life = {.nth = nth};
+    scratch_dir_make(life.dir, sizeof life.dir);
+    open_store(&life); /* as new; what fails then is test_torture_store.c's */
+    store_close(life.store);
+    int64_t live_before = torture_live();
+    torture_begin(nth, count);
+    open_store(&life);
+    for (int i = 0; i < STEPS; i++) {
+        apply_step(&life, i);
+    }
+    read_all(&life);
+    store_close(life.store);
+    uint64_t asked = torture_end();
+    if (torture_live() != live_before) {
+        fail_life(&life, "memory", STATUS_OK, "was not given back");
+    }
+    check_left(&life);
+    scratch_dir_remove(life.dir);
+    return asked;
+}
+
+static void test_each_allocation(void **state)
+{
+    (void)state;
+    uint64_t allocations = live_and_check(0, 0), stride = torture_stride(allocations, LIVES_DEFAULT), lives = 0;
+    assert_true(allocations > 100);
+    for (uint64_t nth = 1, i = 0; nth <= allocations; nth += stride, i++) {
+        for (unsigned way = 0; way < TORTURE_WAYS; way++) {
+            if (stride == 1 || i % TORTURE_WAYS == way) {
+                live_and_check(nth, torture_failures(nth, way));
+                lives++;
+            }
+        }
+    }
+    print_message("# %llu allocations, %llu lives\n", (unsigned long long)allocations, (unsigned long long)lives);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
+    torture_sqlite();
+    memset(filler, 'f', sizeof filler);
+    if (access("/dev/shm", W_OK) == 0) { /* many lives, none of which is about the disk */
+        setenv("TMPDIR", "/dev/shm", 0);
+    }
+    return cmocka_run_group_tests_name("torture-intake", tests, NULL, NULL);
+}
