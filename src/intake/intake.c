@@ -18,6 +18,7 @@ typedef struct Lane {
     Feeder *feeder; /* owns */
     pthread_t thread;
     bool has_thread;
+    bool is_told;         /* the source of dead letters is nobody's concern */
     SourceCondition told; /* in the log */
     bool told_trouble;    /* likewise: with an error */
 } Lane;
@@ -56,7 +57,7 @@ static void tell(Lane *lane)
 static int64_t step_lane(Lane *lane)
 {
     int64_t wait_us = feeder_step(lane->feeder);
-    if (lane->feeder != lane->intake->lanes[lane->intake->lane_count - 1].feeder) {
+    if (lane->is_told) {
         tell(lane);
     }
     return wait_us;
@@ -104,7 +105,7 @@ void intake_look(Intake *intake)
 static Status add_lane(Intake *intake, const SourceOptions *source, FeederOpen *open, void *self, Error *reterr)
 {
     Lane *lane = &intake->lanes[intake->lane_count];
-    *lane = (Lane){.intake = intake};
+    *lane = (Lane){.intake = intake, .is_told = source != &intake->letters};
     Status status = feeder_open(&intake->options, source, open, self, &lane->feeder, reterr);
     if (status != STATUS_OK) {
         return error_prefix(reterr, "the source %s", source->name);
