@@ -154,7 +154,7 @@ static void look_at_lag(KafkaSource *source)
             part->end = high > part->end ? high : part->end;
         }
     }
-    source->lag.messages = kafka_parts_waiting(&source->parts);
+    source->lag.messages = source->joined ? kafka_parts_waiting(&source->parts) : -1;
     source->lag.oldest_us = source->lag.messages > 0 ? source->first_us : 0;
 }
 

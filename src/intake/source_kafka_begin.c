@@ -232,6 +232,7 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
 {
     KafkaSource *source = self;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !source->leaving) {
+        source->joined = true;
         if (list->cnt > 0) {
             come(source, list);
         }

@@ -244,7 +244,7 @@ static Status subscribe(KafkaSource *source, Error *reterr)
 
 static void begin_anew(KafkaSource *source)
 {
-    source->leaving = source->down = source->drained = source->notice_passes = false;
+    source->leaving = source->joined = source->down = source->drained = source->notice_passes = false;
     source->groups = 0;
     source->first_us = source->latest_us = source->lag_us = source->checked_us = 0;
     source->failure = STATUS_OK;
@@ -289,8 +289,9 @@ static const char *missing_topic(const struct rd_kafka_metadata *metadata)
 Status kafka_source_check(KafkaSource *source, Error *reterr)
 {
     const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS);
     source->checked_us = kafka_source_now_us(source);
-    if (rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return source->down ? add_reason(source, error_set(reterr, STATUS_BUSY, "no broker can be reached"), reterr)
                             : STATUS_OK; /* librdkafka will say when none can be reached */
     }

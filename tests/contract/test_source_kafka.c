@@ -357,10 +357,13 @@ static void test_lag(void **state)
     fixture_connect(fixture);
     fixture->source->ops->lag(fixture->source, &lag);
     assert_int_equal(lag.messages, -1);
+    Error error = {0};
+    assert_int_equal(fixture->source->ops->fetch(fixture->source, NULL, &error), STATUS_OK);
+    fixture->source->ops->lag(fixture->source, &lag);
+    assert_int_equal(lag.messages, -1); /* the group has not said which partitions are ours */
     SourceGroup *group = &fixture->groups[0];
     size_t count = fixture_fetch(fixture, group);
     usleep(300000);
-    Error error = {0};
     assert_int_equal(fixture->source->ops->fetch(fixture->source, NULL, &error), STATUS_OK);
     fixture->source->ops->lag(fixture->source, &lag);
     assert_int_equal(lag.messages, 35);
