@@ -96,7 +96,7 @@ static LineState state_of(const Line *line)
     if (!line->connected) {
         return line->failed_connects > 0 ? LINE_HOLDING : LINE_CONNECTING;
     }
-    bool is_full = retries_is_full(&line->retries) && line->held > 0;
+    bool is_full = retries_is_full(&line->retries) && (line->held > 0 || line->blocked == LINE_BLOCKED_MAX);
     return line->breaker.state == BREAKER_CLOSED && !is_full ? LINE_RUNNING : LINE_HOLDING;
 }
 

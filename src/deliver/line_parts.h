@@ -12,6 +12,7 @@
 enum {
     LINE_WINDOW_MAX = 65536,        /* messages between the cursor and the newest that was sent */
     LINE_ORDERED_WINDOW_MAX = 4096, /* the same, where flows wait for themselves */
+    LINE_BLOCKED_MAX = 1024,        /* messages that wait for their flow and are no retries, for want of room */
     LINE_GROUP_MAX = 4096,          /* messages in one call of send */
     LINE_GROUP_BYTES_MAX = 32 << 20,
     LINE_RESULTS_MAX = 256, /* taken at once */

@@ -2,7 +2,7 @@
 #include "base/backoff.h"
 #include "deliver/line_parts.h"
 
-enum { BLOCKED_MAX = 1024, FLOW_BITS = 1 << 15 };
+enum { FLOW_BITS = 1 << 15 };
 
 /* ---- Connection ---------------------------------------------------------------------------------------------------- */
 
@@ -287,7 +287,7 @@ static bool waits(Gathering *gathering, const Message *message)
 static bool gather_new(Gathering *gathering, const Message *message)
 {
     Line *line = gathering->line;
-    if (window_is_full(&line->window) || line->blocked == BLOCKED_MAX) {
+    if (window_is_full(&line->window) || line->blocked == LINE_BLOCKED_MAX) {
         return false;
     }
     if (retries_find(&line->retries, message->seq) || line_is_settled_ahead(line, message->seq)) { /* from before */
@@ -342,7 +342,7 @@ static bool has_more(const Line *line)
 {
     int64_t last_seq = store_last_seq(line->options->store);
     int64_t end = last_seq < line->through ? last_seq : line->through;
-    bool room = !window_is_full(&line->window) && line->blocked < BLOCKED_MAX;
+    bool room = !window_is_full(&line->window) && line->blocked < LINE_BLOCKED_MAX;
     return line->held > 0 || (line->read_seq < end && room);
 }
 

@@ -490,7 +490,7 @@ void line_reap(Line *line, int64_t now_us)
         /* The row is gone, by somebody's hand or with an older copy of the store: begin anew. */
         writing->wanted = false;
         line->known = line->disable_wanted = false;
-        line_disconnect(line, writing->error.message, now_us);
+        line_disconnect(line, error->message, now_us);
         line_rewind(line, line->stored_place);
         line->done = line->job != 0;
     }

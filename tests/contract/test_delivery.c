@@ -396,6 +396,27 @@ static void test_too_many_retries(void **state)
     assert_int_equal(world_line(world, "hook", 0).state, LINE_RUNNING);
 }
 
+/* Behind a few messages that fail, so many wait for their flows that there is no room for more. */
+static void test_too_many_wait_for_their_flows(void **state)
+{
+    enum { RECORDS = STORE_RETRIES_MAX + 2000, IN_FLIGHT = 64 };
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, IN_FLIGHT);
+    world->options[0].breaker_percent = 0;
+    world->options[0].ordered = true;
+    world->options[0].schedule_us[1] = 10 * MINUTE_US;
+    fake_receiver_set_down(receiver, true);
+    world_start(world);
+    world_add(world, RECORDS);
+    world_run(world, 5 * MINUTE_US);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_HOLDING);
+    assert_int_equal(world_retries(world, "hook"), STORE_RETRIES_MAX);
+    fake_receiver_set_down(receiver, false);
+    world_run(world, 2 * HOUR_US);
+    world_check_once(receiver, 1, RECORDS);
+    assert_int_equal(world_line(world, "hook", 0).state, LINE_RUNNING);
+}
+
 static void test_broker_down(void **state)
 {
     World *world = *state;
@@ -539,6 +560,7 @@ int main(void)
         TEST(test_poison_and_an_outage),
         TEST(test_poison_among_retries),
         TEST(test_too_many_retries),
+        TEST(test_too_many_wait_for_their_flows),
         TEST(test_broker_down),
         TEST(test_unknown_send),
         TEST(test_stream_that_lost_its_tail),
