@@ -9,9 +9,9 @@
  *   <stream>:sink          the sink that writes it
  *
  * The hash and the streams are written together, so they are lost together when Redis loses its tail: the place then is what both
- * say, and what is behind it is sent again. A stream that is further back than the hash says was deleted by somebody:
- * that is told, and the line goes on. A stream that is further on has entries that are not ours, or the hash was deleted: the
- * last entry's field `id` tells which. */
+ * say, and what is behind it is sent again. A stream that is further back than the hash says was deleted by somebody: that is told,
+ * and the line goes on. The script looks for it too, so that it is told at the latest when the stream's next message comes. A stream
+ * that is further on has entries that are not ours, or the hash was deleted: the last entry's field `id` tells which. */
 #ifndef WEIR_DELIVER_REDIS_PLACE_H
 #define WEIR_DELIVER_REDIS_PLACE_H
 
@@ -37,6 +37,7 @@ size_t redis_id_format(int64_t seq, char ret_text[REDIS_ID_BYTES_MAX]);
 /* What Redis says of one stream. Texts borrow from the replies. */
 typedef struct RedisStream {
     const char *key;
+    MessageKind kind;  /* that goes into it */
     Str last_id;       /* last-generated-id; empty when there is no such stream */
     Str message_id;    /* the field `id` of its last entry; empty when it has none */
     Str remembered_id; /* in the hash; empty when it was never written */

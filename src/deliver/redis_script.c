@@ -7,11 +7,21 @@
 
 /* The hash is looked at first: a group that does not follow the last one (which has failed, or came from a connection that was given
  * up) must not be added, since nothing could be put before it any more. XADD itself refuses an id that is not larger than the
- * stream's last. What was added before an error stays, so the place moves by it. */
+ * stream's last. What was added before an error stays, so the place moves by it.
+ *
+ * A stream that was deleted would be made anew by XADD, and nobody would hear of it. So before the first entry that a group adds to a
+ * stream, the stream has to be as far as the hash says; trimming leaves its last-generated-id alone. */
 static const char stream_script[] =
-    "local field, have = ARGV[1]\n"
+    "local function is_deleted(key, id)\n"
+    "  local info, last = redis.pcall('XINFO', 'STREAM', key), '0-0'\n"
+    "  for i = 1, #info, 2 do\n"
+    "    if info[i] == 'last-generated-id' then last = info[i + 1] end\n"
+    "  end\n"
+    "  return tonumber(string.match(last, '^%d+')) < tonumber(string.match(id, '^%d+'))\n"
+    "end\n"
+    "local field, have = ARGV[1], {}\n"
     "if field ~= '' then\n"
-    "  have = redis.call('HMGET', KEYS[1], 'store', 'epoch', field)\n"
+    "  have = redis.call('HMGET', KEYS[1], 'store', 'epoch', field, unpack(KEYS, 2))\n"
     "  if have[1] ~= ARGV[2] or have[2] ~= ARGV[3] or have[3] ~= ARGV[4] then\n"
     "    return {0, 'PLACE the streams stand at ' .. (have[3] or 'no place') .. ' and not at ' .. ARGV[4]}\n"
     "  end\n"
@@ -19,6 +29,10 @@ static const char stream_script[] =
     "local added, problem, last, newest = 0, '', {}, nil\n"
     "for i = #KEYS + 5, #ARGV, 7 do\n"
     "  local kind, id, answer = tonumber(ARGV[i]), ARGV[i + 1], nil\n"
+    "  if have[kind + 2] and not last[kind] and is_deleted(KEYS[kind], have[kind + 2]) then\n"
+    "    problem = 'DELETED the stream ' .. KEYS[kind] .. ' was deleted on the other side'\n"
+    "    break\n"
+    "  end\n"
     "  if ARGV[i + 5] == '' then\n"
     "    answer = redis.pcall('XADD', KEYS[kind], id, 'id', ARGV[i + 2], 'type', ARGV[4 + kind], 'time', ARGV[i + 3],\n"
     "      'key', ARGV[i + 4], 'data', ARGV[i + 6])\n"
@@ -51,7 +65,11 @@ static const char claim_script[] =
     "  return redis.error_reply('PLACE somebody has moved the key ' .. KEYS[1] .. ' meanwhile')\n"
     "end\n"
     "redis.call('HSET', KEYS[1], 'store', ARGV[2], 'epoch', ARGV[3], field, ARGV[5])\n"
-    "for i = 6, #ARGV do redis.call('HSET', KEYS[1], KEYS[tonumber(ARGV[i])] .. ':sink', string.sub(field, 6)) end\n"
+    "for i = 6, #ARGV, 2 do\n"
+    "  local key = KEYS[tonumber(ARGV[i])]\n"
+    "  redis.call('HSET', KEYS[1], key .. ':sink', string.sub(field, 6))\n"
+    "  if ARGV[i + 1] ~= '' then redis.call('HSET', KEYS[1], key, ARGV[i + 1]) end\n"
+    "end\n"
     "return 'OK'\n";
 
 enum {
@@ -290,11 +308,20 @@ RedisAnswer redis_script_answer(const redisReply *reply)
 
 /* ---- The claim ------------------------------------------------------------------------------------------------------ */
 
-Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarget *target, unsigned kinds, Str from_id,
-                       int64_t to_seq, Error *reterr)
+/* What the hash has to say of the stream from now on; "" for what it says already. */
+static Str stream_id(const RedisStream *stream)
+{
+    if (stream->remembered_id.len == 0 || str_equal(stream->remembered_id, stream->last_id)) {
+        return STR("");
+    }
+    return stream->last_id.len ? stream->last_id : STR("0-0");
+}
+
+Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarget *target,
+                       const RedisStanding *standing, int64_t to_seq, Error *reterr)
 {
     char store[REDIS_STORE_TEXT_BYTES], epoch[24], field[REDIS_FIELD_BYTES_MAX], to_id[REDIS_ID_BYTES_MAX];
-    Str args[3 + KEY_COUNT + 5 + MESSAGE_KIND_COUNT];
+    Str args[3 + KEY_COUNT + 5 + 2 * MESSAGE_KIND_COUNT];
     const char *argv[sizeof args / sizeof *args];
     size_t lens[sizeof args / sizeof *args], count = 0;
     redis_store_format(owner->info, store);
@@ -310,12 +337,11 @@ Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarg
     args[count++] = str_from(field);
     args[count++] = str_from(store);
     args[count++] = str_from(epoch);
-    args[count++] = from_id;
+    args[count++] = standing->place_id;
     args[count++] = (Str){to_id, redis_id_format(to_seq, to_id)};
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        if (kinds & 1U << kind) {
-            args[count++] = str_from(kind_number(kind));
-        }
+    for (size_t i = 0; i < standing->stream_count; i++) {
+        args[count++] = str_from(kind_number(standing->streams[i].kind));
+        args[count++] = stream_id(&standing->streams[i]);
     }
     for (size_t i = 0; i < count; i++) {
         argv[i] = args[i].ptr ? args[i].ptr : "";

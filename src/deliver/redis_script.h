@@ -36,10 +36,11 @@ typedef struct RedisAnswer {
 } RedisAnswer;
 RedisAnswer redis_script_answer(const redisReply *reply);
 
-/* Puts the command that makes the hash ours and moves its place from `from_id` ("" when it has none) to `to_seq`, as long as nobody
- * has moved it meanwhile. `target`'s keys of these kinds become the sink's. It has one reply, read by redis_claim_answer. */
-Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarget *target, unsigned kinds, Str from_id,
-                       int64_t to_seq, Error *reterr) MUST_CHECK;
+/* Puts the command that makes the hash ours and moves its place from the one that `standing` has to `to_seq`, as long as nobody has
+ * moved it meanwhile. The streams of `standing` become the sink's, and the hash says of them what they say themselves: a deletion that
+ * was seen here is none for the next group. It has one reply, read by redis_claim_answer. */
+Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarget *target,
+                       const RedisStanding *standing, int64_t to_seq, Error *reterr) MUST_CHECK;
 /* BUSY: somebody has moved it, look again. */
 Status redis_claim_answer(const redisReply *reply, Error *reterr) MUST_CHECK;
 

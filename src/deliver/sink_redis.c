@@ -223,11 +223,10 @@ static Status ask_standing(RedisSink *sink, const RedisStanding *standing, redis
     return status == STATUS_OK ? redis_conn_call(sink->conn, ret_replies, 1 + standing->stream_count, reterr) : status;
 }
 
-static Status claim(RedisSink *sink, Str from_id, int64_t to_seq, Error *reterr)
+static Status claim(RedisSink *sink, const RedisStanding *standing, int64_t to_seq, Error *reterr)
 {
     redisReply *reply = NULL;
-    Status status = redis_claim_put(&sink->owner, sink->conn, &sink->live, sink->context.options->subscription.kinds,
-                                    from_id, to_seq, reterr);
+    Status status = redis_claim_put(&sink->owner, sink->conn, &sink->live, standing, to_seq, reterr);
     if (status == STATUS_OK) {
         status = redis_conn_call(sink->conn, &reply, 1, reterr);
     }
@@ -250,7 +249,7 @@ static Status decide(RedisSink *sink, RedisStanding *standing, redisReply *const
         status = redis_place_decide(standing, &sink->owner, ours, &decision, reterr);
     }
     if (status == STATUS_OK && sink->owner.remembers) {
-        status = claim(sink, standing->place_id, decision.place_seq, reterr);
+        status = claim(sink, standing, decision.place_seq, reterr);
     }
     if (status == STATUS_OK) {
         memcpy(sink->notice, decision.notice, sizeof sink->notice);
@@ -267,7 +266,7 @@ static Status find_place(RedisSink *sink, SinkPlace ours, SinkPlace *ret_theirs,
     redisReply *replies[1 + MESSAGE_KIND_COUNT] = {0};
     for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
         if (sink->context.options->subscription.kinds & 1U << kind) {
-            standing.streams[standing.stream_count++].key = sink->live.keys[kind];
+            standing.streams[standing.stream_count++] = (RedisStream){.key = sink->live.keys[kind], .kind = kind};
         }
     }
     Status status = ask_standing(sink, &standing, replies, reterr);

@@ -28,6 +28,59 @@ static void test_vanished_streams(void **state)
     assert_int_equal(line->sink->notice.len, 0);
 }
 
+/* Sends first … last on the connection as it is; the stream `key` is found to be deleted, and that is told. */
+static void check_deletion_is_told(RedisLine *line, int64_t first, int64_t last, const char *key)
+{
+    Error error = {0};
+    char notice[80];
+    snprintf(notice, sizeof notice, "the stream %s was deleted", key);
+    assert_int_equal(redis_line_send(line, first, last, true, &error), STATUS_OK);
+    redis_line_settle(line);
+    assert_int_equal(redis_line_send(line, first, last, true, &error), STATUS_BUSY);
+    assert_non_null(strstr(error.message, notice));
+    redis_line_must_connect(line);
+    assert_non_null(strstr(line->sink->notice.ptr, notice));
+}
+
+static void test_deleted_while_connected(void **state)
+{
+    RedisLine *line = *state;
+    redis_line_must_connect(line);
+    redis_line_deliver(line, 20);
+    redis_server_do(&line->server, "DEL notifications");
+    check_deletion_is_told(line, 21, 30, "notifications");
+    assert_int_equal(line->place.cursor, 20);
+    redis_line_deliver(line, 35);
+    redis_server_do(&line->server, "DEL alerts");
+    check_deletion_is_told(line, 36, 45, "alerts"); /* the notifications before it are there */
+    assert_int_equal(line->place.cursor, 39);
+    redis_server_do(&line->server, "DEL notifications");
+    redis_server_do(&line->server, "XGROUP CREATE notifications mine 0 MKSTREAM");
+    redis_server_do(&line->server, "DEL alerts"); /* again, before it is made anew: that was told */
+    check_deletion_is_told(line, 40, 45, "notifications");
+    assert_int_equal(line->place.cursor, 40);
+    redis_line_deliver(line, 60);
+    redis_line_check(line, 40, 60);
+    redis_line_must_connect(line);
+    assert_int_equal(line->sink->notice.len, 0);
+}
+
+/* Trimmed to nothing by somebody else, or never used: no deletion. */
+static void test_emptied_is_not_deleted(void **state)
+{
+    RedisLine *line = *state;
+    redis_line_must_connect(line);
+    redis_line_deliver(line, 9);
+    redis_server_do(&line->server, "XTRIM notifications MAXLEN 0");
+    redis_line_deliver(line, 30);
+    assert_int_equal(line->again, 0);
+    redis_server_do(&line->server, "XDEL alerts 10-0 20-0 30-0");
+    redis_line_deliver(line, 45);
+    assert_true(line->connected);
+    assert_int_equal(redis_line_length(line, "notifications"), 32);
+    assert_int_equal(redis_line_length(line, "alerts"), 1);
+}
+
 /* Of two groups under way the first stops in the middle; the second, which could be added, is not. */
 static void test_an_error_in_the_middle(void **state)
 {
@@ -212,6 +265,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         REDIS_TEST(test_vanished_streams),
+        REDIS_TEST(test_deleted_while_connected),
+        REDIS_TEST(test_emptied_is_not_deleted),
         REDIS_TEST(test_an_error_in_the_middle),
         REDIS_TEST(test_full_and_scripts_forgotten),
         REDIS_TEST(test_a_replica_is_not_written),
