@@ -18,7 +18,11 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 {
     WebhookCall *call = context;
     (void)purpose; /* there is one */
-    return webhook_sockets_open(&call->place->sockets, address, call->refused);
+    curl_socket_t fd = webhook_sockets_open(&call->place->sockets, address, call->refused);
+    if (fd != CURL_SOCKET_BAD) {
+        address_guard_format(&address->addr, address->addrlen, call->called);
+    }
+    return fd;
 }
 
 static int before_request(void *context, char *their_ip, char *our_ip, int their_port, int our_port)
@@ -79,22 +83,47 @@ static void tell_code(WebhookCall *call, int code)
     }
 }
 
+static bool is_connected(const WebhookCall *call, CURLcode why)
+{
+    curl_off_t connect_us = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+    return why != CURLE_COULDNT_CONNECT && (why != CURLE_OPERATION_TIMEDOUT || connect_us > 0);
+}
+
+static void tell_library(WebhookCall *call, CURLcode why)
+{
+    long os_error = 0;
+    char reason[128] = "";
+    const char *text = call->curl_error[0] ? call->curl_error : curl_easy_strerror(why);
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_error);
+    bool add = why == CURLE_COULDNT_CONNECT && os_error != 0;
+    snprintf(call->error, sizeof call->error, "%s%s%s", text, add ? ": " : "",
+             add ? strerror_r((int)os_error, reason, sizeof reason) : "");
+}
+
+/* A name may have several addresses. Those that were called have failed too, then, and which they are is not in the library's text. */
+static void tell_addresses(WebhookCall *call, CURLcode why)
+{
+    const char *sink = call->place->context.options->name;
+    if (!call->called[0]) {
+        snprintf(call->error, sizeof call->error, "address %s and not allowed (sinks.%s.allow_private)", call->refused,
+                 sink);
+        return;
+    }
+    tell_library(call, why);
+    size_t len = strlen(call->error);
+    snprintf(call->error + len, sizeof call->error - len,
+             " (address %s); address %s and not allowed (sinks.%s.allow_private)", call->called, call->refused, sink);
+}
+
 static void tell_failure(WebhookCall *call, CURLcode why)
 {
-    const SinkOptions *options = call->place->context.options;
-    long os_error = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_error);
-    if (why == CURLE_COULDNT_CONNECT && call->refused[0]) {
-        snprintf(call->error, sizeof call->error, "address %s and not allowed (sinks.%s.allow_private)", call->refused,
-                 options->name);
+    if (call->refused[0] && !is_connected(call, why)) {
+        tell_addresses(call, why);
     } else if (was_cut_off(call)) {
         snprintf(call->error, sizeof call->error, "the answer has no end: cut off");
     } else {
-        const char *text = call->curl_error[0] ? call->curl_error : curl_easy_strerror(why);
-        bool add = why == CURLE_COULDNT_CONNECT && os_error != 0;
-        char reason[128] = "";
-        snprintf(call->error, sizeof call->error, "%s%s%s", text, add ? ": " : "",
-                 add ? strerror_r((int)os_error, reason, sizeof reason) : "");
+        tell_library(call, why);
     }
 }
 
@@ -184,7 +213,7 @@ static void reset(WebhookCall *call, const Message *message)
     call->body.bytes_max = message->body.len + ENVELOPE_BYTES_MAX;
     call->answer_bytes = call->head_bytes = 0;
     call->unclean = false;
-    call->curl_error[0] = call->refused[0] = call->error[0] = '\0';
+    call->curl_error[0] = call->refused[0] = call->called[0] = call->error[0] = '\0';
     call->result = (SinkResult){.seq = message->seq};
     call->begun_us = clock_monotonic_us(call->place->context.clock);
 }

@@ -24,8 +24,9 @@ typedef struct WebhookCall {
     size_t answer_bytes, head_bytes;
     int64_t begun_us;
     char curl_error[CURL_ERROR_SIZE];
-    bool unclean;                            /* it was not sent, since the connection was not clean */
-    char refused[WEBHOOK_REFUSED_BYTES_MAX]; /* the address that was not called; empty when none was */
+    bool unclean;                              /* it was not sent, since the connection was not clean */
+    char refused[WEBHOOK_REFUSED_BYTES_MAX];   /* the address that was not called; empty when none was */
+    char called[ADDRESS_GUARD_TEXT_BYTES_MAX]; /* the last one that was; empty when none was */
     char error[ERROR_MESSAGE_BYTES_MAX];
     SinkResult result; /* borrows from the call until it is prepared again */
 } WebhookCall;

@@ -2,6 +2,7 @@
 #include "sink_suite.h"
 
 #include <setjmp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -391,6 +392,24 @@ static void test_nobody_there(void **state)
     check_unsent(side, "http://no-such-name.invalid/", "", "Could not resolve host");
 }
 
+/* localhost is 127.0.0.1 and, where there is IPv6, ::1. */
+static void test_one_address_refused_and_nobody_at_the_other(void **state)
+{
+    WebhookSide *side = *state;
+    char url[128];
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    if (fd < 0) {
+        skip();
+    }
+    close(fd);
+    webhook_receiver_close_port(side->receiver, true);
+    snprintf(url, sizeof url, "http://localhost:%u/", webhook_receiver_port(side->receiver));
+    check_unsent(side, url, "127.0.0.0/8",
+                 "onnection refused (address 127.0.0.1); address ::1 is loopback and not allowed (");
+    check_unsent(side, url, "::1/128",
+                 "onnection refused (address ::1); address 127.0.0.1 is loopback and not allowed (");
+}
+
 static void test_proxies_are_ignored(void **state)
 {
     WebhookSide *side = *state;
@@ -488,6 +507,7 @@ static int run_own_tests(void)
         WEBHOOK_TEST(test_responses_are_kept_and_cut),
         WEBHOOK_TEST(test_private_addresses),
         WEBHOOK_TEST(test_nobody_there),
+        WEBHOOK_TEST(test_one_address_refused_and_nobody_at_the_other),
         WEBHOOK_TEST(test_proxies_are_ignored),
         WEBHOOK_TEST(test_time_out),
         WEBHOOK_TEST(test_tls_is_not_given_up),
