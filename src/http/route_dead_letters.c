@@ -10,7 +10,7 @@ enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, RETRY_DEFAULT = 1000, RETRY_MAX = ST
 typedef struct LettersCall {
     Request *request;
     DeadLetterFilter filter; /* texts in the request's arena or body */
-    Str sink, source;        /* what `filter` has as the origin */
+    Str sink, source;        /* what `filter` has as the origin; `sink` also of a single letter that was read */
     uint64_t limit, limit_max;
     bool dry_run;
     Str raw, encoded; /* what a letter's bytes are from now on; empty: as they were */
@@ -242,6 +242,9 @@ static bool copy_letter(void *context, const DeadLetter *letter)
     dead_letter_put_fields(&call->text, letter);
     if (letter->stage != DEAD_LETTER_DELIVERY) {
         dead_letter_put_raw(&call->text, letter->raw);
+    } else {
+        call->sink = arena_copy(&call->request->arena, letter->origin);
+        call->text.failed = call->text.failed || !call->sink.ptr;
     }
     return false;
 }
@@ -368,6 +371,20 @@ static bool is_open(Request *request)
     return true;
 }
 
+/* Only its sink's line takes a delivery up again; `sink` may be empty. False when an answer was said. */
+static bool check_sink(Request *request, Str sink)
+{
+    bool is = true;
+    if (sink.len && !sink_is_configured(request, sink, &is)) {
+        return false;
+    }
+    if (!is) {
+        request_problem(request, PROBLEM_CONFLICT,
+                        "the sink %.*s is not configured: nothing would send its dead letters", STR_ARGS(sink));
+    }
+    return is;
+}
+
 static void say_accepted(Request *request) { say_letter(request, 202); }
 
 static void show_again(Request *request)
@@ -402,7 +419,7 @@ static void retry_found(Request *request)
                         STR_ARGS(request->id));
     } else if (call->raw.len && call->letter.stage != DEAD_LETTER_INTAKE) {
         request_invalid(request, "raw", "must be left out: only what came in can be replaced, not a message");
-    } else {
+    } else if (check_sink(request, call->sink)) {
         submit(request, DEAD_LETTER_RETRY, show_again);
     }
 }
@@ -560,7 +577,7 @@ void dead_letters_retry_many(Request *request)
     call->limit_max = RETRY_MAX;
     if (!request_json_body(request, "the filter", BODY_OPTIONAL, &body) ||
         !request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call) ||
-        !finish_filter(request, call)) {
+        !finish_filter(request, call) || !check_sink(request, call->sink)) {
         return;
     }
     if (call->filter.stage == DEAD_LETTER_JOB) {

@@ -47,6 +47,19 @@ const LineStatus *sink_lines_named(Request *request, const SinkLines *lines)
     return NULL;
 }
 
+bool sink_is_configured(Request *request, Str name, bool *ret_is)
+{
+    SinkLines lines;
+    if (!sink_lines_look(request, &lines)) {
+        return false;
+    }
+    *ret_is = false;
+    for (size_t i = 0; i < lines.count && !lines.lines[i].job; i++) {
+        *ret_is = *ret_is || str_is(name, lines.lines[i].options->name);
+    }
+    return true;
+}
+
 const LineStatus *sink_lines_replay(const SinkLines *lines, int64_t job)
 {
     for (size_t i = 0; i < lines->count; i++) {

@@ -16,6 +16,9 @@ bool sink_lines_look(Request *request, SinkLines *ret_lines);
 /* The live line of the sink that the address names; NULL, and a 404 is said that has the nearest name. */
 const LineStatus *sink_lines_named(Request *request, const SinkLines *lines);
 
+/* Whether a sink of that name is configured. False, and a 503 is said, without memory. */
+bool sink_is_configured(Request *request, Str name, bool *ret_is);
+
 /* Says a 404: no `what` of the name that the address has is configured; and which of the `names` may have been meant. */
 void request_no_such(Request *request, const char *what, const char *const *names, size_t count);
 

@@ -212,6 +212,33 @@ test('a dead letter is shown, tried again, and discarded; each attempt is listed
   assert.equal((await getJson(server, '/api/dead-letters')).data.length, 0);
 });
 
+test('a dead letter of a sink that is not configured any more waits until it is', async (t) => {
+  const receiver = await startReceiver(t);
+  const data = tempDir(t);
+  let server = await start(t, hooks(receiver) + CACHE, data);
+  receiver.answer = () => 500;
+  await post(server, record({ recordId: 'bad' }));
+  const [{ id }] = await openLetters(server, 1);
+  await server.stop();
+
+  server = await start(t, CACHE, data);
+  const why = /the sink hooks is not configured/;
+  assert.match(assertProblem(await send(server, `/api/dead-letters/${id}/retry`, '', { type: null }), 409).detail, why);
+  for (const query of ['', '?dryRun=true']) assert.match(assertProblem(await send(server, `/api/dead-letters/retry${query}`, { sink: 'hooks' }), 409).detail, why);
+  for (const which of [[String(id)], ['--all', '--sink', 'hooks']]) {
+    const refused = await command(server, t, 'dead-letters', 'retry', ...which);
+    assert.equal(refused.code, 3);
+    assert.match(refused.stderr, why);
+  }
+  await letterState(server, id, 'open');
+  await server.stop();
+
+  receiver.answer = () => 204;
+  server = await start(t, hooks(receiver), data);
+  assert.equal((await send(server, `/api/dead-letters/${id}/retry`, '', { type: null })).status, 202);
+  await letterState(server, id, 'resolved');
+});
+
 test('a replay sends what it was said to, marked, and its dry run counts it', async (t) => {
   const receiver = await startReceiver(t);
   const server = await start(t, hooks(receiver) + CACHE);
