@@ -95,7 +95,7 @@ test('a file with lines that are no records fails with a report; they can be men
 });
 
 test(`${RECORDS} lines in files, the service killed again and again: each once, and whole reports`, async (t) => {
-  const side = setUp(t, '    group_messages_max: 512\n');
+  const side = setUp(t, `    group_messages_max: ${RECORDS > 100_000 ? 512 : 32}\n`); // So few are in a group that there is time to kill.
   const rand = random(202);
   const files = 5;
   const broken = new Map();
@@ -116,13 +116,13 @@ test(`${RECORDS} lines in files, the service killed again and again: each once, 
   let kills = 0;
   for (let seen = 0; inDir(side.dir).length > 0 && kills < 40; kills += 1) {
     await eventually(async () => inDir(side.dir).length === 0 || (await countRecords(server)) >= seen + RECORDS / 20, 'more records', 60_000);
-    await sleep(rand.below(40));
+    await sleep(rand.below(RECORDS > 100_000 ? 40 : 10));
     seen = inDir(side.dir).length > 0 ? await countRecords(server) : seen;
     await server.kill();
     server = await side.start();
   }
   await emptied(side, 60_000 + RECORDS / 10);
-  assert.ok(kills >= 3, `it was killed ${kills} times`);
+  assert.ok(kills >= 2, `it was killed ${kills} times`);
   const { groups } = (await getJson(server, '/api/records/aggregate?records=false&groupBy=unit')).data;
   assert.equal(groups[0].recordCount, RECORDS);
   assert.equal(BigInt(groups[0].totalValue.replace('.', '')), cents);

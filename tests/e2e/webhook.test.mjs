@@ -237,7 +237,7 @@ test('a name that was a public address a moment ago, and then is one of ours, le
     const [{ sinks }] = (await getJson(server, '/api/records/rec-1/deliveries')).data.messages;
     errors.push(sinks[0].attempts.filter(({ replay }) => replay === json.data.id).map(({ error }) => error));
   }
-  const expected = [/^address 127\.0\.0\.1 is loopback/, /^address 169\.254\.169\.254 is/, /^address 127\.0\.0\.1 is loopback/, /^address 10\.0\.0\.1 is private/,
+  const expected = [/^address 127\.0\.0\.1 is loopback/, /^address 169\.254\.169\.254 is/, /; address 127\.0\.0\.1 is loopback/, /^address 10\.0\.0\.1 is private/,
     /^address 0\.0\.0\.0 is/];
   errors.forEach((list, i) => {
     assert.equal(list.length, 4);
