@@ -235,16 +235,6 @@ static int run_retry(Remote *remote, const Args *args)
 
 /* ---- The command --------------------------------------------------------------------------------------------------- */
 
-static int run_with(const Args *args, int (*verb)(Remote *remote, const Args *args))
-{
-    Remote remote = {0};
-    Error error;
-    Status status = remote_open(args, &remote, &error);
-    int code = status == STATUS_OK ? verb(&remote, args) : remote_fail(&remote, status, &error);
-    remote_close(&remote);
-    return code;
-}
-
 static int run(const Args *args)
 {
     static const struct {
@@ -264,7 +254,7 @@ static int run(const Args *args)
                                  args_operand(args, verbs[i].operands_max + 1));
         }
         return given && given < verbs[i].operands_min + 1 ? command_usage(args, "%s needs an id", name)
-                                                          : run_with(args, verbs[i].run);
+                                                          : remote_run(args, verbs[i].run);
     }
     return command_usage(args, "\"%s\" is not list, show, retry or discard", name);
 }

@@ -75,6 +75,13 @@ void remote_put_text(Remote *remote, const char *member, const char *text)
     buf_put_json(&remote->body, str_from(text));
 }
 
+void remote_put_flag(Remote *remote, const Args *args, const char *name)
+{
+    if (args_has(args, name)) {
+        remote_put_text(remote, name, args_text(args, name));
+    }
+}
+
 void remote_end_body(Remote *remote)
 {
     if (remote->body.len) {
@@ -356,4 +363,14 @@ bool remote_copy_text(const Remote *remote, const char *member, Buf *text)
     }
     yyjson_doc_free(answer);
     return is_there;
+}
+
+int remote_run(const Args *args, int (*verb)(Remote *remote, const Args *args))
+{
+    Remote remote = {0};
+    Error error;
+    Status status = remote_open(args, &remote, &error);
+    int code = status == STATUS_OK ? verb(&remote, args) : remote_fail(&remote, status, &error);
+    remote_close(&remote);
+    return code;
 }

@@ -17,6 +17,9 @@ typedef struct Remote {
 Status remote_open(const Args *args, Remote *ret_remote, Error *reterr) MUST_CHECK;
 void remote_close(Remote *remote); /* accepts one that was not opened, and is zeroed */
 
+/* Opens, runs the verb of a command, closes. Returns the exit code. */
+int remote_run(const Args *args, int (*verb)(Remote *remote, const Args *args));
+
 /* Asks for remote->path, with remote->body as JSON when there is any; both are empty afterwards. */
 Status remote_call(Remote *remote, const char *method, const QueryParam *params, size_t count,
                    Error *reterr) MUST_CHECK;
@@ -26,6 +29,8 @@ void remote_put_part(Remote *remote, const char *part);
 
 /* Appends a member to the JSON object in remote->body, which the first one opens and remote_end_body closes (if there is any). */
 void remote_put_text(Remote *remote, const char *member, const char *text);
+/* The text of the flag of the same name, when it was given. */
+void remote_put_flag(Remote *remote, const Args *args, const char *name);
 void remote_end_body(Remote *remote);
 
 typedef enum RemoteCell {

@@ -50,9 +50,7 @@ static int run_pause(Remote *remote, const Args *args)
 {
     Error error;
     put_sink_path(remote, args, "/pause");
-    if (args_has(args, "reason")) {
-        remote_put_text(remote, "reason", args_text(args, "reason"));
-    }
+    remote_put_flag(remote, args, "reason");
     remote_end_body(remote);
     Status status = remote_call(remote, "POST", NULL, 0, &error);
     return status == STATUS_OK ? remote_print(remote, "%s is paused", sink_of(args))
@@ -157,16 +155,6 @@ static const Verb verbs[] = {
     {"replay", 1, run_replay}, {"replays", 1, run_replays}, {"cancel", 2, run_cancel},
 };
 
-static int run_verb(const Args *args, const Verb *verb)
-{
-    Remote remote = {0};
-    Error error;
-    Status status = remote_open(args, &remote, &error);
-    int code = status == STATUS_OK ? verb->run(&remote, args) : remote_fail(&remote, status, &error);
-    remote_close(&remote);
-    return code;
-}
-
 static int run(const Args *args)
 {
     size_t given = args_operand_count(args);
@@ -184,7 +172,7 @@ static int run(const Args *args)
                                                         : "%s needs a sink's name",
                                  name);
         }
-        return run_verb(args, &verbs[i]);
+        return remote_run(args, verbs[i].run);
     }
     return command_usage(args, "\"%s\" is not list, show, pause, resume, replay, replays or cancel", name);
 }

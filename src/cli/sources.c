@@ -10,15 +10,6 @@ static void put_source_path(Remote *remote, const Args *args, const char *what)
     buf_put(&remote->path, str_from(what));
 }
 
-/* A text of the flag of the same name goes into the body. */
-static void put_flag(Remote *remote, const Args *args, const char *name)
-{
-    if (args_has(args, name)) {
-        remote_put_text(remote, name, args_text(args, name));
-    }
-    remote_end_body(remote);
-}
-
 static int run_list(Remote *remote, const Args *args)
 {
     static const RemoteColumn columns[] = {{"name", "name", REMOTE_TEXT},
@@ -56,7 +47,8 @@ static int run_pause(Remote *remote, const Args *args)
 {
     Error error;
     put_source_path(remote, args, "/pause");
-    put_flag(remote, args, "reason");
+    remote_put_flag(remote, args, "reason");
+    remote_end_body(remote);
     Status status = remote_call(remote, "POST", NULL, 0, &error);
     return status == STATUS_OK ? remote_print(remote, "%s is paused", source_of(args))
                                : remote_fail(remote, status, &error);
@@ -75,7 +67,8 @@ static int run_forget(Remote *remote, const Args *args)
 {
     Error error;
     put_source_path(remote, args, "/forget");
-    put_flag(remote, args, "part");
+    remote_put_flag(remote, args, "part");
+    remote_end_body(remote);
     Status status = remote_call(remote, "POST", NULL, 0, &error);
     if (status != STATUS_OK) {
         return remote_fail(remote, status, &error);
@@ -86,16 +79,6 @@ static int run_forget(Remote *remote, const Args *args)
 }
 
 /* ---- The command --------------------------------------------------------------------------------------------------- */
-
-static int run_verb(const Args *args, int (*verb)(Remote *remote, const Args *args))
-{
-    Remote remote = {0};
-    Error error;
-    Status status = remote_open(args, &remote, &error);
-    int code = status == STATUS_OK ? verb(&remote, args) : remote_fail(&remote, status, &error);
-    remote_close(&remote);
-    return code;
-}
 
 static int run(const Args *args)
 {
@@ -118,7 +101,7 @@ static int run(const Args *args)
             return command_usage(args, "\"%s\" is one argument too many", args_operand(args, verbs[i].operands + 1));
         }
         return given && given < verbs[i].operands + 1 ? command_usage(args, "%s needs a source's name", name)
-                                                      : run_verb(args, verbs[i].run);
+                                                      : remote_run(args, verbs[i].run);
     }
     return command_usage(args, "\"%s\" is not list, show, pause, resume or forget", name);
 }

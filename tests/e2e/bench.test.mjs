@@ -14,7 +14,7 @@ async function bench(t, url, ...flags) {
 }
 
 // A server of one answer for each request: `answer(body, number)` returns bytes to send, or null to hang up.
-async function stub(t, answer) {
+async function serve(t, answer) {
   const sockets = new Set();
   let number = 0;
   const server = net.createServer((socket) => {
@@ -101,7 +101,7 @@ test('a run without seed and start is a new one each time', async (t) => {
 });
 
 test('without --retry what fails is counted and the exit code says so', async (t) => {
-  const url = await stub(t, (body, number) => (number % 3 === 0 ? null : number % 3 === 1 ? 'HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n' : created));
+  const url = await serve(t, (body, number) => (number % 3 === 0 ? null : number % 3 === 1 ? 'HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n' : created));
   const report = await bench(t, url, '--mode', 'single', '--records', '9', '--connections', '1');
   assert.equal(report.code, 1);
   assert.deepEqual(report.statuses, { 201: 3, 503: 3 });
@@ -111,7 +111,7 @@ test('without --retry what fails is counted and the exit code says so', async (t
 
 test('with --retry every record arrives, under its own id', async (t) => {
   const taken = new Set();
-  const url = await stub(t, (body, number) => {
+  const url = await serve(t, (body, number) => {
     if (number % 5 === 0) return null;
     if (number % 5 === 1) return 'HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
     taken.add(JSON.parse(body).recordId);
@@ -123,7 +123,7 @@ test('with --retry every record arrives, under its own id', async (t) => {
 });
 
 test('a request that nothing answers is given up', async (t) => {
-  const url = await stub(t, (body, number) => (number === 0 ? '' : created));
+  const url = await serve(t, (body, number) => (number === 0 ? '' : created));
   const report = await bench(t, url, '--mode', 'single', '--records', '3', '--connections', '1', '--timeout', '0.5');
   assert.equal(report.failures.timeouts, 1);
   assert.equal(report.records.answered, 2);
@@ -131,7 +131,7 @@ test('a request that nothing answers is given up', async (t) => {
 
 // One stall of the server has to show in all requests that were due meanwhile, not in the one that met it.
 test('at a fixed rate latency counts from when a request was due', async (t) => {
-  const url = await stub(t, async (body, number) => {
+  const url = await serve(t, async (body, number) => {
     if (number === 20) await sleep(500);
     return created;
   });

@@ -14,7 +14,8 @@ import { connect, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { atEnd, sleep } from './weir.mjs';
+import assert from 'node:assert/strict';
+import { atEnd, binary, environment, sleep } from './weir.mjs';
 
 const pom = join(dirname(fileURLToPath(import.meta.url)), '../../support/kafka/pom.xml');
 const FETCH_MS_MAX = 240_000;
@@ -219,4 +220,20 @@ export async function startKafka(t, options) {
   atEnd(t, () => cluster.end());
   await cluster.start();
   return cluster;
+}
+
+/** Runs a program of tests/contract on a real broker of its own; those of its tests that need one have to have run. */
+export async function contractOnKafka(t, program, names) {
+  const kafka = await startKafka(t, { brokers: 1 });
+  if (!kafka) return;
+  const child = spawn(join(dirname(binary), 'tests/contract', program),
+    { env: { ...environment, KAFKA_FOR_TESTS: kafka.bootstrap, CMOCKA_MESSAGE_OUTPUT: 'tap' } });
+  atEnd(t, () => child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.on('data', (data) => { said += data; });
+  child.stderr.on('data', (data) => { said += data; });
+  const code = await new Promise((done) => child.once('close', done));
+  assert.equal(code, 0, said);
+  assert.match(said, /on a real Kafka/);
+  for (const name of names) assert.match(said, new RegExp(`^ok \\d+ - ${name}$`, 'm'));
 }
