@@ -41,6 +41,7 @@ typedef struct KafkaSource {
     bool notice_passes; /* it is over when partitions come */
     SourceLag lag;
     int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
+    int64_t silent_us;          /* since when no question was answered; likewise; 0: the last one was */
 } KafkaSource;
 
 static inline int64_t kafka_source_now_us(const KafkaSource *source)
@@ -66,7 +67,8 @@ void kafka_source_leave(KafkaSource *source, bool commit);
 /* What librdkafka is told, and who hears what it has to say. */
 Status kafka_source_settings(KafkaSource *source, Error *reterr) MUST_CHECK;
 
-/* Whether the topics are still there; and a broker, after librdkafka has said that none can be reached. BUSY when not. */
+/* Whether the topics are still there; and a broker: at once when librdkafka has said that none can be reached, else when none has
+ * answered for the source's time-out. BUSY when not. */
 Status kafka_source_check(KafkaSource *source, Error *reterr) MUST_CHECK;
 
 /* The places of these partitions, as far as they are ours, to be committed. The caller owns the list. */

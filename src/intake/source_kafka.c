@@ -133,7 +133,11 @@ static Status put_places(KafkaSource *source, SourceGroup *group, Error *reterr)
 
 static void count_group(KafkaSource *source, const SourceGroup *group)
 {
-    if (group->count > 0 && source->groups++ == 0) {
+    if (group->count == 0) {
+        return;
+    }
+    source->silent_us = 0;
+    if (source->groups++ == 0) {
         source->first_us = source->latest_us;
     }
 }

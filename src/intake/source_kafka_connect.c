@@ -246,7 +246,7 @@ static void begin_anew(KafkaSource *source)
 {
     source->leaving = source->joined = source->down = source->drained = source->notice_passes = false;
     source->groups = 0;
-    source->first_us = source->latest_us = source->lag_us = source->checked_us = 0;
+    source->first_us = source->latest_us = source->lag_us = source->checked_us = source->silent_us = 0;
     source->failure = STATUS_OK;
     source->reason[0] = source->notice[0] = '\0';
     source->base.notice = (Str){0};
@@ -286,19 +286,38 @@ static const char *missing_topic(const struct rd_kafka_metadata *metadata)
     return NULL;
 }
 
+/* librdkafka says once when none can be reached, and in some states of a connection never. */
+static Status note_silence(KafkaSource *source, Error *reterr)
+{
+    int64_t timeout_us = source->context->options->timeout_us;
+    if (source->down) {
+        return add_reason(source, error_set(reterr, STATUS_BUSY, "no broker can be reached"), reterr);
+    }
+    if (source->silent_us == 0) {
+        source->silent_us = source->checked_us;
+    }
+    if (source->checked_us - source->silent_us < timeout_us) {
+        return STATUS_OK;
+    }
+    source->down = true; /* there is nobody to take leave of */
+    return add_reason(
+        source, error_set(reterr, STATUS_BUSY, "no broker has answered for %lld s", (long long)(timeout_us / 1000000)),
+        reterr);
+}
+
 Status kafka_source_check(KafkaSource *source, Error *reterr)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t code = rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS);
     source->checked_us = kafka_source_now_us(source);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return source->down ? add_reason(source, error_set(reterr, STATUS_BUSY, "no broker can be reached"), reterr)
-                            : STATUS_OK; /* librdkafka will say when none can be reached */
+        return note_silence(source, reterr);
     }
     const char *missing = missing_topic(metadata);
     Status status = missing ? error_set(reterr, STATUS_BUSY, "topic %s: it is not there any more", missing) : STATUS_OK;
     rd_kafka_metadata_destroy(metadata);
     source->down = false;
+    source->silent_us = 0;
     return status;
 }
 

@@ -433,6 +433,31 @@ static void test_nobody_there(void **state)
     assert_int_equal(fixture_fetch_once(fixture, &fixture->groups[0], &error), STATUS_BUSY);
 }
 
+/* Connected, and never heard of again: librdkafka does not say that all brokers are down. */
+static void test_brokers_that_fall_silent(void **state)
+{
+    SourceFixture *fixture = *state;
+    Error error = {0};
+    Status status = STATUS_OK;
+    if (kafka_topic_is_real()) {
+        skip();
+    }
+    source_close(fixture->source);
+    topic_of(fixture)->options.timeout_us = SECOND_US;
+    fixture->source = kafka_topic_open(topic_of(fixture));
+    fixture_put(fixture, 0, 1, 5);
+    fixture_connect(fixture);
+    fixture_take(fixture, 5);
+    rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, BROKER, 100 * 1000);
+    for (int64_t until_us = side_now_us() + PATIENCE_US; status == STATUS_OK && side_now_us() < until_us;) {
+        fixture->source->ops->wait(fixture->source, SECOND_US / 10);
+        status = fixture->source->ops->fetch(fixture->source, NULL, &error);
+    }
+    assert_int_equal(status, STATUS_BUSY);
+    assert_non_null(strstr(error.message, "no broker has answered for 1 s"));
+    rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, BROKER, 0);
+}
+
 static void test_no_such_topic(void **state)
 {
     SourceFixture *fixture = *state;
@@ -470,6 +495,7 @@ int main(void)
         OWN_TEST(test_lag),
         OWN_TEST(test_options),
         OWN_TEST(test_nobody_there),
+        OWN_TEST(test_brokers_that_fall_silent),
         OWN_TEST(test_no_such_topic),
     };
     bool real = kafka_topic_is_real();
