@@ -161,7 +161,6 @@ static bool look_at_retry(void *context, const StoredRetry *retry)
 
 static void begin_at(Line *line, SinkPlace place)
 {
-    line->known = true;
     line->ahead_known = false;
     line->stored_place = place;
     line_rewind(line, place);
@@ -230,27 +229,8 @@ static Status learn_letters(Line *line, Error *reterr)
 /* The rows of what was settled a moment ago are still there, and would be taken for retries that somebody has asked for. */
 static bool may_read_retries(const Line *line) { return !line->writing.wanted && line->notes->settled_count == 0; }
 
-static Status learn(Line *line, Looking *looking, Error *reterr)
+static Status learn_retries(Line *line, Looking *looking, Error *reterr)
 {
-    bool is_first = !line->known;
-    if (is_first) {
-        begin_at(line, line->job ? looking->replay.place : looking->sink.place);
-        line->window.sent = looking->replay.sent;
-        line->window.failed = line->stored_failed = looking->replay.failed;
-    }
-    follow_state(line, looking->sink.state);
-    if (!line->ahead_known && !line_has_unwritten_dead(line)) {
-        Status status = learn_letters(line, reterr);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    if (line->version == looking->sink.version && !is_first) {
-        return STATUS_OK;
-    }
-    if (!may_read_retries(line)) {
-        return STATUS_OK; /* at the next look */
-    }
     Status status = reader_retries(line->reader, line->name, line->job, look_at_retry, looking, reterr);
     if (status == STATUS_OK && !looking->retries_left) {
         line->version = looking->sink.version;
@@ -258,19 +238,55 @@ static Status learn(Line *line, Looking *looking, Error *reterr)
     return status;
 }
 
+static Status learn(Line *line, Looking *looking, Error *reterr)
+{
+    follow_state(line, looking->sink.state);
+    if (!line->ahead_known && !line_has_unwritten_dead(line)) {
+        Status status = learn_letters(line, reterr);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if ((line->known && line->version == looking->sink.version) || !may_read_retries(line)) {
+        return STATUS_OK; /* when somebody has changed it, at the next look */
+    }
+    return learn_retries(line, looking, reterr);
+}
+
+/* A line that has not read its retries does not begin: it would take those in front of its cursor for messages that nobody has tried. */
+static Status begin(Line *line, Looking *looking, Error *reterr)
+{
+    begin_at(line, line->job ? looking->replay.place : looking->sink.place);
+    line->window.sent = looking->replay.sent;
+    line->window.failed = line->stored_failed = looking->replay.failed;
+    Status status = learn(line, looking, reterr);
+    line->known = status == STATUS_OK;
+    return status;
+}
+
+static bool has_ended(const Looking *looking)
+{
+    return !looking->found || !looking->replay_found || looking->replay.state != REPLAY_RUNNING;
+}
+
+/* Only when everything could be read is what was not found not there: a replay that was taken for ended would begin anew, and its breaker
+ * would have forgotten that the other side is to be left alone. */
 static Status look(Line *line, Error *reterr)
 {
     Looking looking = {.line = line};
     Status status = reader_sinks(line->reader, look_at_sink, &looking, reterr);
     if (status == STATUS_OK && line->job) {
         status = reader_replays(line->reader, line->name, look_at_replay, &looking, reterr);
-        line->done = line->done || !looking.found || !looking.replay_found || looking.replay.state != REPLAY_RUNNING;
     }
-    if (status != STATUS_OK || line->done) {
+    if (status != STATUS_OK) {
         return status;
     }
-    line->put_wanted = !looking.found;
-    return looking.found ? learn(line, &looking, reterr) : STATUS_OK;
+    line->done = line->done || (line->job && has_ended(&looking));
+    line->put_wanted = !line->done && !looking.found;
+    if (line->done || !looking.found) {
+        return STATUS_OK;
+    }
+    return line->known ? learn(line, &looking, reterr) : begin(line, &looking, reterr);
 }
 
 void line_look(Line *line, int64_t now_us)

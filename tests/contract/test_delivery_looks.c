@@ -1,0 +1,120 @@
+/* A line that cannot read what the store has for it: for a moment nothing is known, and nothing follows from that. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "contract/delivery_world.h"
+
+/* So many of the next reads fail, as they do of a disk that has a bad moment. */
+static int failing_replays, failing_retries;
+
+static Status fail_one(int *left, Error *reterr)
+{
+    (*left)--;
+    return error_set(reterr, STATUS_BROKEN, "disk I/O error");
+}
+
+Status __real_reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr);
+Status __wrap_reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr);
+Status __wrap_reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr)
+{
+    return failing_replays > 0 ? fail_one(&failing_replays, reterr)
+                               : __real_reader_replays(reader, sink, visit, context, reterr);
+}
+
+Status __real_reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context,
+                             Error *reterr);
+Status __wrap_reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context,
+                             Error *reterr);
+Status __wrap_reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVisitor *visit, void *context,
+                             Error *reterr)
+{
+    return failing_retries > 0 ? fail_one(&failing_retries, reterr)
+                               : __real_reader_retries(reader, sink, job, visit, context, reterr);
+}
+
+static int set_up(void **state)
+{
+    failing_replays = failing_retries = 0;
+    *state = world_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+/* Its line was ended and begun anew, with a breaker that had forgotten that the other side is to be left alone. */
+static void test_a_replay_outlives_a_look_that_fails(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 40);
+    world_run(world, SECOND_US);
+    fake_receiver_script(receiver, (FakeAnswer){.times = 100000, .verdict = SINK_FAILED, .code = 503});
+    Work work = {.kind = WORK_REPLAY_PUT,
+                 .replay = {.sink = STR("hook"), .after = 0, .through = 40, .filter = STR("{}")}};
+    assert_int_equal(world_apply(world, &work), STATUS_OK);
+    world_run(world, 5 * SECOND_US);
+    LineStatus before = world_line(world, "hook", work.replay.id);
+    FakeCounts counts = fake_receiver_counts(receiver);
+    assert_int_equal(before.state, LINE_HOLDING);
+    failing_replays = 1;
+    world_run(world, 5 * SECOND_US);
+    assert_int_equal(failing_replays, 0);
+    LineStatus after = world_line(world, "hook", work.replay.id);
+    assert_int_equal(after.state, LINE_HOLDING);
+    assert_int_equal(after.next_try_us, before.next_try_us);
+    assert_int_equal(fake_receiver_counts(receiver).opened, counts.opened);
+    assert_int_equal(fake_receiver_counts(receiver).messages, counts.messages);
+}
+
+/* A message under way keeps the cursor behind a retry, so that after a crash the retry lies in front of the line. */
+static void test_a_start_that_cannot_read_retries_sends_nothing(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 2, .times = 1, .verdict = SINK_TAKEN, .after_us = HOUR_US});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 3, .times = 2, .verdict = SINK_FAILED, .code = 500});
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, 7 * SECOND_US);
+    assert_int_equal(world_attempts(world, 3), 2);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 1);
+    world_crash(world);
+    failing_retries = 1;
+    world_start(world);
+    world_run(world, 10 * SECOND_US);
+    assert_int_equal(failing_retries, 0);
+    assert_int_equal(fake_receiver_count(receiver, 3), 0); /* five minutes behind the second attempt */
+    world_run(world, 6 * MINUTE_US);
+    world_check_at_least_once(receiver, 1, 10);
+    assert_int_equal(fake_receiver_count(receiver, 3), 1);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 10);
+    assert_int_equal(world_retries(world, "hook"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    if (access("/dev/shm", W_OK) == 0) { /* hours go by in it, none of which is about the disk */
+        setenv("TMPDIR", "/dev/shm", 0);
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_replay_outlives_a_look_that_fails),
+        TEST(test_a_start_that_cannot_read_retries_sends_nothing),
+    };
+    return cmocka_run_group_tests_name("delivery-looks", tests, NULL, NULL);
+}
