@@ -11,7 +11,7 @@ enum {
     SKIP_BYTES = 1 << 16,
     GZIP_ONLY = 16 + MAX_WBITS, /* zlib's way to say so */
     ZSTD_WINDOW_LOG_MAX = 27,   /* 128 MiB: what `zstd` itself unpacks unasked */
-    MAGIC_BYTES_MAX = 4,
+    MAGIC_BYTES_MAX = 6,
     ONCE_BYTES_MAX = 1 << 30, /* zlib counts in 32 bits */
 };
 
@@ -31,6 +31,18 @@ struct FileText {
 };
 
 static const Str gzip_magic = {"\x1F\x8B", 2}, zstd_magic = {"\x28\xB5\x2F\xFD", 4};
+
+/* What people drop now and then, and what would otherwise be as many wrong records as it has line feeds. */
+static const struct {
+    Str magic;
+    const char *what;
+} foreign[] = {
+    {{"\3757zXZ", 6}, "is packed with xz: gzip and Zstandard are unpacked here"},
+    {{"BZh91A", 6}, "is packed with bzip2: gzip and Zstandard are unpacked here"},
+    {{"PK\x03\x04", 4}, "is a ZIP archive, or a spreadsheet, which is one: gzip and Zstandard are unpacked here"},
+    {{"\xFF\xFE", 2}, "is UTF-16, and has to be UTF-8"},
+    {{"\xFE\xFF", 2}, "is UTF-16, and has to be UTF-8"},
+};
 
 /* ---- Names ----------------------------------------------------------------------------------------------------------- */
 
@@ -101,22 +113,43 @@ static Status begin_zstd(FileText *text, Error *reterr)
     return STATUS_OK;
 }
 
+/* Those who pack in parallel (pzstd) begin with a frame that is to be skipped, and says where others begin. */
+static bool is_zstd(Str bytes)
+{
+    static const char skippable[] = "\x2A\x4D\x18";
+    return str_starts_with(bytes, zstd_magic) ||
+           (bytes.len >= sizeof skippable && ((unsigned char)bytes.ptr[0] & 0xF0) == 0x50 &&
+            memcmp(bytes.ptr + 1, skippable, 3) == 0);
+}
+
+static Status find_packing(const FileText *text, Packing *ret_packing, Error *reterr)
+{
+    Str bytes = waiting(text), name = str_from(text->name);
+    if (is_at_end(text) && file_text_bare_name(name).len < name.len) {
+        return refuse_torn(text, reterr);
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (str_starts_with(bytes, foreign[i].magic)) {
+            return error_set(reterr, STATUS_REFUSED, "%s %s", text->name, foreign[i].what);
+        }
+    }
+    *ret_packing = str_starts_with(bytes, gzip_magic) ? PACKING_GZIP : is_zstd(bytes) ? PACKING_ZSTD : PACKING_NONE;
+    return STATUS_OK;
+}
+
 static Status begin(FileText *text, Error *reterr)
 {
+    Packing packing = PACKING_NONE;
     Status status = STATUS_OK;
     while (status == STATUS_OK && !text->ended && text->end < MAGIC_BYTES_MAX) {
         status = fill(text, reterr);
     }
+    if (status == STATUS_OK) {
+        status = find_packing(text, &packing, reterr);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    Str name = str_from(text->name);
-    if (is_at_end(text) && file_text_bare_name(name).len < name.len) {
-        return refuse_torn(text, reterr);
-    }
-    Packing packing = str_starts_with(waiting(text), gzip_magic)   ? PACKING_GZIP
-                      : str_starts_with(waiting(text), zstd_magic) ? PACKING_ZSTD
-                                                                   : PACKING_NONE;
     status = packing == PACKING_GZIP   ? begin_gzip(text, reterr)
              : packing == PACKING_ZSTD ? begin_zstd(text, reterr)
                                        : STATUS_OK;

@@ -1,5 +1,5 @@
 /* The text of a file, unpacked on the way when it is gzip (RFC 1952) or Zstandard (RFC 8878): its first bytes tell. Several members or
- * frames behind one another are one text. Memory is bounded, whatever the file claims to hold. */
+ * frames behind one another are one text. What is packed in other ways, or UTF-16, is refused by its first bytes, too. Memory is bounded, whatever the file claims to hold. */
 #ifndef WEIR_INTAKE_FILE_TEXT_H
 #define WEIR_INTAKE_FILE_TEXT_H
 

@@ -125,6 +125,23 @@ static void test_several_members(void **state)
     }
 }
 
+/* As pzstd makes them: in front of each frame one that is to be skipped, and says how long the next is. */
+static void test_frames_to_skip(void **state)
+{
+    (void)state;
+    for (unsigned char kind = 0x50; kind < 0x60; kind++) {
+        const char skipped[] = {(char)kind, 0x2A, 0x4D, 0x18, 4, 0, 0, 0, 1, 2, 3, 4};
+        memcpy(packed, skipped, sizeof skipped);
+        size_t len = sizeof skipped + pack_zstd(text, 500000, packed + sizeof skipped);
+        memcpy(packed + len, skipped, sizeof skipped);
+        len += sizeof skipped;
+        len += pack_zstd(text + 500000, sizeof text - 500000, packed + len);
+        check_text_of(packed, len, text, sizeof text, 4096);
+    }
+    check_text_of("P*M", 3, "P*M", 3, 10);
+    check_text_of("P*M\x19 and so on", 14, "P*M\x19 and so on", 14, 10);
+}
+
 static void check_refused(const char *bytes, size_t len, const char *what)
 {
     FileText *file = open_file(bytes, len);
@@ -161,6 +178,19 @@ static void test_damaged(void **state)
         assert_int_equal(read_all(file, 4096, &got, &error), STATUS_REFUSED);
         file_text_close(file);
     }
+}
+
+static void test_foreign(void **state)
+{
+    (void)state;
+    check_refused("\3757zXZ\0 and more", 15, "is packed with xz");
+    check_refused("BZh91AY&SY", 10, "is packed with bzip2");
+    check_refused("PK\3\4", 4, "is a ZIP archive");
+    check_refused("\xFF\xFE{\0\"\0", 6, "is UTF-16");
+    check_refused("\xFE\xFF\0{\0\"", 6, "is UTF-16");
+    check_text_of("\3757zXY", 5, "\3757zXY", 5, 10);
+    check_text_of("PK,value\n", 9, "PK,value\n", 9, 10);
+    check_text_of("\xEF\xBB\xBF{}", 5, "\xEF\xBB\xBF{}", 5, 10);
 }
 
 /* A copy that has not begun yet is not an empty text. */
@@ -225,9 +255,16 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain), cmocka_unit_test(test_packed),     cmocka_unit_test(test_several_members),
-        cmocka_unit_test(test_torn),  cmocka_unit_test(test_damaged),    cmocka_unit_test(test_empty_but_called_packed),
-        cmocka_unit_test(test_skip),  cmocka_unit_test(test_bare_names),
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_several_members),
+        cmocka_unit_test(test_frames_to_skip),
+        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_torn),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_empty_but_called_packed),
+        cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_bare_names),
     };
     return cmocka_run_group_tests_name("file_text", tests, begin, end);
 }
