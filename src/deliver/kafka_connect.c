@@ -1,3 +1,4 @@
+#include "broker/kafka_client.h"
 #include "broker/kafka_error.h"
 #include "deliver/kafka_parts.h"
 
@@ -74,21 +75,6 @@ void kafka_disconnect(KafkaSink *sink)
         rd_kafka_destroy(sink->producer);
     }
     sink->producer = NULL;
-}
-
-Status kafka_new_producer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_producer, Error *reterr)
-{
-    char text[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
-    rd_kafka_t *producer = conf ? rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text) : NULL;
-    if (!producer) {
-        if (conf) {
-            rd_kafka_conf_destroy(conf);
-        }
-        return error_set(reterr, STATUS_REFUSED, "properties: %s", conf ? text : "out of memory");
-    }
-    *ret_producer = producer;
-    return STATUS_OK;
 }
 
 /* librdkafka's words for it are advice to programmers; what it complained about is put behind these. */
@@ -224,7 +210,7 @@ static int64_t step_deadline_us(const KafkaSink *sink) { return kafka_now_us(sin
 Status kafka_renew(KafkaSink *sink, Error *reterr)
 {
     kafka_disconnect(sink);
-    Status status = kafka_new_producer(sink->conf, &sink->producer, reterr);
+    Status status = kafka_client_new(RD_KAFKA_PRODUCER, sink->conf, &sink->producer, reterr);
     if (status == STATUS_OK) {
         status = end_predecessor(sink, step_deadline_us(sink), reterr);
     }

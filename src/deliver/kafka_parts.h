@@ -54,9 +54,6 @@ void kafka_listen(KafkaSink *sink, rd_kafka_conf_t *conf);
 /* An error that tells little by itself ("timed out") gets librdkafka's last complaint behind it. Returns `status`. */
 Status kafka_add_reason(KafkaSink *sink, Status status, Error *reterr);
 
-/* A producer with these settings. REFUSED when they do not go together. */
-Status kafka_new_producer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_producer, Error *reterr) MUST_CHECK;
-
 /* SinkOps.connect. */
 Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr) MUST_CHECK;
 void kafka_disconnect(KafkaSink *sink);

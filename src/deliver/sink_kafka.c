@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "broker/kafka_client.h"
 #include "broker/kafka_error.h"
 #include "deliver/kafka_parts.h"
 
@@ -296,21 +297,6 @@ static const SinkOps kafka_ops = {
     .close = kafka_close,
 };
 
-/* Settings that contradict each other, or name files that are not there, are only found when a producer is made. Without brokers it
- * connects to nothing. */
-static Status try_settings(const KafkaSink *sink, Error *reterr)
-{
-    rd_kafka_t *producer = NULL;
-    rd_kafka_conf_t *conf = rd_kafka_conf_dup(sink->conf);
-    rd_kafka_conf_set(conf, "bootstrap.servers", NULL, NULL, 0);
-    Status status = kafka_new_producer(conf, &producer, reterr);
-    rd_kafka_conf_destroy(conf);
-    if (status == STATUS_OK) {
-        rd_kafka_destroy(producer);
-    }
-    return status;
-}
-
 static size_t read_bytes_max(const rd_kafka_conf_t *conf)
 {
     char text[32];
@@ -330,7 +316,7 @@ static Status make_settings(KafkaSink *sink, Error *reterr)
     }
     kafka_listen(sink, sink->conf);
     sink->message_bytes_max = read_bytes_max(sink->conf);
-    return try_settings(sink, reterr);
+    return kafka_client_try(RD_KAFKA_PRODUCER, sink->conf, reterr);
 }
 
 /* The place is kept with the first kind that the sink wants, since that topic is sure to be there. */

@@ -1,6 +1,7 @@
 /* Joining the group, and leaving it. */
 #include <stdlib.h>
 
+#include "broker/kafka_client.h"
 #include "broker/kafka_end.h"
 #include "broker/kafka_error.h"
 #include "broker/kafka_properties.h"
@@ -103,36 +104,6 @@ static Status set_ours(rd_kafka_conf_t *conf, const SourceOptions *options, Erro
     return kafka_settings_put(conf, settings, sizeof settings / sizeof *settings, reterr);
 }
 
-static Status new_consumer(const rd_kafka_conf_t *settings, rd_kafka_t **ret_consumer, Error *reterr)
-{
-    char text[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
-    rd_kafka_t *consumer = conf ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text) : NULL;
-    if (!consumer) {
-        if (conf) {
-            rd_kafka_conf_destroy(conf);
-        }
-        return error_set(reterr, STATUS_REFUSED, "properties: %s", conf ? text : "out of memory");
-    }
-    *ret_consumer = consumer;
-    return STATUS_OK;
-}
-
-/* Settings that contradict each other, or name files that are not there, are only found when a consumer is made. Without brokers it
- * connects to nothing. */
-static Status try_settings(const KafkaSource *source, Error *reterr)
-{
-    rd_kafka_t *consumer = NULL;
-    rd_kafka_conf_t *conf = rd_kafka_conf_dup(source->conf);
-    rd_kafka_conf_set(conf, "bootstrap.servers", NULL, NULL, 0);
-    Status status = new_consumer(conf, &consumer, reterr);
-    rd_kafka_conf_destroy(conf);
-    if (status == STATUS_OK) {
-        rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    }
-    return status;
-}
-
 Status kafka_source_settings(KafkaSource *source, Error *reterr)
 {
     const SourceOptions *options = source->context->options;
@@ -158,7 +129,7 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
     rd_kafka_conf_set_error_cb(source->conf, note_error);
     rd_kafka_conf_set_offset_commit_cb(source->conf, note_commit);
     rd_kafka_conf_set_rebalance_cb(source->conf, kafka_source_rebalance);
-    return try_settings(source, reterr);
+    return kafka_client_try(RD_KAFKA_CONSUMER, source->conf, reterr);
 }
 
 /* ---- Joining --------------------------------------------------------------------------------------------------------- */
@@ -260,7 +231,7 @@ Status kafka_source_connect(Source *base, const SourcePlace *places, size_t coun
     begin_anew(source);
     Status status = kafka_parts_load(&source->parts, places, count, reterr);
     if (status == STATUS_OK) {
-        status = new_consumer(source->conf, &source->consumer, reterr);
+        status = kafka_client_new(RD_KAFKA_CONSUMER, source->conf, &source->consumer, reterr);
     }
     if (status == STATUS_OK) {
         status = find_topics(source, reterr);

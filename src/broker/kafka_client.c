@@ -1,0 +1,29 @@
+#include "broker/kafka_client.h"
+
+Status kafka_client_new(rd_kafka_type_t type, const rd_kafka_conf_t *settings, rd_kafka_t **ret_client, Error *reterr)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
+    rd_kafka_t *client = conf ? rd_kafka_new(type, conf, text, sizeof text) : NULL;
+    if (!client) {
+        if (conf) {
+            rd_kafka_conf_destroy(conf);
+        }
+        return error_set(reterr, STATUS_REFUSED, "properties: %s", conf ? text : "out of memory");
+    }
+    *ret_client = client;
+    return STATUS_OK;
+}
+
+Status kafka_client_try(rd_kafka_type_t type, const rd_kafka_conf_t *settings, Error *reterr)
+{
+    rd_kafka_t *client = NULL;
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(settings);
+    rd_kafka_conf_set(conf, "bootstrap.servers", NULL, NULL, 0);
+    Status status = kafka_client_new(type, conf, &client, reterr);
+    rd_kafka_conf_destroy(conf);
+    if (status == STATUS_OK) {
+        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    return status;
+}
