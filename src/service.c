@@ -15,6 +15,7 @@
 #include "deliver/sink_config.h"
 #include "engine.h"
 #include "http/server.h"
+#include "intake/front_door_config.h"
 #include "intake/intake.h"
 #include "intake/source_config.h"
 
@@ -29,6 +30,7 @@ typedef struct Service {
     SinkConfig sinks;
     SourceConfig sources;
     Intake *intake;
+    FrontDoor *front_door; /* NULL: POST /records goes straight to the store */
     /* The processor's thread looks at these while they are started and stopped. */
     _Atomic(Dispatcher *) dispatcher;
     _Atomic(HttpServer *) server;
@@ -177,6 +179,22 @@ static Status start_sources(Service *service, Error *reterr)
     return intake_start(&options, &service->intake, reterr);
 }
 
+static Status start_front_door(Service *service, Error *reterr)
+{
+    FrontDoorOptions options;
+    Status status = front_door_config_read(service->options->config, &service->sources, &options, reterr);
+    if (status != STATUS_OK || !options.source) {
+        return status;
+    }
+    options.clock = &clock_system;
+    options.scale = service->engine.policy.scale;
+    status = front_door_kafka_open(&options, &service->front_door, reterr);
+    if (status == STATUS_OK) {
+        status = front_door_start(service->front_door, reterr);
+    }
+    return status == STATUS_OK ? status : error_prefix(reterr, "http.front_door: sources.%s", options.source->name);
+}
+
 /* ---- HTTP ---------------------------------------------------------------------------------------------------------- */
 
 static Status check_exposure(const Config *config, Error *reterr)
@@ -216,6 +234,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.store = service->engine.store;
     options.dispatcher = service->dispatcher;
     options.intake = service->intake;
+    options.front_door = service->front_door;
     options.policy = &service->engine.policy;
     options.clock = &clock_system;
     options.on_conflict = (OnConflict)config_int(config, OPTION_RECORDS_ON_CONFLICT);
@@ -258,7 +277,9 @@ static Status start(Service *service, Error *reterr)
         (status = take_signals(service, reterr)) == STATUS_OK &&
         (status = engine_open(config, &hooks, &service->engine, reterr)) == STATUS_OK &&
         (status = start_sinks(service, reterr)) == STATUS_OK &&
-        (status = start_sources(service, reterr)) == STATUS_OK && (status = start_http(service, reterr)) == STATUS_OK) {
+        (status = start_sources(service, reterr)) == STATUS_OK &&
+        (status = start_front_door(service, reterr)) == STATUS_OK &&
+        (status = start_http(service, reterr)) == STATUS_OK) {
         log_info("started", log_text("version", WEIR_VERSION), log_text("store", config_text(config, OPTION_STORE_DIR)),
                  log_int("lastSeq", store_last_seq(service->engine.store)));
     }
@@ -336,10 +357,12 @@ static void drain(Service *service)
         http_server_set_ready(service->server, false);
     }
     http_server_stop(service->server);
+    front_door_stop(service->front_door);
     intake_stop(service->intake);
     dispatcher_stop(service->dispatcher);
     engine_stop(&service->engine);
     http_server_free(service->server);
+    front_door_close(service->front_door);
     intake_free(service->intake);
     dispatcher_free(service->dispatcher);
     engine_close(&service->engine);

@@ -1,7 +1,7 @@
 /* weir config, and the hidden weir docs. */
 #include "cli/command.h"
 #include "deliver/sink_config.h"
-#include "intake/source_config.h"
+#include "intake/front_door_config.h"
 
 enum { OUTPUT_BYTES_MAX = 4 << 20 };
 
@@ -65,7 +65,24 @@ static Status try_sinks(const Config *config, Error *reterr)
     return status;
 }
 
-/* The same for the sources. */
+static Status try_front_door(const Config *config, const SourceConfig *sources, Error *reterr)
+{
+    FrontDoorOptions options;
+    FrontDoor *door = NULL;
+    Status status = front_door_config_read(config, sources, &options, reterr);
+    if (status != STATUS_OK || !options.source) {
+        return status;
+    }
+    options.clock = &clock_system;
+    status = front_door_kafka_open(&options, &door, reterr);
+    if (status != STATUS_OK) {
+        error_prefix(reterr, "http.front_door: sources.%s", options.source->name);
+    }
+    front_door_close(door);
+    return status;
+}
+
+/* The same for the sources, and the front door that leads to one of them. */
 static Status try_sources(const Config *config, Error *reterr)
 {
     SourceConfig sources;
@@ -82,6 +99,9 @@ static Status try_sources(const Config *config, Error *reterr)
             error_prefix(reterr, "sources.%s", sources.items[i].name);
         }
         source_close(source);
+    }
+    if (status == STATUS_OK) {
+        status = try_front_door(config, &sources, reterr);
     }
     source_config_release(&sources);
     return status;

@@ -29,6 +29,14 @@ const Option option_table[OPTION_COUNT] = {
         "How long a request may take to come in (but for a streamed body), and its answer to begin.", NO_MARKS},
     [OPTION_HTTP_DRAIN_TIMEOUT] = {"http.drain_timeout", OPTION_DURATION, "10s", 0, HOUR, NO_CHOICES,
         "How long requests that are under way may go on when the service is asked to stop.", NO_MARKS},
+    [OPTION_HTTP_FRONT_DOOR] = {"http.front_door", OPTION_CHOICE, "store", NO_LIMITS, CHOICES("store", "kafka"),
+        "What has a record when `POST /records` answers 202: the store, or Kafka, from where a source takes it into the store "
+        "([sources.md](sources.md#kafka-as-the-front-door)). `POST /api/records` always answers when the record is stored.", NO_MARKS},
+    [OPTION_HTTP_FRONT_DOOR_SOURCE] = {"http.front_door_source", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "With `http.front_door: kafka`, the source whose brokers, properties and topic `POST /records` produces to; need not be set when there "
+        "is only one of type `kafka`.", NO_MARKS},
+    [OPTION_HTTP_FRONT_DOOR_BYTES_MAX] = {"http.front_door_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
+        "How much may wait for Kafka to confirm it; when it is full, clients are told to come back (503 with Retry-After).", NO_MARKS},
 
     [OPTION_STORE_DIR] = {"store.dir", OPTION_TEXT, "./weir-data", NO_LIMITS, NO_CHOICES,
         "The directory that holds everything; made when it is missing. One process at a time may write to it.", NO_MARKS},

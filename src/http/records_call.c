@@ -52,7 +52,23 @@ static bool read_media(Request *request, RecordsCall *call)
     return false;
 }
 
-RecordsCall *records_call_read(Request *request)
+/* Records are taken out of Kafka one by one: what one of them contradicts is found when others are stored already. */
+static bool check_atomic(Request *request, const RecordsCall *call)
+{
+    if (call->atomic && call->media == MEDIA_NDJSON) {
+        request_invalid(request, "mode", "must be partial: NDJSON is committed while it comes in; send an array");
+        return false;
+    }
+    if (call->atomic && call->accepts_only && request_options(request)->front_door) {
+        request_invalid(request, "mode",
+                        "must be partial: http.front_door is kafka, from where records are stored one by one; use POST "
+                        "/api/records");
+        return false;
+    }
+    return true;
+}
+
+RecordsCall *records_call_read(Request *request, bool accepts_only)
 {
     RecordsCall *call = ARENA_NEW(&request->arena, RecordsCall);
     if (!call) {
@@ -61,23 +77,29 @@ RecordsCall *records_call_read(Request *request)
     }
     call->first_wins = request_options(request)->on_conflict == ON_CONFLICT_FIRST;
     call->traceparent = traceparent_check(request_header(request, "traceparent"));
+    call->accepts_only = accepts_only;
     if (!read_media(request, call) ||
         !request_check_params(request, parameters, sizeof parameters / sizeof *parameters) ||
-        !read_choices(request, call)) {
+        !read_choices(request, call) || !check_atomic(request, call)) {
         return NULL;
     }
-    if (call->media == MEDIA_NDJSON && call->atomic) {
-        request_invalid(request, "mode", "must be partial: NDJSON is committed while it comes in; send an array");
-        return NULL;
-    }
+    /* What would become of records is for the processor to say. */
+    call->by_front_door = accepts_only && !call->dry_run && request_options(request)->front_door;
     return call;
+}
+
+/* The front door tells in the log that it is down; each request that feels it need not. */
+void records_say_not_handed_in(Request *request)
+{
+    request_problem(request, problem_of_status(request->failed), "%s", request->error.message);
 }
 
 /* ---- The answer to many ------------------------------------------------------------------------------------------ */
 
 void results_init(Results *results, const RecordsCall *call)
 {
-    *results = (Results){.wanted = call->results, .first_wins = call->first_wins && !call->atomic};
+    *results = (Results){
+        .wanted = call->results, .first_wins = call->first_wins && !call->atomic, .by_front_door = call->by_front_door};
     buf_init(&results->list, 32 << 20);
 }
 
@@ -186,6 +208,18 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
     end_entry(results, at);
 }
 
+void results_add_accepted(Results *results, ResultPlace place, const Record *record)
+{
+    size_t at;
+    results->received++;
+    results->accepted++;
+    if (results->wanted == RESULTS_ALL && begin_entry(results, &at)) {
+        put_place(&results->list, place, record->record_id);
+        BUF_PUT(&results->list, ",\"status\":\"accepted\"}");
+        end_entry(results, at);
+    }
+}
+
 void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *problems)
 {
     put_place(buf, place, problems->record_id);
@@ -231,14 +265,24 @@ void warnings_put(Buf *buf, const Str *fields, size_t count)
     }
 }
 
-void results_put(Buf *buf, const Results *results)
+static void put_counts(Buf *buf, const Results *results)
 {
+    const unsigned long long received = results->received, rejected = results->rejected;
+    if (results->by_front_door) {
+        buf_printf(buf, "{\"received\":%llu,\"accepted\":%llu,\"rejected\":%llu,\"results\":[", received,
+                   (unsigned long long)results->accepted, rejected);
+        return;
+    }
     buf_printf(
         buf,
         "{\"received\":%llu,\"created\":%llu,\"duplicates\":%llu,\"conflicts\":%llu,\"rejected\":%llu,\"results\":[",
-        (unsigned long long)results->received, (unsigned long long)results->created,
-        (unsigned long long)results->duplicates, (unsigned long long)results->conflicts,
-        (unsigned long long)results->rejected);
+        received, (unsigned long long)results->created, (unsigned long long)results->duplicates,
+        (unsigned long long)results->conflicts, rejected);
+}
+
+void results_put(Buf *buf, const Results *results)
+{
+    put_counts(buf, results);
     buf_put(buf, buf_str(&results->list));
     buf_put(buf, results->truncated ? STR("],\"resultsTruncated\":true}") : STR("]}"));
 }

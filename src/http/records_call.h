@@ -9,22 +9,24 @@ typedef enum ResultsWanted { RESULTS_PROBLEMS, RESULTS_ALL, RESULTS_NONE } Resul
 typedef struct RecordsCall {
     ResultsWanted results;
     bool atomic, dry_run;
-    bool first_wins;   /* on_conflict: first */
-    bool accepts_only; /* POST /records, which answers 202 */
+    bool first_wins;    /* on_conflict: first */
+    bool accepts_only;  /* POST /records, which answers 202 */
+    bool by_front_door; /* and hands its records to the front door */
     MediaType media;
     Str traceparent; /* kept with each record; empty when there is none */
 } RecordsCall;
 
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
-RecordsCall *records_call_read(Request *request);
+RecordsCall *records_call_read(Request *request, bool accepts_only);
 
 enum { RESULTS_LISTED_MAX = 10000 };
 
 /* The answer to many records, as it grows: counts that are exact, and the results that are listed, in order. */
 typedef struct Results {
     ResultsWanted wanted;
-    bool first_wins; /* a conflict is told as a duplicate of the first one, with what differs */
-    uint64_t received, created, duplicates, conflicts, rejected;
+    bool first_wins;    /* a conflict is told as a duplicate of the first one, with what differs */
+    bool by_front_door; /* what becomes of the records that were accepted is not known yet */
+    uint64_t received, accepted, created, duplicates, conflicts, rejected;
     Buf list; /* owns; whole entries, also when it is `failed`, which is when no more go in */
     size_t listed;
     bool truncated;
@@ -42,6 +44,8 @@ void results_init(Results *results, const RecordsCall *call);
 void results_release(Results *results);
 
 void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome);
+/* One that the front door has taken. */
+void results_add_accepted(Results *results, ResultPlace place, const Record *record);
 
 /* A record that was refused before the processor saw it, in two steps: its entry can be written as soon as it is known, and
  * added when its turn in the order comes. */
@@ -54,17 +58,20 @@ void results_add_warnings(Results *results, const RecordProblems *problems, Aren
 /* The answer to a call that was carried out: {"message":"…","data":{…},"warnings":[…]}. */
 void results_answer(Request *request, const RecordsCall *call, const Results *results);
 
-/* {"received":…,"created":…,…,"results":[…]} */
+/* {"received":…,"created":…,…,"results":[…]}, or {"received":…,"accepted":…,"rejected":…,"results":[…]} by the front door. */
 void results_put(Buf *buf, const Results *results);
 /* ,"warnings":["…"] or nothing. */
 void warnings_put(Buf *buf, const Str *fields, size_t count);
 /* ["value","time"] of RecordField bits. */
 void differs_put(Buf *buf, uint32_t differs);
 
+/* The front door has not, or not surely, taken all of it: 503. */
+void records_say_not_handed_in(Request *request);
+
 /* route_records_many.c: the values of an array. */
 void records_post_many(Request *request, yyjson_val *items);
 /* route_records_ndjson.c: from `begin`, and when the body is there. */
 void records_begin_ndjson(Request *request);
-void records_finish_ndjson(Request *request, bool accepts_only);
+void records_finish_ndjson(Request *request);
 
 #endif

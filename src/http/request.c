@@ -223,10 +223,8 @@ static void say_stopping(Request *request)
     request_problem(request, PROBLEM_BUSY, "the service is stopping; nothing happened");
 }
 
-/* On the processor's thread. */
-static void submission_done(Submission *submission, Status status, const Error *error)
+static void give_back(Request *request, Status status, const Error *error)
 {
-    Request *request = submission->owner;
     request->failed = status;
     if (status != STATUS_OK) {
         request->error = *error;
@@ -234,8 +232,26 @@ static void submission_done(Submission *submission, Status status, const Error *
     request_wake(request);
 }
 
-/* The processor did not take it: the connection says so when it is resumed. */
+/* On the processor's thread. */
+static void submission_done(Submission *submission, Status status, const Error *error)
+{
+    give_back(submission->owner, status, error);
+}
+
+/* On the front door's. */
+static void front_door_done(FrontDoorCall *call, Status status, const Error *error)
+{
+    give_back(call->owner, status, error);
+}
+
+/* It was not taken: the connection says so when it is resumed. */
 static void say_not_taken(Request *request) { request_failed(request, request->failed, &request->error); }
+
+static void refuse(Request *request, Status status, const Error *error)
+{
+    request->then = say_not_taken;
+    give_back(request, status, error);
+}
 
 void request_submit(Request *request, RequestThen *then)
 {
@@ -249,10 +265,23 @@ void request_submit(Request *request, RequestThen *then)
     Error error;
     Status status = processor_submit(request->server->options.processor, &request->submission, &error);
     if (status != STATUS_OK) {
-        request->failed = status;
-        request->error = error;
-        request->then = say_not_taken;
-        request_wake(request);
+        refuse(request, status, &error);
+    }
+}
+
+void request_hand_in(Request *request, RequestThen *then)
+{
+    FrontDoorCall *call = &request->front_door;
+    call->done = front_door_done;
+    call->owner = request;
+    request->then = then;
+    if (!turn_wait(request, wait_limit_us(request))) {
+        say_stopping(request);
+        return;
+    }
+    Error error;
+    if (front_door_hand_in(request->server->options.front_door, call, &error) != FRONT_DOOR_TAKEN) {
+        refuse(request, STATUS_BUSY, &error);
     }
 }
 

@@ -5,6 +5,7 @@
  *     request_answer, request_problem      the answer is said
  *     request_stream                       the answer is produced piece by piece by a job
  *     request_submit                       the processor is asked; `then` goes on when it has decided
+ *     request_hand_in                      the front door is asked; `then` goes on when the broker has it
  *     request_run                          a job reads the store on a query thread; `then` goes on when it is finished
  *
  * While a request waits, its connection is suspended and others have it: nothing of it may be touched here. Each wait has a
@@ -109,7 +110,8 @@ struct Request {
 
     /* … to here. These are large, and filled before they are looked at. */
     Error error;
-    Submission submission; /* of handlers that need one */
+    Submission submission;    /* of handlers that need one */
+    FrontDoorCall front_door; /* likewise */
 };
 
 /* ---- What was asked ---------------------------------------------------------------------------------------------- */
@@ -158,6 +160,10 @@ void request_failed(Request *request, Status status, const Error *error);
 /* Hands request->submission in; its work and bytes are filled by the caller. `then` finds its outcome in request->failed,
  * request->error and submission.work. When the processor's queue is full a 503 is said instead. */
 void request_submit(Request *request, RequestThen *then);
+
+/* The same with request->front_door, whose records are filled in by the caller. `then` finds in request->failed and request->error what
+ * became of them. */
+void request_hand_in(Request *request, RequestThen *then);
 
 /* Runs `job` on a query thread until it is finished, then `then` here. */
 void request_run(Request *request, RequestJob *job, RequestThen *then);

@@ -6,8 +6,8 @@
 
 /* route_records.c, route_records_ndjson.c */
 void records_begin(Request *request);
+void records_begin_accepting(Request *request);
 void records_post(Request *request);
-void records_accept(Request *request);
 
 /* route_query.c */
 void records_list(Request *request);

@@ -27,9 +27,29 @@ void health_get(Request *request)
     request_answer(request, 200, JSON_TYPE);
 }
 
+static void put_front_door(Buf *out, FrontDoor *door)
+{
+    FrontDoorStatus status;
+    front_door_look(door, &status);
+    buf_put_key(out, "frontDoor");
+    BUF_PUT(out, "{\"source\":");
+    buf_put_json(out, str_from(status.source));
+    buf_put_key(out, "topic");
+    buf_put_json(out, str_from(status.topic));
+    buf_put_key(out, "state");
+    buf_put_json(out, str_from(front_door_state_name(status.state)));
+    buf_put_key(out, "waiting");
+    buf_put_i64(out, status.waiting_records);
+    if (status.error[0]) {
+        buf_put_key(out, "error");
+        buf_put_json(out, str_from(status.error));
+    }
+    buf_put_char(out, '}');
+}
+
 /* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. Neither does a
- * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. Nor a source that is down:
- * it is told, and HTTP and the others go on. */
+ * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. Nor a source or the
+ * front door that is down: it is told, and the rest goes on. */
 void ready_get(Request *request)
 {
     bool ready = atomic_load(&request->server->ready);
@@ -47,6 +67,9 @@ void ready_get(Request *request)
                                             : STR("\"closing\""));
     buf_put_key(&request->out, "sources");
     source_put_idle(&request->out, sources.items, sources.count);
+    if (request_options(request)->front_door) {
+        put_front_door(&request->out, request_options(request)->front_door);
+    }
     put_version(request);
     buf_put_char(&request->out, '}');
     request_answer(request, ready ? 200 : 503, JSON_TYPE);
@@ -87,6 +110,11 @@ void metrics_get(Request *request)
     metrics_put_store(out, &store);
     metrics_put_sinks(out, sinks.lines, sinks.count);
     metrics_put_sources(out, sources.items, sources.count, clock_wall_us(server->options.clock));
+    if (server->options.front_door) {
+        FrontDoorStatus front_door;
+        front_door_look(server->options.front_door, &front_door);
+        metrics_put_front_door(out, &front_door);
+    }
     put_connections(out, server);
     http_metrics_put(out, &server->metrics, route_count, method_of, pattern_of);
     request_answer(request, 200, PROMETHEUS_TYPE);

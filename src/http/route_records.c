@@ -46,6 +46,22 @@ static void say_accepted(Request *request, const Single *single, bool is_duplica
     request_answer(request, 202, JSON_TYPE);
 }
 
+/* What the record turns out to be is found when the source takes it in. */
+static void say_handed_in(Request *request)
+{
+    const Single *single = request->state;
+    if (request->failed != STATUS_OK) {
+        records_say_not_handed_in(request);
+        return;
+    }
+    put_message(&request->out, "Record accepted");
+    BUF_PUT(&request->out, "\"recordId\":");
+    buf_put_json(&request->out, single->record.record_id);
+    BUF_PUT(&request->out, ",\"status\":\"accepted\"");
+    end_answer(request, single);
+    request_answer(request, 202, JSON_TYPE);
+}
+
 static void say_dry_run(Request *request, const Single *single, bool is_duplicate)
 {
     put_message(&request->out,
@@ -148,6 +164,24 @@ static Status read_single(const Request *request, RecordsCall *call, yyjson_val 
     return record_from_json(value, policy, &single->record, &single->problems);
 }
 
+static void submit(Request *request, Single *single)
+{
+    const RecordsCall *call = single->call;
+    if (call->by_front_door) {
+        request->front_door = (FrontDoorCall){.records = &single->record, .count = 1};
+        request_hand_in(request, say_handed_in);
+        return;
+    }
+    request->submission.bytes = request->body.len;
+    request->submission.work = (Work){.kind = WORK_RECORDS,
+                                      .records = {.items = &single->record,
+                                                  .outcomes = &single->outcome,
+                                                  .count = 1,
+                                                  .dry_run = call->dry_run,
+                                                  .stored = call->first_wins ? &request->arena : NULL}};
+    request_submit(request, say_outcome);
+}
+
 static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
 {
     Single *single = arena_alloc(&request->arena, sizeof *single);
@@ -164,14 +198,7 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
     single->outcome = (Outcome){.kind = OUTCOME_NONE};
     single->record.traceparent = call->traceparent;
     request->state = single;
-    request->submission.bytes = request->body.len;
-    request->submission.work = (Work){.kind = WORK_RECORDS,
-                                      .records = {.items = &single->record,
-                                                  .outcomes = &single->outcome,
-                                                  .count = 1,
-                                                  .dry_run = call->dry_run,
-                                                  .stored = call->first_wins ? &request->arena : NULL}};
-    request_submit(request, say_outcome);
+    submit(request, single);
 }
 
 /* An array, or the array in {"records":[…]}; NULL when it is one record. Given twice, it is the last one and *ret_twice. */
@@ -242,25 +269,23 @@ static void post(Request *request, RecordsCall *call)
     }
 }
 
-void records_begin(Request *request)
+static void begin(Request *request, bool accepts_only)
 {
-    RecordsCall *call = records_call_read(request);
+    RecordsCall *call = records_call_read(request, accepts_only);
     request->state = call;
     if (call && call->media == MEDIA_NDJSON) {
         records_begin_ndjson(request);
     }
 }
 
-static void handle(Request *request, bool accepts_only)
-{
-    RecordsCall *call = request->state;
-    if (request->take_body) {
-        records_finish_ndjson(request, accepts_only);
-        return;
-    }
-    call->accepts_only = accepts_only;
-    post(request, call);
-}
+void records_begin(Request *request) { begin(request, false); }
+void records_begin_accepting(Request *request) { begin(request, true); }
 
-void records_post(Request *request) { handle(request, false); }
-void records_accept(Request *request) { handle(request, true); }
+void records_post(Request *request)
+{
+    if (request->take_body) {
+        records_finish_ndjson(request);
+    } else {
+        post(request, request->state);
+    }
+}

@@ -48,6 +48,8 @@ static void gather(Many *many)
         const Item *item = &many->items[i];
         if (item->entry.ptr) {
             results_add_refused(&many->results, item->entry);
+        } else if (many->call->by_front_door) {
+            results_add_accepted(&many->results, (ResultPlace){i, 0}, &many->records[item->record]);
         } else {
             results_add(&many->results, (ResultPlace){i, 0}, &many->records[item->record],
                         &many->outcomes[item->record]);
@@ -64,6 +66,17 @@ static void say_atomic_refused(Request *request, Many *many)
     say_all_refused(request, many, conflict ? PROBLEM_CONFLICT : PROBLEM_VALIDATION,
                     conflict ? "some records are there already with other content; nothing was taken in"
                              : "some records would make a total too large; nothing was taken in");
+}
+
+static void say_handed_in(Request *request)
+{
+    Many *many = request->state;
+    if (request->failed != STATUS_OK) {
+        records_say_not_handed_in(request);
+        return;
+    }
+    gather(many);
+    results_answer(request, many->call, &many->results);
 }
 
 static void say_outcomes(Request *request)
@@ -187,6 +200,11 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
 
 static void submit(Request *request, Many *many)
 {
+    if (many->call->by_front_door) {
+        request->front_door = (FrontDoorCall){.records = many->records, .count = many->record_count};
+        request_hand_in(request, say_handed_in);
+        return;
+    }
     request->submission.bytes = request->body.len;
     request->submission.work = (Work){.kind = WORK_RECORDS,
                                       .records = {.items = many->records,

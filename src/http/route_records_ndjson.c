@@ -62,9 +62,4 @@ static void go_on(Request *request)
     }
 }
 
-void records_finish_ndjson(Request *request, bool accepts_only)
-{
-    Stream *stream = request->state;
-    stream->call->accepts_only = accepts_only;
-    go_on(request);
-}
+void records_finish_ndjson(Request *request) { go_on(request); }

@@ -5,7 +5,7 @@
 /* The first match counts: exact paths stand in front of patterns. openapi.json describes each of them. */
 const Route routes[] = {
     {"POST", "/api/records", records_post, records_begin},
-    {"POST", "/records", records_accept, records_begin},
+    {"POST", "/records", records_post, records_begin_accepting},
     {"GET", "/api/records", records_list, NULL},
     {"GET", "/api/records/aggregate", records_aggregate, NULL},
     {"GET", "/records/aggregations", records_aggregate, NULL},

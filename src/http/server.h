@@ -2,7 +2,7 @@
  *
  * Start it after the processor and the store, stop it before them:
  *
- *     http_server_start → … → http_server_set_ready(false) → http_server_stop → processor_stop → http_server_free
+ *     http_server_start → … → http_server_set_ready(false) → http_server_stop → front_door_stop, processor_stop → http_server_free
  *
  * Requests that write wait, suspended, for their commit; requests that read are answered in steps by the query threads.
  * Neither holds a thread while it waits. The routes are the table in routes.c, the contract is openapi.json. */
@@ -10,6 +10,7 @@
 #define WEIR_HTTP_SERVER_H
 
 #include "deliver/dispatcher.h"
+#include "intake/front_door.h"
 #include "intake/intake.h"
 #include "process/processor.h"
 #include "record/record_json.h"
@@ -26,6 +27,7 @@ typedef struct HttpServerOptions {
     Store *store;               /* borrows until http_server_stop */
     Dispatcher *dispatcher;     /* likewise; NULL: there are no sinks */
     Intake *intake;             /* likewise; NULL: nothing but HTTP takes records in */
+    FrontDoor *front_door;      /* borrows until http_server_free; NULL: POST /records goes to the processor, too */
     const RecordPolicy *policy; /* borrows until http_server_free */
     const Clock *clock;         /* borrows until http_server_free */
     OnConflict on_conflict;     /* what a record with a known id and other content is answered with */
@@ -68,7 +70,7 @@ void http_server_committed(HttpServer *server, int64_t last_seq);
  * connection. The processor must still be running. Accepts NULL. */
 void http_server_stop(HttpServer *server);
 
-/* After http_server_stop and processor_stop. Accepts NULL. */
+/* After http_server_stop, front_door_stop and processor_stop. Accepts NULL. */
 void http_server_free(HttpServer *server);
 
 #endif

@@ -66,6 +66,9 @@ void slice_put_results(const Slice *slice, Results *results)
         const SliceLine *line = &slice->lines[i];
         if (line->entry_len) {
             results_add_refused(results, (Str){slice->entries.ptr + line->entry_at, line->entry_len});
+        } else if (slice->status == STATUS_OK && results->by_front_door) {
+            results_add_accepted(results, (ResultPlace){slice->first_index + i, line->line},
+                                 &slice->records[line->record]);
         } else if (slice->status == STATUS_OK) {
             results_add(results, (ResultPlace){slice->first_index + i, line->line}, &slice->records[line->record],
                         &slice->outcomes[line->record]);

@@ -12,7 +12,8 @@ typedef struct SliceLine {
 } SliceLine;
 
 typedef struct Slice {
-    Submission submission; /* first: the processor gives it back */
+    Submission submission;    /* first: the processor gives it back, or … */
+    FrontDoorCall front_door; /* … the front door this */
     struct Slice *next;
     char *text; /* text_max bytes, and YYJSON_PADDING_SIZE */
     size_t text_max, text_len;

@@ -20,7 +20,7 @@ struct Upload {
     HttpServer *server;
     const RecordPolicy *policy;
     size_t line_bytes_max;
-    bool dry_run;
+    bool dry_run, by_front_door;
     char traceparent[64];
     size_t traceparent_len;
 
@@ -58,6 +58,7 @@ Upload *upload_new(Request *request, const RecordsCall *call)
     upload->policy = options->policy;
     upload->line_bytes_max = options->line_bytes_max;
     upload->dry_run = call->dry_run;
+    upload->by_front_door = call->by_front_door;
     upload->traceparent_len = call->traceparent.len;
     memcpy(upload->traceparent, call->traceparent.len ? call->traceparent.ptr : "", call->traceparent.len);
     upload->last = &upload->first;
@@ -250,11 +251,9 @@ static void gather(Upload *upload)
     }
 }
 
-/* On the processor's thread. */
-static void slice_done(Submission *submission, Status status, const Error *error)
+/* On the thread of the processor or of the front door. */
+static void give_back(Slice *slice, Upload *upload, Status status, const Error *error)
 {
-    Slice *slice = (Slice *)submission;
-    Upload *upload = submission->owner;
     slice->status = status;
     if (status != STATUS_OK) {
         slice->error = *error;
@@ -275,13 +274,48 @@ static void slice_done(Submission *submission, Status status, const Error *error
     }
 }
 
+static void submission_done(Submission *submission, Status status, const Error *error)
+{
+    give_back((Slice *)submission, submission->owner, status, error);
+}
+
+static void front_door_done(FrontDoorCall *call, Status status, const Error *error)
+{
+    Slice *slice = call->owner;
+    give_back(slice, slice->submission.owner, status, error);
+}
+
 static void append(Upload *upload, Slice *slice)
 {
     *upload->last = slice;
     upload->last = &slice->next;
 }
 
-/* BUSY when it has to be tried again. */
+static Status submit(Upload *upload, Slice *slice, Error *reterr)
+{
+    slice->submission = (Submission){.work = {.kind = WORK_RECORDS,
+                                              .records = {.items = slice->records,
+                                                          .outcomes = slice->outcomes,
+                                                          .count = slice->record_count,
+                                                          .dry_run = upload->dry_run}},
+                                     .bytes = slice->text_len + slice->record_count * sizeof(Record),
+                                     .done = submission_done,
+                                     .owner = upload};
+    return processor_submit(upload->server->options.processor, &slice->submission, reterr);
+}
+
+/* REFUSED when there is nothing to wait for. */
+static Status produce(Upload *upload, Slice *slice, Error *reterr)
+{
+    static const Status statuses[] = {
+        [FRONT_DOOR_TAKEN] = STATUS_OK, [FRONT_DOOR_FULL] = STATUS_BUSY, [FRONT_DOOR_SHUT] = STATUS_REFUSED};
+    slice->submission.owner = upload;
+    slice->front_door = (FrontDoorCall){
+        .records = slice->records, .count = slice->record_count, .done = front_door_done, .owner = slice};
+    return statuses[front_door_hand_in(upload->server->options.front_door, &slice->front_door, reterr)];
+}
+
+/* BUSY when it has to be tried again; REFUSED when the upload has failed. */
 static Status hand_in(Upload *upload, Slice *slice)
 {
     Error error;
@@ -291,27 +325,22 @@ static Status hand_in(Upload *upload, Slice *slice)
         append(upload, slice);
         return STATUS_OK;
     }
-    slice->submission = (Submission){.work = {.kind = WORK_RECORDS,
-                                              .records = {.items = slice->records,
-                                                          .outcomes = slice->outcomes,
-                                                          .count = slice->record_count,
-                                                          .dry_run = upload->dry_run}},
-                                     .bytes = slice->text_len + slice->record_count * sizeof(Record),
-                                     .done = slice_done,
-                                     .owner = upload};
     pthread_mutex_lock(&upload->lock);
     upload->in_flight++;
     pthread_mutex_unlock(&upload->lock);
-    /* It has its place in the order before the processor can give it back. */
+    /* It has its place in the order before it can be given back. */
     Slice **place = upload->last;
     append(upload, slice);
-    Status status = processor_submit(upload->server->options.processor, &slice->submission, &error);
+    Status status = upload->by_front_door ? produce(upload, slice, &error) : submit(upload, slice, &error);
     if (status != STATUS_OK) {
         upload->last = place;
         *place = NULL;
         pthread_mutex_lock(&upload->lock);
         upload->in_flight--;
         pthread_mutex_unlock(&upload->lock);
+    }
+    if (status == STATUS_REFUSED) {
+        fail(upload, STATUS_BUSY, &error);
     }
     return status;
 }
@@ -353,8 +382,9 @@ static bool turn_over(Upload *upload)
         fail(upload, STATUS_BUSY, &no_memory);
         return true;
     }
-    if (hand_in(upload, upload->current) != STATUS_OK) {
-        return false;
+    Status status = hand_in(upload, upload->current);
+    if (status != STATUS_OK) {
+        return status == STATUS_REFUSED; /* with the upload, so that nothing is left to wait for */
     }
     upload->current = upload->following;
     upload->following = NULL;
@@ -475,8 +505,9 @@ static bool hand_in_rest(Upload *upload)
             }
             continue;
         }
-        if (hand_in(upload, slice) != STATUS_OK) {
-            return false;
+        Status status = hand_in(upload, slice);
+        if (status != STATUS_OK) {
+            return status == STATUS_REFUSED;
         }
         upload->current = NULL;
     }

@@ -259,6 +259,43 @@ void metrics_put_sources(Buf *buf, const SourceStatus *sources, size_t count, in
     put_source_states(buf, sources, count);
 }
 
+/* ---- The front door ------------------------------------------------------------------------------------------------- */
+
+static void put_front_door_seconds(Buf *buf, const FrontDoorStatus *status)
+{
+    int64_t count = 0;
+    prometheus_family(buf, "weir_front_door_seconds", "histogram",
+                      "From handing a call's records in until the broker had all of them.");
+    for (size_t i = 0; i < FRONT_DOOR_BUCKETS; i++) {
+        char limit[24] = "+Inf";
+        count += status->buckets[i];
+        if (i < FRONT_DOOR_BUCKETS - 1) {
+            snprintf(limit, sizeof limit, "%g", (double)front_door_bucket_us[i] / 1e6);
+        }
+        prometheus_begin(buf, "weir_front_door_seconds_bucket");
+        prometheus_put_label(buf, "le", limit);
+        prometheus_end(buf, count);
+    }
+    prometheus_begin(buf, "weir_front_door_seconds_sum");
+    prometheus_end_seconds(buf, status->us_total);
+    prometheus_begin(buf, "weir_front_door_seconds_count");
+    prometheus_end(buf, count);
+}
+
+void metrics_put_front_door(Buf *buf, const FrontDoorStatus *status)
+{
+    gauge(buf, "weir_front_door_up", "1 while brokers can be reached.", status->state == FRONT_DOOR_OPEN);
+    counter(buf, "weir_front_door_produced_total", "Records that the brokers have confirmed.",
+            status->records_produced);
+    counter(buf, "weir_front_door_failed_total", "Records that the brokers have not confirmed in time.",
+            status->records_failed);
+    counter(buf, "weir_front_door_refused_total", "Calls that found no room, or no broker.", status->calls_refused);
+    gauge(buf, "weir_front_door_waiting", "Records that wait to be confirmed.", status->waiting_records);
+    gauge(buf, "weir_front_door_waiting_bytes", "What they count for.", status->waiting_bytes);
+    gauge(buf, "weir_front_door_waiting_bytes_max", "What may wait.", status->bytes_max);
+    put_front_door_seconds(buf, status);
+}
+
 /* ---- The process --------------------------------------------------------------------------------------------------- */
 
 static int64_t us_of(struct timeval time) { return (int64_t)time.tv_sec * 1000000 + time.tv_usec; }

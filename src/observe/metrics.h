@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "deliver/dispatcher.h"
+#include "intake/front_door.h"
 #include "intake/intake.h"
 #include "process/processor.h"
 
@@ -13,6 +14,7 @@ void metrics_put_processor(Buf *buf, const ProcessorMetrics *metrics);
 void metrics_put_sinks(Buf *buf, const LineStatus *lines, size_t count);
 /* `now_us` by the wall clock: what waits gets older. */
 void metrics_put_sources(Buf *buf, const SourceStatus *sources, size_t count, int64_t now_us);
+void metrics_put_front_door(Buf *buf, const FrontDoorStatus *status);
 /* The program's version, memory, processor time, open descriptors; `uptime_us` since it began. */
 void metrics_put_process(Buf *buf, const char *version, int64_t uptime_us);
 

@@ -77,6 +77,10 @@ bool csv_line_measure(Str text, bool complete, size_t *ret_bytes, size_t *ret_br
 
 /* The fields of a record as the API shows them, without braces: "id":7,"recordId":"rec-001","time":"…Z",…,"value":"100.50",… */
 void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale);
+/* {"recordId":"rec-001",…,"reference":"…"}: what makes it up and nothing more, so that record_from_json reads the same record out of
+ * it. */
+enum { RECORD_JSON_CONTENT_BYTES_MAX = 8 << 10 };
+void record_put_json_content(Buf *buf, const Record *record, unsigned scale);
 /* With braces. */
 void record_put_json(Buf *buf, const StoredRecord *stored, unsigned scale);
 /* The line of names (those of the JSON, without traceparent), and a line of values, each with CRLF. */

@@ -26,11 +26,9 @@ void buf_put_time_json(Buf *buf, int64_t time_us)
 
 static Str type_name(RecordType type) { return type == RECORD_POSITIVE ? STR("positive") : STR("negative"); }
 
-void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
+static void put_content(Buf *buf, const Record *record, unsigned scale)
 {
-    buf_put_key(buf, "id");
-    buf_put_i64(buf, seq);
-    BUF_PUT(buf, ",\"recordId\":");
+    buf_put_key(buf, "recordId");
     buf_put_json(buf, record->record_id);
     BUF_PUT(buf, ",\"time\":");
     buf_put_time_json(buf, record->time_us);
@@ -46,6 +44,20 @@ void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigne
     buf_put_json(buf, record->unit);
     BUF_PUT(buf, ",\"reference\":");
     buf_put_json(buf, record->reference);
+}
+
+void record_put_json_content(Buf *buf, const Record *record, unsigned scale)
+{
+    buf_put_char(buf, '{');
+    put_content(buf, record, scale);
+    buf_put_char(buf, '}');
+}
+
+void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
+{
+    buf_put_key(buf, "id");
+    buf_put_i64(buf, seq);
+    put_content(buf, record, scale);
     if (record->traceparent.len > 0) {
         BUF_PUT(buf, ",\"traceparent\":");
         buf_put_json(buf, record->traceparent);

@@ -44,6 +44,31 @@ static void test_parts(void **state)
     buf_release(&buf);
 }
 
+static void test_front_door(void **state)
+{
+    Buf buf;
+    (void)state;
+    buf_init(&buf, 1 << 16);
+    metrics_put_front_door(&buf, &(FrontDoorStatus){.state = FRONT_DOOR_OPEN,
+                                                    .records_produced = 7,
+                                                    .records_failed = 2,
+                                                    .waiting_records = 3,
+                                                    .buckets = {[0] = 4, [FRONT_DOOR_BUCKETS - 1] = 1},
+                                                    .us_total = 1500000});
+    assert_true(has_line(&buf, "\nweir_front_door_up 1\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_produced_total 7\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_failed_total 2\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_waiting 3\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_seconds_bucket{le=\"0.001\"} 4\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_seconds_bucket{le=\"30\"} 4\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_seconds_bucket{le=\"+Inf\"} 5\n"));
+    assert_true(has_line(&buf, "\nweir_front_door_seconds_sum 1.500000\n"));
+    buf_reset(&buf);
+    metrics_put_front_door(&buf, &(FrontDoorStatus){.state = FRONT_DOOR_DOWN});
+    assert_true(has_line(&buf, "\nweir_front_door_up 0\n"));
+    buf_release(&buf);
+}
+
 static void test_sinks(void **state)
 {
     static const SinkOptions hooks = {.name = "hooks"}, bus = {.name = "bus"};
@@ -138,8 +163,8 @@ static void test_http(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_format), cmocka_unit_test(test_parts),
-                                       cmocka_unit_test(test_sinks), cmocka_unit_test(test_sources),
-                                       cmocka_unit_test(test_http)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_format),     cmocka_unit_test(test_parts),
+                                       cmocka_unit_test(test_front_door), cmocka_unit_test(test_sinks),
+                                       cmocka_unit_test(test_sources),    cmocka_unit_test(test_http)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

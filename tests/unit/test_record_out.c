@@ -47,6 +47,39 @@ static void test_json_out(void **state)
     buf_release(&buf);
 }
 
+/* The longest texts, each character the longest in JSON, and the largest numbers: read again, it is the same record. */
+static void test_content(void **state)
+{
+    static char controls[RECORD_TEXT_CODE_POINTS_MAX], letters[4 * RECORD_TEXT_CODE_POINTS_MAX];
+    Buf buf;
+    Arena arena;
+    Record record = {.time_us = INT64_C(253402300799999999), .value = RECORD_VALUE_MAX, .type = RECORD_NEGATIVE};
+    Record read;
+    RecordProblems problems;
+    (void)state;
+    memset(controls, 1, sizeof controls);
+    for (size_t i = 0; i < sizeof letters; i += 4) {
+        memcpy(letters + i, "\xf0\x9f\x98\x80", 4);
+    }
+    record.record_id = record.source_id = record.destination_id = record.unit = (Str){controls, sizeof controls};
+    record.reference = (Str){letters, sizeof letters};
+    record.traceparent = STR("00-1"); /* goes beside it */
+    record.identity_hash = record_identity_hash(&record, policy.identity, policy.hash_seed);
+    buf_init(&buf, RECORD_JSON_CONTENT_BYTES_MAX);
+    arena_init(&arena, 4096, 1 << 20);
+    record_put_json_content(&buf, &record, policy.scale);
+    assert_false(buf.failed);
+    size_t len = buf.len;
+    char *text = arena_alloc(&arena, len + YYJSON_PADDING_SIZE);
+    memcpy(text, buf.ptr, len);
+    assert_int_equal(record_parse_line(text, len, &policy, &arena, &read, &problems), STATUS_OK);
+    assert_int_equal(problems.unknown_count, 0);
+    assert_int_equal(record_differs(&record, &read), 0);
+    assert_int_equal(read.identity_hash, record.identity_hash);
+    arena_release(&arena);
+    buf_release(&buf);
+}
+
 static void test_csv_out(void **state)
 {
     (void)state;
@@ -149,9 +182,8 @@ static void test_round_trips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_out),
-        cmocka_unit_test(test_csv_out),
-        cmocka_unit_test(test_writing_stops_at_the_ceiling),
+        cmocka_unit_test(test_json_out),    cmocka_unit_test(test_content),
+        cmocka_unit_test(test_csv_out),     cmocka_unit_test(test_writing_stops_at_the_ceiling),
         cmocka_unit_test(test_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,27 @@ static void test_results(void **state)
     results_release(&results);
 }
 
+/* What becomes of records that the front door has is not known yet: only how many they are. */
+static void test_accepted(void **state)
+{
+    Results results;
+    const Record records[] = {record_of("a"), record_of("b")};
+    (void)state;
+    for (ResultsWanted wanted = RESULTS_PROBLEMS; wanted <= RESULTS_ALL; wanted++) {
+        results_init(&results, &(RecordsCall){.results = wanted, .by_front_door = true});
+        results_add_accepted(&results, (ResultPlace){0, 1}, &records[0]);
+        results_add_refused(&results, STR("{\"index\":1}"));
+        results_add_accepted(&results, (ResultPlace){2, 3}, &records[1]);
+        check_results(&results,
+                      wanted == RESULTS_ALL
+                          ? "{\"received\":3,\"accepted\":2,\"rejected\":1,\"results\":["
+                            "{\"index\":0,\"line\":1,\"recordId\":\"a\",\"status\":\"accepted\"},"
+                            "{\"index\":1},{\"index\":2,\"line\":3,\"recordId\":\"b\",\"status\":\"accepted\"}]}"
+                          : "{\"received\":3,\"accepted\":2,\"rejected\":1,\"results\":[{\"index\":1}]}");
+        results_release(&results);
+    }
+}
+
 static void test_truncated(void **state)
 {
     Results results;
@@ -224,9 +245,9 @@ static void test_slice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_results),    cmocka_unit_test(test_truncated),         cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_first_wins), cmocka_unit_test(test_traceparent),       cmocka_unit_test(test_events),
-        cmocka_unit_test(test_slice),      cmocka_unit_test(test_list_that_is_full),
+        cmocka_unit_test(test_results),    cmocka_unit_test(test_truncated),   cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_first_wins), cmocka_unit_test(test_traceparent), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_slice),       cmocka_unit_test(test_list_that_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "http/turn.h"
 #include "http/upload.h"
 #include "starve.h"
+#include "support/fake_front_door.h"
 
 enum { FIRST_SLICE_LINES = 96, HANDED_MAX = 8 };
 
@@ -50,14 +51,18 @@ typedef struct Fixture {
     Conn conn;
     Request *request;
     RecordsCall call;
+    FakeFrontDoor door;
     Upload *upload;
 } Fixture;
 
-static int setup(void **state)
+static int setup_by(void **state, bool front_door)
 {
     Fixture *fixture = calloc(1, sizeof *fixture);
     handed_count = 0;
+    fake_front_door_init(&fixture->door);
+    fixture->call.by_front_door = front_door;
     fixture->server.options = http_server_options_default();
+    fixture->server.options.front_door = &fixture->door.base;
     fixture->server.options.policy = &policy;
     fixture->conn.server = &fixture->server;
     fixture->conn.poller = &fixture->poller;
@@ -67,6 +72,9 @@ static int setup(void **state)
     *state = fixture;
     return 0;
 }
+
+static int setup(void **state) { return setup_by(state, false); }
+static int setup_front_door(void **state) { return setup_by(state, true); }
 
 static int teardown(void **state)
 {
@@ -192,6 +200,96 @@ static void test_gap(void **state)
     assert_int_equal(end.results->created, 1);
 }
 
+/* ---- By the front door --------------------------------------------------------------------------------------------------- */
+
+static void test_front_door(void **state)
+{
+    Fixture *fixture = *state;
+    FakeFrontDoor *door = &fixture->door;
+    take_lines(fixture, FIRST_SLICE_LINES + 2);
+    take(fixture, STR("{}\n"));
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(door->count, 2);
+    assert_int_equal(handed_count, 0);
+    assert_int_equal(door->calls[0]->count, FIRST_SLICE_LINES);
+    assert_int_equal(door->calls[1]->count, 2);
+    assert_text(door->calls[1]->records[1].record_id, "r");
+    fake_front_door_say(door, 0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_NOT_YET);
+    fake_front_door_say(door, 1, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_OK);
+    assert_int_equal(end.committed_through, FIRST_SLICE_LINES + 3);
+    assert_int_equal(end.results->accepted, FIRST_SLICE_LINES + 2);
+    assert_int_equal(end.results->rejected, 1);
+    assert_int_equal(end.results->created, 0);
+}
+
+static void test_front_door_does_not_know(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, FIRST_SLICE_LINES + 1);
+    assert_false(upload_finish(fixture->upload, no_more));
+    fake_front_door_say(&fixture->door, 0, STATUS_UNKNOWN);
+    fake_front_door_say(&fixture->door, 1, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_UNKNOWN);
+    assert_string_equal(end.error.message, "the test said so");
+    assert_int_equal(end.committed_through, 0);
+    assert_int_equal(end.results->accepted, 1);
+}
+
+/* There is nothing to wait for: the upload fails at once, though more of its body is to come. */
+static void test_front_door_is_shut(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, FIRST_SLICE_LINES + 1);
+    assert_int_equal(fixture->door.count, 1);
+    fixture->door.answer = FRONT_DOOR_SHUT;
+    assert_false(upload_finish(fixture->upload, no_more));
+    fake_front_door_say(&fixture->door, 0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_string_equal(end.error.message, "the test did not let it in");
+    assert_int_equal(end.committed_through, FIRST_SLICE_LINES);
+    assert_int_equal(end.results->accepted, FIRST_SLICE_LINES);
+}
+
+static void test_front_door_shuts_midway(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->door.answer = FRONT_DOOR_SHUT;
+    take_lines(fixture, 3 * FIRST_SLICE_LINES); /* all of it is read, and most of it forgotten */
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_int_equal(end.committed_through, 0);
+    assert_int_equal(end.results->received, 0);
+    assert_int_equal(fixture->door.count, 0);
+}
+
+/* A full one is a matter of waiting: the ticker calls again. */
+static void test_front_door_is_full(void **state)
+{
+    Fixture *fixture = *state;
+    FakeFrontDoor *door = &fixture->door;
+    take_lines(fixture, FIRST_SLICE_LINES + 1);
+    door->answer = FRONT_DOOR_FULL;
+    assert_false(upload_finish(fixture->upload, no_more)); /* waits for the first slice */
+    fake_front_door_say(door, 0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    door->answer = FRONT_DOOR_TAKEN;
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(door->count, 2);
+    fake_front_door_say(door, 1, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_OK);
+    assert_int_equal(end.results->accepted, FIRST_SLICE_LINES + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +298,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_memory_to_say_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_midway, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_front_door, setup_front_door, teardown),
+        cmocka_unit_test_setup_teardown(test_front_door_does_not_know, setup_front_door, teardown),
+        cmocka_unit_test_setup_teardown(test_front_door_is_shut, setup_front_door, teardown),
+        cmocka_unit_test_setup_teardown(test_front_door_shuts_midway, setup_front_door, teardown),
+        cmocka_unit_test_setup_teardown(test_front_door_is_full, setup_front_door, teardown),
     };
     return cmocka_run_group_tests_name("upload", tests, NULL, NULL);
 }
