@@ -265,7 +265,7 @@ Status query_aggregate_new(const QueryParam *params, size_t count, QueryFormat f
     aggregate->base.step = aggregate_step;
     aggregate->base.release = aggregate_release;
     aggregate->format = format;
-    aggregate->record_output = (RecordOutput){.format = format, .scale = options->info->scale};
+    aggregate->record_output = (RecordOutput){.shape = &record_shape, .format = format, .scale = options->info->scale};
     Status status = read_params(aggregate, params, count, problems);
     if (status != STATUS_OK) {
         query_free(&aggregate->base);

@@ -11,10 +11,18 @@ uint32_t filter_fields(const Filter *filter)
     fields |= filter->destination_id.len ? FIELD_DESTINATION_ID : 0u;
     fields |= filter->reference.len ? FIELD_REFERENCE : 0u;
     fields |= filter->unit.len ? FIELD_UNIT : 0u;
+    fields |= filter->events ? FIELD_RECORD_ID : 0u;
     return fields;
 }
 
 static bool text_matches(Str wanted, Str text) { return wanted.len == 0 || str_equal(wanted, text); }
+
+static bool is_event(const Record *record)
+{
+    Str hash_hex;
+    uint64_t number;
+    return record_is_event(record, &hash_hex, &number);
+}
 
 bool filter_matches(const Filter *filter, const Record *record)
 {
@@ -23,12 +31,13 @@ bool filter_matches(const Filter *filter, const Record *record)
            (filter->end_us == TIMESTAMP_MAX || record->time_us <= filter->end_us) &&
            (filter->type < 0 || filter->type == (int)record->type) &&
            text_matches(filter->destination_id, record->destination_id) && text_matches(filter->unit, record->unit) &&
-           text_matches(filter->source_id, record->source_id) && text_matches(filter->reference, record->reference);
+           text_matches(filter->source_id, record->source_id) && text_matches(filter->reference, record->reference) &&
+           (!filter->events || is_event(record));
 }
 
 uint64_t filter_hash(const Filter *filter, uint64_t seed)
 {
-    const int64_t numbers[] = {filter->start_us, filter->end_us, filter->type};
+    const int64_t numbers[] = {filter->start_us, filter->end_us, filter->type, filter->events};
     const Str texts[] = {filter->source_id, filter->destination_id, filter->reference, filter->unit};
     uint64_t hash = XXH3_64bits_withSeed(numbers, sizeof numbers, seed);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

@@ -10,6 +10,7 @@ typedef struct Filter {
     int64_t start_us, end_us; /* both inclusive; TIMESTAMP_MIN and TIMESTAMP_MAX when open */
     int type;                 /* RecordType, or -1 for both */
     Str source_id, destination_id, reference, unit;
+    bool events; /* nothing but events: record_is_event() */
 } Filter;
 
 /* Matches everything. */

@@ -36,7 +36,7 @@ static uint32_t fields_of(const Gather *gather)
 static bool rollups_can_answer(const Gather *gather)
 {
     const Filter *filter = gather->filter;
-    bool can = !gather->percentiles && filter->source_id.len == 0 && filter->reference.len == 0 &&
+    bool can = !gather->percentiles && !filter->events && filter->source_id.len == 0 && filter->reference.len == 0 &&
                gather->kind != WINDOW_MINUTE;
     for (size_t i = 0; i < groups_column_count(gather->groups); i++) {
         GroupKey key = groups_column(gather->groups, i);

@@ -1,7 +1,6 @@
-/* GET /api/records */
+/* GET /api/records, and GET /api/events */
+#include "query/event_output.h"
 #include "query/record_output.h"
-
-#include "record/record_json.h"
 
 typedef struct ListQuery {
     Query base;
@@ -18,7 +17,7 @@ static void put_head(const ListQuery *list, Buf *out)
     if (list->output.format == QUERY_JSON) {
         BUF_PUT(out, "{\"data\":[");
     } else if (list->output.format == QUERY_CSV) {
-        record_put_csv_header(out);
+        list->output.shape->put_csv_header(out);
     }
 }
 
@@ -53,8 +52,8 @@ static Status list_step(Query *query, QueryStep *step, bool *ret_done, Error *re
 
 static void list_release(Query *query) { lister_release(&((ListQuery *)query)->lister); }
 
-Status query_list_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
-                      Query **ret_query, QueryProblems *problems)
+static Status list_new(RequestKind kind, const RecordShape *shape, const QueryParam *params, size_t count,
+                       QueryFormat format, const QueryOptions *options, Query **ret_query, QueryProblems *problems)
 {
     uint64_t limit_max = format == QUERY_JSON ? REQUEST_LIMIT_MAX : INT64_MAX;
     problems->count = 0;
@@ -64,8 +63,8 @@ Status query_list_new(const QueryParam *params, size_t count, QueryFormat format
     }
     list->base.step = list_step;
     list->base.release = list_release;
-    list->output = (RecordOutput){.format = format, .scale = options->info->scale};
-    Status status = request_read(&list->request, REQUEST_LIST, &list->base.arena, limit_max, params, count, problems);
+    list->output = (RecordOutput){.shape = shape, .format = format, .scale = options->info->scale};
+    Status status = request_read(&list->request, kind, &list->base.arena, limit_max, params, count, problems);
     if (status == STATUS_OK) {
         status = record_page_read(&list->request, options->info, &list->cursor, problems);
     }
@@ -77,4 +76,16 @@ Status query_list_new(const QueryParam *params, size_t count, QueryFormat format
     list->limit = list->request.limit ? list->request.limit : limit_default;
     *ret_query = &list->base;
     return STATUS_OK;
+}
+
+Status query_list_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                      Query **ret_query, QueryProblems *problems)
+{
+    return list_new(REQUEST_LIST, &record_shape, params, count, format, options, ret_query, problems);
+}
+
+Status query_events_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                        Query **ret_query, QueryProblems *problems)
+{
+    return list_new(REQUEST_EVENTS, &event_shape, params, count, format, options, ret_query, problems);
 }

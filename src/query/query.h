@@ -85,6 +85,19 @@ enum { QUERY_EXACT_VALUES_MAX = 1000 };
 Status query_aggregate_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
                            Query **ret_query, QueryProblems *problems) MUST_CHECK;
 
+/* GET /api/events: records that came from events, as events, the newest first (order=asc: the oldest): ?client&metric&unit&startDate&endDate&order&
+ * limit&cursor; dates are whole days, or times as above. As JSON {"data":[{"hash":"…","recordId":"sha256:…","id":7,"client":"A","metric":"revenue","amount":"-12.50",
+ * "unit":"EUR","timestamp":"…","receivedAt":"…"},…],"nextCursor":…}; one that is a correction has its "correction" number. Pages and formats are those of records. */
+Status query_events_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                        Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
+/* GET /api/aggregations: ?client&metric&unit&startDate&endDate&groupBy&window&timeZone&measures, of events.
+ * {"message":"Events aggregated successfully","data":{"count":3,"groups":[{"windowStart":"…","client":"A","metric":"revenue","unit":"EUR","count":3,
+ * "sum":"100.00","min":"-5.00","max":"80.00","avg":"33.33","p50":…},…]}}: amounts with their sign. groupBy is client,metric; each unit is a group of its own always.
+ * measures as for records; min, max and avg are there when it is not given. avg is rounded half away from zero. */
+Status query_event_aggregate_new(const QueryParam *params, size_t count, QueryFormat format,
+                                 const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
 /* What a rule would have fired on, over history: ?startTime&endTime&limit (1–1,000, default 100).
  * {"data":{"count":2,"severities":{"medium":1,"high":1,"critical":0},"examined":10,
  *   "records":[{…record…,"exceededBy":"250.50","severity":"high"},…]}}: the first `limit` of them in commit order; count and

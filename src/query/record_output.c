@@ -2,21 +2,23 @@
 
 #include "record/record_json.h"
 
+const RecordShape record_shape = {record_put_json, record_put_csv_header, record_put_csv};
+
 bool record_output_put(void *context, const StoredRecord *stored)
 {
     RecordOutput *output = context;
     Buf *buf = output->step->out;
     switch (output->format) {
-    case QUERY_CSV: record_put_csv(buf, stored, output->scale); break;
+    case QUERY_CSV: output->shape->put_csv(buf, stored, output->scale); break;
     case QUERY_NDJSON:
-        record_put_json(buf, stored, output->scale);
+        output->shape->put_json(buf, stored, output->scale);
         buf_put_char(buf, '\n');
         break;
     default:
         if (output->any) {
             buf_put_char(buf, ',');
         }
-        record_put_json(buf, stored, output->scale);
+        output->shape->put_json(buf, stored, output->scale);
     }
     output->any = true;
     return !step_has_enough(output->step);

@@ -6,7 +6,16 @@
 #include "query/lister.h"
 #include "query/request.h"
 
+/* How one is written. */
+typedef struct RecordShape {
+    void (*put_json)(Buf *buf, const StoredRecord *stored, unsigned scale);
+    void (*put_csv_header)(Buf *buf);
+    void (*put_csv)(Buf *buf, const StoredRecord *stored, unsigned scale);
+} RecordShape;
+extern const RecordShape record_shape; /* event_output.h has the other one */
+
 typedef struct RecordOutput {
+    const RecordShape *shape;
     QueryFormat format;
     unsigned scale;
     bool any;        /* a record has been written: the next JSON object needs a comma */

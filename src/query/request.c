@@ -71,6 +71,36 @@ static const char *read_end(Request *request, Str value, char *scratch)
     return read_time(value, &request->filter.end_us);
 }
 
+/* A day is all of it. */
+static bool read_day(Str value, int64_t *ret_us)
+{
+    enum { DAY_BYTES = sizeof "2025-01-01" - 1 };
+    char text[] = "2025-01-01 00:00:00";
+    if (value.len != DAY_BYTES) {
+        return false;
+    }
+    memcpy(text, value.ptr, DAY_BYTES);
+    if (text[4] == '/' && text[7] == '/') {
+        text[4] = text[7] = '-';
+    }
+    return timestamp_parse(str_from(text), ret_us) == NULL;
+}
+
+static const char *read_start_date(Request *request, Str value, char *scratch)
+{
+    return read_day(value, &request->filter.start_us) ? NULL : read_start(request, value, scratch);
+}
+
+static const char *read_end_date(Request *request, Str value, char *scratch)
+{
+    static const int64_t day_us = INT64_C(86400000000);
+    if (!read_day(value, &request->filter.end_us)) {
+        return read_end(request, value, scratch);
+    }
+    request->filter.end_us += day_us - 1;
+    return NULL;
+}
+
 static const char *read_type(Request *request, Str value, char *scratch)
 {
     (void)scratch;
@@ -85,6 +115,14 @@ static const char *read_source(Request *request, Str value, char *scratch)
 {
     (void)scratch;
     return read_text(request, value, &request->filter.source_id);
+}
+
+/* A client is both, so that its flows are found by their chains. */
+static const char *read_client(Request *request, Str value, char *scratch)
+{
+    const char *problem = read_source(request, value, scratch);
+    request->filter.destination_id = request->filter.source_id;
+    return problem;
 }
 
 static const char *read_destination(Request *request, Str value, char *scratch)
@@ -134,25 +172,44 @@ static const char *read_records(Request *request, Str value, char *scratch)
     return request->records || str_is(value, "false") ? NULL : "must be true or false";
 }
 
-static const char *read_group_by(Request *request, Str value, char *scratch)
+typedef bool ParseKey(Str name, GroupKey *ret_key);
+
+static const char *read_keys(Request *request, Str value, ParseKey *parse, const char *otherwise, char *scratch)
 {
     request->groups_named = true;
     request->key_count = 0;
     for (Str rest = {value.len ? value.ptr : NULL, value.len}; rest.ptr;) {
         Str name = str_trim(str_split(&rest, ','));
         GroupKey key;
-        if (!group_key_parse(name, &key)) {
-            return "must be a list of destinationId, sourceId, reference, type, unit, separated by commas";
+        if (!parse(name, &key)) {
+            return otherwise;
         }
         for (size_t i = 0; i < request->key_count; i++) {
             if (request->keys[i] == key) {
-                snprintf(scratch, PROBLEM_BYTES, "names %s twice", group_key_names[key]);
+                snprintf(scratch, PROBLEM_BYTES, "names %.*s twice", STR_ARGS(name));
                 return scratch;
             }
         }
         request->keys[request->key_count++] = key;
     }
     return NULL;
+}
+
+static const char *read_group_by(Request *request, Str value, char *scratch)
+{
+    return read_keys(request, value, group_key_parse,
+                     "must be a list of destinationId, sourceId, reference, type, unit, separated by commas", scratch);
+}
+
+static bool parse_event_key(Str name, GroupKey *ret_key)
+{
+    *ret_key = str_is(name, "client") ? KEY_SOURCE_ID : KEY_REFERENCE;
+    return str_is(name, "client") || str_is(name, "metric");
+}
+
+static const char *read_event_group_by(Request *request, Str value, char *scratch)
+{
+    return read_keys(request, value, parse_event_key, "must be client, metric or client,metric", scratch);
 }
 
 static const char *read_window(Request *request, Str value, char *scratch)
@@ -198,24 +255,34 @@ typedef struct ParamRow {
     ReadValue *read;
 } ParamRow;
 
-enum { EVERYWHERE = REQUEST_LIST | REQUEST_AGGREGATE | REQUEST_RULE_TEST, RECORDS = REQUEST_LIST | REQUEST_AGGREGATE };
+enum {
+    RECORDS = REQUEST_LIST | REQUEST_AGGREGATE,
+    EVENTS = REQUEST_EVENTS | REQUEST_EVENT_AGGREGATE,
+    LISTS = REQUEST_LIST | REQUEST_EVENTS,
+    AGGREGATES = REQUEST_AGGREGATE | REQUEST_EVENT_AGGREGATE,
+};
 
 static const ParamRow rows[] = {
-    {"startTime", EVERYWHERE, read_start},
-    {"endTime", EVERYWHERE, read_end},
+    {"startTime", RECORDS | REQUEST_RULE_TEST, read_start},
+    {"endTime", RECORDS | REQUEST_RULE_TEST, read_end},
+    {"startDate", EVENTS, read_start_date},
+    {"endDate", EVENTS, read_end_date},
     {"type", RECORDS, read_type},
     {"sourceId", RECORDS, read_source},
+    {"client", EVENTS, read_client},
     {"destinationId", RECORDS, read_destination},
     {"reference", RECORDS, read_reference},
-    {"unit", RECORDS, read_unit},
-    {"order", REQUEST_LIST, read_order},
-    {"limit", EVERYWHERE, read_limit},
-    {"cursor", RECORDS, read_cursor},
+    {"metric", EVENTS, read_reference},
+    {"unit", RECORDS | EVENTS, read_unit},
+    {"order", LISTS, read_order},
+    {"limit", RECORDS | REQUEST_RULE_TEST | REQUEST_EVENTS, read_limit},
+    {"cursor", RECORDS | REQUEST_EVENTS, read_cursor},
     {"records", REQUEST_AGGREGATE, read_records},
     {"groupBy", REQUEST_AGGREGATE, read_group_by},
-    {"window", REQUEST_AGGREGATE, read_window},
-    {"timeZone", REQUEST_AGGREGATE, read_time_zone},
-    {"measures", REQUEST_AGGREGATE, read_measures},
+    {"groupBy", REQUEST_EVENT_AGGREGATE, read_event_group_by},
+    {"window", AGGREGATES, read_window},
+    {"timeZone", AGGREGATES, read_time_zone},
+    {"measures", AGGREGATES, read_measures},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
@@ -265,13 +332,27 @@ static void read_one(Request *request, RequestKind kind, const QueryParam *param
     }
 }
 
+/* Events come the newest first, and their amounts are never added up over units. */
+static void set_defaults(Request *request, RequestKind kind)
+{
+    request->records = kind == REQUEST_AGGREGATE;
+    request->descending = kind == REQUEST_EVENTS;
+    request->filter.events = kind & (unsigned)EVENTS;
+    if (kind != REQUEST_EVENT_AGGREGATE) {
+        request->keys[request->key_count++] = KEY_DESTINATION_ID;
+        return;
+    }
+    request->keys[request->key_count++] = KEY_SOURCE_ID;
+    request->keys[request->key_count++] = KEY_REFERENCE;
+}
+
 Status request_read(Request *request, RequestKind kind, Arena *arena, uint64_t limit_max, const QueryParam *params,
                     size_t count, QueryProblems *problems)
 {
     uint32_t given = 0;
     problems->count = 0;
-    *request = (Request){.arena = arena, .filter = FILTER_ALL, .limit_max = limit_max, .records = true};
-    request->keys[request->key_count++] = KEY_DESTINATION_ID;
+    *request = (Request){.arena = arena, .filter = FILTER_ALL, .limit_max = limit_max};
+    set_defaults(request, kind);
     for (size_t i = 0; i < count; i++) {
         read_one(request, kind, &params[i], &given, problems);
     }
@@ -280,7 +361,9 @@ Status request_read(Request *request, RequestKind kind, Arena *arena, uint64_t l
         return STATUS_BUSY;
     }
     if (problems->count == 0 && request->filter.start_us > request->filter.end_us) {
-        problems_add(problems, STR("startTime"), "must not be later than endTime");
+        bool events = request->filter.events;
+        problems_add(problems, events ? STR("startDate") : STR("startTime"), "must not be later than %s",
+                     events ? "endDate" : "endTime");
     }
     return problems->count ? STATUS_REFUSED : STATUS_OK;
 }

@@ -8,7 +8,13 @@
 #include "query/query.h"
 #include "query/window.h"
 
-typedef enum RequestKind { REQUEST_LIST = 1, REQUEST_AGGREGATE = 2, REQUEST_RULE_TEST = 4 } RequestKind;
+typedef enum RequestKind {
+    REQUEST_LIST = 1,
+    REQUEST_AGGREGATE = 2,
+    REQUEST_RULE_TEST = 4,
+    REQUEST_EVENTS = 8, /* these two speak of clients and metrics */
+    REQUEST_EVENT_AGGREGATE = 16,
+} RequestKind;
 
 typedef enum Measure {
     MEASURE_SUM,

@@ -126,11 +126,16 @@ static int compare_values(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-int64_t sample_percentile(Sample *sample, unsigned percent)
+uint64_t sample_rank(uint64_t count, unsigned percent)
 {
-    assert(sample->count > 0);
-    uint64_t rank = (uint64_t)(((unsigned __int128)sample->count * percent + 99) / 100);
-    rank = rank ? rank : 1;
+    assert(count > 0);
+    uint64_t rank = (uint64_t)(((unsigned __int128)count * percent + 99) / 100);
+    return rank ? rank : 1;
+}
+
+int64_t sample_value_at(Sample *sample, uint64_t rank)
+{
+    assert(rank > 0 && rank <= sample->count);
     if (!sample->buckets) {
         qsort(sample->values, sample->count, sizeof sample->values[0], compare_values);
         return sample->values[rank - 1];

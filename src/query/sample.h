@@ -18,7 +18,15 @@ typedef struct Sample {
 /* `value` ≥ 0. False, and nothing was added, when the arena is at its ceiling. */
 bool sample_add(Sample *sample, Arena *arena, int64_t value) MUST_CHECK;
 
-/* The value at rank ⌈percent/100 × count⌉ of the sorted values (the nearest-rank method); count must not be 0. Sorts the values. */
-int64_t sample_percentile(Sample *sample, unsigned percent);
+/* Which of `count` sorted values, from 1, a percentile is: ⌈percent/100 × count⌉ (the nearest-rank method); count must not be 0. */
+uint64_t sample_rank(uint64_t count, unsigned percent);
+
+/* The value at that place of the sorted ones, 1 … count. Sorts the values. */
+int64_t sample_value_at(Sample *sample, uint64_t rank);
+
+static inline int64_t sample_percentile(Sample *sample, unsigned percent)
+{
+    return sample_value_at(sample, sample_rank(sample->count, percent));
+}
 
 #endif

@@ -44,6 +44,34 @@ uint32_t record_differs(const Record *a, const Record *b)
     return fields;
 }
 
+static bool is_hex(Str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!((text.ptr[i] >= '0' && text.ptr[i] <= '9') || (text.ptr[i] >= 'a' && text.ptr[i] <= 'f'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool record_is_event(const Record *record, Str *ret_hash_hex, uint64_t *ret_number)
+{
+    const Str event = STR("sha256:"), correction = STR("correction:");
+    Str id = record->record_id;
+    bool is_correction = str_starts_with(id, correction);
+    size_t at = is_correction ? correction.len : event.len, end = at + EVENT_HASH_HEX_BYTES;
+    if ((!is_correction && !str_starts_with(id, event)) || id.len < end || !is_hex((Str){id.ptr + at, end - at})) {
+        return false;
+    }
+    *ret_hash_hex = (Str){id.ptr + at, end - at};
+    *ret_number = 0;
+    if (!is_correction) {
+        return id.len == end;
+    }
+    return id.len > end + 1 && id.ptr[end] == ':' &&
+           str_to_u64((Str){id.ptr + end + 1, id.len - end - 1}, UINT64_MAX, ret_number) && *ret_number > 0;
+}
+
 uint32_t record_identity_fields(RecordIdentity identity)
 {
     switch (identity) {

@@ -84,6 +84,11 @@ uint32_t record_identity_fields(RecordIdentity identity);
 uint64_t record_identity_hash(const Record *record, RecordIdentity identity, uint64_t seed);
 uint64_t record_flow_hash(Str destination_id, Str reference, Str unit, uint64_t seed);
 
+/* Whether it came from an event: its recordId is "sha256:" and 64 hexadecimal digits, or a correction of one, "correction:" with the digits, ":" and
+ * a number. `ret_number` is 0 for an event itself; the odd ones take back what was counted, the even ones take its place. */
+enum { EVENT_HASH_HEX_BYTES = 64 };
+bool record_is_event(const Record *record, Str *ret_hash_hex, uint64_t *ret_number);
+
 static inline bool record_same_flow(const Record *a, const Record *b)
 {
     return str_equal(a->destination_id, b->destination_id) && str_equal(a->reference, b->reference) &&

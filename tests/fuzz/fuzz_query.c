@@ -27,9 +27,10 @@ static Record rows[ROWS];
 
 static void make_rows(void)
 {
-    static char ids[ROWS][16];
+    static char ids[ROWS][96];
     for (int i = 0; i < ROWS; i++) {
-        snprintf(ids[i], sizeof ids[i], "rec-%d", i);
+        const char *forms[] = {"rec-%d", "sha256:%064x", "correction:%064x:2", "sha256:%064x:3"};
+        snprintf(ids[i], sizeof ids[i], forms[i % 4], i);
         rows[i] = (Record){.record_id = str_from(ids[i]),
                            .source_id = str_from(texts[i % 2]),
                            .destination_id = str_from(texts[i % 6]),
@@ -126,8 +127,11 @@ static void check_problems(const QueryProblems *problems)
     }
 }
 
+typedef Status MakeQuery(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                         Query **ret_query, QueryProblems *problems);
+
 /* `read` is what the parameters were found to say. */
-static void check_list(const QueryParam *params, size_t count, const Request *read)
+static void check_list(MakeQuery *make, const QueryParam *params, size_t count, const Request *read)
 {
     static const QueryFormat formats[] = {QUERY_JSON, QUERY_NDJSON, QUERY_CSV};
     size_t matches = count_matches(&read->filter);
@@ -136,7 +140,7 @@ static void check_list(const QueryParam *params, size_t count, const Request *re
         Query *query;
         QueryProblems problems;
         QueryOptions list_options = options();
-        Status status = query_list_new(params, count, formats[i], &list_options, &query, &problems);
+        Status status = make(params, count, formats[i], &list_options, &query, &problems);
         if (status != STATUS_OK) {
             check_problems(&problems);
             PROMISE(status == STATUS_REFUSED && read->cursor.len > 0);
@@ -163,7 +167,7 @@ static size_t count_of(Str text)
     return count;
 }
 
-static void check_aggregate(const QueryParam *params, size_t count, const Request *read)
+static void check_aggregate(MakeQuery *make, const QueryParam *params, size_t count, const Request *read)
 {
     static const QueryFormat formats[] = {QUERY_JSON, QUERY_NDJSON, QUERY_CSV};
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
@@ -171,7 +175,7 @@ static void check_aggregate(const QueryParam *params, size_t count, const Reques
         Query *query;
         QueryProblems problems;
         QueryOptions aggregate_options = options();
-        Status status = query_aggregate_new(params, count, formats[i], &aggregate_options, &query, &problems);
+        Status status = make(params, count, formats[i], &aggregate_options, &query, &problems);
         if (status != STATUS_OK) {
             PROMISE(status == STATUS_REFUSED);
             check_problems(&problems);
@@ -224,8 +228,10 @@ static void check_kind(RequestKind kind, const QueryParam *params, size_t count)
     if (status == STATUS_OK) {
         check_request(&request);
         switch (kind) {
-        case REQUEST_LIST: check_list(params, count, &request); break;
-        case REQUEST_AGGREGATE: check_aggregate(params, count, &request); break;
+        case REQUEST_LIST: check_list(query_list_new, params, count, &request); break;
+        case REQUEST_EVENTS: check_list(query_events_new, params, count, &request); break;
+        case REQUEST_AGGREGATE: check_aggregate(query_aggregate_new, params, count, &request); break;
+        case REQUEST_EVENT_AGGREGATE: check_aggregate(query_event_aggregate_new, params, count, &request); break;
         case REQUEST_RULE_TEST: check_rule_test(params, count); break;
         }
     } else {
@@ -306,6 +312,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_kind(REQUEST_LIST, uri.params, uri.param_count);
         check_kind(REQUEST_AGGREGATE, uri.params, uri.param_count);
         check_kind(REQUEST_RULE_TEST, uri.params, uri.param_count);
+        check_kind(REQUEST_EVENTS, uri.params, uri.param_count);
+        check_kind(REQUEST_EVENT_AGGREGATE, uri.params, uri.param_count);
     }
     arena_release(&arena);
     free(copy);

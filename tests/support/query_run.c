@@ -62,30 +62,40 @@ char *run_to_end(Query *query, Store *store, size_t bytes_wanted)
     return out.ptr;
 }
 
-char *run_list(Store *store, const char *params, QueryFormat format)
+typedef Status MakeQuery(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                         Query **ret_query, QueryProblems *problems);
+
+static char *run(MakeQuery *make, Store *store, const char *params, QueryFormat format)
 {
     QueryParam list[RUN_PARAMS_MAX];
     QueryOptions options = run_options();
     QueryProblems problems;
     Query *query;
-    Status status = query_list_new(list, run_params(params, list), format, &options, &query, &problems);
+    Status status = make(list, run_params(params, list), format, &options, &query, &problems);
     if (status != STATUS_OK) {
         fail_msg("%s %s", problems.items[0].field, problems.items[0].problem);
     }
     return run_to_end(query, store, 1 << 20);
 }
 
+char *run_list(Store *store, const char *params, QueryFormat format)
+{
+    return run(query_list_new, store, params, format);
+}
+
 char *run_aggregate(Store *store, const char *params, QueryFormat format)
 {
-    QueryParam list[RUN_PARAMS_MAX];
-    QueryOptions options = run_options();
-    QueryProblems problems;
-    Query *query;
-    Status status = query_aggregate_new(list, run_params(params, list), format, &options, &query, &problems);
-    if (status != STATUS_OK) {
-        fail_msg("%s %s", problems.items[0].field, problems.items[0].problem);
-    }
-    return run_to_end(query, store, 1 << 20);
+    return run(query_aggregate_new, store, params, format);
+}
+
+char *run_events(Store *store, const char *params, QueryFormat format)
+{
+    return run(query_events_new, store, params, format);
+}
+
+char *run_event_aggregate(Store *store, const char *params, QueryFormat format)
+{
+    return run(query_event_aggregate_new, store, params, format);
 }
 
 static char *problems_text(Status status, const QueryProblems *problems)
@@ -100,24 +110,27 @@ static char *problems_text(Status status, const QueryProblems *problems)
     return out.ptr;
 }
 
-char *run_list_problems(const char *params, QueryFormat format)
+static char *run_problems(MakeQuery *make, const char *params, QueryFormat format)
 {
     QueryParam list[RUN_PARAMS_MAX];
     QueryOptions options = run_options();
     QueryProblems problems;
     Query *query = NULL;
-    return problems_text(query_list_new(list, run_params(params, list), format, &options, &query, &problems),
-                         &problems);
+    return problems_text(make(list, run_params(params, list), format, &options, &query, &problems), &problems);
 }
+
+char *run_list_problems(const char *params, QueryFormat format) { return run_problems(query_list_new, params, format); }
 
 char *run_aggregate_problems(const char *params, QueryFormat format)
 {
-    QueryParam list[RUN_PARAMS_MAX];
-    QueryOptions options = run_options();
-    QueryProblems problems;
-    Query *query = NULL;
-    return problems_text(query_aggregate_new(list, run_params(params, list), format, &options, &query, &problems),
-                         &problems);
+    return run_problems(query_aggregate_new, params, format);
+}
+
+char *run_events_problems(const char *params) { return run_problems(query_events_new, params, QUERY_JSON); }
+
+char *run_event_aggregate_problems(const char *params)
+{
+    return run_problems(query_event_aggregate_new, params, QUERY_JSON);
 }
 
 Record run_record(int number, const char *time, const char *destination, const char *type, int64_t value,

@@ -19,13 +19,17 @@ size_t run_params(const char *text, QueryParam ret_params[RUN_PARAMS_MAX]);
 /* The whole answer as a text, to be freed; fails the test on an error. The query is freed. */
 char *run_to_end(Query *query, Store *store, size_t bytes_wanted);
 
-/* query_list_new and query_aggregate_new, run to their end. */
+/* query_list_new and so on, run to their end. */
 char *run_list(Store *store, const char *params, QueryFormat format);
 char *run_aggregate(Store *store, const char *params, QueryFormat format);
+char *run_events(Store *store, const char *params, QueryFormat format);
+char *run_event_aggregate(Store *store, const char *params, QueryFormat format);
 
 /* All problems of parameters that are refused, "field problem; field problem". To be freed. */
 char *run_list_problems(const char *params, QueryFormat format);
 char *run_aggregate_problems(const char *params, QueryFormat format);
+char *run_events_problems(const char *params);
+char *run_event_aggregate_problems(const char *params);
 
 /* A record whose id is made from `number`, one of 256 texts that are used again. The other texts borrow. */
 Record run_record(int number, const char *time, const char *destination, const char *type, int64_t value,
