@@ -60,13 +60,14 @@ static void fail(const Error *error)
 static void empty(const char *url)
 {
     RedisUrl parts;
+    const RedisTlsFiles files = {"", "", ""};
     RedisConn *conn = NULL;
     redisReply *reply = NULL;
     Error error = {0};
     const char *argv[] = {"DEL", "bench:weir", "bench:notifications"};
     const size_t lens[] = {3, 10, 19};
     if (redis_url_parse(url, &parts, &error) != STATUS_OK ||
-        redis_conn_open(&parts, "", 10000000, &clock_system, &conn, &error) != STATUS_OK ||
+        redis_conn_open(&parts, &files, 10000000, &clock_system, &conn, &error) != STATUS_OK ||
         redis_conn_put(conn, 3, argv, lens, &error) != STATUS_OK ||
         redis_conn_call(conn, &reply, 1, &error) != STATUS_OK) {
         fail(&error);

@@ -4,14 +4,12 @@
 #include <fcntl.h>
 #include <poll.h>
 
-#include "broker/redis_tls.h"
-
 struct RedisConn {
     redisContext *context; /* owns */
     const Clock *clock;
     int64_t timeout_us;
-    bool writing, tls;
-    bool answered;              /* at least once */
+    bool writing, tls, shows_cert;
+    bool connected, answered;   /* at least once */
     size_t coming, reply_bytes; /* of the reply that comes, and of the last one */
     size_t reply_max;           /* 0: no bound */
     bool too_long;
@@ -60,19 +58,48 @@ Status redis_error_status(Str error)
 
 /* ---- Open and close ---------------------------------------------------------------------------------------------------- */
 
+Status redis_conn_check(const RedisUrl *url, const RedisTlsFiles *files, Error *reterr)
+{
+    const struct {
+        const char *name, *file;
+    } named[] = {{"ca_file", files->ca}, {"cert_file", files->cert}, {"key_file", files->key}};
+    for (size_t i = 0; i < sizeof named / sizeof *named && !url->tls; i++) {
+        if (named[i].file[0]) {
+            return error_set(reterr, STATUS_REFUSED,
+                             "%s: it is for TLS, and the URL says that there is none; write rediss://", named[i].name);
+        }
+    }
+    if (!files->cert[0] != !files->key[0]) {
+        return error_set(reterr, STATUS_REFUSED, "%s: is missing, and %s is there; they belong together",
+                         files->cert[0] ? "key_file" : "cert_file", files->cert[0] ? "cert_file" : "key_file");
+    }
+    return url->tls && redis_tls_possible(reterr) != STATUS_OK ? error_prefix(reterr, "url") : STATUS_OK;
+}
+
 static struct timeval timeval_from(int64_t us)
 {
     return (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 }
 
+/* What it may be when there is no answer of Redis. */
+static const char *guess(const RedisConn *conn)
+{
+    if (!conn->tls) {
+        return ", or does it want TLS (rediss://)";
+    }
+    return conn->shows_cert ? "" : ", or does it want a certificate of ours (cert_file)";
+}
+
 /* "Protocol error, got "H" as reply type byte" tells a person nothing who has mistaken the port. */
 static Status fail(const RedisConn *conn, Error *reterr)
 {
-    bool closed = conn->context->err == REDIS_ERR_EOF && !conn->answered;
+    int kind = conn->context->err;
+    bool reset = kind == REDIS_ERR_IO && (errno == ECONNRESET || errno == EPIPE);
+    bool closed = (kind == REDIS_ERR_EOF || reset) && conn->connected && !conn->answered;
     if (conn->context->err == REDIS_ERR_PROTOCOL || closed) {
         return error_set(reterr, STATUS_BUSY, "%s: is that another service than Redis%s? (%s)",
                          closed ? "the connection was closed before an answer came" : "the answer is none of Redis",
-                         conn->tls ? "" : ", or does it want TLS (rediss://)", conn->context->errstr);
+                         guess(conn), conn->context->errstr);
     }
     return error_set(reterr, STATUS_BUSY, "%s", conn->context->errstr[0] ? conn->context->errstr : "out of memory");
 }
@@ -90,15 +117,15 @@ static Status stop_blocking(const RedisConn *conn, Error *reterr)
     return STATUS_OK;
 }
 
-static Status begin_tls(RedisConn *conn, const RedisUrl *url, const char *ca_file, Error *reterr)
+static Status begin_tls(RedisConn *conn, const RedisUrl *url, const RedisTlsFiles *files, Error *reterr)
 {
     if (redisSetTimeout(conn->context, timeval_from(conn->timeout_us)) != REDIS_OK) {
         return fail(conn, reterr);
     }
-    return redis_tls_begin(conn->context, url->host, ca_file, reterr);
+    return redis_tls_begin(conn->context, url->host, files, reterr);
 }
 
-static Status connect_to(RedisConn *conn, const RedisUrl *url, const char *ca_file, Error *reterr)
+static Status connect_to(RedisConn *conn, const RedisUrl *url, const RedisTlsFiles *files, Error *reterr)
 {
     struct timeval timeout = timeval_from(conn->timeout_us);
     conn->context = url->path[0] ? redisConnectUnixWithTimeout(url->path, timeout)
@@ -112,7 +139,7 @@ static Status connect_to(RedisConn *conn, const RedisUrl *url, const char *ca_fi
     if (!url->path[0] && redisEnableKeepAlive(conn->context) != REDIS_OK) {
         return fail(conn, reterr);
     }
-    Status status = url->tls ? begin_tls(conn, url, ca_file, reterr) : STATUS_OK;
+    Status status = url->tls ? begin_tls(conn, url, files, reterr) : STATUS_OK;
     return status == STATUS_OK ? stop_blocking(conn, reterr) : status;
 }
 
@@ -164,15 +191,17 @@ static Status greet(RedisConn *conn, const RedisUrl *url, Error *reterr)
     return status;
 }
 
-Status redis_conn_open(const RedisUrl *url, const char *ca_file, int64_t timeout_us, const Clock *clock,
+Status redis_conn_open(const RedisUrl *url, const RedisTlsFiles *files, int64_t timeout_us, const Clock *clock,
                        RedisConn **ret_conn, Error *reterr)
 {
     RedisConn *conn = calloc(1, sizeof *conn);
     if (!conn) {
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
-    *conn = (RedisConn){.clock = clock, .timeout_us = timeout_us, .tls = url->tls};
-    Status status = connect_to(conn, url, ca_file, reterr);
+    *conn = (RedisConn){
+        .clock = clock, .timeout_us = timeout_us, .tls = url->tls, .shows_cert = url->tls && files->cert[0]};
+    Status status = connect_to(conn, url, files, reterr);
+    conn->connected = status == STATUS_OK;
     if (status == STATUS_OK) {
         status = greet(conn, url, reterr);
     }

@@ -5,15 +5,19 @@
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
+#include "broker/redis_tls.h"
 #include "broker/redis_url.h"
 
 typedef struct RedisConn RedisConn;
 
+/* REFUSED: no connection can be made with these: TLS that this program was built without, files for TLS and a URL without it, a
+ * certificate without its key. Reads none of the files. */
+Status redis_conn_check(const RedisUrl *url, const RedisTlsFiles *files, Error *reterr) MUST_CHECK;
+
 /* Connects, begins TLS where the URL asks for it, names the user (AUTH) and the database (SELECT). `timeout_us` holds for
- * connecting (to each of the host's addresses), and for the rest together. `ca_file` may be empty: then the system's
- * certificates are trusted.
+ * connecting (to each of the host's addresses), and for the rest together.
  * BUSY: not to be reached, or not ready, now. REFUSED: it takes neither password nor database, or a person has to look. */
-Status redis_conn_open(const RedisUrl *url, const char *ca_file, int64_t timeout_us, const Clock *clock,
+Status redis_conn_open(const RedisUrl *url, const RedisTlsFiles *files, int64_t timeout_us, const Clock *clock,
                        RedisConn **ret_conn, Error *reterr) MUST_CHECK;
 void redis_conn_close(RedisConn *conn); /* accepts NULL */
 

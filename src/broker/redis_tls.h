@@ -7,12 +7,17 @@
 
 #include "base/err.h"
 
+/* Files (PEM); "" where there is none. */
+typedef struct RedisTlsFiles {
+    const char *ca;         /* authorities to trust in place of the system's */
+    const char *cert, *key; /* our own certificate and its key, for a server that asks who comes */
+} RedisTlsFiles;
+
 /* REFUSED, with the reason, where this program was built without it. */
 Status redis_tls_possible(Error *reterr) MUST_CHECK;
 
-/* Makes the connection that `context` has just made a TLS one. The certificate must be valid for `host` and come from an authority in
- * `ca_file`, or in the system's when that is empty. REFUSED: `ca_file` cannot be read. BUSY: the other side's TLS does
- * not work, or its certificate is not trusted. */
-Status redis_tls_begin(redisContext *context, const char *host, const char *ca_file, Error *reterr) MUST_CHECK;
+/* Makes the connection that `context` has just made a TLS one. The certificate must be valid for `host` and come from an authority that is
+ * trusted. REFUSED: one of our files cannot be used. BUSY: the other side's TLS does not work, or its certificate is not trusted. */
+Status redis_tls_begin(redisContext *context, const char *host, const RedisTlsFiles *files, Error *reterr) MUST_CHECK;
 
 #endif

@@ -9,8 +9,8 @@ Status redis_tls_possible(Error *reterr)
         HIREDIS_MAJOR, HIREDIS_MINOR);
 }
 
-Status redis_tls_begin(redisContext *context, const char *host, const char *ca_file, Error *reterr)
+Status redis_tls_begin(redisContext *context, const char *host, const RedisTlsFiles *files, Error *reterr)
 {
-    (void)context, (void)host, (void)ca_file;
+    (void)context, (void)host, (void)files;
     return redis_tls_possible(reterr);
 }

@@ -53,6 +53,10 @@ static const Option table[SINKS_OPTION_COUNT] = {
         OPTION_LIST, WEBHOOK},
     [SINKS_CA_FILE] = {"ca_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "Certificates (PEM) to trust instead of the system's.", 0, WEBHOOK | REDIS},
+    [SINKS_CERT_FILE] = {"cert_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "Our own certificate (PEM), with those that vouch for it, for a Redis that asks for one, as it does unless told otherwise.", 0, REDIS},
+    [SINKS_KEY_FILE] = {"key_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "The key of that certificate (PEM, without a password).", 0, REDIS},
 
     [SINKS_BROKERS] = {"brokers", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "The brokers to begin with, `host:port`.", OPTION_LIST, KAFKA},

@@ -27,6 +27,10 @@ static const Option table[SOURCES_OPTION_COUNT] = {
         "The server, `redis://[user:password@]host:port[/database]`, `rediss://` for TLS, or `unix:///path`.", 0, REDIS},
     [SOURCES_CA_FILE] = {"ca_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "Certificates (PEM) to trust instead of the system's.", 0, REDIS},
+    [SOURCES_CERT_FILE] = {"cert_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "Our own certificate (PEM), with those that vouch for it, for a Redis that asks for one, as it does unless told otherwise.", 0, REDIS},
+    [SOURCES_KEY_FILE] = {"key_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "The key of that certificate (PEM, without a password).", 0, REDIS},
     [SOURCES_STREAMS] = {"streams", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "The keys of the streams that are read. An entry has the record as JSON in its field `record` (or `data`, or its only field), or the "
         "record's fields as its own.", OPTION_LIST, REDIS},

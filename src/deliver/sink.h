@@ -98,7 +98,9 @@ typedef struct SinkOptions {
     const char *url;           /* webhook: https://…; redis: redis://[user:password@]host:port[/db] */
     const char *secret;        /* webhook: whsec_…; two, separated by a comma, while one replaces the other */
     const char *allow_private; /* webhook: CIDRs, separated by commas, that may be called though they are private */
-    const char *ca_file;       /* webhook: trust these certificates instead of the system's */
+    const char *ca_file;       /* webhook, redis over TLS: trust these certificates instead of the system's */
+    const char *cert_file;     /* redis over TLS: our own certificate … */
+    const char *key_file;      /* … and its key */
     const char *brokers;       /* kafka: host:port, … */
     const char *
         properties; /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */

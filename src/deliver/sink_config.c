@@ -146,6 +146,8 @@ static void set_place(const ConfigMember *member, SinkOptions *options)
     options->url = text_of(member, SINKS_URL);
     options->allow_private = text_of(member, SINKS_ALLOW_PRIVATE);
     options->ca_file = text_of(member, SINKS_CA_FILE);
+    options->cert_file = text_of(member, SINKS_CERT_FILE);
+    options->key_file = text_of(member, SINKS_KEY_FILE);
     options->brokers = text_of(member, SINKS_BROKERS);
     options->properties = text_of(member, SINKS_PROPERTIES);
     options->prefix = text_of(member, SINKS_PREFIX);

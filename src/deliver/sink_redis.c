@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "broker/redis_conn.h"
-#include "broker/redis_tls.h"
 #include "deliver/redis_place.h"
 #include "deliver/redis_script.h"
 #include "deliver/sink.h"
@@ -283,7 +282,8 @@ static Status begin(RedisSink *sink, SinkPlace ours, SinkPlace *ret_theirs, Erro
 {
     const SinkOptions *options = sink->context.options;
     int64_t step_us = options->timeout_us < STEP_US_MAX ? options->timeout_us : STEP_US_MAX;
-    Status status = redis_conn_open(&sink->url, options->ca_file, step_us, sink->context.clock, &sink->conn, reterr);
+    const RedisTlsFiles files = {options->ca_file, options->cert_file, options->key_file};
+    Status status = redis_conn_open(&sink->url, &files, step_us, sink->context.clock, &sink->conn, reterr);
     if (status == STATUS_OK) {
         status = redis_script_load(sink->script, sink->conn, reterr);
     }
@@ -407,12 +407,13 @@ static void name_keys(RedisSink *sink)
 static Status check_options(RedisSink *sink, Error *reterr)
 {
     const SinkOptions *options = sink->context.options;
-    Status status = redis_url_parse(options->url, &sink->url, reterr);
-    if (status == STATUS_OK && sink->url.tls) {
-        status = redis_tls_possible(reterr);
-    }
-    if (status != STATUS_OK) {
+    const RedisTlsFiles files = {options->ca_file, options->cert_file, options->key_file};
+    if (redis_url_parse(options->url, &sink->url, reterr) != STATUS_OK) {
         return error_prefix(reterr, "url");
+    }
+    Status status = redis_conn_check(&sink->url, &files, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (strlen(options->prefix) > PREFIX_BYTES_MAX) {
         return error_set(reterr, STATUS_REFUSED, "prefix: longer than %d bytes", PREFIX_BYTES_MAX);

@@ -77,11 +77,12 @@ typedef struct SourceOptions {
     const char *group;   /* kafka, redis: the consumer group */
     bool from_beginning; /* kafka, redis: where a new group begins; otherwise with what comes from now on */
 
-    const char *url;      /* redis: redis://[user:password@]host:port[/db] */
-    const char *ca_file;  /* redis */
-    const char *streams;  /* redis: keys, separated by commas; or … */
-    const char *lists;    /* … these */
-    const char *consumer; /* redis: its name in the group; "" for one that is made of the store's id */
+    const char *url;                  /* redis: redis://[user:password@]host:port[/db] */
+    const char *ca_file;              /* redis, over TLS: certificates to trust instead of the system's */
+    const char *cert_file, *key_file; /* likewise: our own */
+    const char *streams;              /* redis: keys, separated by commas; or … */
+    const char *lists;                /* … these */
+    const char *consumer;             /* redis: its name in the group; "" for one that is made of the store's id */
     int64_t
         claim_us; /* redis: what another consumer has held for so long without an acknowledgement is taken over; 0: never */
 

@@ -68,6 +68,8 @@ static Status set_options(const ConfigMember *member, SourceOptions *options, Er
         .from_beginning = number_of(member, SOURCES_START) == 0, /* beginning, now */
         .url = text_of(member, SOURCES_URL),
         .ca_file = text_of(member, SOURCES_CA_FILE),
+        .cert_file = text_of(member, SOURCES_CERT_FILE),
+        .key_file = text_of(member, SOURCES_KEY_FILE),
         .streams = text_of(member, SOURCES_STREAMS),
         .lists = text_of(member, SOURCES_LISTS),
         .consumer = text_of(member, SOURCES_CONSUMER),

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/redis_tls.h"
 #include "intake/redis_source.h"
 
 #define STEP_US_MAX                                                                                                    \
@@ -290,8 +289,8 @@ static Status open_conn(RedisSource *source, Error *reterr)
 {
     const SourceOptions *options = source->context.options;
     int64_t step_us = options->timeout_us < STEP_US_MAX ? options->timeout_us : STEP_US_MAX;
-    Status status =
-        redis_conn_open(&source->url, options->ca_file, step_us, source->context.clock, &source->conn, reterr);
+    const RedisTlsFiles files = {options->ca_file, options->cert_file, options->key_file};
+    Status status = redis_conn_open(&source->url, &files, step_us, source->context.clock, &source->conn, reterr);
     if (status == STATUS_OK) {
         status = source->way->begin(source, reterr);
     }
@@ -457,11 +456,10 @@ static const SourceOps redis_ops = {
 
 static Status check_url(RedisSource *source, Error *reterr)
 {
-    Status status = redis_url_parse(source->context.options->url, &source->url, reterr);
-    if (status == STATUS_OK && source->url.tls) {
-        status = redis_tls_possible(reterr);
-    }
-    return status == STATUS_OK ? STATUS_OK : error_prefix(reterr, "url");
+    const SourceOptions *options = source->context.options;
+    const RedisTlsFiles files = {options->ca_file, options->cert_file, options->key_file};
+    Status status = redis_url_parse(options->url, &source->url, reterr);
+    return status == STATUS_OK ? redis_conn_check(&source->url, &files, reterr) : error_prefix(reterr, "url");
 }
 
 static Status name_consumer(RedisSource *source, Error *reterr)

@@ -22,6 +22,8 @@ static int setup_with(void **state, const char *sync)
                                   .timeout_us = 10 * SECOND_US,
                                   .url = line->server.url,
                                   .ca_file = "",
+                                  .cert_file = "",
+                                  .key_file = "",
                                   .prefix = ""};
     line->context = (SinkContext){.options = &line->options, .info = &line->info, .clock = &clock_system};
     line->sink = redis_line_open(&line->context);

@@ -25,6 +25,8 @@ int reading_setup(void **state)
                                        .timeout_us = 10000000,
                                        .url = reading->server.url,
                                        .ca_file = "",
+                                       .cert_file = "",
+                                       .key_file = "",
                                        .group = "weir",
                                        .consumer = "",
                                        .from_beginning = true,

@@ -240,6 +240,7 @@ static void check_tls(RedisLine *line, const char *host, const char *ca_file, co
     redis_line_check(line, 1, 5000);
     sink_close(line->sink);
     line->options.url = line->server.url;
+    line->options.ca_file = "";
     line->sink = redis_line_open(&line->context);
 }
 

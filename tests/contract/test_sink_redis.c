@@ -39,6 +39,8 @@ static void *side_start(void)
                                   .timeout_us = 10000000,
                                   .url = lists ? side->url : side->server.url,
                                   .ca_file = "",
+                                  .cert_file = "",
+                                  .key_file = "",
                                   .prefix = "w:",
                                   .list = lists};
     side->context = (SinkContext){.options = &side->options, .info = &info, .clock = &clock_system};

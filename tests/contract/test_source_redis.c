@@ -50,6 +50,8 @@ static Source *side_open(void *self, SideLimits limits)
                                     .timeout_us = 10000000,
                                     .url = lists ? side->url : side->server.url,
                                     .ca_file = "",
+                                    .cert_file = "",
+                                    .key_file = "",
                                     .streams = lists ? "" : keys,
                                     .lists = lists ? keys : "",
                                     .group = "weir",

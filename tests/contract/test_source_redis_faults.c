@@ -422,6 +422,23 @@ static void test_options(void **state)
     check_refused(reading, "a", "http://x", "url");
 }
 
+/* Who names files for TLS believes that there is some. */
+static void test_options_of_tls(void **state)
+{
+    Reading *reading = *state;
+    reading->options.ca_file = "/ca.pem";
+    check_refused(reading, "a", "redis://h", "ca_file: it is for TLS, and the URL says that there is none");
+    check_refused(reading, "a", "unix:///run/redis", "ca_file: it is for TLS");
+    reading->options.ca_file = "";
+    reading->options.cert_file = "/cert.pem";
+    check_refused(reading, "a", "redis://h", "cert_file: it is for TLS");
+    check_refused(reading, "a", "rediss://h", "key_file: is missing, and cert_file is there");
+    reading->options.cert_file = "";
+    reading->options.key_file = "/key.pem";
+    check_refused(reading, "a", "redis://h", "key_file: it is for TLS");
+    check_refused(reading, "a", "rediss://h", "cert_file: is missing, and key_file is there");
+}
+
 int main(void)
 {
     if (!redis_server_can_be_had()) {
@@ -449,6 +466,7 @@ int main(void)
         REDIS_TEST(test_held_up),
         REDIS_TEST(test_lag),
         REDIS_TEST(test_options),
+        REDIS_TEST(test_options_of_tls),
     };
     return cmocka_run_group_tests_name("source-redis-faults", tests, NULL, NULL);
 }

@@ -142,7 +142,8 @@ static void test_brokers(void **state)
     Config *config =
         read_sinks("sinks:\n"
                    "  b: {type: kafka, brokers: [k1:9092, k2:9092], properties: [a=b], prefix: p., start: 17}\n"
-                   "  a: {type: redis, url: redis://h, as: list, trim: 9, filter.type: positive}\n"
+                   "  a: {type: redis, url: redis://h, as: list, trim: 9, filter.type: positive, ca_file: /ca.pem,\n"
+                   "      cert_file: /cert.pem, key_file: /key.pem}\n"
                    "  c: {type: redis, url: redis://h, enabled: false}\n"
                    "  d: {type: redis, enabled: false}\n",
                    &sinks);
@@ -151,6 +152,9 @@ static void test_brokers(void **state)
     assert_int_equal(sinks.items[0].type, SINK_REDIS);
     assert_string_equal(sinks.items[0].url, "redis://h");
     assert_string_equal(sinks.items[0].prefix, "");
+    assert_string_equal(sinks.items[0].ca_file, "/ca.pem");
+    assert_string_equal(sinks.items[0].cert_file, "/cert.pem");
+    assert_string_equal(sinks.items[0].key_file, "/key.pem");
     assert_true(sinks.items[0].list);
     assert_int_equal(sinks.items[0].trim, 9);
     assert_int_equal(sinks.items[0].subscription.type, RECORD_POSITIVE);

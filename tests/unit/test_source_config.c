@@ -89,6 +89,8 @@ static void test_defaults(void **state)
     assert_string_equal(devices->group, "weir");
     assert_string_equal(devices->consumer, "");
     assert_string_equal(devices->ca_file, "");
+    assert_string_equal(devices->cert_file, "");
+    assert_string_equal(devices->key_file, "");
     assert_int_equal(devices->claim_us, 60 * SECOND_US);
     assert_string_equal(partner->dir, "/srv/drop");
     assert_non_null(strstr(partner->pattern, "*.ndjson"));
@@ -107,7 +109,7 @@ static void test_everything(void **state)
                      "      properties: [client.id=me], group_messages_max: 16384, message_bytes_max: 64MiB,\n"
                      "      timeout: 500ms}\n"
                      "  b: {type: redis, url: \"rediss://h\", lists: [l, m], consumer: me, claim_after: 0,\n"
-                     "      ca_file: /ca.pem}\n"
+                     "      ca_file: /ca.pem, cert_file: /cert.pem, key_file: /key.pem}\n"
                      "  c: {type: files, dir: d, pattern: \"*.csv\", when_done: remove}\n",
                      &sources);
     const SourceOptions *a = &sources.items[0], *b = &sources.items[1], *c = &sources.items[2];
@@ -121,6 +123,8 @@ static void test_everything(void **state)
     assert_string_equal(b->lists, "l,m");
     assert_string_equal(b->consumer, "me");
     assert_string_equal(b->ca_file, "/ca.pem");
+    assert_string_equal(b->cert_file, "/cert.pem");
+    assert_string_equal(b->key_file, "/key.pem");
     assert_int_equal(b->claim_us, 0);
     assert_string_equal(c->pattern, "*.csv");
     assert_false(c->keep_done);

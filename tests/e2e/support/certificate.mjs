@@ -15,3 +15,27 @@ export function certificate(t) {
   fs.writeFileSync(both, fs.readFileSync(key) + fs.readFileSync(cert));
   return { key: fs.readFileSync(key), cert: fs.readFileSync(cert), file: cert, both };
 }
+
+function run(args) {
+  const made = spawnSync('openssl', args, { encoding: 'utf8' });
+  assert.equal(made.status, 0, made.stderr);
+}
+
+/** An authority of the test's own: {file} with its certificate, and issue(name) for {cert, key}, files of one that it vouches for. */
+export function authority(t) {
+  const dir = tempDir(t), at = (name) => join(dir, name);
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  run(['req', '-x509', ...newKey, '-days', '2', '-subj', '/CN=authority', '-keyout', at('ca.key'), '-out', at('ca.pem')]);
+  return {
+    file: at('ca.pem'),
+    /** Of this machine's address, unless another is named. */
+    issue(name, address = 'IP:127.0.0.1') {
+      const [key, request, cert, more] = ['key', 'csr', 'pem', 'ext'].map((ending) => at(`${name}.${ending}`));
+      fs.writeFileSync(more, `subjectAltName=${address}\n`);
+      run(['req', ...newKey, '-subj', `/CN=${name}`, '-keyout', key, '-out', request]);
+      run(['x509', '-req', '-in', request, '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '2', '-extfile', more,
+        '-out', cert]);
+      return { cert, key };
+    },
+  };
+}

@@ -10,9 +10,10 @@ import { atEnd, sleep } from './weir.mjs';
 export const noRedis = spawnSync('redis-server', ['--version']).error ? 'skipped: there is no redis-server on this machine' : false;
 
 class Redis {
-  constructor(dir, sync) {
+  constructor(dir, sync, args) {
     this.dir = dir;
     this.sync = sync;
+    this.args = args;
     this.socket = join(dir, 'socket');
     this.url = `unix://${this.socket}`;
   }
@@ -21,7 +22,7 @@ class Redis {
   async start() {
     try { unlinkSync(this.socket); } catch { /* it is the first time */ }
     this.child = spawn('redis-server', ['--port', '0', '--unixsocket', this.socket, '--dir', this.dir, '--appendonly', 'yes', '--save', '',
-      '--appendfsync', this.sync, '--auto-aof-rewrite-percentage', '0', '--daemonize', 'no'], { stdio: 'ignore' });
+      '--appendfsync', this.sync, '--auto-aof-rewrite-percentage', '0', '--daemonize', 'no', ...this.args], { stdio: 'ignore' });
     this.exited = new Promise((done) => this.child.on('close', done));
     for (const end = Date.now() + 30_000; this.run(['ping']).stdout !== 'PONG\n';) {
       assert.ok(Date.now() < end && this.child.exitCode === null, 'redis-server does not answer');
@@ -61,10 +62,10 @@ class Redis {
   }
 }
 
-/** `sync` is Redis's appendfsync. */
-export async function startRedis(t, sync = 'always') {
+/** `sync` is Redis's appendfsync, `args` are further options of redis-server. */
+export async function startRedis(t, sync = 'always', args = []) {
   const dir = mkdtempSync(join(tmpdir(), 'weir-redis-'));
-  const redis = new Redis(dir, sync);
+  const redis = new Redis(dir, sync, args);
   atEnd(t, async () => {
     await redis.kill();
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
