@@ -18,7 +18,7 @@
 #include "config/units.h"
 #include "deliver/sink_config.h"
 #include "engine.h"
-#include "intake/source_config.h"
+#include "intake/front_door_config.h"
 
 enum {
     PATH_BYTES_MAX = 4096,
@@ -249,17 +249,22 @@ static void check_sinks(const Patient *patient, Finding *finding)
     sink_config_release(&sinks);
 }
 
-/* The same for the sources. */
+/* The same for the sources, and the front door that leads to one of them. */
 static void check_sources(const Patient *patient, Finding *finding)
 {
-    SourceConfig sources;
+    SourceConfig sources = {0};
+    FrontDoorOptions front_door;
     Error error;
-    if (source_config_read(patient->config, &sources, &error) != STATUS_OK) {
-        say(finding, LEVEL_FAIL, "correct the configuration: docs/configuration.md", "%s", error.message);
-        return;
+    Status status = source_config_read(patient->config, &sources, &error);
+    if (status == STATUS_OK) {
+        status = front_door_config_read(patient->config, &sources, &front_door, &error);
     }
-    say(finding, LEVEL_OK, NULL, "%zu of %u enabled", sources.count,
-        config_member_count(patient->config, OPTION_SOURCES));
+    if (status == STATUS_OK) {
+        say(finding, LEVEL_OK, NULL, "%zu of %u enabled", sources.count,
+            config_member_count(patient->config, OPTION_SOURCES));
+    } else {
+        say(finding, LEVEL_FAIL, "correct the configuration: docs/configuration.md", "%s", error.message);
+    }
     source_config_release(&sources);
 }
 

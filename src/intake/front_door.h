@@ -55,7 +55,8 @@ typedef struct FrontDoorStatus {
     int64_t calls_refused;                    /* full or shut */
     int64_t waiting_records, waiting_bytes, bytes_max;
     int64_t buckets[FRONT_DOOR_BUCKETS], us_total; /* calls that were confirmed, by how long it took */
-    char error[ERROR_MESSAGE_BYTES_MAX];           /* why it is not open; empty when it is */
+    char error
+        [ERROR_MESSAGE_BYTES_MAX]; /* why it is not open, or what the last call failed with; empty when all is well */
 } FrontDoorStatus;
 
 /* Every member is required. */

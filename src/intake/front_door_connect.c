@@ -71,7 +71,7 @@ Status front_door_settings(KafkaFrontDoor *door, Error *reterr)
     if (status == STATUS_OK) {
         status = set_ours(door, reterr);
     }
-    return status == STATUS_OK ? kafka_client_try(RD_KAFKA_PRODUCER, door->conf, reterr) : status;
+    return status;
 }
 
 /* ---- The producer ---------------------------------------------------------------------------------------------------- */
@@ -135,7 +135,9 @@ static void set_state(KafkaFrontDoor *door, FrontDoorState state, const char *er
     pthread_mutex_lock(&door->lock);
     bool is_new = door->status.state != state;
     door->status.state = state;
-    snprintf(door->status.error, sizeof door->status.error, "%s", error);
+    if (is_new || state != FRONT_DOOR_OPEN) { /* what the last call failed with stays */
+        snprintf(door->status.error, sizeof door->status.error, "%s", error);
+    }
     pthread_mutex_unlock(&door->lock);
     if (is_new && state != FRONT_DOOR_CONNECTING) {
         log_state(door, state, error);
@@ -144,13 +146,20 @@ static void set_state(KafkaFrontDoor *door, FrontDoorState state, const char *er
 
 void front_door_is_up(KafkaFrontDoor *door)
 {
+    door->reason[0] = '\0';
     bool is_known = !door->is_suspect && door->probes_failed == 0 && door->probe_us == INT64_MAX;
     if (!is_known) {
         door->is_suspect = false;
         door->probes_failed = 0;
         door->probe_us = INT64_MAX;
-        door->reason[0] = '\0';
         set_state(door, FRONT_DOOR_OPEN, "");
+    }
+}
+
+void front_door_is_in_doubt(KafkaFrontDoor *door)
+{
+    if (door->probe_us == INT64_MAX) {
+        door->probe_us = front_door_now_us(door);
     }
 }
 

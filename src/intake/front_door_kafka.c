@@ -3,11 +3,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "broker/kafka_client.h"
 #include "config/options.h"
 #include "record/record_json.h"
 
 enum {
     HEADERS_MAX = 2,
+    WHY_BYTES = 256,
     RECORD_OVERHEAD_BYTES =
         640, /* of a record that waits, besides its texts: what librdkafka and JSON put around them */
     WAIT_US_MAX = 1000000,
@@ -36,7 +38,7 @@ static FrontDoorAnswer refuse(KafkaFrontDoor *door, FrontDoorAnswer answer, Erro
     } else if (door->is_stopping) {
         error_set(reterr, STATUS_BUSY, "the service is stopping; nothing of this was taken in");
     } else {
-        error_set(reterr, STATUS_BUSY, "Kafka cannot be reached; nothing of this was taken in");
+        error_set(reterr, STATUS_BUSY, "Kafka takes nothing just now; nothing of this was taken in");
     }
     return answer;
 }
@@ -110,7 +112,7 @@ static size_t bucket_of(int64_t us)
     return bucket;
 }
 
-static void count_call(KafkaFrontDoor *door, const FrontDoorCall *call)
+static void count_call(KafkaFrontDoor *door, const FrontDoorCall *call, Status outcome, const char *why)
 {
     FrontDoorStatus *status = &door->status;
     int64_t us = front_door_now_us(door) - call->begun_us;
@@ -123,25 +125,44 @@ static void count_call(KafkaFrontDoor *door, const FrontDoorCall *call)
         status->buckets[bucket_of(us)]++;
         status->us_total += us;
     }
+    if (outcome != STATUS_OK || door->is_failing) {
+        snprintf(status->error, sizeof status->error, "%s", why);
+    }
     pthread_mutex_unlock(&door->lock);
 }
 
-static Status judge(const KafkaFrontDoor *door, const FrontDoorCall *call, Error *reterr)
+/* The first of a row is logged, since each client is told of its own. What librdkafka complained about names brokers, which is for
+ * whoever runs them and not for clients. */
+static void note_outcome(KafkaFrontDoor *door, const FrontDoorCall *call, Status outcome)
+{
+    char why[FRONT_DOOR_REASON_BYTES + WHY_BYTES] = "";
+    if (outcome != STATUS_OK) {
+        snprintf(why, sizeof why, "the last call was not confirmed: %s%s%s%s",
+                 rd_kafka_err2str((rd_kafka_resp_err_t)call->failure), door->reason[0] ? " (" : "", door->reason,
+                 door->reason[0] ? ")" : "");
+    }
+    count_call(door, call, outcome, why);
+    if (outcome != STATUS_OK && !door->is_failing) {
+        log_warn("the front door could not hand on what came in", log_text("source", door->options.source->name),
+                 log_text("error", why));
+    }
+    door->is_failing = outcome != STATUS_OK;
+}
+
+static Status judge(const FrontDoorCall *call, Error *reterr)
 {
     const char *why = rd_kafka_err2str((rd_kafka_resp_err_t)call->failure);
-    const char *open = door->reason[0] ? " (" : "", *close = door->reason[0] ? ")" : "";
     if (call->taken == call->count) {
         return STATUS_OK;
     }
     if (call->taken == 0 && !call->is_unknown) {
-        return error_set(reterr, STATUS_BUSY, "Kafka has not taken it: %s%s%s%s; nothing happened, send it again later",
-                         why, open, door->reason, close);
+        return error_set(reterr, STATUS_BUSY, "Kafka has not taken it: %s; nothing happened, send it again later", why);
     }
     return error_set(
         reterr, STATUS_UNKNOWN,
-        "Kafka has confirmed %zu of %zu records: %s%s%s%s; the rest may be taken in all the same, and sending the "
+        "Kafka has confirmed %zu of %zu records: %s; the rest may be taken in all the same, and sending the "
         "whole again is harmless, since a record counts once",
-        call->taken, call->count, why, open, door->reason, close);
+        call->taken, call->count, why);
 }
 
 static void finish(KafkaFrontDoor *door, FrontDoorCall *call)
@@ -155,16 +176,19 @@ static void finish(KafkaFrontDoor *door, FrontDoorCall *call)
     if (call->next) {
         call->next->previous = call->previous;
     }
-    count_call(door, call);
-    call->done(call, judge(door, call, &error), &error);
+    Status outcome = judge(call, &error);
+    note_outcome(door, call, outcome);
+    call->done(call, outcome, &error);
 }
 
-static void note_record(FrontDoorCall *call, rd_kafka_resp_err_t code, bool may_be_there)
+static void note_record(KafkaFrontDoor *door, FrontDoorCall *call, rd_kafka_resp_err_t code, bool may_be_there)
 {
     call->waiting--;
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         call->taken++;
+        front_door_is_up(door);
     } else {
+        front_door_is_in_doubt(door);
         call->failure = code;
         call->is_unknown = call->is_unknown || may_be_there;
     }
@@ -176,10 +200,7 @@ static void note_report(rd_kafka_t *producer, const rd_kafka_message_t *message,
     (void)producer;
     KafkaFrontDoor *door = self;
     FrontDoorCall *call = message->_private;
-    note_record(call, message->err, rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        front_door_is_up(door);
-    }
+    note_record(door, call, message->err, rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     if (call->waiting == 0) {
         finish(door, call);
     }
@@ -201,6 +222,19 @@ static void note_error(rd_kafka_t *producer, int code, const char *text, void *s
 static void drop_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
 {
     (void)producer, (void)level, (void)facility, (void)text;
+}
+
+static Status make_settings(KafkaFrontDoor *door, Error *reterr)
+{
+    Status status = front_door_settings(door, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    rd_kafka_conf_set_opaque(door->conf, door);
+    rd_kafka_conf_set_log_cb(door->conf, drop_log);
+    rd_kafka_conf_set_error_cb(door->conf, note_error);
+    rd_kafka_conf_set_dr_msg_cb(door->conf, note_report);
+    return kafka_client_try(RD_KAFKA_PRODUCER, door->conf, reterr);
 }
 
 /* ---- Producing ------------------------------------------------------------------------------------------------------- */
@@ -262,7 +296,7 @@ static void produce_calls(KafkaFrontDoor *door, FrontDoorCall *calls)
         for (size_t i = 0; i < call->count; i++) {
             rd_kafka_resp_err_t code = produce_record(door, call, &call->records[i]);
             if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-                note_record(call, code, false);
+                note_record(door, call, code, false);
             }
         }
         if (call->waiting == 0) {
@@ -418,16 +452,12 @@ Status front_door_kafka_open(const FrontDoorOptions *options, FrontDoor **ret_do
     }
     Status status = wakeup_init(&door->wakeup, reterr);
     if (status == STATUS_OK) {
-        status = front_door_settings(door, reterr);
+        status = make_settings(door, reterr);
     }
     if (status != STATUS_OK) {
         close_door(&door->base);
         return status;
     }
-    rd_kafka_conf_set_opaque(door->conf, door);
-    rd_kafka_conf_set_log_cb(door->conf, drop_log);
-    rd_kafka_conf_set_error_cb(door->conf, note_error);
-    rd_kafka_conf_set_dr_msg_cb(door->conf, note_report);
     *ret_door = &door->base;
     return STATUS_OK;
 }

@@ -33,6 +33,7 @@ typedef struct KafkaFrontDoor {
     rd_kafka_topic_t *topic;
     FrontDoorCall *in_flight; /* all of whose records were produced, or failed */
     Buf text;
+    bool is_failing;                      /* the last call was not confirmed */
     bool is_suspect;                      /* librdkafka could reach no broker for a moment */
     unsigned probes_failed;               /* in a row */
     int64_t probe_us;                     /* when brokers are asked next, when they have to be */
@@ -46,7 +47,7 @@ typedef struct KafkaFrontDoor {
 
 static inline int64_t front_door_now_us(const KafkaFrontDoor *door) { return clock_monotonic_us(door->options.clock); }
 
-/* Fills in `conf`, but for the callbacks, and tries it. */
+/* Makes `conf`, but for the callbacks. */
 Status front_door_settings(KafkaFrontDoor *door, Error *reterr) MUST_CHECK;
 
 /* A producer in the place of the one there was, which is ended. BUSY: no memory; there is none then. */
@@ -57,5 +58,7 @@ void front_door_disconnect(KafkaFrontDoor *door);
 void front_door_probe(KafkaFrontDoor *door);
 /* A broker has taken something: there is no doubt. */
 void front_door_is_up(KafkaFrontDoor *door);
+/* Something was not taken. To look at the topic also makes librdkafka forget that it was once not allowed to write to it. */
+void front_door_is_in_doubt(KafkaFrontDoor *door);
 
 #endif

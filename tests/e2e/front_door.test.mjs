@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { assertInvalid, assertProblem, countRecords, get, getJson, NDJSON_TYPE, readPages, send } from './support/client.mjs';
-import { startKafka } from './support/kafka.mjs';
+import { contractOnKafka, startKafka } from './support/kafka.mjs';
 import { atEnd, binary, environment, eventually, runWeir, sleep, startWeir, tempDir } from './support/weir.mjs';
 
 const SECONDS = Number(process.env.FRONT_DOOR_SECONDS ?? 12);
@@ -38,6 +38,9 @@ const sourceOf = async (server) => (await getJson(server, '/api/sources/orders')
 const doorOf = async (server) => (await getJson(server, '/ready')).frontDoor;
 const doorIs = (server, state) => eventually(async () => (await doorOf(server)).state === state, `the front door to be ${state}`, 30_000);
 const metric = async (server, name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec((await get(server, '/metrics')).text)?.[1]);
+
+test('what is handed in is in the topic of a real broker', { timeout: 300_000 }, (t) => contractOnKafka(t, 'test_front_door',
+  ['test_produces', 'test_order', 'test_threads', 'test_fatal', 'test_options']));
 
 test('what is accepted goes through Kafka into the store', { timeout: 300_000 }, async (t) => {
   const kafka = await startKafka(t, broker);
@@ -146,7 +149,7 @@ test('without a broker the answer is 503, at once and within the time of a reque
   const answer = await accept(first, record('late'));
   assertProblem(answer, 503);
   assert.equal(answer.headers.get('retry-after'), '1');
-  assert.match(answer.json.detail, /cannot be reached/);
+  assert.match(answer.json.detail, /takes nothing just now/);
   assertProblem(await accept(first, `${JSON.stringify(record('line'))}\n`, '', { type: NDJSON_TYPE }), 503);
   assertProblem(await accept(first, [record('i1'), record('i2')]), 503);
   assert.match((await doorOf(first)).error, /no broker answers as it should/);
