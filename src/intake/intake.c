@@ -11,6 +11,7 @@
 
 enum { LETTERS_GROUP_MAX = 256 };
 #define STOP_WAIT_US INT64_C(10000)
+#define QUIET_US     INT64_C(10000000) /* between two looks at what may happen with each message */
 
 /* A feeder and the thread that it runs on. */
 typedef struct Lane {
@@ -21,6 +22,9 @@ typedef struct Lane {
     bool is_told;         /* the source of dead letters is nobody's concern */
     SourceCondition told; /* in the log */
     bool told_trouble;    /* likewise: with an error */
+    int64_t told_letters; /* likewise: how many were made */
+    char told_notice[ERROR_MESSAGE_BYTES_MAX];
+    int64_t quiet_until_us; /* for the last two; monotonic */
 } Lane;
 
 struct Intake {
@@ -34,24 +38,51 @@ struct Intake {
 /* ---- Lanes ----------------------------------------------------------------------------------------------------------- */
 
 /* Each change of a source's state is a line in the program's log; so is its first trouble in a state. */
+static void tell_state(Lane *lane, const SourceStatus *status)
+{
+    bool is_tried = status->condition != SOURCE_PAUSED && status->condition != SOURCE_STOPPED;
+    bool has_trouble = is_tried && status->error[0];
+    if (status->condition == lane->told && has_trouble == lane->told_trouble) {
+        return;
+    }
+    lane->told = status->condition;
+    lane->told_trouble = has_trouble;
+    if (has_trouble) {
+        log_warn("a source has trouble", log_text("source", status->options->name),
+                 log_text("state", source_condition_name(status->condition)), log_text("error", status->error));
+    } else {
+        log_info("a source's state", log_text("source", status->options->name),
+                 log_text("state", source_condition_name(status->condition)));
+    }
+}
+
+/* A source that is fed nothing but rubbish does not fill the log, too. */
+static void tell_what_happened(Lane *lane, const SourceStatus *status)
+{
+    int64_t now_us = clock_monotonic_us(lane->intake->options.clock),
+            letters = status->dead_letters - lane->told_letters;
+    bool has_notice = status->notice[0] && strcmp(status->notice, lane->told_notice) != 0;
+    if ((letters == 0 && !has_notice) || now_us < lane->quiet_until_us) {
+        return;
+    }
+    lane->quiet_until_us = now_us + QUIET_US;
+    if (letters > 0) {
+        lane->told_letters = status->dead_letters;
+        log_warn("a source's messages became dead letters", log_text("source", status->options->name),
+                 log_int("count", letters));
+    }
+    if (has_notice) {
+        memcpy(lane->told_notice, status->notice, sizeof lane->told_notice);
+        log_warn("a source's notice", log_text("source", status->options->name), log_text("notice", status->notice));
+    }
+}
+
 static void tell(Lane *lane)
 {
     SourceStatus status;
     feeder_status(lane->feeder, &status);
-    bool is_tried = status.condition != SOURCE_PAUSED && status.condition != SOURCE_STOPPED;
-    bool has_trouble = is_tried && status.error[0];
-    if (status.condition == lane->told && has_trouble == lane->told_trouble) {
-        return;
-    }
-    lane->told = status.condition;
-    lane->told_trouble = has_trouble;
-    if (has_trouble) {
-        log_warn("a source has trouble", log_text("source", status.options->name),
-                 log_text("state", source_condition_name(status.condition)), log_text("error", status.error));
-    } else {
-        log_info("a source's state", log_text("source", status.options->name),
-                 log_text("state", source_condition_name(status.condition)));
-    }
+    tell_state(lane, &status);
+    tell_what_happened(lane, &status);
 }
 
 static int64_t step_lane(Lane *lane)

@@ -154,8 +154,9 @@ static void note(FilesSource *source)
     size_t at = 0, size = sizeof source->notice;
     if (source->failed_count > 0) {
         at = (size_t)snprintf(source->notice, size,
-                              "%" PRIu64 " files went to failed/ since the start, with a report; the last one is %s%s",
-                              source->failed_count, source->failed, unfinished[0] ? "; " : "");
+                              "%" PRIu64 " file%s went to failed/ since the start, with a report; the last one is %s%s",
+                              source->failed_count, source->failed_count == 1 ? "" : "s", source->failed,
+                              unfinished[0] ? "; " : "");
     }
     at = at < size ? at : size - 1;
     snprintf(source->notice + at, size - at, "%s%s", unfinished,

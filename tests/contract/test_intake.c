@@ -2,6 +2,8 @@
 #include "intake_world.h"
 
 #include <setjmp.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -159,6 +161,103 @@ static void test_stop_in_steps(void **state)
     world_assert_all_taken(world);
 }
 
+/* ---- The log ----------------------------------------------------------------------------------------------------------- */
+
+enum { LOG_BYTES = 65536 };
+
+/* What the log says goes there until log_leave. */
+typedef struct Hearing {
+    int file, stderr_before;
+} Hearing;
+
+static Hearing log_hear(void)
+{
+    Hearing hearing = {.file = memfd_create("log", 0), .stderr_before = dup(STDERR_FILENO)};
+    assert_true(hearing.file >= 0 && hearing.stderr_before >= 0);
+    assert_int_equal(dup2(hearing.file, STDERR_FILENO), STDERR_FILENO);
+    log_configure(LOG_WARN, LOG_FORMAT_LOGFMT);
+    return hearing;
+}
+
+static void log_leave(const Hearing *hearing)
+{
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    assert_int_equal(dup2(hearing->stderr_before, STDERR_FILENO), STDERR_FILENO);
+    close(hearing->stderr_before);
+    close(hearing->file);
+}
+
+/* How many lines have the words; *ret_sum: of the numbers behind "count=" in them. */
+static int heard(const Hearing *hearing, const char *words, int64_t *ret_sum)
+{
+    char text[LOG_BYTES];
+    ssize_t len = pread(hearing->file, text, sizeof text - 1, 0);
+    int lines = 0;
+    assert_true(len >= 0);
+    text[len] = '\0';
+    *ret_sum = 0;
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        bool is_one = strstr(line, words) != NULL;
+        char *count = is_one ? strstr(line, "count=") : NULL;
+        uint64_t number = 0;
+        lines += is_one;
+        *ret_sum += count && str_to_u64(str_from(count + strlen("count=")), INT64_MAX, &number) ? (int64_t)number : 0;
+    }
+    return lines;
+}
+
+static void run_without_time(World *world)
+{
+    for (int i = 0; i < STEPS; i++) {
+        bool idle = false;
+        (void)intake_step(world->intake);
+        processor_step(world->processor, &idle);
+    }
+}
+
+/* A source that is fed nothing but rubbish is told of, and not for each message. */
+static void test_the_log_counts_dead_letters(void **state)
+{
+    static const char words[] = "msg=\"a source's messages became dead letters\" source=orders";
+    World *world = *state;
+    int64_t sum = 0;
+    world_start(world);
+    Hearing hearing = log_hear();
+    for (int i = 0; i < 20; i++) {
+        world_put_bad(world, 0, 0);
+        run_without_time(world);
+    }
+    int lines_at_once = heard(&hearing, words, &sum);
+    int64_t sum_at_once = sum;
+    run(world);
+    int lines = heard(&hearing, words, &sum);
+    log_leave(&hearing);
+    assert_int_equal(lines_at_once, 1);
+    assert_int_equal(sum_at_once, 1);
+    assert_int_equal(lines, 2);
+    assert_int_equal(sum, 20);
+}
+
+static void test_the_log_has_notices(void **state)
+{
+    static const char words[] = "msg=\"a source's notice\" source=orders notice=";
+    World *world = *state;
+    int64_t sum;
+    world_start(world);
+    Hearing hearing = log_hear();
+    fake_origin_set_notice(world->origin[0], "2 messages are gone");
+    run(world);
+    int lines_of_one = heard(&hearing, words, &sum);
+    fake_origin_set_notice(world->origin[0], "3 messages are gone");
+    run(world);
+    int lines = heard(&hearing, words, &sum), lines_of_last = heard(&hearing, "notice=\"3 messages are gone\"", &sum);
+    log_leave(&hearing);
+    assert_int_equal(lines_of_one, 1);
+    assert_int_equal(lines, 2);
+    assert_int_equal(lines_of_last, 1);
+}
+
 #define STEP_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup_steps, world_teardown)
 
 int main(void)
@@ -171,6 +270,8 @@ int main(void)
         STEP_TEST(test_letters_wait_for_a_start),
         STEP_TEST(test_an_option_that_cannot_work),
         STEP_TEST(test_stop_in_steps),
+        STEP_TEST(test_the_log_counts_dead_letters),
+        STEP_TEST(test_the_log_has_notices),
     };
     log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT); /* states change all the time */
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

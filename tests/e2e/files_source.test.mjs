@@ -85,6 +85,7 @@ test('a file with lines that are no records fails with a report; they can be men
   const found = await letters(server);
   assert.deepEqual(found.map((l) => l.place).sort(), ['headless.csv:1', 'odd.csv:2', 'odd.ndjson:2', 'odd.ndjson:4', 'odd.ndjson:5', 'torn.json:1']);
   assert.match((await sourceOf(server)).notice, /4 files went to failed\//);
+  assert.match(server.stderr, /level=warn msg="a source's messages became dead letters" source=partner count=\d/);
   const letter = found.find((l) => l.place === 'odd.csv:2');
   const mended = await send(server, `/api/dead-letters/${letter.id}/retry`, JSON.stringify({ raw: `${FIELDS.join(',')}\nc-1,2025-01-01 10:00:00,s,d,positive,1.01,EUR,r` }));
   assert.ok(mended.status < 300, mended.text);
