@@ -1,7 +1,5 @@
 #include "record/record_check.h"
 
-#include "base/decimal.h"
-
 enum { UTF8_BYTES_MAX = 4, NAME_BYTES_MAX = 128 };
 
 static bool is(Str name, const char *text, size_t len) { return memcmp(name.ptr, text, len) == 0; }
@@ -73,10 +71,8 @@ static const char *const too_large[DECIMAL_SCALE_MAX + 1] = {
     "must be at most 999999999.999999",
 };
 
-const char *record_check_value(Str text, bool is_json_number, unsigned scale, int64_t *ret_value)
+const char *record_value_problem(DecimalProblem problem, unsigned scale)
 {
-    DecimalProblem problem = is_json_number ? decimal_parse_json_number(text, scale, RECORD_VALUE_MAX, ret_value)
-                                            : decimal_parse(text, scale, RECORD_VALUE_MAX, ret_value);
     switch (problem) {
     case DECIMAL_OK: return NULL;
     case DECIMAL_SIGNED: return "must not have a sign: the type says whether it is positive or negative";
@@ -85,6 +81,13 @@ const char *record_check_value(Str text, bool is_json_number, unsigned scale, in
     case DECIMAL_NOT_A_NUMBER: break;
     }
     return "must be a decimal number such as 100.50";
+}
+
+const char *record_check_value(Str text, bool is_json_number, unsigned scale, int64_t *ret_value)
+{
+    DecimalProblem problem = is_json_number ? decimal_parse_json_number(text, scale, RECORD_VALUE_MAX, ret_value)
+                                            : decimal_parse(text, scale, RECORD_VALUE_MAX, ret_value);
+    return record_value_problem(problem, scale);
 }
 
 void record_problems_reset(RecordProblems *problems)

@@ -3,6 +3,7 @@
 #ifndef WEIR_RECORD_RECORD_CHECK_H
 #define WEIR_RECORD_RECORD_CHECK_H
 
+#include "base/decimal.h"
 #include "record/record_json.h"
 
 #define PROBLEM_REQUIRED "is required"
@@ -23,6 +24,8 @@ const char *record_check_utf8_text(Str text); /* already known to be UTF-8 */
 const char *record_check_type(Str text, RecordType *ret_type);
 /* `is_json_number` lets an exponent through. */
 const char *record_check_value(Str text, bool is_json_number, unsigned scale, int64_t *ret_value);
+/* What the parser found, in words. */
+const char *record_value_problem(DecimalProblem problem, unsigned scale);
 
 void record_problems_reset(RecordProblems *problems);
 /* Beyond RECORD_PROBLEMS_MAX they are not kept; a name is cut when it is very long. */
