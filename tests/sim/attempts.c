@@ -257,7 +257,15 @@ void attempts_rewind(World *world, size_t sink, int64_t job)
 
 /* ---- What came of it -------------------------------------------------------------------------------------------------------------- */
 
-/* Of what fails while the breaker is not closed no attempt is spent, but what the other side asks for counts all the same. */
+/* The line's time by the wall clock, which goes on while the line makes its step. */
+static int64_t line_wall_us(const World *world)
+{
+    const SimClock *clock = &world->machine.clock;
+    return clock->wall_us - (clock->monotonic_us - world->deliveries.line_us);
+}
+
+/* Of what fails while the breaker is not closed no attempt is spent, but what the other side asks for counts all the same: the breaker is
+ * put off from the line's time on. */
 static void note_failure(World *world, size_t sink, int64_t job, Trial *trial, const SinkResult *result, bool counts)
 {
     if (counts) {
@@ -266,7 +274,7 @@ static void note_failure(World *world, size_t sink, int64_t job, Trial *trial, c
     }
     int64_t now_us = world->machine.clock.wall_us, asked_us = asked_for(result, job);
     trial->older_us = trial->high_us;
-    trial->low_us = asked_us > 0 ? larger(trial->low_us, now_us + asked_us) : trial->low_us;
+    trial->low_us = asked_us > 0 ? larger(trial->low_us, line_wall_us(world) + asked_us) : trial->low_us;
     trial->high_us = larger(trial->high_us, now_us + asked_us);
 }
 

@@ -266,6 +266,114 @@ static void test_a_full_disk_clears(void **state)
     }
 }
 
+/* ---- Another program meanwhile ------------------------------------------------------------------------------------------ */
+
+/* What `weir query --data` is beside a service. */
+typedef struct Outside {
+    Store *store;
+    StoreReader *reader;
+    StoreView *view;
+} Outside;
+
+static Outside open_outside(const Life *life)
+{
+    Outside outside = {0};
+    StoreOptions options = life->options;
+    Error error = {0};
+    options.read_only = true;
+    if (store_open(&options, &outside.store, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(store_reader_open(outside.store, &outside.reader, &error), STATUS_OK);
+    assert_int_equal(reader_begin(outside.reader, &outside.view, &error), STATUS_OK);
+    return outside;
+}
+
+static void look_away(Outside *outside)
+{
+    if (outside->view) {
+        reader_end(outside->reader);
+        view_free(outside->view);
+        outside->view = NULL;
+    }
+}
+
+static void close_outside(Outside *outside)
+{
+    look_away(outside);
+    store_reader_close(outside->reader);
+    store_close(outside->store);
+}
+
+static void apply_next(Life *life)
+{
+    Outcome outcomes[BATCH_RECORDS];
+    assert_int_equal(apply_batch(life, life->attempted++, outcomes), STATUS_OK);
+    life->acknowledged = life->attempted;
+}
+
+static Status tidy(Life *life)
+{
+    Error error = {0};
+    Status status = STATUS_OK;
+    for (bool more = true; more && status == STATUS_OK;) {
+        status = store_maintain(life->store, true, &more, &error);
+    }
+    return status;
+}
+
+/* A checkpoint moves pages as far as a look lets it, which syncs nothing; then the sync of the next one fails, and the disk may have
+ * forgotten them all. */
+static void move_and_fail(Life *life, Outside *outside)
+{
+    *outside = open_outside(life);
+    apply_next(life);
+    assert_int_equal(tidy(life), STATUS_OK);
+    look_away(outside);
+    apply_next(life);
+    sim_disk_arm(life->disk, &(SimFault){.ops = SIM_SYNC, .suffix = ".db", .nth = 1, .failure = SIM_FAIL_ERROR});
+    assert_int_equal(tidy(life), STATUS_BROKEN);
+}
+
+static void check_outside(Life *life)
+{
+    Outside outside = open_outside(life);
+    assert_int_equal(view_bound(outside.view), seq_of(life->acknowledged, 0));
+    close_outside(&outside);
+}
+
+/* The other program sees it all, and while it is there the next process of the service begins and goes on. */
+static void test_a_checkpoint_fails_while_another_program_reads(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        uint64_t random = seed;
+        Life *life = life_new(seed);
+        Outside outside;
+        assert_true(open_store(life));
+        apply_next(life);
+        if (seed % 2) {
+            assert_int_equal(tidy(life), STATUS_OK);
+        }
+        move_and_fail(life, &outside);
+        check_outside(life);
+        close_store(life);
+        assert_true(open_store(life));
+        while (life->attempted < BATCHES) {
+            apply_next(life);
+            assert_int_equal(tidy(life), STATUS_OK);
+        }
+        sim_disk_freeze(life->disk);
+        close_outside(&outside);
+        close_store(life);
+        sim_disk_crash(life->disk, SIM_LOSS_ALL, &random);
+        check_afterwards(life);
+        life_free(life);
+    }
+}
+
+/* ---- Seeds --------------------------------------------------------------------------------------------------------------- */
+
 static void hash_text(void *context, uint64_t number, const char *text)
 {
     uint64_t *hash = context;
@@ -310,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_each_operation_fails),
         cmocka_unit_test(test_the_disk_fills_up_at_each_operation),
         cmocka_unit_test(test_a_full_disk_clears),
+        cmocka_unit_test(test_a_checkpoint_fails_while_another_program_reads),
         cmocka_unit_test(test_a_seed_gives_the_same_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,9 +151,29 @@ static Status roll_back(SqliteStore *store, Tally before, Error *reterr)
     return status == STATUS_OK ? sqlite_load_rules(store, reterr) : status;
 }
 
+/* SQLite syncs the database when a checkpoint has moved the last page of the WAL, but what one has moved that readers cut short counts as
+ * being there at once, for every program that has the file open. After a failed sync the disk may have forgotten it: readers of other
+ * programs, which keep that count beyond the end of this one, must take it from the WAL, and the next checkpoint move it again. The count is
+ * nBackfill of https://www.sqlite.org/walformat.html (2.3.1). Only we change it, since nobody else makes checkpoints. */
+static void forget_moved(SqliteStore *store)
+{
+    enum { REGION_BYTES = 32768, VERSION = 0, VERSION_KNOWN = 3007000, BACKFILL = 24 };
+    sqlite3_file *file = NULL;
+    void volatile *region = NULL;
+    int code = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (code == SQLITE_OK && file && file->pMethods && file->pMethods->iVersion >= 2) {
+        code = file->pMethods->xShmMap(file, 0, REGION_BYTES, 0, &region);
+    }
+    uint32_t volatile *index = region;
+    if (code == SQLITE_OK && index && index[VERSION] == VERSION_KNOWN) {
+        __atomic_store_n(&index[BACKFILL], 0, __ATOMIC_SEQ_CST);
+    }
+}
+
 static Status break_down(SqliteStore *store, Status status, const Error *why)
 {
     store->broken = true;
+    forget_moved(store);
     store->why = *why;
     return status;
 }
