@@ -104,6 +104,12 @@ static size_t records_of(const Submission *submission)
     return submission->work.kind == WORK_RECORDS ? submission->work.records.count : 1;
 }
 
+/* Nobody else is to be hit by it. */
+static bool is_alone(const Submission *submission)
+{
+    return submission->work.kind == WORK_RECORDS && submission->work.records.simulate_failure;
+}
+
 /* Takes what waits, up to a full batch. The lock is held. */
 static Submission *take_batch(Processor *processor, size_t rows_a_record)
 {
@@ -111,7 +117,7 @@ static Submission *take_batch(Processor *processor, size_t rows_a_record)
     size_t rows = 0, bytes = 0;
     for (Submission *each = first; each; each = each->next) {
         rows += records_of(each) * rows_a_record;
-        if (end && rows > processor->options.batch_records_max) {
+        if (end && (rows > processor->options.batch_records_max || is_alone(end) || is_alone(each))) {
             break;
         }
         bytes += each->bytes;

@@ -55,7 +55,7 @@ typedef struct IntakeChange {
     const IntakeLetter *letters; /* one for each record, in their order; `error` is not looked at */
     const IntakeLetter *refused; /* messages that are no records */
     size_t refused_count;
-    bool first_wins; /* a record that conflicts is a duplicate */
+    bool first_wins; /* a record that conflicts is a duplicate; events always are */
     size_t lettered; /* filled: dead letters made or opened again */
 } IntakeChange;
 

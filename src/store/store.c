@@ -17,6 +17,8 @@ StoreOptions store_options_default(const char *dir)
         .wal_bytes_max = (uint64_t)256 << 20,
         .publish_records = 65536,
         .dead_letter_bytes_max = (uint64_t)1 << 30,
+        .event_attempts_max = STORE_EVENT_ATTEMPTS_MAX,
+        .event_clients_max = STORE_EVENT_CLIENTS_MAX,
         .background = true,
     };
 }
@@ -170,6 +172,28 @@ Status reader_places(StoreReader *reader, Str source, PlaceVisitor *visit, void 
 Status reader_replays(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr)
 {
     return reader->ops->replays(reader, sink, visit, context, reterr);
+}
+
+Status reader_event(StoreReader *reader, int64_t seq, EventVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->event(reader, seq, visit, context, reterr);
+}
+
+Status reader_events(StoreReader *reader, int64_t after, int64_t through, EventVisitor *visit, void *context,
+                     Error *reterr)
+{
+    return reader->ops->events(reader, after, through, visit, context, reterr);
+}
+
+Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                             void *context, Error *reterr)
+{
+    return reader->ops->event_attempts(reader, filter, visit, context, reterr);
+}
+
+Status reader_event_clients(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->event_clients(reader, visit, context, reterr);
 }
 
 Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "process/outcome.h"
 #include "process/rules.h"
+#include "store/events.h"
 #include "store/intake.h"
 
 typedef struct Store Store;
@@ -32,6 +33,8 @@ typedef struct StoreOptions {
     uint64_t wal_bytes_max;         /* above it the writer checkpoints before it goes on */
     size_t publish_records;         /* derived data is published at least every so many records, 1 … 1,048,576 */
     uint64_t dead_letter_bytes_max; /* of the messages that dead letters of intake keep; see IntakeChange */
+    size_t event_attempts_max;      /* kept of events that were there already, at least 1; see EventAttempt */
+    size_t event_clients_max;       /* counted by name; see EventClient */
     bool
         background; /* build and merge indexes on a thread of the store's own; false: inside store_maintain, in steps */
     const char *vfs; /* SQLite's file layer by name, NULL for the system's own */
@@ -89,8 +92,13 @@ typedef struct Work {
             bool
                 atomic; /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which, NONE for the others */
             bool dry_run;         /* fills the outcomes, changes nothing */
+            bool quiet;           /* fires no alerts */
             IntakeChange *intake; /* where they are from; NULL for clients that are answered */
+            EventChange *events;  /* of which events they were made; NULL: they are none */
             Arena *stored;        /* where conflicts' stored records go; NULL when they are not wanted */
+            /* The transaction fails in its middle, when half of the records are written: for tests of what comes after. The batch, in which
+             * a processor puts nothing else, is BUSY: nothing of it happened. Not looked at in a dry run. */
+            bool simulate_failure;
         } records;
         AlertRule rule; /* put: texts borrow until applied */
         StoredSink sink;
@@ -262,10 +270,25 @@ Status reader_sources(StoreReader *reader, SourceVisitor *visit, void *context, 
 typedef bool PlaceVisitor(void *context, const SourcePlace *place);
 Status reader_places(StoreReader *reader, Str source, PlaceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
+/* What store/events.h describes. */
+typedef bool EventVisitor(void *context, const StoredEvent *event);
+typedef bool EventAttemptVisitor(void *context, const EventAttempt *attempt);
+typedef bool EventClientVisitor(void *context, const EventClient *client);
+
+/* The event of the record at `seq`: REFUSED when that record is none, or there is no such record. Calls `visit` once. */
+Status reader_event(StoreReader *reader, int64_t seq, EventVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+/* Events with after < seq ≤ through in commit order; a long walk goes in pieces, as one of records does. */
+Status reader_events(StoreReader *reader, int64_t after, int64_t through, EventVisitor *visit, void *context,
+                     Error *reterr) MUST_CHECK;
+/* Attempts the newest first, and clients by name: as they are now, whatever a view's bound. */
+Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                             void *context, Error *reterr) MUST_CHECK;
+Status reader_event_clients(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
 /* ---- Verify ------------------------------------------------------------------------------------------------------ */
 
 typedef struct VerifyReport {
-    int64_t records, messages, flows; /* looked at */
+    int64_t records, messages, flows, events; /* looked at */
     int64_t problems;
 } VerifyReport;
 

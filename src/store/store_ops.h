@@ -45,6 +45,12 @@ typedef struct StoreOps {
     Status (*replays)(StoreReader *reader, Str sink, ReplayVisitor *visit, void *context, Error *reterr);
     Status (*sources)(StoreReader *reader, SourceVisitor *visit, void *context, Error *reterr);
     Status (*places)(StoreReader *reader, Str source, PlaceVisitor *visit, void *context, Error *reterr);
+    Status (*event)(StoreReader *reader, int64_t seq, EventVisitor *visit, void *context, Error *reterr);
+    Status (*events)(StoreReader *reader, int64_t after, int64_t through, EventVisitor *visit, void *context,
+                     Error *reterr);
+    Status (*event_attempts)(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                             void *context, Error *reterr);
+    Status (*event_clients)(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr);
     Status (*verify)(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
                      VerifyReport *ret_report, Error *reterr);

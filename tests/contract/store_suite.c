@@ -176,6 +176,27 @@ static void test_alert_is_stored_with_its_record(void **state)
     assert_verifies(fixture);
 }
 
+/* The totals that rules look at go on all the same. */
+static void test_quiet_records_fire_no_alerts(void **state)
+{
+    Fixture *fixture = *state;
+    Error error = {0};
+    AlertRule rule = {.name = STR("default"), .type = -1, .threshold = 1000, .enabled = true}, stored;
+    assert_int_equal(put_rule(fixture, rule, &stored), STATUS_OK);
+    Record record = fixture_record(fixture, "a", "dest-1", 1001, RECORD_POSITIVE, 1);
+    Outcome outcome = {0};
+    Work work = {.kind = WORK_RECORDS, .records = {.items = &record, .outcomes = &outcome, .count = 1, .quiet = true}};
+    assert_int_equal(store_apply(fixture->store, &work, &error), STATUS_OK);
+    assert_int_equal(outcome.kind, OUTCOME_CREATED);
+    assert_int_equal(store_last_seq(fixture->store), 1);
+    fixture_apply_one(fixture, fixture_record(fixture, "b", "dest-1", 1001, RECORD_POSITIVE, 1));
+    assert_int_equal(store_last_seq(fixture->store), 3);
+    Seen *seen = fixture_get(fixture, 2);
+    assert_true(seen->totals.positive_total == 2002);
+    test_free(seen);
+    assert_verifies(fixture);
+}
+
 static void test_rule_changes_need_the_version(void **state)
 {
     Fixture *fixture = *state;
@@ -316,24 +337,19 @@ int store_suite_run(const StoreFactory *factory)
 {
     fixture_use(factory);
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_created_duplicate_conflict),
-        STORE_TEST(test_conflict_returns_stored_record),
-        STORE_TEST(test_equal_ids_in_one_submission),
-        STORE_TEST(test_running_totals_and_chain),
-        STORE_TEST(test_everything_survives_reopening),
-        STORE_TEST(test_atomic_takes_all_or_nothing),
-        STORE_TEST(test_dry_run_changes_nothing),
-        STORE_TEST(test_alert_is_stored_with_its_record),
-        STORE_TEST(test_rule_changes_need_the_version),
-        STORE_TEST(test_second_opening_is_refused),
-        STORE_TEST(test_other_choices_are_refused),
-        STORE_TEST(test_rebuild_gives_the_same),
-        STORE_TEST(test_identities),
+        STORE_TEST(test_created_duplicate_conflict),    STORE_TEST(test_conflict_returns_stored_record),
+        STORE_TEST(test_equal_ids_in_one_submission),   STORE_TEST(test_running_totals_and_chain),
+        STORE_TEST(test_everything_survives_reopening), STORE_TEST(test_atomic_takes_all_or_nothing),
+        STORE_TEST(test_dry_run_changes_nothing),       STORE_TEST(test_alert_is_stored_with_its_record),
+        STORE_TEST(test_quiet_records_fire_no_alerts),  STORE_TEST(test_rule_changes_need_the_version),
+        STORE_TEST(test_second_opening_is_refused),     STORE_TEST(test_other_choices_are_refused),
+        STORE_TEST(test_rebuild_gives_the_same),        STORE_TEST(test_identities),
         STORE_TEST(test_many_random_batches),
     };
     int failed = cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);
     failed += store_suite_run_reading(factory);
     failed += store_suite_run_deliveries(factory);
     failed += store_suite_run_dead_letters(factory);
-    return failed + store_suite_run_intake(factory);
+    failed += store_suite_run_intake(factory);
+    return failed + store_suite_run_events(factory);
 }

@@ -26,5 +26,7 @@ int store_suite_run_deliveries(const StoreFactory *factory);
 int store_suite_run_dead_letters(const StoreFactory *factory);
 /* And those about sources. */
 int store_suite_run_intake(const StoreFactory *factory);
+/* And those about events. */
+int store_suite_run_events(const StoreFactory *factory);
 
 #endif

@@ -16,6 +16,7 @@ static Status open_fake(const StoreOptions *options, Store **ret_store, Error *r
     const StoreInfo info = {.hash_seed = 7, .epoch = 1, .scale = 2};
     *ret_store = fake_store_new(&info);
     fake_store_use_clock(*ret_store, options->clock);
+    fake_store_set_events_max(*ret_store, options->event_attempts_max, options->event_clients_max);
     fake_store_set_letter_bytes_max(*ret_store, options->dead_letter_bytes_max);
     return STATUS_OK;
 }
@@ -90,5 +91,6 @@ int main(void)
     int failed = store_suite_run_deliveries(&fake);
     failed += store_suite_run_dead_letters(&fake);
     failed += store_suite_run_intake(&fake);
+    failed += store_suite_run_events(&fake);
     return failed + cmocka_run_group_tests_name("store-fake-processor", tests, NULL, NULL);
 }

@@ -1,120 +1,27 @@
 /* A SQLite store of an older program: it gets the tables that it lacks, all of them or none, and its readers miss nothing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <sqlite3.h>
-#include <stdlib.h>
+#include "old_store.h"
 
 #include "store/sqlite/schema.h"
-#include "support/scratch_dir.h"
-
-typedef struct Fixture {
-    char dir[256], path[300];
-    StoreOptions options;
-} Fixture;
-
-static int setup(void **state)
-{
-    Fixture *fixture = calloc(1, sizeof *fixture);
-    scratch_dir_make(fixture->dir, sizeof fixture->dir);
-    snprintf(fixture->path, sizeof fixture->path, "%s/weir.db", fixture->dir);
-    fixture->options = store_options_default(fixture->dir);
-    fixture->options.free_reserve_bytes = 0;
-    fixture->options.background = false;
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    Fixture *fixture = *state;
-    scratch_dir_remove(fixture->dir);
-    free(fixture);
-    return 0;
-}
-
-/* ---- The file itself ------------------------------------------------------------------------------------------------- */
-
-static void run_sql(const Fixture *fixture, const char *sql)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open_v2(fixture->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-/* What the query answers with, as one text; free with test_free. */
-static char *ask(const Fixture *fixture, const char *sql)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *stmt = NULL;
-    assert_int_equal(sqlite3_open_v2(fixture->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    const char *text = (const char *)sqlite3_column_text(stmt, 0);
-    assert_non_null(text);
-    char *copy = test_malloc(strlen(text) + 1);
-    memcpy(copy, text, strlen(text) + 1);
-    sqlite3_finalize(stmt);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    return copy;
-}
-
-static void assert_answer(const Fixture *fixture, const char *sql, const char *expected)
-{
-    char *text = ask(fixture, sql);
-    assert_string_equal(text, expected);
-    test_free(text);
-}
-
-static const char all_sql[] = "SELECT group_concat(name || ': ' || coalesce(sql, ''), char(10))"
-                              " FROM (SELECT name, sql FROM sqlite_schema ORDER BY name)";
-
-/* ---- The store ------------------------------------------------------------------------------------------------------- */
-
-static Status open_store(const Fixture *fixture, Store **ret_store)
-{
-    Error error = {0};
-    return store_open(&fixture->options, ret_store, &error);
-}
-
-static Outcome apply_record(Store *store)
-{
-    const StoreInfo *info = store_info(store);
-    Outcome outcome = {0};
-    Error error = {0};
-    Record record = {.record_id = STR("rec-1"),
-                     .source_id = STR("source"),
-                     .destination_id = STR("dest"),
-                     .unit = STR("EUR"),
-                     .reference = STR("ref"),
-                     .value = 5};
-    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
-    Work work = {.kind = WORK_RECORDS, .records = {.items = &record, .outcomes = &outcome, .count = 1}};
-    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
-    return outcome;
-}
 
 /* As the first version left it, with a record in it. */
-static void make_first_version(const Fixture *fixture)
+static void make_first_version(const OldStore *fixture)
 {
     Store *store = NULL;
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     assert_int_equal(apply_record(store).kind, OUTCOME_CREATED);
     store_close(store);
     run_sql(fixture, "DROP TABLE sinks; DROP TABLE retries; DROP TABLE delivery_attempts; DROP TABLE dead_letters;"
-                     "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places; PRAGMA user_version = 1");
+                     "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places;" DROP_EVENTS_SQL
+                     "PRAGMA user_version = 1");
 }
 
 /* As the second version left it, with what is there now. */
-static void make_second_version(const Fixture *fixture)
+static void make_second_version(const OldStore *fixture)
 {
-    run_sql(fixture, "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
-                     "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;"
-                     "PRAGMA user_version = 2");
+    run_sql(fixture,
+            "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
+            "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;" DROP_EVENTS_SQL
+            "PRAGMA user_version = 2");
 }
 
 static bool count_sink(void *context, const StoredSink *sink)
@@ -164,22 +71,6 @@ static bool count_place(void *context, const SourcePlace *place)
     assert_true(place->part.len > 0);
     ++*(size_t *)context;
     return true;
-}
-
-static void count_problem(void *context, const char *text)
-{
-    print_message("# verify: %s\n", text);
-    ++*(size_t *)context;
-}
-
-static size_t verify(StoreReader *reader)
-{
-    VerifyReport report = {0};
-    Error error = {0};
-    size_t problems = 0;
-    assert_int_equal(store_verify(reader, count_problem, &problems, NULL, &report, &error), STATUS_OK);
-    assert_int_equal(report.problems, problems);
-    return problems;
 }
 
 /* How many rows there are about deliveries. */
@@ -287,7 +178,7 @@ static Letter letter_of(StoreReader *reader, int64_t id)
 
 static void test_a_new_store_has_the_newest_tables(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     store_close(store);
@@ -299,7 +190,7 @@ static void test_a_new_store_has_the_newest_tables(void **state)
 
 static void test_an_older_store_gets_the_same_tables(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     StoreReader *reader = NULL;
     Error error = {0};
@@ -328,7 +219,7 @@ static void test_an_older_store_gets_the_same_tables(void **state)
 
 static void test_an_older_store_that_is_only_read(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL, *writer = NULL;
     StoreReader *reader = NULL;
     Error error = {0};
@@ -353,7 +244,7 @@ static void test_an_older_store_that_is_only_read(void **state)
 /* The dead letters of the second version had neither a place nor a format. */
 static void test_dead_letters_of_the_second_version(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     StoreReader *reader = NULL;
     Error error = {0};
@@ -384,7 +275,7 @@ static void test_dead_letters_of_the_second_version(void **state)
 
 static void test_a_second_version_that_is_only_read(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL, *writer = NULL;
     StoreReader *reader = NULL;
     Error error = {0};
@@ -414,7 +305,7 @@ static void test_a_second_version_that_is_only_read(void **state)
 /* What the letters of intake keep is counted at the start. */
 static void test_letters_are_counted_at_the_start(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     StoreMetrics metrics = {0};
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
@@ -431,7 +322,7 @@ static void test_letters_are_counted_at_the_start(void **state)
 /* A flow whose total is nearly too large: whatever would make it so is a dead letter. */
 static void test_rejected_records_are_dead_letters(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     StoreReader *reader = NULL;
     Error error = {0};
@@ -464,7 +355,7 @@ static void test_rejected_records_are_dead_letters(void **state)
 
 static void test_an_upgrade_is_done_whole_or_not_at_all(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     make_first_version(fixture);
     run_sql(fixture, "CREATE TABLE replays(somebody_elses)"); /* the last of the tables */
@@ -480,7 +371,7 @@ static void test_an_upgrade_is_done_whole_or_not_at_all(void **state)
 
 static void test_a_newer_store_is_refused(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     make_first_version(fixture);
     char newer[64];
@@ -495,7 +386,7 @@ static void test_a_newer_store_is_refused(void **state)
 
 static void test_verify_looks_at_deliveries(void **state)
 {
-    Fixture *fixture = *state;
+    OldStore *fixture = *state;
     Store *store = NULL;
     StoreReader *reader = NULL;
     Error error = {0};
@@ -525,16 +416,16 @@ static void test_verify_looks_at_deliveries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_new_store_has_the_newest_tables, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_an_older_store_gets_the_same_tables, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_an_older_store_that_is_only_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dead_letters_of_the_second_version, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_second_version_that_is_only_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_letters_are_counted_at_the_start, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rejected_records_are_dead_letters, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_an_upgrade_is_done_whole_or_not_at_all, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_newer_store_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_verify_looks_at_deliveries, setup, teardown),
+        OLD_STORE_TEST(test_a_new_store_has_the_newest_tables),
+        OLD_STORE_TEST(test_an_older_store_gets_the_same_tables),
+        OLD_STORE_TEST(test_an_older_store_that_is_only_read),
+        OLD_STORE_TEST(test_dead_letters_of_the_second_version),
+        OLD_STORE_TEST(test_a_second_version_that_is_only_read),
+        OLD_STORE_TEST(test_letters_are_counted_at_the_start),
+        OLD_STORE_TEST(test_rejected_records_are_dead_letters),
+        OLD_STORE_TEST(test_an_upgrade_is_done_whole_or_not_at_all),
+        OLD_STORE_TEST(test_a_newer_store_is_refused),
+        OLD_STORE_TEST(test_verify_looks_at_deliveries),
     };
     return cmocka_run_group_tests_name("store-upgrade", tests, NULL, NULL);
 }

@@ -234,7 +234,7 @@ static void settle(FakeIntake *intake, Store *store, Work *work, size_t at, int6
     const Outcome *outcome = &work->records.outcomes[at];
     const IntakeLetter *letter = &change->letters[at];
     bool taken = outcome->kind == OUTCOME_CREATED || outcome->kind == OUTCOME_DUPLICATE ||
-                 (outcome->kind == OUTCOME_CONFLICT && change->first_wins);
+                 (outcome->kind == OUTCOME_CONFLICT && (change->first_wins || work->records.events));
     if (taken) {
         if (letter->letter) {
             resolve_letter(intake, letter->letter, now_us);

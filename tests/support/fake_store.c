@@ -19,6 +19,7 @@ Store *fake_store_new(const StoreInfo *info)
     assert(store->rows && store->by_time && store->newest);
     store->deliveries = fake_deliveries_new();
     store->intake = fake_intake_new(store->deliveries);
+    store->events = fake_events_new();
     arena_init(&store->texts, 64 << 10, (size_t)1 << 30);
     Error error = {0};
     Status status = rule_set_new(NULL, 0, &store->rules, &error);
@@ -30,6 +31,7 @@ Store *fake_store_new(const StoreInfo *info)
 void fake_store_free(Store *base)
 {
     FakeStore *store = (FakeStore *)base;
+    fake_events_free(store->events);
     fake_intake_free(store->intake);
     fake_deliveries_free(store->deliveries);
     rule_set_drop(store->rules);
@@ -419,6 +421,62 @@ static Status places(StoreReader *base, Str source, PlaceVisitor *visit, void *c
     return status;
 }
 
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+static Status events_in(StoreReader *base, int64_t after, int64_t through, EventVisitor *visit, void *context,
+                        Error *reterr)
+{
+    FakeReader *reader = (FakeReader *)base;
+    int64_t bound = reader->view->base.bound;
+    Status status = fail_if_told(reader->store, reterr);
+    if (status == STATUS_OK) {
+        fake_events_walk(reader->store->events, after, through < bound ? through : bound, visit, context);
+    }
+    return status;
+}
+
+typedef struct OnlyOne {
+    EventVisitor *visit;
+    void *context;
+    bool found;
+} OnlyOne;
+
+static bool visit_only(void *context, const StoredEvent *event)
+{
+    OnlyOne *only = context;
+    only->found = true;
+    only->visit(only->context, event);
+    return false;
+}
+
+static Status event_at(StoreReader *base, int64_t seq, EventVisitor *visit, void *context, Error *reterr)
+{
+    OnlyOne only = {visit, context, false};
+    Status status = events_in(base, seq - 1, seq, visit_only, &only, reterr);
+    return status == STATUS_OK && !only.found ? error_set(reterr, STATUS_REFUSED, "it was no event") : status;
+}
+
+static Status event_attempts(StoreReader *base, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                             void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_events_attempts(store->events, filter, visit, context);
+    }
+    return status;
+}
+
+static Status event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_events_clients(store->events, visit, context);
+    }
+    return status;
+}
+
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static void close_store(Store *store) { fake_store_free(store); }
@@ -432,6 +490,11 @@ void fake_store_use_clock(Store *base, const Clock *clock) { ((FakeStore *)base)
 void fake_store_set_letter_bytes_max(Store *base, uint64_t bytes)
 {
     fake_intake_set_bytes_max(((FakeStore *)base)->intake, bytes);
+}
+
+void fake_store_set_events_max(Store *base, size_t attempts, size_t clients)
+{
+    fake_events_set_max(((FakeStore *)base)->events, attempts, clients);
 }
 
 static Status maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
@@ -520,5 +583,9 @@ static const StoreOps ops = {
     .replays = replays,
     .sources = sources,
     .places = places,
+    .event = event_at,
+    .events = events_in,
+    .event_attempts = event_attempts,
+    .event_clients = event_clients,
     .verify = verify,
 };

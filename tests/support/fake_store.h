@@ -1,7 +1,7 @@
 /* store.h on arrays in memory, for tests of what reads and of what delivers. One thread.
  *
- * Written are records, all work of deliveries, and all that is about sources; there are no rules. Records without a source are appended
- * as they are: whoever writes sees to it that none comes twice. store_close is fake_store_free. */
+ * Written are records, all work of deliveries, and all that is about sources and events; there are no rules. Records without a source that
+ * are no events are appended as they are: whoever writes sees to it that none comes twice. store_close is fake_store_free. */
 #ifndef WEIR_TESTS_FAKE_STORE_H
 #define WEIR_TESTS_FAKE_STORE_H
 
@@ -42,6 +42,9 @@ void fake_store_untell_flows(Store *store);
 
 /* StoreOptions.dead_letter_bytes_max; without it there is no bound. */
 void fake_store_set_letter_bytes_max(Store *store, uint64_t bytes);
+
+/* StoreOptions.event_attempts_max and event_clients_max; without it they are the usual ones. */
+void fake_store_set_events_max(Store *store, size_t attempts, size_t clients);
 
 /* What the time is when something is written; without a clock it is always 0. */
 void fake_store_use_clock(Store *store, const Clock *clock);

@@ -3,6 +3,7 @@
 #define WEIR_TESTS_SUPPORT_FAKE_STORE_PARTS_H
 
 #include "store/store_ops.h"
+#include "support/fake_events.h"
 #include "support/fake_intake.h"
 #include "support/fake_store.h"
 
@@ -34,6 +35,7 @@ struct FakeStore {
     Arena texts; /* of what was applied */
     FakeDeliveries *deliveries;
     FakeIntake *intake;
+    FakeEvents *events;
     RuleSet *rules; /* none */
     int64_t last_seq, rollup_seq;
     FakeReader reader;

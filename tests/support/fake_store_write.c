@@ -23,7 +23,7 @@ static void append_record(FakeStore *store, const Record *record, Outcome *ret_o
     *ret_outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = seq};
 }
 
-static const StoredRecord *find_same(const FakeStore *store, const Record *record)
+static const StoredRecord *find_in_log(const FakeStore *store, const Record *record)
 {
     uint32_t identity = record_identity_fields(store->base.info.identity);
     for (size_t i = 0; i < store->count; i++) {
@@ -35,29 +35,46 @@ static const StoredRecord *find_same(const FakeStore *store, const Record *recor
     return NULL;
 }
 
-static void take_record(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+/* A correction may stand for an event: it has another id. */
+static const StoredRecord *find_correction(FakeStore *store, const Record *record)
 {
-    const StoredRecord *there = find_same(store, record);
+    int64_t seq = fake_events_alias(store->events, record->record_id);
+    return seq ? fake_store_at(&store->base, seq) : NULL;
+}
+
+static void take_record(FakeStore *store, const Record *record, bool is_event, Outcome *ret_outcome, int64_t now_us)
+{
+    const StoredRecord *there = find_in_log(store, record), *correction = NULL;
+    if (!there && is_event) {
+        there = correction = find_correction(store, record);
+    }
     if (!there) {
         append_record(store, record, ret_outcome, now_us);
         return;
     }
-    uint32_t differs = record_differs(&there->record, record);
+    uint32_t differs = record_differs(&there->record, record) & ~(correction ? (uint32_t)FIELD_RECORD_ID : 0);
     *ret_outcome =
         (Outcome){.kind = differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE, .differs = differs, .seq = there->seq};
 }
 
 static void apply_records(FakeStore *store, Work *work, int64_t now_us)
 {
-    bool has_source = work->records.intake != NULL;
+    bool has_source = work->records.intake != NULL, are_events = work->records.events != NULL;
     if (work->records.dry_run || (has_source && !fake_intake_make_room(store->intake, work))) {
         return;
     }
     for (size_t i = 0; i < work->records.count; i++) {
-        (has_source ? take_record : append_record)(store, &work->records.items[i], &work->records.outcomes[i], now_us);
+        if (has_source || are_events) {
+            take_record(store, &work->records.items[i], are_events, &work->records.outcomes[i], now_us);
+        } else {
+            append_record(store, &work->records.items[i], &work->records.outcomes[i], now_us);
+        }
     }
     if (has_source) {
         fake_intake_apply(store->intake, &store->base, work, now_us);
+    }
+    if (are_events) {
+        fake_events_apply(store->events, work, now_us);
     }
 }
 
@@ -74,6 +91,15 @@ static void apply_work(FakeStore *store, Work *work, int64_t now_us)
     }
 }
 
+static bool is_to_fail(const Work *first)
+{
+    bool fails = false;
+    for (const Work *work = first; work; work = work->next) {
+        fails = fails || (work->kind == WORK_RECORDS && work->records.simulate_failure && !work->records.dry_run);
+    }
+    return fails;
+}
+
 Status fake_store_apply(Store *base, Work *first, Error *reterr)
 {
     FakeStore *store = (FakeStore *)base;
@@ -82,6 +108,9 @@ Status fake_store_apply(Store *base, Work *first, Error *reterr)
     store->apply_failure = STATUS_OK;
     if (failure != STATUS_OK) {
         return error_set(reterr, failure, "the fake store was told to fail");
+    }
+    if (is_to_fail(first)) {
+        return error_set(reterr, STATUS_BUSY, "simulated failure");
     }
     for (Work *work = first; work; work = work->next) {
         apply_work(store, work, now_us);

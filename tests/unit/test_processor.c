@@ -323,6 +323,23 @@ static void test_steps_take_batches(void **state)
     assert_true(idle);
 }
 
+/* What is to fail has a batch to itself, wherever in the queue it is. */
+static void test_a_simulated_failure_hits_nobody_else(void **state)
+{
+    Fixture *fixture = *state;
+    static const int told_after[] = {2, 3, 4, 6}; /* 0 and 1; 2; 3; 4 and 5 */
+    bool idle = false;
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(submit(fixture, i, 1), STATUS_OK);
+        fixture->submissions[i].work.records.simulate_failure = i == 2 || i == 3;
+    }
+    for (size_t step = 0; step < 4; step++) {
+        processor_step(fixture->processor, &idle);
+        assert_int_equal(told.count, told_after[step]);
+    }
+    assert_int_equal(fixture->store.batches, 4);
+}
+
 static void test_steps_do_the_housekeeping(void **state)
 {
     Fixture *fixture = *state;
@@ -393,6 +410,7 @@ int main(void)
         PROCESSOR_TEST(test_quiet_is_used),
         STEPPED_TEST(test_steps_take_batches),
         STEPPED_TEST(test_rules_make_batches_smaller),
+        STEPPED_TEST(test_a_simulated_failure_hits_nobody_else),
         STEPPED_TEST(test_steps_do_the_housekeeping),
         STEPPED_TEST(test_steps_end_after_a_failure),
         STEPPED_TEST(test_stop_without_a_thread_finishes_what_waits),

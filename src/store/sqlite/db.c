@@ -102,6 +102,19 @@ Status db_step(sqlite3_stmt *stmt, const char *what, bool *ret_row, Error *reter
     return STATUS_OK;
 }
 
+Status db_visit_texts(sqlite3 *db, const char *sql, void (*visit)(void *context, Str text), void *context,
+                      Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = true;
+    Status status = db_prepare(db, sql, &stmt, reterr);
+    while (status == STATUS_OK && (status = db_step(stmt, sql, &row, reterr)) == STATUS_OK && row) {
+        visit(context, db_text(stmt, 0));
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
 Status db_get_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *ret_value, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;

@@ -32,6 +32,10 @@ Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr) MUST_CHECK;
 /* Steps; *ret_row tells whether there is a row. The caller resets. */
 Status db_step(sqlite3_stmt *stmt, const char *what, bool *ret_row, Error *reterr) MUST_CHECK;
 
+/* The first column of each row, as a text. */
+Status db_visit_texts(sqlite3 *db, const char *sql, void (*visit)(void *context, Str text), void *context,
+                      Error *reterr) MUST_CHECK;
+
 /* The single integer that a query answers with; `otherwise` when it answers with no row or NULL. */
 Status db_get_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *ret_value, Error *reterr) MUST_CHECK;
 

@@ -238,9 +238,10 @@ static Str describe(const Outcome *outcome, Buf *buf)
     return buf_str(buf);
 }
 
-static bool is_taken(const IntakeChange *intake, OutcomeKind kind)
+static bool is_taken(const Work *work, OutcomeKind kind)
 {
-    return kind == OUTCOME_CREATED || kind == OUTCOME_DUPLICATE || (kind == OUTCOME_CONFLICT && intake->first_wins);
+    bool first_wins = work->records.intake->first_wins || work->records.events;
+    return kind == OUTCOME_CREATED || kind == OUTCOME_DUPLICATE || (kind == OUTCOME_CONFLICT && first_wins);
 }
 
 static Status settle(SqliteStore *store, Work *work, size_t at, Buf *text, int64_t now_us, Error *reterr)
@@ -248,7 +249,7 @@ static Status settle(SqliteStore *store, Work *work, size_t at, Buf *text, int64
     IntakeChange *intake = work->records.intake;
     const Outcome *outcome = &work->records.outcomes[at];
     const IntakeLetter *letter = &intake->letters[at];
-    if (is_taken(intake, outcome->kind)) {
+    if (is_taken(work, outcome->kind)) {
         return letter->letter ? resolve_letter(store, letter->letter, now_us, reterr) : STATUS_OK;
     }
     return put_letter(store, intake, letter, describe(outcome, text), now_us, reterr);

@@ -12,8 +12,9 @@ enum { ALERT_BODY_BYTES_MAX = 64 << 10 };
 typedef struct Search {
     SqliteStore *store;
     const Record *record;
+    bool is_event;
     StoredRecord found; /* borrows from select_record until it is reset */
-    bool is_found;
+    bool is_found, by_alias;
     Status status;
     Error *reterr;
 } Search;
@@ -23,22 +24,31 @@ static bool is_same_identity(const SqliteStore *store, const Record *a, const Re
     return (record_differs(a, b) & record_identity_fields(store->base.info.identity)) == 0;
 }
 
-/* Reads the row at `seq` and leaves select_record on it when it is the record that is looked for. */
-static bool check_row(void *context, int64_t seq)
+/* Leaves select_record on the row at `seq`, if there is one. */
+static bool read_row(Search *search, int64_t seq)
 {
-    Search *search = context;
     sqlite3_stmt *stmt = search->store->select_record;
     bool row = false;
     sqlite3_reset(stmt);
     sqlite3_bind_int64(stmt, 1, seq);
     search->status = db_step(stmt, "read a record", &row, search->reterr);
-    if (search->status != STATUS_OK || !row) {
+    row = row && search->status == STATUS_OK;
+    if (row) {
+        row_read(stmt, FIELD_ALL, &search->found);
+    }
+    return row;
+}
+
+/* Reads the row at `seq` and leaves select_record on it when it is the record that is looked for. */
+static bool check_row(void *context, int64_t seq)
+{
+    Search *search = context;
+    if (!read_row(search, seq)) {
         return search->status != STATUS_OK;
     }
-    row_read(stmt, FIELD_ALL, &search->found);
     search->is_found = is_same_identity(search->store, &search->found.record, search->record);
     if (!search->is_found) {
-        sqlite3_reset(stmt); /* it would keep the transaction's snapshot */
+        sqlite3_reset(search->store->select_record); /* it would keep the transaction's snapshot */
     }
     return search->is_found;
 }
@@ -67,7 +77,7 @@ static Status search_log(Search *search)
     return status;
 }
 
-static Status find_existing(Search *search)
+static Status find_in_log(Search *search)
 {
     bool exhausted = false;
     search->is_found = false;
@@ -77,6 +87,26 @@ static Status find_existing(Search *search)
         status = search->status;
     }
     return status == STATUS_OK && exhausted ? search_log(search) : status;
+}
+
+/* A correction may stand for the event under the id that the mappings of now give it. */
+static Status find_correction(Search *search)
+{
+    int64_t seq = 0;
+    Status status = sqlite_find_alias(search->store, search->record->record_id, &seq, search->reterr);
+    if (status == STATUS_OK && seq) {
+        search->is_found = search->by_alias = read_row(search, seq);
+        status = search->status;
+    }
+    return status;
+}
+
+static Status find_existing(Search *search)
+{
+    Status status = find_in_log(search);
+    return status == STATUS_OK && !search->is_found && search->is_event && search->store->tally.has_aliases
+               ? find_correction(search)
+               : status;
 }
 
 /* ---- Its flow ------------------------------------------------------------------------------------------------------ */
@@ -217,7 +247,7 @@ static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
 {
     outcome->seq = search->found.seq;
     outcome->differs = record_differs(&search->found.record, search->record);
-    if (search->store->base.info.identity == IDENTITY_CONTENT) {
+    if (search->by_alias || search->store->base.info.identity == IDENTITY_CONTENT) {
         outcome->differs &= ~(uint32_t)FIELD_RECORD_ID; /* the same content under another id is the same record */
     }
     outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
@@ -226,7 +256,7 @@ static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
     return status;
 }
 
-static Status append_record(SqliteStore *store, const Record *record, uint64_t flow_hash, int64_t now_us,
+static Status append_record(SqliteStore *store, const Record *record, uint64_t flow_hash, int64_t now_us, bool quiet,
                             Outcome *outcome, Error *reterr)
 {
     FlowState room, *flow = NULL;
@@ -252,7 +282,7 @@ static Status append_record(SqliteStore *store, const Record *record, uint64_t f
     flow->totals = stored.totals;
     outcome->kind = OUTCOME_CREATED;
     outcome->seq = stored.seq;
-    return append_alerts(store, &stored, &before, reterr);
+    return quiet ? STATUS_OK : append_alerts(store, &stored, &before, reterr);
 }
 
 static uint64_t flow_hash_of(const SqliteStore *store, const Record *record)
@@ -264,22 +294,21 @@ static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow
 {
     const Record *record = &work->records.items[at];
     Outcome *outcome = &work->records.outcomes[at];
-    Search search = {.store = store, .record = record, .reterr = reterr};
+    Search search = {.store = store, .record = record, .is_event = work->records.events != NULL, .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = find_existing(&search);
     if (status != STATUS_OK) {
         return status;
     }
     return search.is_found ? report_existing(&search, work->records.stored, outcome)
-                           : append_record(store, record, flow_hash, now_us, outcome, reterr);
+                           : append_record(store, record, flow_hash, now_us, work->records.quiet, outcome, reterr);
 }
 
 /* The memory that a record's lookups will touch is fetched while those before it are worked on: what decides with which
  * cache line to begin first, what lies behind it half the way later. */
-static Status apply_each(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+static Status apply_each(SqliteStore *store, Work *work, size_t count, int64_t now_us, Error *reterr)
 {
     enum { AHEAD = 16, HALFWAY = AHEAD / 2 };
-    size_t count = work->records.count;
     uint64_t flow_hashes[AHEAD]; /* of the next few records */
     Status status = STATUS_OK;
     for (size_t i = 0; i < count + AHEAD && status == STATUS_OK; i++) {
@@ -351,7 +380,7 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
 {
     const Record *record = &work->records.items[index];
     Outcome *outcome = &work->records.outcomes[index];
-    Search search = {.store = store, .record = record, .reterr = reterr};
+    Search search = {.store = store, .record = record, .is_event = work->records.events != NULL, .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = find_existing(&search);
     if (status != STATUS_OK) {
@@ -372,6 +401,12 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
     return STATUS_OK;
 }
 
+/* Of events the first wins. */
+static bool is_fit(const Work *work, OutcomeKind kind)
+{
+    return kind != OUTCOME_REJECTED && (kind != OUTCOME_CONFLICT || work->records.events);
+}
+
 /* Fills the outcomes with what would happen. *ret_clean: nothing but creations and duplicates. */
 static Status plan(SqliteStore *store, Work *work, bool *ret_clean, Error *reterr)
 {
@@ -380,8 +415,7 @@ static Status plan(SqliteStore *store, Work *work, bool *ret_clean, Error *reter
     *ret_clean = true;
     for (size_t i = 0; i < work->records.count && status == STATUS_OK; i++) {
         status = plan_one(store, work, i, &planned, reterr);
-        OutcomeKind kind = work->records.outcomes[i].kind;
-        *ret_clean = *ret_clean && kind != OUTCOME_CONFLICT && kind != OUTCOME_REJECTED;
+        *ret_clean = *ret_clean && is_fit(work, work->records.outcomes[i].kind);
     }
     return status;
 }
@@ -393,6 +427,21 @@ static void forget_created(Work *work)
         Outcome *outcome = &work->records.outcomes[i];
         outcome->kind = outcome->kind == OUTCOME_CREATED ? OUTCOME_NONE : outcome->kind;
     }
+}
+
+/* The records, and what goes with them. */
+static Status write_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
+{
+    bool fails = work->records.simulate_failure;
+    size_t count = fails ? (work->records.count + 1) / 2 : work->records.count;
+    Status status = apply_each(store, work, count, now_us, reterr);
+    if (status == STATUS_OK && fails) {
+        status = error_set(reterr, STATUS_BUSY, "simulated failure");
+    }
+    if (status == STATUS_OK && work->records.intake) {
+        status = sqlite_apply_intake(store, work, now_us, reterr);
+    }
+    return status == STATUS_OK && work->records.events ? sqlite_apply_events(store, work, now_us, reterr) : status;
 }
 
 Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
@@ -418,6 +467,5 @@ Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Erro
     if (work->records.dry_run || work->status != STATUS_OK) {
         return STATUS_OK;
     }
-    Status status = apply_each(store, work, now_us, reterr);
-    return status == STATUS_OK && work->records.intake ? sqlite_apply_intake(store, work, now_us, reterr) : status;
+    return write_records(store, work, now_us, reterr);
 }

@@ -74,8 +74,25 @@ static const char sources_sql[] =
     "CREATE INDEX dead_letters_of_intake ON dead_letters(origin, place, state) WHERE stage = 0;";
 static_assert(DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_INTAKE == 0, "indexes say so");
 
+/* What is kept about events. `raw_events` is append-only like the log, in its order; attempts are a ring: a rising id, the lowest go. */
+static const char events_sql[] =
+    "CREATE TABLE raw_events("
+    "  seq INTEGER PRIMARY KEY, received_us INTEGER NOT NULL, normalised_us INTEGER NOT NULL, hashed_us INTEGER NOT "
+    "NULL,"
+    "  stored_us INTEGER NOT NULL, corrects INTEGER NOT NULL, mapping TEXT NOT NULL, raw BLOB NOT NULL);"
+    "CREATE TABLE event_attempts("
+    "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, number INTEGER NOT NULL, received_us INTEGER NOT NULL,"
+    "  normalised_us INTEGER NOT NULL, hashed_us INTEGER NOT NULL, decided_us INTEGER NOT NULL, differs INTEGER NOT "
+    "NULL);"
+    "CREATE INDEX event_attempts_by_seq ON event_attempts(seq);"
+    "CREATE TABLE event_clients("
+    "  client TEXT PRIMARY KEY, processed INTEGER NOT NULL, duplicates INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    "  first_us INTEGER NOT NULL, last_us INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE event_aliases(record_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX event_aliases_by_seq ON event_aliases(seq);";
+
 /* Each makes a store of one version into one of the next; an empty database has version 0. */
-static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql};
+static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql, events_sql};
 static_assert(sizeof upgrades_sql / sizeof *upgrades_sql == SCHEMA_VERSION, "one for each version");
 
 static const char *const identity_names[] = {"recordId", "sourceId+recordId", "content"};

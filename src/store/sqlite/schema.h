@@ -8,7 +8,7 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x57656972, /* "Weir": PRAGMA application_id */
-    SCHEMA_VERSION = 3,                 /* PRAGMA user_version */
+    SCHEMA_VERSION = 4,                 /* PRAGMA user_version */
 };
 
 /* Changes nothing. REFUSED when the database is neither empty nor a store that this program understands. */
@@ -22,6 +22,8 @@ Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info
 enum { SCHEMA_DELIVERIES = 2 };
 /* And sources, with what dead letters say of them. */
 enum { SCHEMA_SOURCES = 3 };
+/* And events. */
+enum { SCHEMA_EVENTS = 4 };
 /* The version of a store that is only read: what its tables are. */
 Status schema_version(sqlite3 *db, int64_t *ret_version, Error *reterr) MUST_CHECK;
 

@@ -100,6 +100,10 @@ static const StoreOps sqlite_ops = {
     .replays = sqlite_replays,
     .sources = sqlite_sources,
     .places = sqlite_places,
+    .event = sqlite_event,
+    .events = sqlite_events,
+    .event_attempts = sqlite_event_attempts,
+    .event_clients = sqlite_event_clients,
     .verify = sqlite_verify,
 };
 

@@ -7,6 +7,7 @@
 
 #include "store/sqlite/deliveries.h"
 #include "store/sqlite/derived.h"
+#include "store/sqlite/events.h"
 #include "store/sqlite/flow_cache.h"
 #include "store/store_ops.h"
 
@@ -21,8 +22,10 @@ typedef struct Counters {
 /* The writer's own counts, made public with each commit. */
 typedef struct Tally {
     int64_t records, messages, cache_hits, cache_misses;
-    int64_t dead_letters; /* open ones */
-    int64_t letter_bytes; /* of what dead letters of intake keep */
+    int64_t dead_letters;  /* open ones */
+    int64_t letter_bytes;  /* of what dead letters of intake keep */
+    int64_t event_clients; /* that have a row of their own */
+    bool has_aliases;      /* corrections stand for events, so that these have to be looked for there too */
 } Tally;
 
 typedef struct SqliteStore {
@@ -38,6 +41,7 @@ typedef struct SqliteStore {
     Arena scratch; /* for one batch */
     sqlite3_stmt *insert_record, *insert_message, *select_record, *select_flow;
     sqlite3_stmt *deliveries[DELIVERY_STATEMENT_COUNT];
+    EventWriter events;
     int64_t next_seq;
     int64_t page_bytes;
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
@@ -102,6 +106,18 @@ Status sqlite_apply_intake(SqliteStore *store, Work *work, int64_t now_us, Error
 Status sqlite_forget_places(SqliteStore *store, Work *work, Error *reterr) MUST_CHECK;
 Status sqlite_set_source_state(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
 
+/* events.c: what goes with records that were events */
+Status sqlite_prepare_events(SqliteStore *store, Error *reterr) MUST_CHECK;
+void sqlite_finalize_events(SqliteStore *store);
+Status sqlite_load_events(SqliteStore *store, Error *reterr) MUST_CHECK;
+/* Around a batch. What one that failed had gathered is forgotten when the next begins. */
+void sqlite_begin_events(SqliteStore *store);
+Status sqlite_end_events(SqliteStore *store, Error *reterr) MUST_CHECK;
+/* When the outcomes are known. */
+Status sqlite_apply_events(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+/* The correction that stands for the event with this id; *ret_seq is 0 for none. */
+Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
+
 /* replays.c */
 Status sqlite_put_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_cancel_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
@@ -119,6 +135,14 @@ Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
 Status sqlite_sources(StoreReader *base, SourceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 Status sqlite_places(StoreReader *base, Str source, PlaceVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
+/* event_reader.c */
+Status sqlite_event(StoreReader *base, int64_t seq, EventVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVisitor *visit, void *context,
+                     Error *reterr) MUST_CHECK;
+Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                             void *context, Error *reterr) MUST_CHECK;
+Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+
 /* reader.c */
 typedef enum ReaderKept {
     READER_SCAN,
@@ -129,6 +153,10 @@ typedef enum ReaderKept {
     READER_SINKS,
     READER_RETRIES,
     READER_REPLAYS,
+    READER_EVENTS,
+    READER_EVENT_ATTEMPTS,
+    READER_ATTEMPTS_OF_EVENT,
+    READER_EVENT_CLIENTS,
     READER_KEPT_COUNT,
 } ReaderKept;
 
@@ -196,5 +224,9 @@ Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const cha
 /* verify_deliveries.c */
 Status sqlite_find_forgotten(sqlite3 *db, void (*tell)(void *context, Str sentence), void *context,
                              Error *reterr) MUST_CHECK;
+
+/* verify_events.c: within a look, which it may end and begin again with the same view */
+Status sqlite_check_events(SqliteReader *reader, void (*tell)(void *context, Str sentence), void *context,
+                           int64_t *ret_events, Error *reterr) MUST_CHECK;
 
 #endif

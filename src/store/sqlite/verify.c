@@ -243,7 +243,7 @@ static Status check_messages(Verify *verify)
     return status;
 }
 
-static void tell_forgotten(void *context, Str sentence) { tell(context, "%.*s", STR_ARGS(sentence)); }
+static void tell_sentence(void *context, Str sentence) { tell(context, "%.*s", STR_ARGS(sentence)); }
 
 /* ---- Indexes ----------------------------------------------------------------------------------------------------------- */
 
@@ -519,8 +519,12 @@ static Status verify_view(Verify *verify)
     if (status == STATUS_OK) {
         status = check_messages(verify);
     }
-    return status == STATUS_OK ? sqlite_find_forgotten(verify->reader->db, tell_forgotten, verify, verify->reterr)
-                               : status;
+    if (status == STATUS_OK) {
+        status = sqlite_find_forgotten(verify->reader->db, tell_sentence, verify, verify->reterr);
+    }
+    return status == STATUS_OK
+               ? sqlite_check_events(verify->reader, tell_sentence, verify, &verify->report.events, verify->reterr)
+               : status;
 }
 
 Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const char *text), void *context,

@@ -19,26 +19,13 @@ static const char *const forgotten_sql[] = {
 };
 static_assert(DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_RETRYING == 1 && REPLAY_RUNNING == 0, "the statements say so");
 
-static Status tell_rows(sqlite3 *db, const char *sql, void (*tell)(void *context, Str sentence), void *context,
-                        Error *reterr)
-{
-    sqlite3_stmt *stmt = NULL;
-    bool row = true;
-    Status status = db_prepare(db, sql, &stmt, reterr);
-    while (status == STATUS_OK && (status = db_step(stmt, "read the deliveries", &row, reterr)) == STATUS_OK && row) {
-        tell(context, db_text(stmt, 0));
-    }
-    sqlite3_finalize(stmt);
-    return status;
-}
-
 Status sqlite_find_forgotten(sqlite3 *db, void (*tell)(void *context, Str sentence), void *context, Error *reterr)
 {
     int64_t version = 0;
     Status status = schema_version(db, &version, reterr);
     bool any = version >= SCHEMA_DELIVERIES;
     for (size_t i = 0; i < sizeof forgotten_sql / sizeof *forgotten_sql && any && status == STATUS_OK; i++) {
-        status = tell_rows(db, forgotten_sql[i], tell, context, reterr);
+        status = db_visit_texts(db, forgotten_sql[i], tell, context, reterr);
     }
     return status;
 }

@@ -131,6 +131,9 @@ static Status load_counters(SqliteStore *store, Error *reterr)
     if (status == STATUS_OK) {
         status = sqlite_count_letter_bytes(store, reterr);
     }
+    if (status == STATUS_OK) {
+        status = sqlite_load_events(store, reterr);
+    }
     store->next_seq = last_seq + 1;
     store->tally.records = published + behind;
     store->tally.messages = last_seq - store->tally.records;
@@ -235,11 +238,12 @@ static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
 {
     int64_t now_us = clock_wall_us(store->options.clock);
     Status status = STATUS_OK;
+    sqlite_begin_events(store);
     for (Work *work = first; work && status == STATUS_OK; work = work->next) {
         arena_reset(&store->scratch);
         status = apply_work(store, work, now_us, reterr);
     }
-    return status;
+    return status == STATUS_OK ? sqlite_end_events(store, reterr) : status;
 }
 
 /* A dry run only looks. */
@@ -367,7 +371,10 @@ static Status prepare(SqliteStore *store, Error *reterr)
                                     " ORDER BY seq DESC LIMIT 1",
                                     &store->select_flow, reterr);
     }
-    return status == STATUS_OK ? sqlite_prepare_deliveries(store, reterr) : status;
+    if (status == STATUS_OK) {
+        status = sqlite_prepare_deliveries(store, reterr);
+    }
+    return status == STATUS_OK ? sqlite_prepare_events(store, reterr) : status;
 }
 
 /* Writes the WAL's own bytes back and syncs them. */
@@ -461,6 +468,7 @@ void sqlite_writer_close(SqliteStore *store)
     sqlite3_finalize(store->select_record);
     sqlite3_finalize(store->select_flow);
     sqlite_finalize_deliveries(store);
+    sqlite_finalize_events(store);
     if (store->db) {
         /* The last connection checkpoints and removes the WAL when it closes, if no sync has failed. */
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, store->broken, NULL);

@@ -1,0 +1,150 @@
+/* What readers see of events. Those that are in the log up to the view's bound; attempts and clients as they are now. */
+#include <inttypes.h>
+
+#include "store/sqlite/db.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite_store.h"
+
+/* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
+static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    Status status = reader->version >= SCHEMA_EVENTS ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
+    return status == STATUS_OK && reader->version >= SCHEMA_EVENTS
+               ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr)
+               : status;
+}
+
+static void give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt)
+{
+    if (stmt) {
+        db_give_back(&reader->kept[which], stmt);
+    }
+}
+
+static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *reterr)
+{
+    bool row = false;
+    if (stmt && wanted && *status == STATUS_OK) {
+        *status = db_step(stmt, "read what is kept of events", &row, reterr);
+    }
+    return row && *status == STATUS_OK;
+}
+
+/* ---- Events in the log ------------------------------------------------------------------------------------------- */
+
+Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVisitor *visit, void *context,
+                     Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    int64_t bound = reader->view->base.bound;
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status =
+        take(reader, READER_EVENTS,
+             "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, mapping, raw,"
+             " coalesce((SELECT number FROM event_attempts WHERE seq = raw_events.seq ORDER BY id DESC LIMIT 1), 1)"
+             " FROM raw_events WHERE seq > ? AND seq <= ? ORDER BY seq",
+             &stmt, reterr);
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, after);
+        sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        const char *raw = sqlite3_column_blob(stmt, 7);
+        StoredEvent event = {.seq = sqlite3_column_int64(stmt, 0),
+                             .received_us = sqlite3_column_int64(stmt, 1),
+                             .normalised_us = sqlite3_column_int64(stmt, 2),
+                             .hashed_us = sqlite3_column_int64(stmt, 3),
+                             .stored_us = sqlite3_column_int64(stmt, 4),
+                             .corrects = sqlite3_column_int64(stmt, 5),
+                             .mapping = db_text(stmt, 6),
+                             .raw = {raw, (size_t)sqlite3_column_bytes(stmt, 7)},
+                             .attempts = sqlite3_column_int64(stmt, 8)};
+        go_on = visit(context, &event);
+    }
+    give_back(reader, READER_EVENTS, stmt);
+    return status;
+}
+
+typedef struct OnlyOne {
+    EventVisitor *visit;
+    void *context;
+    bool found;
+} OnlyOne;
+
+static bool visit_only(void *context, const StoredEvent *event)
+{
+    OnlyOne *only = context;
+    only->found = true;
+    only->visit(only->context, event);
+    return false;
+}
+
+Status sqlite_event(StoreReader *base, int64_t seq, EventVisitor *visit, void *context, Error *reterr)
+{
+    OnlyOne only = {.visit = visit, .context = context};
+    Status status = seq > 0 ? sqlite_events(base, seq - 1, seq, visit_only, &only, reterr) : STATUS_OK;
+    return status == STATUS_OK && !only.found
+               ? error_set(reterr, STATUS_REFUSED, "the record %" PRId64 " was no event", seq)
+               : status;
+}
+
+/* ---- Attempts, clients ------------------------------------------------------------------------------------------- */
+
+#define ATTEMPT_SQL                                                                                                    \
+    "SELECT id, seq, number, received_us, normalised_us, hashed_us, decided_us, differs FROM event_attempts"
+
+Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                             void *context, Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    ReaderKept which = filter->seq ? READER_ATTEMPTS_OF_EVENT : READER_EVENT_ATTEMPTS;
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = take(reader, which,
+                         filter->seq ? ATTEMPT_SQL " WHERE id < ?1 AND seq = ?2 ORDER BY id DESC"
+                                     : ATTEMPT_SQL " WHERE id < ?1 ORDER BY id DESC",
+                         &stmt, reterr);
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, filter->before ? filter->before : INT64_MAX);
+    }
+    if (stmt && filter->seq) {
+        sqlite3_bind_int64(stmt, 2, filter->seq);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        EventAttempt attempt = {.id = sqlite3_column_int64(stmt, 0),
+                                .seq = sqlite3_column_int64(stmt, 1),
+                                .number = sqlite3_column_int64(stmt, 2),
+                                .received_us = sqlite3_column_int64(stmt, 3),
+                                .normalised_us = sqlite3_column_int64(stmt, 4),
+                                .hashed_us = sqlite3_column_int64(stmt, 5),
+                                .decided_us = sqlite3_column_int64(stmt, 6),
+                                .differs = (uint32_t)sqlite3_column_int64(stmt, 7)};
+        go_on = visit(context, &attempt);
+    }
+    give_back(reader, which, stmt);
+    return status;
+}
+
+Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = take(reader, READER_EVENT_CLIENTS,
+                         "SELECT client, processed, duplicates, failed, first_us, last_us FROM event_clients"
+                         " ORDER BY client",
+                         &stmt, reterr);
+    while (has_next(stmt, go_on, &status, reterr)) {
+        EventClient client = {.client = db_text(stmt, 0),
+                              .processed = sqlite3_column_int64(stmt, 1),
+                              .duplicates = sqlite3_column_int64(stmt, 2),
+                              .failed = sqlite3_column_int64(stmt, 3),
+                              .first_us = sqlite3_column_int64(stmt, 4),
+                              .last_us = sqlite3_column_int64(stmt, 5)};
+        client.received = client.processed + client.duplicates + client.failed;
+        go_on = visit(context, &client);
+    }
+    give_back(reader, READER_EVENT_CLIENTS, stmt);
+    return status;
+}

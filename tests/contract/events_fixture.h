@@ -1,0 +1,43 @@
+/* What the tests of events share: events on their way into the store, and looks at what is kept of them.
+ *
+ * Whatever fails here fails the test. */
+#ifndef WEIR_TESTS_CONTRACT_EVENTS_FIXTURE_H
+#define WEIR_TESTS_CONTRACT_EVENTS_FIXTURE_H
+
+#include "intake_fixture.h"
+
+/* Events that are handed in together. */
+typedef struct Events {
+    Group *group; /* their records; work.records.intake may be its change */
+    EventItem items[GROUP_MAX], failed[GROUP_MAX];
+    EventChange change;
+    Work work;
+} Events;
+
+Events *events_new(void); /* free with events_free; texts borrow until then */
+void events_free(Events *events);
+/* One more, of the flow that record_of gives. */
+EventItem *add_event(Fixture *fixture, Events *events, const char *id, const char *client, const char *raw,
+                     int64_t value);
+void add_failed(Events *events, const char *client, int64_t received_us);
+/* They are left as they are, so that they can come again. */
+Status hand_in(Fixture *fixture, Events *events);
+/* A single one. */
+Outcome send_event(Fixture *fixture, const char *id, const char *client, const char *raw, int64_t value);
+
+typedef struct SeenEvents {
+    size_t count, limit;
+    StoredEvent last;      /* its texts are gone */
+    char text[TEXT_BYTES]; /* seq:mapping:raw*attempts of each, a space behind each */
+} SeenEvents;
+
+SeenEvents look_at_events(Fixture *fixture, int64_t after, int64_t through, size_t limit);
+/* OK or REFUSED. */
+Status look_at_event(Fixture *fixture, int64_t seq, SeenEvents *ret_seen);
+void assert_events(Fixture *fixture, const char *expected);
+/* Expected: id:seq#number, the newest first, a space behind each; and a ! before it when something differs. */
+void assert_attempts(Fixture *fixture, EventAttemptFilter filter, const char *expected);
+/* Expected: name=processed/duplicates/failed, a space behind each. */
+void assert_clients(Fixture *fixture, const char *expected);
+
+#endif

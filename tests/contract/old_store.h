@@ -1,0 +1,42 @@
+/* A SQLite store as an older program left it, or as no program leaves one: what the tests of both share.
+ *
+ * Whatever fails here fails the test. */
+#ifndef WEIR_TESTS_CONTRACT_OLD_STORE_H
+#define WEIR_TESTS_CONTRACT_OLD_STORE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/store.h"
+
+typedef struct OldStore {
+    char dir[256], path[300];
+    StoreOptions options;
+} OldStore;
+
+/* Around each test; *state is the OldStore, whose place is empty. */
+int old_store_setup(void **state);
+int old_store_teardown(void **state);
+#define OLD_STORE_TEST(name) cmocka_unit_test_setup_teardown(name, old_store_setup, old_store_teardown)
+
+/* While nobody has it open. */
+void run_sql(const OldStore *fixture, const char *sql);
+/* What the query answers with, as one text; free with test_free. */
+char *ask(const OldStore *fixture, const char *sql);
+void assert_answer(const OldStore *fixture, const char *sql, const char *expected);
+extern const char all_sql[]; /* asks for everything that makes the tables */
+/* What version 4 has and version 3 has not. */
+#define DROP_EVENTS_SQL                                                                                                \
+    "DROP TABLE raw_events; DROP TABLE event_attempts; DROP TABLE event_clients; DROP TABLE event_aliases;"
+
+Status open_store(const OldStore *fixture, Store **ret_store);
+/* One record, always the same. */
+Outcome apply_record(Store *store);
+/* How many problems there are. */
+size_t verify(StoreReader *reader);
+
+#endif

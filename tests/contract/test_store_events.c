@@ -1,0 +1,137 @@
+/* What the SQLite store keeps of events: a store of an older program gets the tables, and verify finds what no program would leave. */
+#include "old_store.h"
+
+#include <stdlib.h>
+
+#include "store/sqlite/schema.h"
+
+/* As the third version left it, likewise. */
+static void make_third_version(const OldStore *fixture) { run_sql(fixture, DROP_EVENTS_SQL "PRAGMA user_version = 3"); }
+
+static bool count_event(void *context, const StoredEvent *event)
+{
+    assert_true(event->seq > 0 && event->attempts > 0);
+    ++*(size_t *)context;
+    return true;
+}
+
+static bool count_event_attempt(void *context, const EventAttempt *attempt)
+{
+    assert_true(attempt->seq > 0 && attempt->number > 1);
+    ++*(size_t *)context;
+    return true;
+}
+
+static bool count_client(void *context, const EventClient *client)
+{
+    assert_true(client->received > 0);
+    ++*(size_t *)context;
+    return true;
+}
+
+/* How many rows there are about events. */
+static size_t count_events(StoreReader *reader)
+{
+    const EventAttemptFilter all = {0}, of_one = {.seq = 2};
+    size_t count = 0;
+    Error error = {0};
+    StoreView *view = NULL;
+    assert_int_equal(reader_begin(reader, &view, &error), STATUS_OK);
+    assert_int_equal(reader_events(reader, 0, INT64_MAX, count_event, &count, &error), STATUS_OK);
+    assert_int_equal(reader_event(reader, 2, count_event, &count, &error), count ? STATUS_OK : STATUS_REFUSED);
+    assert_int_equal(reader_event_attempts(reader, &all, count_event_attempt, &count, &error), STATUS_OK);
+    assert_int_equal(reader_event_attempts(reader, &of_one, count_event_attempt, &count, &error), STATUS_OK);
+    assert_int_equal(reader_event_clients(reader, count_client, &count, &error), STATUS_OK);
+    reader_end(reader);
+    view_free(view);
+    return count;
+}
+
+/* Behind the first record: an event that came twice, and its correction. */
+static void fill_events(Store *store)
+{
+    const StoreInfo *info = store_info(store);
+    static const char *const ids[] = {"sha256:1", "sha256:1", "correction:1:1"};
+    Record records[3];
+    Outcome outcomes[3];
+    EventItem items[3];
+    Error error = {0};
+    for (size_t i = 0; i < 3; i++) {
+        records[i] = (Record){.record_id = str_from(ids[i]),
+                              .source_id = STR("shop"),
+                              .destination_id = STR("shop"),
+                              .unit = STR("none"),
+                              .reference = STR("sales")};
+        records[i].identity_hash = record_identity_hash(&records[i], info->identity, info->hash_seed);
+        items[i] = (EventItem){.client = STR("shop"), .raw = STR("{}"), .mapping = STR("builtin"), .received_us = 1};
+    }
+    items[2].corrects = 2;
+    items[2].known_as = STR("sha256:2");
+    EventChange change = {.items = items};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = records, .outcomes = outcomes, .count = 3, .events = &change}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    assert_true(outcomes[0].seq == 2 && outcomes[1].seq == 2 && outcomes[2].seq == 3);
+}
+enum { EVENT_ROWS = 2 + 1 + 1 + 1 + 1 }; /* that count_events counts then */
+
+/* ---- Older stores ---------------------------------------------------------------------------------------------------- */
+
+static void test_a_third_version_gets_events(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    apply_record(store);
+    store_close(store);
+    char *expected = ask(fixture, all_sql);
+    make_third_version(fixture);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_answer(fixture, all_sql, expected);
+    test_free(expected);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(count_events(reader), 0);
+    fill_events(store);
+    assert_int_equal(count_events(reader), EVENT_ROWS);
+    assert_int_equal(verify(reader), 0);
+    store_reader_close(reader);
+    store_close(store);
+}
+
+static void test_a_third_version_that_is_only_read(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL, *writer = NULL;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    apply_record(store);
+    store_close(store);
+    make_third_version(fixture);
+    fixture->options.read_only = true;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(count_events(reader), 0);
+    assert_int_equal(verify(reader), 0);
+    assert_answer(fixture, "PRAGMA user_version", "3");
+    /* Somebody else opens it for writing meanwhile. */
+    fixture->options.read_only = false;
+    assert_int_equal(open_store(fixture, &writer), STATUS_OK);
+    fill_events(writer);
+    assert_int_equal(count_events(reader), EVENT_ROWS);
+    assert_int_equal(verify(reader), 0);
+    store_reader_close(reader);
+    store_close(store);
+    store_close(writer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OLD_STORE_TEST(test_a_third_version_gets_events),
+        OLD_STORE_TEST(test_a_third_version_that_is_only_read),
+    };
+    return cmocka_run_group_tests_name("store-events", tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+#include "support/fake_events.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { EVENTS_MAX = 20000, CLIENTS_MAX = 1000, ALIASES_MAX = 1000 };
+
+typedef struct FakeAlias {
+    Str record_id;
+    int64_t seq; /* 0: dropped */
+} FakeAlias;
+
+struct FakeEvents {
+    Arena texts;
+    StoredEvent events[EVENTS_MAX]; /* in commit order */
+    size_t event_count;
+    EventAttempt attempts[EVENTS_MAX]; /* in the order of their ids; the newest of them are in the ring */
+    size_t attempt_count;
+    EventClient clients[CLIENTS_MAX];
+    size_t client_count;
+    FakeAlias aliases[ALIASES_MAX];
+    size_t alias_count;
+    size_t attempts_max, clients_max;
+};
+
+FakeEvents *fake_events_new(void)
+{
+    FakeEvents *events = calloc(1, sizeof *events);
+    assert(events);
+    arena_init(&events->texts, 64 << 10, (size_t)1 << 30);
+    fake_events_set_max(events, STORE_EVENT_ATTEMPTS_MAX, STORE_EVENT_CLIENTS_MAX);
+    return events;
+}
+
+void fake_events_free(FakeEvents *events)
+{
+    arena_release(&events->texts);
+    free(events);
+}
+
+void fake_events_set_max(FakeEvents *events, size_t attempts, size_t clients)
+{
+    events->attempts_max = attempts;
+    events->clients_max = clients;
+}
+
+static Str keep(FakeEvents *events, Str text)
+{
+    Str copy = arena_copy(&events->texts, text.len ? text : STR(""));
+    assert(copy.ptr);
+    return copy;
+}
+
+/* ---- Attempts ---------------------------------------------------------------------------------------------------- */
+
+static size_t ring_begin(const FakeEvents *events)
+{
+    return events->attempt_count > events->attempts_max ? events->attempt_count - events->attempts_max : 0;
+}
+
+/* Of those that are in the ring when the batch ends, and in this one. */
+static int64_t newest_number(const FakeEvents *events, int64_t seq, size_t begin)
+{
+    for (size_t i = events->attempt_count; i-- > begin;) {
+        if (events->attempts[i].seq == seq) {
+            return events->attempts[i].number;
+        }
+    }
+    return 1;
+}
+
+static void put_attempt(FakeEvents *events, const EventItem *item, const Outcome *outcome, size_t begin, int64_t now_us)
+{
+    assert(events->attempt_count < EVENTS_MAX);
+    EventAttempt attempt = {.id = (int64_t)events->attempt_count + 1,
+                            .seq = outcome->seq,
+                            .number = newest_number(events, outcome->seq, begin) + 1,
+                            .received_us = item->received_us,
+                            .normalised_us = item->normalised_us,
+                            .hashed_us = item->hashed_us,
+                            .decided_us = now_us,
+                            .differs = outcome->differs};
+    events->attempts[events->attempt_count++] = attempt;
+}
+
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
+
+static EventClient *find_client(FakeEvents *events, Str name)
+{
+    for (size_t i = 0; i < events->client_count; i++) {
+        if (str_equal(events->clients[i].client, name)) {
+            return &events->clients[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t count_named(const FakeEvents *events)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < events->client_count; i++) {
+        count += events->clients[i].client.len > 0;
+    }
+    return count;
+}
+
+static EventClient *add_client(FakeEvents *events, Str name, int64_t received_us)
+{
+    assert(events->client_count < CLIENTS_MAX);
+    EventClient *client = &events->clients[events->client_count++];
+    *client = (EventClient){.client = keep(events, name), .first_us = received_us, .last_us = received_us};
+    return client;
+}
+
+static EventClient *client_of(FakeEvents *events, const EventItem *item)
+{
+    enum { NAME_BYTES_MAX = 4 * RECORD_TEXT_CODE_POINTS_MAX };
+    Str name = item->client.len <= NAME_BYTES_MAX ? item->client : STR("");
+    EventClient *client = find_client(events, name);
+    if (!client && name.len && count_named(events) >= events->clients_max) {
+        name = STR("");
+        client = find_client(events, name);
+    }
+    client = client ? client : add_client(events, name, item->received_us);
+    client->received++;
+    client->first_us = item->received_us < client->first_us ? item->received_us : client->first_us;
+    client->last_us = item->received_us > client->last_us ? item->received_us : client->last_us;
+    return client;
+}
+
+/* ---- Corrections ------------------------------------------------------------------------------------------------- */
+
+int64_t fake_events_alias(const FakeEvents *events, Str record_id)
+{
+    for (size_t i = events->alias_count; i-- > 0;) {
+        if (events->aliases[i].seq && str_equal(events->aliases[i].record_id, record_id)) {
+            return events->aliases[i].seq;
+        }
+    }
+    return 0;
+}
+
+static void correct(FakeEvents *events, const EventItem *item, int64_t seq)
+{
+    for (size_t i = 0; i < events->alias_count; i++) {
+        FakeAlias *alias = &events->aliases[i];
+        bool gone = alias->seq == item->corrects || str_equal(alias->record_id, item->known_as);
+        alias->seq = gone ? 0 : alias->seq;
+    }
+    if (item->known_as.len) {
+        assert(events->alias_count < ALIASES_MAX);
+        events->aliases[events->alias_count++] = (FakeAlias){keep(events, item->known_as), seq};
+    }
+}
+
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
+
+static void put_event(FakeEvents *events, const EventItem *item, int64_t seq, int64_t now_us)
+{
+    assert(events->event_count < EVENTS_MAX);
+    events->events[events->event_count++] = (StoredEvent){.seq = seq,
+                                                          .raw = keep(events, item->raw),
+                                                          .mapping = keep(events, item->mapping),
+                                                          .received_us = item->received_us,
+                                                          .normalised_us = item->normalised_us,
+                                                          .hashed_us = item->hashed_us,
+                                                          .stored_us = now_us,
+                                                          .corrects = item->corrects};
+}
+
+static void apply_one(FakeEvents *events, const EventItem *item, const Outcome *outcome, size_t begin, int64_t now_us)
+{
+    bool created = outcome->kind == OUTCOME_CREATED;
+    bool duplicate = outcome->kind == OUTCOME_DUPLICATE || outcome->kind == OUTCOME_CONFLICT;
+    if (created) {
+        put_event(events, item, outcome->seq, now_us);
+    }
+    if (item->corrects) {
+        if (created) {
+            correct(events, item, outcome->seq);
+        }
+        return;
+    }
+    EventClient *client = client_of(events, item);
+    client->processed += created;
+    client->duplicates += duplicate;
+    client->failed += !created && !duplicate;
+    if (duplicate) {
+        put_attempt(events, item, outcome, begin, now_us);
+    }
+}
+
+void fake_events_apply(FakeEvents *events, const Work *work, int64_t now_us)
+{
+    const EventChange *change = work->records.events;
+    size_t begin = ring_begin(events);
+    for (size_t i = 0; i < work->records.count; i++) {
+        apply_one(events, &change->items[i], &work->records.outcomes[i], begin, now_us);
+    }
+    for (size_t i = 0; i < change->failed_count; i++) {
+        client_of(events, &change->failed[i])->failed++;
+    }
+}
+
+/* ---- Read -------------------------------------------------------------------------------------------------------- */
+
+void fake_events_walk(const FakeEvents *events, int64_t after, int64_t through, EventVisitor *visit, void *context)
+{
+    bool go_on = true;
+    for (size_t i = 0; i < events->event_count && go_on; i++) {
+        StoredEvent event = events->events[i];
+        if (event.seq > after && event.seq <= through) {
+            event.attempts = newest_number(events, event.seq, ring_begin(events));
+            go_on = visit(context, &event);
+        }
+    }
+}
+
+void fake_events_attempts(const FakeEvents *events, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                          void *context)
+{
+    bool go_on = true;
+    for (size_t i = events->attempt_count; i-- > ring_begin(events) && go_on;) {
+        const EventAttempt *attempt = &events->attempts[i];
+        if ((!filter->seq || attempt->seq == filter->seq) && (!filter->before || attempt->id < filter->before)) {
+            go_on = visit(context, attempt);
+        }
+    }
+}
+
+static int compare_clients(const void *a, const void *b)
+{
+    Str left = ((const EventClient *)a)->client, right = ((const EventClient *)b)->client;
+    int order = memcmp(left.ptr, right.ptr, left.len < right.len ? left.len : right.len);
+    return order ? order : (left.len > right.len) - (left.len < right.len);
+}
+
+void fake_events_clients(const FakeEvents *events, EventClientVisitor *visit, void *context)
+{
+    bool go_on = true;
+    size_t count = events->client_count;
+    EventClient *sorted = calloc(count + 1, sizeof *sorted);
+    assert(sorted);
+    memcpy(sorted, events->clients, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_clients);
+    for (size_t i = 0; i < count && go_on; i++) {
+        go_on = visit(context, &sorted[i]);
+    }
+    free(sorted);
+}

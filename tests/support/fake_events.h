@@ -1,0 +1,24 @@
+/* What a fake store keeps about events: lists in memory, as plain as can be. */
+#ifndef WEIR_TESTS_FAKE_EVENTS_H
+#define WEIR_TESTS_FAKE_EVENTS_H
+
+#include "store/store.h"
+
+typedef struct FakeEvents FakeEvents;
+
+FakeEvents *fake_events_new(void);
+void fake_events_free(FakeEvents *events);
+/* StoreOptions' maxima. */
+void fake_events_set_max(FakeEvents *events, size_t attempts, size_t clients);
+
+/* When the outcomes are known. */
+void fake_events_apply(FakeEvents *events, const Work *work, int64_t now_us);
+/* The correction that stands for the event with this id; 0: none does. */
+int64_t fake_events_alias(const FakeEvents *events, Str record_id);
+
+void fake_events_walk(const FakeEvents *events, int64_t after, int64_t through, EventVisitor *visit, void *context);
+void fake_events_attempts(const FakeEvents *events, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
+                          void *context);
+void fake_events_clients(const FakeEvents *events, EventClientVisitor *visit, void *context);
+
+#endif
