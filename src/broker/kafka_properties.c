@@ -94,9 +94,58 @@ Status kafka_properties_put(rd_kafka_conf_t *conf, Str properties, const KafkaRe
     return status;
 }
 
+/* ---- Brokers --------------------------------------------------------------------------------------------------------- */
+
+/* librdkafka takes "ssl://host:port", too. False: what stands in front of "://" is no protocol of Kafka. */
+static bool skip_protocol(Str *broker)
+{
+    static const Str protocols[] = {{"plaintext", 9}, {"ssl", 3}, {"sasl_plaintext", 14}, {"sasl_ssl", 8}};
+    const char *at = broker->len ? memmem(broker->ptr, broker->len, "://", 3) : NULL;
+    Str name = {broker->ptr, at ? (size_t)(at - broker->ptr) : 0};
+    bool found = !at;
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols && !found; i++) {
+        found = str_equal_nocase(name, protocols[i]);
+    }
+    if (at && found) {
+        *broker = (Str){at + 3, broker->len - name.len - 3};
+    }
+    return found;
+}
+
+static bool is_of_host(char c, bool is_ipv6)
+{
+    return isalnum((unsigned char)c) || strchr(is_ipv6 ? ":.%[]" : ".-_", c);
+}
+
+/* host, host:port, [address]:port, or an IPv6 address alone. */
+static bool is_address(Str broker)
+{
+    const char *first = memchr(broker.ptr, ':', broker.len), *last = memrchr(broker.ptr, ':', broker.len);
+    bool is_bare = first != last && last[-1] != ']';
+    Str host = {broker.ptr, last && !is_bare ? (size_t)(last - broker.ptr) : broker.len};
+    uint64_t port = 1;
+    if (host.len < broker.len && !str_to_u64((Str){last + 1, broker.len - host.len - 1}, UINT16_MAX, &port)) {
+        return false;
+    }
+    for (size_t i = 0; i < host.len; i++) {
+        if (!is_of_host(host.ptr[i], is_bare || host.ptr[0] == '[')) {
+            return false;
+        }
+    }
+    return host.len > 0 && port > 0;
+}
+
 Status kafka_brokers_check(const char *brokers, Error *reterr)
 {
-    return str_trim(str_from(brokers)).len > 0
-               ? STATUS_OK
-               : error_set(reterr, STATUS_REFUSED, "brokers: none is named; give host:port, or several with commas");
+    unsigned count = 0;
+    for (Str rest = str_from(brokers); rest.ptr;) {
+        Str broker = str_trim(str_split(&rest, ','));
+        count += broker.len > 0;
+        if (broker.len > 0 && !(skip_protocol(&broker) && is_address(broker))) {
+            /* Not shown: somebody may have put a password into it. */
+            return error_set(reterr, STATUS_REFUSED, "brokers: number %u is not host:port", count);
+        }
+    }
+    return count ? STATUS_OK
+                 : error_set(reterr, STATUS_REFUSED, "brokers: none is named; give host:port, or several with commas");
 }

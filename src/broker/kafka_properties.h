@@ -27,7 +27,7 @@ typedef struct KafkaReserved {
 Status kafka_properties_put(rd_kafka_conf_t *conf, Str properties, const KafkaReserved *reserved, size_t count,
                             Error *reterr) MUST_CHECK;
 
-/* REFUSED: none is named. */
+/* REFUSED: none is named, or one is not host:port. librdkafka takes what it cannot read for port 0, or for no broker at all, and goes on trying. */
 Status kafka_brokers_check(const char *brokers, Error *reterr) MUST_CHECK;
 
 #endif

@@ -95,11 +95,14 @@ static Status open_dir(DropDir *dir, Error *reterr)
 /* Whoever may drop files could have put a link of that name there: it is not followed. */
 static Status make_place(const DropDir *dir, const char *name, int *ret_fd, Error *reterr)
 {
+    char make[64], use[64]; /* before the calls, whose errno is told */
+    snprintf(make, sizeof make, "%s/ cannot be made in it", name);
+    snprintf(use, sizeof use, "%s/ in it cannot be opened", name);
     if (mkdirat(dir->fd, name, 0750) != 0 && errno != EEXIST) {
-        return fail(dir, name, reterr);
+        return fail(dir, make, reterr);
     }
     *ret_fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return *ret_fd >= 0 ? STATUS_OK : fail(dir, name, reterr);
+    return *ret_fd >= 0 ? STATUS_OK : fail(dir, use, reterr);
 }
 
 static Status make_places(DropDir *dir, Error *reterr)

@@ -1,7 +1,7 @@
 /* A directory that files are dropped into: which of them are there and whole, and where they go when they were read.
  *
  * What is inside it stays inside: files are opened below a descriptor, symbolic links and whatever is no regular file are not touched, nor are
- * names that begin with a dot or end as names of files do that are still being copied (~, .tmp, .part, .partial, .filepart), names
+ * names that begin with a dot or end as names of files do that are still being copied (~, .tmp, .part, .partial, .filepart), our reports (.report.ndjson), names
  * that no pattern takes, and names of more than FILE_MARK_NAME_BYTES_MAX bytes.
  *
  * A file is whole when nobody has it open for writing. The kernel tells that of files of our own user. Of others it is known when

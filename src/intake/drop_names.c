@@ -10,9 +10,13 @@ static bool ends_in(Str name, Str ending)
     return name.len >= ending.len && str_equal_nocase((Str){name.ptr + name.len - ending.len, ending.len}, ending);
 }
 
-static bool is_unfinished(Str name)
+#define REPORT_ENDING ".report.ndjson"
+
+/* What is still being copied; and reports: who puts failed files back means the files. */
+static bool is_never_wanted(Str name)
 {
-    static const Str endings[] = {{"~", 1}, {".tmp", 4}, {".part", 5}, {".partial", 8}, {".filepart", 9}};
+    static const Str endings[] = {{"~", 1},        {".tmp", 4},      {".part", 5},
+                                  {".partial", 8}, {".filepart", 9}, {REPORT_ENDING, sizeof REPORT_ENDING - 1}};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         if (ends_in(name, endings[i])) {
             return true;
@@ -35,7 +39,7 @@ static bool matches(const char *name, Str pattern)
 bool drop_name_is_wanted(const char *name, const char *patterns)
 {
     Str text = str_from(name), rest = str_from(patterns);
-    if (text.len == 0 || text.len > FILE_MARK_NAME_BYTES_MAX || text.ptr[0] == '.' || is_unfinished(text)) {
+    if (text.len == 0 || text.len > FILE_MARK_NAME_BYTES_MAX || text.ptr[0] == '.' || is_never_wanted(text)) {
         return false;
     }
     while (rest.ptr) {
@@ -62,5 +66,5 @@ void drop_name_of(char ret_name[DROP_NAME_BYTES_MAX], const char *name, unsigned
 
 void drop_report_name_of(char ret_name[DROP_NAME_BYTES_MAX], const char *name, unsigned number)
 {
-    put_name(ret_name, name, number, ".report.ndjson");
+    put_name(ret_name, name, number, REPORT_ENDING);
 }

@@ -282,6 +282,16 @@ static bool is_topic_name(Str name)
     return name.len > 0 && name.len <= KAFKA_TOPIC_BYTES_MAX;
 }
 
+static bool has_topic(const KafkaSource *source, Str name)
+{
+    for (size_t i = 0; i < source->topic_count; i++) {
+        if (str_is(name, source->topics[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static Status read_topics(KafkaSource *source, Error *reterr)
 {
     Str name;
@@ -290,6 +300,9 @@ static Status read_topics(KafkaSource *source, Error *reterr)
         if (!is_topic_name(name) || source->topic_count == KAFKA_TOPICS_MAX) {
             return error_set(reterr, STATUS_REFUSED, "topics: '%.*s' %s", STR_ARGS(name),
                              is_topic_name(name) ? "is one too many" : "is no name of a topic");
+        }
+        if (has_topic(source, name)) { /* librdkafka refuses to join a group for it */
+            return error_set(reterr, STATUS_REFUSED, "topics: %.*s is named twice", STR_ARGS(name));
         }
         if (!(source->topics[source->topic_count] = strndup(name.ptr, name.len))) {
             return error_set(reterr, STATUS_BUSY, "out of memory");

@@ -57,8 +57,7 @@ Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, 
 const char *cloudevent_check_headers(Str specversion, Str id, Str source, Str type)
 {
     if (!str_is(specversion, VERSION)) {
-        return "the header ce-specversion must be " VERSION;
+        return "a CloudEvent's header for its specversion must be " VERSION;
     }
-    return id.len && source.len && type.len ? NULL
-                                            : "the headers ce-id, ce-source and ce-type are required in a CloudEvent";
+    return id.len && source.len && type.len ? NULL : "a CloudEvent needs headers for its id, source and type";
 }

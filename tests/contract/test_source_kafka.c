@@ -399,6 +399,8 @@ static void test_options(void **state)
         const char *brokers, *properties, *topics, *word;
     } cases[] = {
         {" ", "", "a", "brokers: none is named"},
+        {"http://localhost:1", "", "a", "brokers: number 1 is not host:port"},
+        {"localhost:1", "", "a, b, a", "topics: a is named twice"},
         {"localhost:1", "group.id=other", "a", "group.id cannot be set"},
         {"localhost:1", "isolation.level=read_uncommitted", "a", "isolation.level cannot be set"},
         {"localhost:1", "auto.offset.reset=latest", "a", "auto.offset.reset cannot be set"},

@@ -27,6 +27,9 @@ static void test_not_wanted(void **state)
     assert_false(drop_name_is_wanted(".a", "*"));
     assert_false(drop_name_is_wanted(".a", ".*"));
     assert_false(drop_name_is_wanted("a.tmp", "*"));
+    assert_false(drop_name_is_wanted("a.csv.report.ndjson", DEFAULT)); /* put back together with its file */
+    assert_false(drop_name_is_wanted("a.csv.1.report.ndjson", "*"));
+    assert_true(drop_name_is_wanted("report.ndjson", DEFAULT));
     assert_false(drop_name_is_wanted("a", ""));
     assert_false(drop_name_is_wanted("a", " , ,"));
 }

@@ -1,6 +1,7 @@
 /* What librdkafka is told, and what a user may not tell it. */
 #include "unit.h"
 
+#include "broker/kafka_properties.h"
 #include "deliver/kafka_settings.h"
 
 static const StoreInfo info = {.id = {0xab, 1}, .epoch = 3};
@@ -133,6 +134,39 @@ static void test_no_brokers(void **state)
     check_refused("", "brokers");
 }
 
+static void test_brokers(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a",
+                                       "a:9092",
+                                       "a:1,b:65535",
+                                       " a:1 ,, b ",
+                                       "10.0.0.1:9092",
+                                       "[::1]:9092",
+                                       "[::1]",
+                                       "fe80::1:2",
+                                       "[fe80::1%eth0]:9092",
+                                       "ssl://a:9093",
+                                       "SASL_SSL://a",
+                                       "plaintext://[::1]:9",
+                                       "sasl_plaintext://a-b.c_d:1"};
+    static const char *const bad[] = {"a:",     "a:0",         "a:65536",       "a:b",   ":9092", "http://a:9092",
+                                      "://a:1", "ssl://",      "a:1;b:2",       "a b:1", "a/b:1", "[::1]:x",
+                                      "[::1]:", "ssl://a://b", "me:secret@a:1", "a:-1"};
+    Error error;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        if (kafka_brokers_check(good[i], &error) != STATUS_OK) {
+            fail_msg("%s: %s", good[i], error.message);
+        }
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char two[64];
+        snprintf(two, sizeof two, "one:1,%s", bad[i]);
+        assert_int_equal(kafka_brokers_check(two, &error), STATUS_REFUSED);
+        assert_string_equal(error.message, "brokers: number 2 is not host:port");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -142,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup(test_properties, setup),
         cmocka_unit_test_setup(test_properties_that_are_refused, setup),
         cmocka_unit_test_setup(test_no_brokers, setup),
+        cmocka_unit_test_setup(test_brokers, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
