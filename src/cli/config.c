@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "deliver/sink_config.h"
 #include "intake/front_door_config.h"
+#include "record/mapping_config.h"
 
 enum { OUTPUT_BYTES_MAX = 4 << 20 };
 
@@ -107,11 +108,20 @@ static Status try_sources(const Config *config, Error *reterr)
     return status;
 }
 
+static Status try_mappings(const Config *config, Error *reterr)
+{
+    MappingSet *mappings = NULL;
+    Status status = mapping_config_read(config, &mappings, reterr);
+    mapping_set_free(mappings);
+    return status;
+}
+
 /* What a start would ask of the configuration beyond the options by themselves. */
 static int check_config(const Args *args, const Config *config)
 {
     Error error;
-    bool is_fit = try_sinks(config, &error) == STATUS_OK && try_sources(config, &error) == STATUS_OK;
+    bool is_fit = try_sinks(config, &error) == STATUS_OK && try_sources(config, &error) == STATUS_OK &&
+                  try_mappings(config, &error) == STATUS_OK;
     return is_fit ? say_in_order(args) : say_wrong(args, &error);
 }
 

@@ -19,6 +19,7 @@
 #include "deliver/sink_config.h"
 #include "engine.h"
 #include "intake/front_door_config.h"
+#include "record/mapping_config.h"
 
 enum {
     PATH_BYTES_MAX = 4096,
@@ -268,6 +269,19 @@ static void check_sources(const Patient *patient, Finding *finding)
     source_config_release(&sources);
 }
 
+/* Whether a start would take the mappings of events. */
+static void check_mappings(const Patient *patient, Finding *finding)
+{
+    MappingSet *mappings = NULL;
+    Error error;
+    if (mapping_config_read(patient->config, &mappings, &error) != STATUS_OK) {
+        say(finding, LEVEL_FAIL, "correct the configuration: docs/events.md", "%s", error.message);
+        return;
+    }
+    say(finding, LEVEL_OK, NULL, "%u beside the built-in one", config_member_count(patient->config, OPTION_MAPPINGS));
+    mapping_set_free(mappings);
+}
+
 /* ---- The machine --------------------------------------------------------------------------------------------------- */
 
 static void check_open_files(const Patient *patient, Finding *finding)
@@ -357,6 +371,7 @@ static const struct {
     {"sqlite", check_sqlite},
     {"sources", check_sources},
     {"sinks", check_sinks},
+    {"mappings", check_mappings},
     {"open files", check_open_files},
     {"memory", check_memory},
     {"clock", check_clock},
@@ -436,8 +451,8 @@ static int run(const Args *args)
 const Command command_doctor = {
     .name = "doctor",
     .summary = "says whether this machine is fit to run it",
-    .description = "Looks at the disk (room, kind, how long a sync takes), the store and who holds it, sources and "
-                   "sinks, limits, memory "
+    .description = "Looks at the disk (room, kind, how long a sync takes), the store and who holds it, sources, "
+                   "sinks and mappings, limits, memory "
                    "and the clock. Each "
                    "line is ok, warn or fail, with what to do. It changes nothing, and may run beside a server.",
     .example = "weir doctor --data /var/lib/weir\nweir doctor --json --config weir.yaml\n",

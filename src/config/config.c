@@ -194,7 +194,8 @@ static Status refuse_other_kind(const ConfigMember *member, const ConfigTarget *
 static Status parse_member(Config *config, const ConfigMember *member, Error *reterr)
 {
     unsigned scale = (unsigned)config->values[OPTION_STORE_SCALE].number;
-    Status status = member->values[0].text.len > 0 ? STATUS_OK : refuse_missing_kind(member, reterr);
+    bool is_complete = !member->group->has_kinds || member->values[0].text.len > 0;
+    Status status = is_complete ? STATUS_OK : refuse_missing_kind(member, reterr);
     for (unsigned id = 0; id < member->group->table.count && status == STATUS_OK; id++) {
         ConfigTarget target = {&member->group->table.items[id], &member->values[id], NULL};
         target.name =

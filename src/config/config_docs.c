@@ -19,8 +19,12 @@ static void put_option(Buf *buf, const OptionGroup *group, const Option *option)
 static void put_help(Buf *buf, const Option *option) { buf_printf(buf, "%s |\n", option->help); }
 
 /* The members that an option is for. */
-static void put_kinds(Buf *buf, const Option *kind, const Option *option)
+static void put_kinds(Buf *buf, const OptionGroup *group, const Option *option)
 {
+    const Option *kind = &group->table.items[0];
+    if (!group->has_kinds) {
+        return;
+    }
     for (unsigned i = 0, put = 0; i < OPTION_CHOICES_MAX && kind->choices[i]; i++) {
         if (option->kinds >> i & 1) {
             buf_printf(buf, "%s%s", put++ ? ", " : "", kind->choices[i]);
@@ -33,11 +37,13 @@ static void put_group(Buf *buf, const OptionGroup *group)
 {
     buf_printf(buf, "\n## %s\n\n%s\n\n```yaml\n%s```\n\n", group->prefix, group->help, group->example);
     buf_printf(buf, "The options of `%s.<name>`:\n\n", group->prefix);
-    BUF_PUT(buf, "| option, variable | type | default | only for | meaning |\n|---|---|---|---|---|\n");
+    buf_put(buf, group->has_kinds
+                     ? STR("| option, variable | type | default | only for | meaning |\n|---|---|---|---|---|\n")
+                     : STR("| option, variable | type | default | meaning |\n|---|---|---|---|\n"));
     for (unsigned id = 0; id < group->table.count; id++) {
         const Option *option = &group->table.items[id];
         put_option(buf, group, option);
-        put_kinds(buf, &group->table.items[0], option);
+        put_kinds(buf, group, option);
         put_help(buf, option);
     }
 }

@@ -191,9 +191,9 @@ static Status parse_list(const Option *option, Str text, unsigned scale, int64_t
     if (count == 0) {
         return error_set(reterr, STATUS_REFUSED, "must not be empty");
     }
-    if (count > OPTION_ITEMS_MAX) {
+    if (count > (option->marks & OPTION_MANY ? OPTION_MANY_ITEMS_MAX : OPTION_ITEMS_MAX)) {
         return error_set(reterr, STATUS_REFUSED, "holds %lld values; %d are the most", (long long)count,
-                         OPTION_ITEMS_MAX);
+                         option->marks & OPTION_MANY ? OPTION_MANY_ITEMS_MAX : OPTION_ITEMS_MAX);
     }
     *ret_number = option->type == OPTION_CHOICE ? bits : count;
     return STATUS_OK;

@@ -2,12 +2,14 @@
 
 #include <ctype.h>
 
+#include "config/mappings_table.h"
 #include "config/sinks_table.h"
 #include "config/sources_table.h"
 
 const OptionGroup *const option_groups[OPTION_GROUP_COUNT] = {
     [OPTION_SOURCES] = &sources_group,
     [OPTION_SINKS] = &sinks_group,
+    [OPTION_MAPPINGS] = &mappings_group,
 };
 
 static bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }

@@ -3,7 +3,7 @@
  * and one here.
  *
  * Some options come in groups, of which there can be any number, each with a name that the user gives it: sinks.<name>.url. A
- * group has a table of its own (sinks_table.h, sources_table.h). */
+ * group has a table of its own (mappings_table.h, sinks_table.h, sources_table.h). */
 #ifndef WEIR_CONFIG_OPTIONS_H
 #define WEIR_CONFIG_OPTIONS_H
 
@@ -66,7 +66,8 @@ typedef enum OptionType {
 
 enum {
     OPTION_CHOICES_MAX = 4,
-    OPTION_ITEMS_MAX = 32, /* of a list */
+    OPTION_ITEMS_MAX = 32,       /* of a list */
+    OPTION_MANY_ITEMS_MAX = 256, /* of one that is marked so */
 };
 
 /* What there is to know of an option besides, as bits. */
@@ -75,6 +76,7 @@ enum {
      * YAML list. The number has the bits 1 << place of a list of choices; of others it is how many there are. See option_items; line feeds are kept only where an item has a comma. */
     OPTION_LIST = 1,
     OPTION_SECRET = 2, /* it is shown as "***" */
+    OPTION_MANY = 4,   /* a list of up to OPTION_MANY_ITEMS_MAX items */
 };
 
 typedef struct Option {
@@ -97,17 +99,18 @@ typedef struct OptionTable {
 extern const Option option_table[OPTION_COUNT];
 #define OPTION_TABLE ((OptionTable){option_table, OPTION_COUNT})
 
-/* Options that come once for each name that the user gives: prefix.<name>.<option>. The first of them is a choice without a default,
- * the member's kind, and says which of the others it may have. */
+/* Options that come once for each name that the user gives: prefix.<name>.<option>. Where members are of kinds, the first option is a
+ * choice without a default, the member's kind, and says which of the others it may have. */
 typedef struct OptionGroup {
     const char *prefix; /* "sinks" */
     OptionTable table;
     unsigned members_max;
+    bool has_kinds;
     const char *help;    /* paragraphs for docs/configuration.md */
     const char *example; /* YAML */
 } OptionGroup;
 
-typedef enum OptionGroupId { OPTION_SOURCES, OPTION_SINKS, OPTION_GROUP_COUNT } OptionGroupId;
+typedef enum OptionGroupId { OPTION_SOURCES, OPTION_SINKS, OPTION_MAPPINGS, OPTION_GROUP_COUNT } OptionGroupId;
 extern const OptionGroup *const option_groups[OPTION_GROUP_COUNT];
 
 /* A member's name: [a-z0-9][a-z0-9_-]*, so long at most. */

@@ -89,6 +89,7 @@ const OptionGroup sinks_group = {
     .prefix = "sinks",
     .table = {table, SINKS_OPTION_COUNT},
     .members_max = 64,
+    .has_kinds = true,
     .help = "A sink is a place that messages are sent to. There can be 64 of them, each with a name of its own, which "
             "stays "
             "with it: the sink's place in the log is kept under it. A sink that is left out of the configuration sends "

@@ -66,6 +66,7 @@ const OptionGroup sources_group = {
     .prefix = "sources",
     .table = {table, SOURCES_OPTION_COUNT},
     .members_max = 64,
+    .has_kinds = true,
     .help = "A source is a place that records are read from, beside HTTP. There can be 64 of them, each with a name of "
             "its own, which stays with it: the source's place is kept under it. A source that is left out of the "
             "configuration reads nothing, and goes on where it was when it is there again.",

@@ -162,13 +162,14 @@ static void read_unit(Reading *reading, Str *ret_unit)
                                     : "has a sign that several currencies have, and the unit is none of them");
 }
 
-/* A type that the event has may say what the amount's sign says, not the opposite. */
+/* A type that the event has may say what the amount's sign says, not the opposite; a minus goes before a default. */
 static void read_type(Reading *reading, RecordType *ret_type)
 {
     Str text;
     const char *problem;
     *ret_type = reading->is_negative ? RECORD_NEGATIVE : RECORD_POSITIVE;
-    if (!read_name_part(reading, EVENT_TYPE, &text)) {
+    bool is_default = !reading->fields.parts[EVENT_TYPE].value;
+    if ((is_default && reading->is_negative) || !read_name_part(reading, EVENT_TYPE, &text)) {
         return;
     }
     problem = event_type_parse(text, ret_type);

@@ -227,6 +227,14 @@ static int compare_clients(const void *a, const void *b)
     return str_compare(left->client, right->client);
 }
 
+/* Those of one client in the order of their mappings. */
+static int compare_places(const void *a, const void *b)
+{
+    const ClientMapping *left = a, *right = b;
+    int order = compare_clients(a, b);
+    return order ? order : (left->entry > right->entry) - (left->entry < right->entry);
+}
+
 static Status index_clients(MappingSet *set, Error *reterr)
 {
     size_t count = 0;
@@ -243,7 +251,7 @@ static Status index_clients(MappingSet *set, Error *reterr)
             set->clients[set->client_count++] = (ClientMapping){mapping->clients[c], &set->entries[i]};
         }
     }
-    qsort(set->clients, count, sizeof *set->clients, compare_clients);
+    qsort(set->clients, count, sizeof *set->clients, compare_places);
     for (size_t i = 1; i < count; i++) {
         const ClientMapping *before = &set->clients[i - 1], *at = &set->clients[i];
         if (str_equal(before->client, at->client) && before->entry != at->entry) {

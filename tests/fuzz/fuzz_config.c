@@ -6,6 +6,7 @@
 
 #include "config/sinks_table.h"
 #include "deliver/sink_config.h"
+#include "record/mapping_config.h"
 
 enum { VARIABLES_MAX = 32, BYTES_MAX = 1 << 22 };
 
@@ -89,7 +90,7 @@ static void check_members(const Config *config)
         for (unsigned i = 0; i < config_member_count(config, group); i++) {
             const char *name = config_member_name(config_member(config, group, i));
             PROMISE(option_is_member_name(str_from(name)) && strcmp(last, name) < 0);
-            PROMISE(config_member_text(config_member(config, group, i), 0)[0]);
+            PROMISE(!option_groups[group]->has_kinds || config_member_text(config_member(config, group, i), 0)[0]);
             last = name;
         }
     }
@@ -167,11 +168,14 @@ static void check_same_text(const Option *option, Str text, Str back)
     PROMISE(!option_items_next(&back_items, &back_item));
 }
 
-static const ConfigMember *find_member(const Config *config, const char *name)
+/* The member of the same group and name in another configuration, where members are in the same order. */
+static const ConfigMember *find_same(const Config *config, const ConfigMember *member, const Config *other)
 {
-    for (unsigned i = 0; i < config_member_count(config, OPTION_SINKS); i++) {
-        if (strcmp(config_member_name(config_member(config, OPTION_SINKS, i)), name) == 0) {
-            return config_member(config, OPTION_SINKS, i);
+    for (OptionGroupId group = 0; group < OPTION_GROUP_COUNT; group++) {
+        for (unsigned i = 0; i < config_member_count(config, group); i++) {
+            if (config_member(config, group, i) == member && i < config_member_count(other, group)) {
+                return config_member(other, group, i);
+            }
         }
     }
     return NULL;
@@ -180,8 +184,9 @@ static const ConfigMember *find_member(const Config *config, const char *name)
 static void check_same(void *context, const ConfigMember *member, const Option *option, unsigned id)
 {
     Check *first = ((Check **)context)[0], *second = ((Check **)context)[1];
-    const ConfigMember *other = member ? find_member(second->config, config_member_name(member)) : NULL;
+    const ConfigMember *other = member ? find_same(first->config, member, second->config) : NULL;
     PROMISE(!member == !other);
+    PROMISE(!member || strcmp(config_member_name(member), config_member_name(other)) == 0);
     check_same_text(option, text_of(first, member, id), text_of(second, other, id));
     PROMISE(number_of(first, member, id) == number_of(second, other, id));
 }
@@ -227,6 +232,18 @@ static void check_sinks(const Config *config)
     sink_config_release(&sinks);
 }
 
+static void check_mappings(const Config *config)
+{
+    MappingSet *mappings = NULL;
+    Error error = {0};
+    Status status = mapping_config_read(config, &mappings, &error);
+    PROMISE(status == STATUS_OK || (status == STATUS_REFUSED && error.message[0]));
+    for (unsigned i = 0; i < config_member_count(config, OPTION_MAPPINGS) && status == STATUS_OK; i++) {
+        PROMISE(mapping_find(mappings, str_from(config_member_name(config_member(config, OPTION_MAPPINGS, i)))));
+    }
+    mapping_set_free(mappings);
+}
+
 static void check_config(const Config *config)
 {
     Check check = {.config = config, .is_utf8 = true};
@@ -238,6 +255,7 @@ static void check_config(const Config *config)
         check_printed(&check);
     }
     check_sinks(config);
+    check_mappings(config);
     PROMISE(config_address(config, OPTION_HTTP_LISTEN).host[0]);
 }
 
