@@ -280,7 +280,7 @@ const Command command_dead_letters = {
     .operands_max = 2,
     .description =
         "Asks a running server. Without an argument it lists the open dead letters, the newest first. `show ID` tells "
-        "all about one, with the message as it would be sent, or with what came in.\n\n"
+        "all about one, with the message as it would be sent, or with what came in (the beginning of a long one).\n\n"
         "`retry ID`, or `retry --all`, sends messages again, or takes them in again, once what they failed at was "
         "mended; one that fails again is open once more. What came in can be mended itself: `show ID --raw FILE` "
         "writes it into a file, and `retry ID --raw FILE` takes that in its place. `discard ID` says that one is not "

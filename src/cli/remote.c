@@ -9,9 +9,10 @@
 enum {
     PATH_BYTES_MAX = 4096,
     BODY_BYTES_MAX = 96 << 20,
-    ANSWER_BYTES_MAX = 64 << 20,
+    ANSWER_BYTES_MAX = 96 << 20, /* the longest message that is kept, as Base64 */
     SILENCE_SECONDS_MAX = 120,
-    LINE_CODE_POINTS = 72
+    LINE_CODE_POINTS = 72,
+    VALUE_CODE_POINTS = 4000,
 };
 
 /* Who listens everywhere is asked here. */
@@ -158,19 +159,22 @@ static void put_value(Table *table, size_t column, yyjson_val *value)
     }
 }
 
-/* Cut at LINE_CODE_POINTS: continuation bytes of UTF-8 begin with 10. */
-static void put_line(Table *table, size_t column, Str text)
+/* The beginning of the text. Continuation bytes of UTF-8 begin with 10. */
+static void put_cut(Table *table, size_t column, Str text, size_t points_max)
 {
-    char cut[4 * LINE_CODE_POINTS + sizeof "…"];
     size_t at = 0;
+    Buf cut;
     for (size_t points = 0; at < text.len; at++) {
         points += (text.ptr[at] & 0xc0) != 0x80;
-        if (points > LINE_CODE_POINTS || at >= (size_t)4 * LINE_CODE_POINTS) {
+        if (points > points_max || at >= 4 * points_max) {
             break;
         }
     }
-    int len = snprintf(cut, sizeof cut, "%.*s%s", (int)at, text.ptr, at < text.len ? "…" : "");
-    table_put(table, column, (Str){cut, (size_t)len});
+    buf_init(&cut, 4 * points_max + sizeof "…");
+    buf_put(&cut, (Str){text.ptr, at});
+    buf_put(&cut, at < text.len ? STR("…") : STR(""));
+    table_put(table, column, buf_str(&cut));
+    buf_release(&cut);
 }
 
 static void put_age(Table *table, size_t column, Str text)
@@ -200,7 +204,7 @@ static void put_cell(Table *table, const RemoteColumn *column, yyjson_val *value
     size_t at = table_column(table, str_from(column->title), column->cell == REMOTE_NUMBER);
     Str text = {yyjson_get_str(value), yyjson_get_len(value)};
     if (text.ptr && column->cell == REMOTE_LINE) {
-        put_line(table, at, text);
+        put_cut(table, at, text, LINE_CODE_POINTS);
     } else if (text.ptr && column->cell == REMOTE_AGE) {
         put_age(table, at, text);
     } else {
@@ -275,6 +279,23 @@ int remote_print_table(const Remote *remote, const RemoteColumn *columns, const 
     return code;
 }
 
+int remote_print_notes(const Remote *remote, const char *name, const char *note)
+{
+    yyjson_val *object;
+    size_t index, count;
+    int code = EXIT_OK;
+    yyjson_doc *answer = remote->json ? NULL : parse(remote);
+    yyjson_arr_foreach(data_of(answer), index, count, object)
+    {
+        const char *text = yyjson_get_str(yyjson_obj_get(object, note));
+        if (text && code == EXIT_OK) {
+            code = remote_print(remote, "%s: %s", yyjson_get_str(yyjson_obj_get(object, name)), text);
+        }
+    }
+    yyjson_doc_free(answer);
+    return code;
+}
+
 /* Without the member `list`, which may be NULL. */
 static void put_members(Table *table, yyjson_val *object, const char *list)
 {
@@ -287,7 +308,12 @@ static void put_members(Table *table, yyjson_val *object, const char *list)
         }
         table_begin_row(table);
         table_put(table, table_column(table, STR("field"), false), (Str){yyjson_get_str(key), yyjson_get_len(key)});
-        put_value(table, table_column(table, STR("value"), false), value);
+        size_t column = table_column(table, STR("value"), false);
+        if (yyjson_is_str(value)) {
+            put_cut(table, column, (Str){yyjson_get_str(value), yyjson_get_len(value)}, VALUE_CODE_POINTS);
+        } else {
+            put_value(table, column, value);
+        }
     }
 }
 

@@ -47,12 +47,14 @@ typedef struct RemoteColumn {
     RemoteCell cell;
 } RemoteColumn;
 
-/* These print the answer as it is with --json; else "data" as a table (a sentence when it is empty), its members line by line, or the
- * sentence. They return the exit code. */
+/* These print the answer as it is with --json; else "data" as a table (a sentence when it is empty), its members line by line (of long ones the
+ * beginning), or the sentence. They return the exit code. */
 int remote_print_table(const Remote *remote, const RemoteColumn *columns, const char *when_empty);
 int remote_print_object(const Remote *remote);
 /* The same, and behind it the member `list` as a table of its own. */
 int remote_print_object_with(const Remote *remote, const char *list, const RemoteColumn *columns);
+/* For people: a line for each object of "data" that has the member `note`, behind what it is called. */
+int remote_print_notes(const Remote *remote, const char *name, const char *note);
 int remote_print(const Remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A whole number among the members of "data"; 0 when it is not there. */

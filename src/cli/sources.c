@@ -28,8 +28,11 @@ static int run_list(Remote *remote, const Args *args)
     (void)args;
     BUF_PUT(&remote->path, "/api/sources");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
-    return status == STATUS_OK ? remote_print_table(remote, columns, "no sources are configured")
-                               : remote_fail(remote, status, &error);
+    if (status != STATUS_OK) {
+        return remote_fail(remote, status, &error);
+    }
+    int code = remote_print_table(remote, columns, "no sources are configured");
+    return code == EXIT_OK ? remote_print_notes(remote, "name", "notice") : code;
 }
 
 static int run_show(Remote *remote, const Args *args)

@@ -11,7 +11,7 @@ enum {
     /* What a request may take for reading its body, besides the body: the densest JSON takes 20 bytes a byte. */
     ARENA_BYTES_PER_BODY_BYTE = 4,
     ARENA_BYTES_LEAST = 4 << 20,
-    OUT_BYTES_MAX = 64 << 20,
+    OUT_BYTES_MAX = 96 << 20, /* the longest message that a dead letter keeps, as Base64 */
 };
 
 Request *request_new(Conn *conn)

@@ -36,7 +36,7 @@ static void release(Request *request)
 /* NULL when an answer was said. */
 static LettersCall *begin(Request *request)
 {
-    enum { TEXT_BYTES_MAX = 63 << 20 };
+    enum { TEXT_BYTES_MAX = 95 << 20 };
     LettersCall *call = ARENA_NEW(&request->arena, LettersCall);
     if (!call) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");

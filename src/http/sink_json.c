@@ -4,6 +4,8 @@
 #include "deliver/subscription_json.h"
 #include "http/members.h"
 
+enum { RAW_BYTES_ALWAYS_TEXT = 1 << 20 };
+
 /* ---- Sinks --------------------------------------------------------------------------------------------------------- */
 
 const char *sink_state_text(const LineStatus *line, const StoredSink *stored)
@@ -120,9 +122,20 @@ void dead_letter_put_fields(Buf *buf, const DeadLetter *letter)
     member_put_time(buf, "updatedAt", letter->updated_us);
 }
 
+/* What JSON has to escape may make it six times as long, Base64 makes it a third longer: of a long one, the shorter is taken. */
+static bool is_text(Str raw)
+{
+    size_t more = 0;
+    for (size_t i = 0; raw.len > RAW_BYTES_ALWAYS_TEXT && i < raw.len; i++) {
+        unsigned char c = (unsigned char)raw.ptr[i];
+        more += c < ' ' ? 5 : c == '"' || c == '\\';
+    }
+    return more <= raw.len / 3 && str_count_code_points(raw) >= 0;
+}
+
 void dead_letter_put_raw(Buf *buf, Str raw)
 {
-    if (str_count_code_points(raw) >= 0) {
+    if (is_text(raw)) {
         buf_put_key(buf, "raw");
         buf_put_json(buf, raw);
         return;

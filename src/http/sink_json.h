@@ -14,7 +14,7 @@ void replay_put_json(Buf *buf, const StoredReplay *replay, const LineStatus *lin
 
 /* Without braces, so that a caller can add to it. */
 void dead_letter_put_fields(Buf *buf, const DeadLetter *letter);
-/* "raw":"…", or "rawBase64":"…" when it is no text. */
+/* "raw":"…", or "rawBase64":"…" when it is no text, or is long and shorter that way. */
 void dead_letter_put_raw(Buf *buf, Str raw);
 
 /* The message as a sink sends it: {"seq":7,"id":…,"type":…,"time":…,"key":…,"traceparent":…,"data":{…}}. */

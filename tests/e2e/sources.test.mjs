@@ -396,3 +396,34 @@ test('weir sources and weir dead-letters', skip, async (t) => {
   await said(2, /--raw goes with one id/, 'dead-letters', 'retry', '--all', '--raw', file);
   await said(0, /2 is discarded/, 'dead-letters', 'discard', '2');
 });
+
+test('what is shown of a long message is its beginning; the bytes are to be had in whole', skip, async (t) => {
+  const redis = await startRedis(t, 'no');
+  const server = await start(t, devices(redis));
+  const long = `begin ${'x'.repeat(200_000)} end`, binary = Buffer.alloc(64 << 20, Buffer.from([0xff, 1, 2, 3, 4, 5, 6]));
+  feed(redis, long, binary, Buffer.alloc(2 << 20, 1));
+  await openLetters(server, 3);
+  const show = (...more) => runWeirAsync(t, ['dead-letters', 'show', ...more, '--to', server.url]);
+  const shown = await show('1');
+  assert.match(shown.stdout, /^raw +begin x+…$/m);
+  assert.ok(shown.stdout.length < 6000, `${shown.stdout.length} bytes`);
+  const file = join(tempDir(t), 'message');
+  assert.equal((await show('1', '--raw', file)).code, 0);
+  assert.equal(fs.readFileSync(file, 'utf8'), long);
+  const saved = await show('2', '--raw', file);
+  assert.equal(saved.code, 0, saved.stderr);
+  assert.ok(fs.readFileSync(file).equals(binary), 'the longest message that is kept');
+  assert.equal((await show('3', '--raw', file)).code, 0);
+  assert.ok(fs.readFileSync(file).equals(Buffer.alloc(2 << 20, 1)), 'one that is text, and shorter as Base64');
+});
+
+test('weir sources has notices below the table', async (t) => {
+  const dir = join(tempDir(t), 'drop');
+  fs.mkdirSync(dir);
+  fs.writeFileSync(join(dir, 'torn.json'), '[1');
+  const server = await start(t, `  partner:\n    type: files\n    dir: ${dir}\n`);
+  await eventually(async () => (await sourceOf(server, 'partner')).notice, 'a notice');
+  const { stdout } = await runWeirAsync(t, ['sources', '--to', server.url]);
+  assert.match(stdout, /^name .*\npartner +files +running .*\npartner: 1 file went to failed\/ since the start, with a report; the last one is torn\.json/);
+  assert.equal(JSON.parse((await runWeirAsync(t, ['sources', '--json', '--to', server.url])).stdout).data.length, 1);
+});

@@ -95,6 +95,32 @@ static void test_raw_bytes(void **state)
     assert_text(buf_str(&buf), "\"raw\":\"\"");
 }
 
+/* As long as a dead letter may be, the answer has room for it, whatever it consists of. */
+static void test_long_raw_bytes(void **state)
+{
+    (void)state;
+    enum { LONG = 64 << 20, ROOM = 95 << 20 };
+    static const struct {
+        char byte;
+        bool is_text;
+    } cases[] = {{'a', true}, {'\1', false}, {'"', false}, {'\xff', false}};
+    char *bytes = malloc(LONG);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Buf out;
+        buf_init(&out, ROOM);
+        memset(bytes, cases[i].byte, LONG);
+        dead_letter_put_raw(&out, (Str){bytes, LONG});
+        assert_false(out.failed);
+        assert_true(str_starts_with(buf_str(&out), cases[i].is_text ? STR("\"raw\":\"aa") : STR("\"rawBase64\":\"")));
+        buf_reset(&out);
+        dead_letter_put_raw(&out, (Str){bytes, cases[i].byte == '\xff' ? 0 : 1000});
+        assert_true(str_starts_with(buf_str(&out), STR("\"raw\":")));
+        buf_release(&out);
+    }
+    free(bytes);
+}
+
 static void test_attempt(void **state)
 {
     (void)state;
@@ -115,6 +141,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_secret_is_said, set_up, tear_down),
         cmocka_unit_test(test_states),
         cmocka_unit_test_setup_teardown(test_raw_bytes, set_up, tear_down),
+        cmocka_unit_test(test_long_raw_bytes),
         cmocka_unit_test_setup_teardown(test_attempt, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
