@@ -30,8 +30,15 @@ static Status check_files(const Args *args, Error *reterr)
 {
     for (size_t i = 0; i < args_operand_count(args); i++) {
         const char *path = args_operand(args, i);
-        if (strcmp(path, "-") != 0 && access(path, R_OK) != 0) {
+        struct stat info;
+        if (strcmp(path, "-") == 0) {
+            continue;
+        }
+        if (access(path, R_OK) != 0) {
             return error_set(reterr, STATUS_REFUSED, "%s cannot be read: %s", path, strerror(errno));
+        }
+        if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+            return error_set(reterr, STATUS_REFUSED, "%s is a directory; name the files in it", path);
         }
     }
     return STATUS_OK;
@@ -109,6 +116,9 @@ static int run_ingest(Ingest *ingest)
     if (status != STATUS_OK) {
         return command_fail(ingest->args, EXIT_USAGE, &error);
     }
+    if (ingest->bytes_total > 0) { /* what is no file may be waited for, and nobody can go on with it */
+        ingest_take_signals();
+    }
     ingest->started_us = clock_monotonic_us(&clock_system);
     if ((status = ingest_pipeline_start(ingest->target, &ingest->pipeline, &error)) == STATUS_OK) {
         status = ingest_take_files(ingest, &error);
@@ -151,7 +161,8 @@ static int run_into_store(Ingest *ingest, const Config *config, int64_t wait_us)
                    ? run_ingest(ingest)
                    : command_fail(ingest->args, status == STATUS_REFUSED ? EXIT_USAGE : EXIT_FAILED, &error);
     if (status == STATUS_OK && ingest_problem_count(ingest) > 0 && !args_has(ingest->args, "dry-run")) {
-        fprintf(stderr, "what was not taken in is kept as dead letters: weir dead-letters --source ingest\n");
+        fprintf(stderr, "what was not taken in is kept as dead letters; a server that runs on the store shows them: "
+                        "weir dead-letters --source ingest\n");
     }
     if (status == STATUS_BUSY) {
         fprintf(stderr, "a server that runs on it takes records with --to URL\n");
@@ -239,7 +250,7 @@ const Command command_ingest = {
         "interruption, even of the power, the same command goes on where it stopped. A file that is finished is passed "
         "over. One that was written to since is compared with what was read: what was added to it is taken in, and if "
         "it is another text, it is read from the beginning. A file is known by its path; standard input cannot be gone "
-        "on with.\n\n"
+        "on with. Ctrl-C (SIGINT, SIGTERM) lets what was read be taken in, and prints the summary.\n\n"
         "With --to, and with --from-start, what is there already counts as a duplicate: to send a file again is safe.",
     .example = "weir ingest orders.ndjson --to http://127.0.0.1:8080\n"
                "weir ingest 2024/*.csv.gz --data ./weir-data --rejects rejects.ndjson\n"

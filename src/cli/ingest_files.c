@@ -1,9 +1,38 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "cli/ingest_run.h"
+
+/* ---- Interrupted ------------------------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+void ingest_take_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* What was read is taken in, with the place behind it. */
+static Status check_signals(const Ingest *ingest, const IngestFile *file, Error *reterr)
+{
+    if (!interrupted) {
+        return STATUS_OK;
+    }
+    return error_set(reterr, STATUS_BUSY, "interrupted in %s; %s", file->name,
+                     args_has(ingest->args, "to") ? "to send it again is safe"
+                                                  : "the same command goes on where it stopped");
+}
 
 /* ---- Batches ------------------------------------------------------------------------------------------------------- */
 
@@ -41,7 +70,7 @@ static Status add_item(Ingest *ingest, const IngestFile *file, const FileItem *i
 {
     buf_reset(&ingest->errors);
     if (item->too_long) {
-        ingest_put_error(&ingest->errors, "the line is too long");
+        ingest_put_error(&ingest->errors, "is longer than a line may be (http.line_bytes_max)");
         return refuse_item(ingest, file, item);
     }
     Status status = ingest->target->add(ingest->target, ingest->batch, item, file->format, &ingest->errors);
@@ -99,7 +128,8 @@ static Status take_items(Ingest *ingest, FileReader *reader, IngestFile *file, E
     for (;;) {
         FileItem item;
         bool end;
-        if ((status = file_reader_next(reader, &item, &end, reterr)) != STATUS_OK || end) {
+        if ((status = check_signals(ingest, file, reterr)) != STATUS_OK ||
+            (status = file_reader_next(reader, &item, &end, reterr)) != STATUS_OK || end) {
             return status;
         }
         if (file->format == FILE_FORMAT_AUTO) { /* once: whoever commits reads it */

@@ -30,6 +30,9 @@ typedef struct Ingest {
  * stopped. */
 Status ingest_take_files(Ingest *ingest, Error *reterr) MUST_CHECK;
 
+/* From now on SIGINT and SIGTERM end ingest_take_files behind the record that is being read; a second one ends the process. */
+void ingest_take_signals(void);
+
 /* Of a batch that is committed: counts and reports what became of each. */
 Status ingest_report_batch(Ingest *ingest, const IngestBatch *batch, Error *reterr) MUST_CHECK;
 uint64_t ingest_problem_count(const Ingest *ingest); /* conflicts and rejections */

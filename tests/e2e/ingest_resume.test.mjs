@@ -90,6 +90,35 @@ test(`ingest of ${RECORDS} lines, killed five times, goes on each time where it 
   assert.match(again.stderr, /was taken in before/);
 });
 
+test('Ctrl-C lets what was read be taken in, and says what that is', async (t) => {
+  const dir = tempDir(t), file = join(dir, 'orders.ndjson'), data = join(dir, 'store');
+  writeMany(file, RECORDS);
+  const child = spawn(binary, ['ingest', file, '--data', data, '--json'], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
+  let out = '', said = '';
+  child.stdout.on('data', (piece) => { out += piece; });
+  child.stderr.on('data', (piece) => { said += piece; });
+  atEnd(t, () => child.kill('SIGKILL'));
+  const ended = new Promise((done) => child.once('close', (code, signal) => done([code, signal])));
+  while (child.exitCode === null && stored(data) < 4 << 20) await sleep(3);
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [3, null], said);
+  assert.match(said, /interrupted in .*orders\.ndjson; the same command goes on where it stopped/);
+  const { created, error } = JSON.parse(out);
+  assert.ok(created > 0 && created < RECORDS, `${created} were taken in`);
+  assert.match(error, /^interrupted in /);
+  const done = ingest(file, '--data', data);
+  assert.equal(done.code, 0, done.stderr);
+  assert.deepEqual(counts(done), [RECORDS - created, 0, 0, 0, created], 'no record comes twice');
+});
+
+test('what is no file is refused before a store is made', (t) => {
+  const dir = tempDir(t);
+  const done = ingest(dir, '--data', join(dir, 'store'));
+  assert.equal(done.code, 2);
+  assert.match(done.stderr, /is a directory; name the files in it/);
+  assert.equal(fs.existsSync(join(dir, 'store')), false);
+});
+
 const records = randomRecords(random(192), 3000);
 const FIELDS = ['recordId', 'time', 'sourceId', 'destinationId', 'type', 'value', 'unit', 'reference'];
 const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
