@@ -1,16 +1,16 @@
 /* How fast the store alone takes records: no HTTP, no JSON. Prints the rate of each million.
  *
- *   store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled]]]]
+ *   store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled|ordered [RAW]]]]]
  *
  * Random 36-character ids, FLOWS distinct flows over 1,000 destinations, times that go forward through DAYS days (0: now) or,
- * shuffled, are anywhere in them. */
+ * shuffled, are anywhere in them. With RAW they are events of RAW bytes each, of 97 clients. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "store/store.h"
 
-enum { DESTINATIONS = 1000, BATCH_MAX = STORE_BATCH_RECORDS_MAX };
+enum { DESTINATIONS = 1000, BATCH_MAX = STORE_BATCH_RECORDS_MAX, RAW_BYTES_MAX = 65536 };
 
 static uint64_t state;
 
@@ -45,6 +45,21 @@ static void make_record(Record *record, Slot *slot, uint64_t flows, int64_t time
     record->identity_hash = record_identity_hash(record, info->identity, info->hash_seed);
 }
 
+/* The same bytes for all of them. */
+static void make_events(EventItem *items, const Record *records, size_t count, size_t raw_bytes, int64_t now)
+{
+    static char raw[RAW_BYTES_MAX];
+    memset(raw, 'x', raw_bytes);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (EventItem){.client = records[i].source_id,
+                               .raw = {raw, raw_bytes},
+                               .mapping = STR("builtin"),
+                               .received_us = now,
+                               .normalised_us = now,
+                               .hashed_us = now};
+    }
+}
+
 static double cpu_seconds(void)
 {
     struct rusage usage;
@@ -64,10 +79,11 @@ int main(int argc, char **argv)
     uint64_t total = argument(argc, argv, 2, 1000000), batch = argument(argc, argv, 3, 4096);
     uint64_t flows = argument(argc, argv, 4, 1000000), days = argument(argc, argv, 5, 0);
     bool shuffled = argc > 6 && strcmp(argv[6], "shuffled") == 0;
+    uint64_t raw_bytes = argument(argc, argv, 7, 0);
     Error error = {0};
     Store *store = NULL;
-    if (argc < 2 || batch < 1 || batch > BATCH_MAX) {
-        fprintf(stderr, "usage: store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled]]]]\n");
+    if (argc < 2 || batch < 1 || batch > BATCH_MAX || raw_bytes > RAW_BYTES_MAX) {
+        fprintf(stderr, "usage: store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled|ordered [RAW]]]]]\n");
         return 2;
     }
     StoreOptions options = store_options_default(argv[1]);
@@ -79,6 +95,8 @@ int main(int argc, char **argv)
     Record *records = calloc(batch, sizeof *records);
     Slot *slots = calloc(batch, sizeof *slots);
     Outcome *outcomes = calloc(batch, sizeof *outcomes);
+    EventItem *items = calloc(batch, sizeof *items);
+    EventChange events = {.items = items};
     int64_t now = clock_wall_us(&clock_system), start = clock_monotonic_us(&clock_system), spent = 0, last_spent = 0;
     double last_cpu = cpu_seconds();
     for (uint64_t done = 0; done < total; done += batch) {
@@ -89,6 +107,10 @@ int main(int argc, char **argv)
             make_record(&records[i], &slots[i], flows, at, store_info(store));
         }
         Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .count = batch}};
+        if (raw_bytes) {
+            make_events(items, records, batch, raw_bytes, now);
+            work.records.events = &events;
+        }
         bool more = false;
         int64_t before = clock_monotonic_us(&clock_system);
         if (store_apply(store, &work, &error) != STATUS_OK ||
@@ -117,5 +139,6 @@ int main(int argc, char **argv)
     free(records);
     free(slots);
     free(outcomes);
+    free(items);
     return 0;
 }

@@ -85,9 +85,11 @@ static Status verify(Verifying *verifying, StoreOptions options, VerifyReport *r
 
 static void put_json(Buf *text, const VerifyReport *report, Str problems)
 {
-    buf_printf(text, "{\"records\":%lld,\"messages\":%lld,\"flows\":%lld,\"problems\":%lld,\"places\":[%.*s]}\n",
-               (long long)report->records, (long long)report->messages, (long long)report->flows,
-               (long long)report->problems, STR_ARGS(problems));
+    buf_printf(
+        text,
+        "{\"records\":%lld,\"messages\":%lld,\"flows\":%lld,\"events\":%lld,\"problems\":%lld,\"places\":[%.*s]}\n",
+        (long long)report->records, (long long)report->messages, (long long)report->flows, (long long)report->events,
+        (long long)report->problems, STR_ARGS(problems));
 }
 
 static void put_text(Buf *text, const VerifyReport *report, Str problems)

@@ -14,8 +14,8 @@ typedef struct EventItem {
     int64_t received_us, normalised_us, hashed_us; /* wall clock */
     int64_t corrects; /* a correction: the seq of the record that it takes back or replaces; 0: none */
     /* A correction that stands for an event which clients may send once more: the record id under which the mappings of now know that
-     * event. From then on an event with this id is a duplicate of the correction, unless the log has a record with it, and until
-     * another correction takes this one back or replaces it. Empty: none. */
+     * event. In what is handed in behind it an event with this id is a duplicate of the correction, unless the log has a record with it, and
+     * until another correction takes this one back or replaces it. Empty: none. */
     Str known_as;
 } EventItem;
 

@@ -292,7 +292,7 @@ typedef struct VerifyReport {
     int64_t problems;
 } VerifyReport;
 
-/* Recomputes every total, chain, index entry and rollup from the raw rows and calls `problem` with a sentence for each
+/* Recomputes every total, chain, index entry, rollup and count of events from the raw rows and calls `problem` with a sentence for each
  * place where they differ (at most 1,000 times; the report counts all). OK also when there are problems. Long. */
 Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                     void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),

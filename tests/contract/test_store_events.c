@@ -127,11 +127,133 @@ static void test_a_third_version_that_is_only_read(void **state)
     store_close(writer);
 }
 
+/* ---- What no program leaves ------------------------------------------------------------------------------------------ */
+
+static size_t verify_once(const OldStore *fixture)
+{
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    size_t problems = verify(reader);
+    store_reader_close(reader);
+    store_close(store);
+    return problems;
+}
+
+static void fill_store(const OldStore *fixture)
+{
+    Store *store = NULL;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    apply_record(store);
+    fill_events(store);
+    store_close(store);
+}
+
+static void test_verify_looks_at_events(void **state)
+{
+    OldStore *fixture = *state;
+    static const struct {
+        const char *damage, *mend;
+    } cases[] = {
+        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, '', x'')", "DELETE FROM raw_events WHERE seq = 9"},
+        {"UPDATE raw_events SET corrects = 4 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
+        {"UPDATE raw_events SET corrects = -1 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
+        {"UPDATE event_attempts SET seq = 9", "UPDATE event_attempts SET seq = 2"},
+        {"UPDATE event_aliases SET seq = 2", "UPDATE event_aliases SET seq = 3"},
+        {"UPDATE event_clients SET failed = -1", "UPDATE event_clients SET failed = 0"},
+        {"UPDATE event_clients SET last_us = 0", "UPDATE event_clients SET last_us = 1"},
+        {"UPDATE event_clients SET processed = 2", "UPDATE event_clients SET processed = 1"},
+        {"UPDATE event_clients SET duplicates = 0", "UPDATE event_clients SET duplicates = 1"},
+    };
+    fill_store(fixture);
+    assert_int_equal(verify_once(fixture), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_sql(fixture, cases[i].damage);
+        assert_int_equal(verify_once(fixture), 1);
+        run_sql(fixture, cases[i].mend);
+        assert_int_equal(verify_once(fixture), 0);
+    }
+    run_sql(fixture,
+            "DELETE FROM raw_events WHERE seq = 2"); /* the event alone: its record is there, and it was counted */
+    assert_int_equal(verify_once(fixture), 1);
+}
+
+/* A flow whose total is nearly too large: an event that would make it so was received, and failed. */
+static void test_a_rejected_event_has_failed(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    fill_store(fixture);
+    run_sql(fixture, "UPDATE records SET positive_total_hi = 9223372036854775807 WHERE seq = 1");
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    const StoreInfo *info = store_info(store);
+    Record record = {.record_id = STR("sha256:5"),
+                     .source_id = STR("source"),
+                     .destination_id = STR("dest"),
+                     .unit = STR("EUR"),
+                     .reference = STR("ref"),
+                     .value = 5};
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Outcome outcome = {0};
+    Error error = {0};
+    const EventItem item = {.client = STR("source"), .raw = STR("{5}"), .received_us = 1};
+    const IntakeLetter letter = {.place = STR("sha256:x"), .format = STR("event"), .raw = STR("{5}")};
+    IntakeChange intake = {.source = STR("events"), .letters = &letter};
+    EventChange change = {.items = &item};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = &record, .outcomes = &outcome, .count = 1, .intake = &intake, .events = &change}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    assert_int_equal(outcome.kind, OUTCOME_REJECTED);
+    assert_int_equal(intake.lettered, 1);
+    store_close(store);
+    assert_answer(fixture, "SELECT failed || processed || duplicates FROM event_clients WHERE client = 'source'",
+                  "100");
+    assert_answer(fixture, "SELECT count(*) FROM raw_events", "2");
+}
+
+/* The bytes of one may take many pages. */
+static void test_large_events(void **state)
+{
+    OldStore *fixture = *state;
+    enum { RAW_BYTES = 1 << 20 };
+    Store *store = NULL;
+    Error error = {0};
+    char *raw = test_malloc(RAW_BYTES);
+    memset(raw, 'x', RAW_BYTES);
+    fill_store(fixture);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    const StoreInfo *info = store_info(store);
+    Record record = {.record_id = STR("sha256:7"),
+                     .source_id = STR("shop"),
+                     .destination_id = STR("shop"),
+                     .unit = STR("none"),
+                     .reference = STR("sales")};
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Outcome outcome = {0};
+    const EventItem item = {.client = STR("shop"), .raw = {raw, RAW_BYTES}, .received_us = 1};
+    EventChange change = {.items = &item};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = &record, .outcomes = &outcome, .count = 1, .events = &change}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    store_close(store);
+    assert_answer(fixture,
+                  "SELECT length(raw) || ' ' || (raw = CAST(replace(hex(zeroblob(524288)), '0', 'x') AS BLOB))"
+                  " FROM raw_events WHERE seq = 4",
+                  "1048576 1");
+    assert_int_equal(verify_once(fixture), 0);
+    test_free(raw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         OLD_STORE_TEST(test_a_third_version_gets_events),
         OLD_STORE_TEST(test_a_third_version_that_is_only_read),
+        OLD_STORE_TEST(test_verify_looks_at_events),
+        OLD_STORE_TEST(test_a_rejected_event_has_failed),
+        OLD_STORE_TEST(test_large_events),
     };
     return cmocka_run_group_tests_name("store-events", tests, NULL, NULL);
 }

@@ -13,9 +13,9 @@
 
 #include <stdlib.h>
 
-#include "store/store.h"
 #include "support/scratch_dir.h"
 #include "support/torture.h"
+#include "torture_readings.h"
 
 enum { BASE = 120, BATCH = 40, LIFE_BATCHES = 3, RECORDS = BASE + LIFE_BATCHES * BATCH, LIVES_DEFAULT = 120 };
 enum { MAINTAIN_MAX = 400, ALERT_ABOVE = 9000 };
@@ -193,8 +193,6 @@ static void apply_batch(Life *life, int first)
 
 /* ---- Deliveries ---------------------------------------------------------------------------------------------------- */
 
-static const char sink_name[] = "a sink with a name that is too long for the room inside a value";
-
 /* A line that moves, with two dead letters, one of which is tried again, and a replay. Done twice it is what it is. */
 typedef struct Round {
     DeadLetter dead[2];
@@ -256,6 +254,85 @@ static void deliver(Life *life, int64_t seq)
     assert_int_equal(round.works[2].dead_letters.count, 1);
 }
 
+/* ---- Events -------------------------------------------------------------------------------------------------------- */
+
+enum { EVENT_RECORDS = 2 }; /* that a round makes */
+
+/* An event, twice, its correction, and one that failed; behind them the event as the correction knows it. */
+typedef struct EventRound {
+    char ids[4][32];
+    Record records[4];
+    Outcome outcomes[4];
+    EventItem items[4];
+    EventChange change, behind;
+    Work works[2];
+} EventRound;
+
+static void make_event_round(const Store *store, EventRound *round, int number)
+{
+    static const char *const formats[] = {"sha256:%d", "sha256:%d", "correction:%d:1", "sha256:now-%d"};
+    *round = (EventRound){.change = {.items = round->items, .failed = round->items, .failed_count = 1},
+                          .behind = {.items = round->items + 3}};
+    for (int i = 0; i < 4; i++) {
+        snprintf(round->ids[i], sizeof round->ids[i], formats[i], number);
+        round->records[i] = make(store, 0); /* whose value is 0 */
+        round->records[i].record_id = str_from(round->ids[i]);
+        const StoreInfo *info = store_info(store);
+        round->records[i].identity_hash = record_identity_hash(&round->records[i], info->identity, info->hash_seed);
+        round->items[i] = (EventItem){.client = str_from(destinations[number]), .raw = STR("{}"), .received_us = 1};
+    }
+    round->items[2].corrects = 1;
+    round->items[2].known_as = str_from(round->ids[3]);
+    for (int i = 0; i < 2; i++) {
+        round->works[i] = (Work){.kind = WORK_RECORDS,
+                                 .next = i ? NULL : &round->works[1],
+                                 .records = {.items = round->records + 3 * i,
+                                             .outcomes = round->outcomes + 3 * i,
+                                             .count = i ? 1 : 3,
+                                             .events = i ? &round->behind : &round->change}};
+    }
+}
+
+/* In its middle, with memory or without: nothing happened. When there is not even memory for that, the store takes nothing more. */
+static void fail_on_purpose(Life *life, EventRound *round)
+{
+    Error error = {0};
+    int64_t before = store_last_seq(life->store);
+    round->works[0].records.simulate_failure = true;
+    Status status = store_apply(life->store, round->works, &error);
+    if (status != STATUS_BUSY && (status != STATUS_BROKEN || !torture_struck())) {
+        fail_life(life, "fail on purpose", status, error.message);
+    }
+    if (torture_struck()) {
+        torture_end();
+    }
+    if (status == STATUS_BROKEN) {
+        open_again(life);
+    }
+    assert_int_equal(store_last_seq(life->store), before);
+    round->works[0].records.simulate_failure = false;
+}
+
+static void send_events(Life *life, int number)
+{
+    EventRound round;
+    Error error = {0};
+    make_event_round(life->store, &round, number);
+    fail_on_purpose(life, &round);
+    Status status = store_apply(life->store, round.works, &error);
+    if (!is_ok(life, "events", status, BUSY | UNKNOWN | BROKEN, &error)) {
+        if (status != STATUS_BUSY) {
+            open_again(life);
+        }
+        status = store_apply(life->store, round.works, &error);
+        if (status != STATUS_OK) {
+            fail_life(life, "events once more", status, error.message);
+        }
+    }
+    assert_true(round.outcomes[0].seq == round.outcomes[1].seq && round.outcomes[2].seq == round.outcomes[3].seq);
+    assert_true(round.outcomes[1].kind == OUTCOME_DUPLICATE && round.outcomes[3].kind == OUTCOME_DUPLICATE);
+}
+
 /* Until there is no more of it. */
 static void maintain(Life *life)
 {
@@ -271,122 +348,10 @@ static void maintain(Life *life)
 
 /* ---- Reading ------------------------------------------------------------------------------------------------------- */
 
-typedef struct Seen {
-    size_t count;
-    int64_t sum;
-} Seen;
-
-static bool see_record(void *context, const StoredRecord *stored)
-{
-    Seen *seen = context;
-    seen->count++;
-    seen->sum += stored->record.value;
-    return true;
-}
-
-static bool see_rollup(void *context, const Rollup *rollup)
-{
-    Seen *seen = context;
-    seen->count += (size_t)rollup->count;
-    seen->sum += (int64_t)rollup->sum;
-    return true;
-}
-
-static bool see_message(void *context, const StoredMessage *message)
-{
-    Seen *seen = context;
-    seen->count++;
-    seen->sum += message->record_seq > 0;
-    return true;
-}
-
-static bool see_rule(void *context, const AlertRule *rule)
-{
-    Seen *seen = context;
-    seen->count++;
-    seen->sum += rule->threshold;
-    return true;
-}
-
-typedef Status Reading(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr);
-
-static Status read_scan(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    return reader_scan(reader, 0, INT64_MAX, FIELD_ALL, see_record, seen, reterr);
-}
-
-static Status read_times(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    return reader_walk_times(reader, TIME_POSITION_LAST, TIME_POSITION_FIRST, INT64_MAX, FIELD_VALUE, see_record, seen,
-                             reterr);
-}
-
-static Status read_one(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    return reader_get(reader, 1, see_record, seen, reterr);
-}
-
 static Status read_id(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
 {
     (void)view;
     return reader_find(reader, str_from(ids[BASE]), STR(""), &(int64_t){0}, see_record, seen, reterr);
-}
-
-/* What they show beyond the records that they cover: nothing. */
-static Status read_rollups(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    Seen scanned = {0};
-    Status status = reader_rollups(reader, ROLLUP_DAY, INT64_MIN, INT64_MAX, see_rollup, seen, reterr);
-    if (status == STATUS_OK) {
-        status = reader_scan(reader, 0, view_rollup_seq(view), FIELD_VALUE, see_record, &scanned, reterr);
-    }
-    assert_true(status != STATUS_OK || seen->count > 0);
-    *seen = (Seen){seen->count - scanned.count, seen->sum - scanned.sum};
-    return status;
-}
-
-static Status read_messages(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    return reader_messages(reader, STR("alert"), 0, see_message, seen, reterr);
-}
-
-static Status read_rules(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    return reader_rules(reader, see_rule, seen, reterr);
-}
-
-static bool see_letter(void *context, const DeadLetter *letter)
-{
-    Seen *seen = context;
-    seen->count++;
-    seen->sum += letter->state == DEAD_LETTER_OPEN;
-    return true;
-}
-
-static Status read_letters(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    const DeadLetterFilter filter = {.stage = DEAD_LETTER_DELIVERY, .state = -1, .origin = str_from(sink_name)};
-    return reader_dead_letters(reader, &filter, see_letter, seen, reterr);
-}
-
-static bool see_sink(void *context, const StoredSink *sink)
-{
-    Seen *seen = context;
-    seen->count += str_is(sink->name, sink_name);
-    seen->sum += sink->place.cursor;
-    return true;
-}
-
-static Status read_sinks(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
-{
-    (void)view;
-    return reader_sinks(reader, see_sink, seen, reterr);
 }
 
 static StoreView *begin(const Life *life)
@@ -425,6 +390,14 @@ static void read_with(const Life *life, const char *what, Reading *reading, Seen
     }
 }
 
+/* How often they were sent depends on what went wrong; that they are counted once does not. */
+static void read_what_were_events(Life *life, int rounds)
+{
+    read_with(life, "events", read_events, (Seen){(size_t)rounds * EVENT_RECORDS, rounds});
+    read_with(life, "attempts", read_newest_attempt, (Seen){1, 0});
+    read_with(life, "clients", read_event_clients, (Seen){(size_t)rounds, rounds});
+}
+
 /* What was counted is what is there. */
 static void read_deliveries(Life *life, int rounds)
 {
@@ -437,7 +410,8 @@ static void read_deliveries(Life *life, int rounds)
 static void read_all(Life *life, int records, size_t rules)
 {
     Error error = {0};
-    Seen all = {.count = (size_t)records}, alerts = {0};
+    int rounds = (records - BASE) / BATCH;
+    Seen all = {.count = (size_t)(records + rounds * EVENT_RECORDS)}, alerts = {0};
     for (int i = 0; i < records; i++) {
         int64_t value = i % 11 * 1000;
         all.sum += value;
@@ -453,7 +427,8 @@ static void read_all(Life *life, int records, size_t rules)
     read_with(life, "rollups", read_rollups, (Seen){0, 0});
     read_with(life, "messages", read_messages, alerts);
     read_with(life, "rules", read_rules, (Seen){rules, -1});
-    read_deliveries(life, (records - BASE) / BATCH);
+    read_deliveries(life, rounds);
+    read_what_were_events(life, rounds);
     store_reader_close(life->reader);
 }
 
@@ -465,6 +440,7 @@ static void live(Life *life)
     for (int batch = 0; batch < LIFE_BATCHES; batch++) {
         apply_batch(life, BASE + batch * BATCH);
         deliver(life, (batch + 1) * 10);
+        send_events(life, batch);
         if (batch < 2) {
             maintain(life);
             read_all(life, BASE + (batch + 1) * BATCH, (size_t)batch + 2);
@@ -490,7 +466,8 @@ static void check_left(Life *life)
     if (store_verify(life->reader, print_problem, NULL, NULL, &report, &error) != STATUS_OK || report.problems > 0) {
         fail_life(life, "verify", STATUS_BROKEN, error.message);
     }
-    assert_int_equal(report.records, RECORDS);
+    assert_int_equal(report.records, RECORDS + LIFE_BATCHES * EVENT_RECORDS);
+    assert_int_equal(report.events, LIFE_BATCHES * EVENT_RECORDS);
     store_reader_close(life->reader);
     maintain(life);
     read_all(life, RECORDS, LIFE_BATCHES + 1);
