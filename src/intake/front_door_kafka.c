@@ -125,7 +125,7 @@ static void count_call(KafkaFrontDoor *door, const FrontDoorCall *call, Status o
         status->buckets[bucket_of(us)]++;
         status->us_total += us;
     }
-    if (outcome != STATUS_OK || door->is_failing) {
+    if (status->state == FRONT_DOOR_OPEN && (outcome != STATUS_OK || door->is_failing)) {
         snprintf(status->error, sizeof status->error, "%s", why);
     }
     pthread_mutex_unlock(&door->lock);

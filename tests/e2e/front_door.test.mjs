@@ -40,7 +40,7 @@ const doorIs = (server, state) => eventually(async () => (await doorOf(server)).
 const metric = async (server, name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec((await get(server, '/metrics')).text)?.[1]);
 
 test('what is handed in is in the topic of a real broker', { timeout: 300_000 }, (t) => contractOnKafka(t, 'test_front_door',
-  ['test_produces', 'test_order', 'test_threads', 'test_fatal', 'test_options']));
+  ['test_produces', 'test_order', 'test_threads', 'test_options']));
 
 test('what is accepted goes through Kafka into the store', { timeout: 300_000 }, async (t) => {
   const kafka = await startKafka(t, broker);
