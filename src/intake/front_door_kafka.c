@@ -10,8 +10,7 @@
 enum {
     HEADERS_MAX = 2,
     WHY_BYTES = 256,
-    RECORD_OVERHEAD_BYTES =
-        640, /* of a record that waits, besides its texts: what librdkafka and JSON put around them */
+    RECORD_OVERHEAD_BYTES = 640, /* what librdkafka and JSON put around a record's texts while it waits */
     WAIT_US_MAX = 1000000,
     STOP_US_MAX = 2000000, /* for the producer to give back what it has */
 };
@@ -29,7 +28,7 @@ static size_t bytes_of(const FrontDoorCall *call)
     return bytes;
 }
 
-static FrontDoorAnswer refuse(KafkaFrontDoor *door, FrontDoorAnswer answer, Error *reterr)
+static void refuse(KafkaFrontDoor *door, FrontDoorAnswer answer, Error *reterr)
 {
     FrontDoorStatus *status = &door->status;
     status->calls_refused++;
@@ -40,7 +39,6 @@ static FrontDoorAnswer refuse(KafkaFrontDoor *door, FrontDoorAnswer answer, Erro
     } else {
         error_set(reterr, STATUS_BUSY, "Kafka takes nothing just now; nothing of this was taken in");
     }
-    return answer;
 }
 
 static FrontDoorAnswer look_for_room(const KafkaFrontDoor *door, const FrontDoorCall *call)
@@ -336,8 +334,8 @@ static void replace_failed(KafkaFrontDoor *door)
         return;
     }
     if (door->producer) {
-        log_warn("the front door begins anew with a producer of its own",
-                 log_text("source", door->options.source->name), log_text("error", text));
+        log_warn("the front door begins anew with another producer", log_text("source", door->options.source->name),
+                 log_text("error", text));
         give_back(door);
     }
     if (front_door_renew(door, &error) != STATUS_OK) {

@@ -164,7 +164,7 @@ test('without a broker the answer is 503, at once and within the time of a reque
   assert.equal((await accept(first, record('late'))).status, 202);
   await eventually(async () => (await get(first, '/api/records/late')).status === 200, 'the record', 60_000);
   // While the broker hangs nobody knows that it is down: what is sent waits, and is answered before its time is over.
-  kafka.brokers[0].child.kill('SIGSTOP');
+  await freeze(kafka.brokers[0]);
   const since = Date.now();
   const hung = await accept(first, record('hung'));
   const ms = Date.now() - since;
@@ -174,7 +174,7 @@ test('without a broker the answer is 503, at once and within the time of a reque
   kafka.brokers[0].child.kill('SIGCONT');
   await eventually(async () => (await accept(first, record('after'))).status === 202, 'the front door to be open', 60_000);
   // A stop answers those who wait.
-  kafka.brokers[0].child.kill('SIGSTOP');
+  await freeze(kafka.brokers[0]);
   const waiting = accept(first, record('stopped'));
   await sleep(300);
   await first.stop();
@@ -182,6 +182,12 @@ test('without a broker the answer is 503, at once and within the time of a reque
   kafka.brokers[0].child.kill('SIGCONT');
   assert.ok(early);
 });
+
+/** All of its threads stand still when this returns, which takes a moment. */
+async function freeze(one) {
+  one.child.kill('SIGSTOP');
+  await sleep(200);
+}
 
 /** Sends until it is over; keeps what was acknowledged, and what was sent. */
 async function client(state, number) {
