@@ -315,8 +315,9 @@ static void test_other_kinds(void **state)
     Reading *reading = *state;
     redis_server_do(&reading->server, "SET k x");
     check_fails(reading, STATUS_REFUSED, "the stream k: WRONGTYPE");
-    reading_open(reading, "", "k");
-    check_fails(reading, STATUS_REFUSED, "WRONGTYPE");
+    reading_open(reading, "", "l, k");
+    check_fails(reading, STATUS_REFUSED,
+                "WRONGTYPE Operation against a key holding the wrong kind of value (the list k)");
 }
 
 static void test_a_replica(void **state)
