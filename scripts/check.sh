@@ -124,6 +124,13 @@ shell_check() {
   git ls-files -co --exclude-standard '*.sh' .ci/run | while read -r script; do bash -n "$script" || return; done
 }
 
+# Runs a command with what programs under the thread sanitizer need.
+with_tsan() {
+  LD_PRELOAD=$PWD/build-check-tsan/tests/support/libc11_threads.so \
+    TSAN_OPTIONS="$TSAN_OPTIONS suppressions=$PWD/tests/support/thread_sanitizer.supp" "$@"
+}
+tsan_end_to_end() { WEIR_BIN=$PWD/build-check-tsan/weir with_tsan timeout --kill-after=20 3600 tests/e2e/run.sh; }
+
 # Each allocation fails, not just a slice of them: minutes.
 torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all timeout --kill-after=20 3600 "$@"; }
 
@@ -159,10 +166,10 @@ run_check() {
 run_full() {
   step simulation once build-check-gcc/tests/sim/weir-sim --seeds 2000
   step build-tsan once build build-check-tsan clang -Db_sanitize=thread -Db_lundef=false
-  step tsan count_meson meson_tests build-check-tsan --no-suite tidy --no-suite sim --no-suite defects --timeout-multiplier 20
+  step tsan count_meson with_tsan meson_tests build-check-tsan --no-suite tidy --no-suite sim --no-suite defects --timeout-multiplier 20
   step valgrind count_meson meson_tests build-check-gcc --suite unit --timeout-multiplier 30 \
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
-  step end-to-end-tsan count_line env WEIR_BIN="$PWD/build-check-tsan/weir" tests/e2e/run.sh
+  step end-to-end-tsan count_line tsan_end_to_end
   step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
   step torture-request once torture_all build-check-gcc/tests/contract/test_torture_request
   step torture-store once torture_all build-check-gcc/tests/contract/test_torture_store
