@@ -109,6 +109,7 @@ void deliveries_init(World *world, uint64_t seed)
 {
     Deliveries *deliveries = &world->deliveries;
     *deliveries = (Deliveries){.random = seed, .fakes_random = seed + 1, .jitter_random = seed + 2};
+    looks_init(&deliveries->looks, seed + 3);
     deliveries->fakes_numbers = (Random){fill_random, &deliveries->fakes_random};
     deliveries->jitter_numbers = (Random){fill_random, &deliveries->jitter_random};
     FakeSinksOptions fakes = {

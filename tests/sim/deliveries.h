@@ -3,6 +3,7 @@
 #ifndef WEIR_TESTS_SIM_DELIVERIES_H
 #define WEIR_TESTS_SIM_DELIVERIES_H
 
+#include "sim/looks.h"
 #include "sim/wire.h"
 
 typedef struct World World;
@@ -27,6 +28,7 @@ typedef struct Deliveries {
     SimReplay *replays; /* by id; owns */
     size_t replay_room;
     SimFilter filters[DELIVERIES_FILTERS];
+    Looks looks;
     StoreInfo info;          /* of the store, for the ids of messages */
     int64_t line_us;         /* the line's time, while it makes a step */
     int64_t step_wall_us;    /* when the step began; INT64_MIN: what lines leave undone has a reason */

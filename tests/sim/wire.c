@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "deliver/line.h"
+#include "sim/looks.h"
 #include "sim/need.h"
 #include "sim/wire_check.h"
 #include "sim/world.h"
@@ -230,6 +231,7 @@ int64_t __wrap_line_step(Line *line);
 int64_t __wrap_line_step(Line *line)
 {
     note_line_time();
+    looks_begin_line();
     return __real_line_step(line);
 }
 
@@ -257,12 +259,14 @@ int64_t wire_step(World *world)
     uint64_t struck = faults_struck(world);
     update_silence(world, false);
     attempts_before_step(world);
+    looks_begin(world);
     stepping = told = world;
     int64_t us = dispatcher_step(world->machine.dispatcher);
     stepping = NULL;
+    bool look_failed = looks_end();
     wire_look(world);
     attempts_after_step(world);
-    update_silence(world, faults_struck(world) != struck || faults_is_damaged(world));
+    update_silence(world, faults_struck(world) != struck || faults_is_damaged(world) || look_failed);
     return us;
 }
 
