@@ -28,6 +28,7 @@ static Status open_store(Engine *engine, const Config *config, const EngineHooks
             .identity = info->identity,
             .hash_seed = info->hash_seed,
             .refuse_unknown_fields = config_int(config, OPTION_INTAKE_UNKNOWN_FIELDS) == 1, /* warn, refuse */
+            .faults_allowed = config_int(config, OPTION_FAULTS_ALLOW),
         };
     }
     return status;

@@ -18,6 +18,7 @@
 #include "intake/front_door_config.h"
 #include "intake/intake.h"
 #include "intake/source_config.h"
+#include "record/mapping_config.h"
 
 enum { URL_BYTES_MAX = 128, OTHER_FILES = 256, MS_US = 1000 };
 
@@ -29,6 +30,7 @@ typedef struct Service {
     Engine engine;
     SinkConfig sinks;
     SourceConfig sources;
+    MappingSet *mappings;
     Intake *intake;
     FrontDoor *front_door; /* NULL: POST /records goes straight to the store */
     /* The processor's thread looks at these while they are started and stopped. */
@@ -159,10 +161,29 @@ static Status open_source(void *self, const SourceContext *context, Source **ret
     return source_open(context, ret_source, reterr);
 }
 
+static Status check_source_mappings(const Service *service, Error *reterr)
+{
+    for (size_t i = 0; i < service->sources.count; i++) {
+        const SourceOptions *source = &service->sources.items[i];
+        if (source->mapping && strcmp(source->mapping, SOURCE_MAPPING_AUTO) != 0 &&
+            !mapping_find(service->mappings, str_from(source->mapping))) {
+            return error_set(reterr, STATUS_REFUSED, "sources.%s.mapping: there is no mapping %s", source->name,
+                             source->mapping);
+        }
+    }
+    return STATUS_OK;
+}
+
 static Status start_sources(Service *service, Error *reterr)
 {
     const Config *config = service->options->config;
     Status status = source_config_read(config, &service->sources, reterr);
+    if (status == STATUS_OK) {
+        status = mapping_config_read(config, &service->mappings, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = check_source_mappings(service, reterr);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -171,6 +192,7 @@ static Status start_sources(Service *service, Error *reterr)
                              .clock = &clock_system,
                              .random = &random_system,
                              .policy = &service->engine.policy,
+                             .mappings = service->mappings,
                              .first_wins = config_int(config, OPTION_RECORDS_ON_CONFLICT) == ON_CONFLICT_FIRST,
                              .sources = service->sources.items,
                              .source_count = service->sources.count,
@@ -236,6 +258,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.intake = service->intake;
     options.front_door = service->front_door;
     options.policy = &service->engine.policy;
+    options.mappings = service->mappings;
     options.clock = &clock_system;
     options.on_conflict = (OnConflict)config_int(config, OPTION_RECORDS_ON_CONFLICT);
     options.connection_threads = (unsigned)config_int(config, OPTION_HTTP_THREADS);
@@ -368,6 +391,7 @@ static void drain(Service *service)
     engine_close(&service->engine);
     sink_config_release(&service->sinks);
     source_config_release(&service->sources);
+    mapping_set_free(service->mappings);
 }
 
 /* The store may break while it is drained, too. */

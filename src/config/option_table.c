@@ -65,6 +65,10 @@ const Option option_table[OPTION_COUNT] = {
     [OPTION_INTAKE_UNKNOWN_FIELDS] = {"intake.unknown_fields", OPTION_CHOICE, "warn", NO_LIMITS, CHOICES("warn", "refuse"),
         "A record with fields that are not a record's: taken in with a warning in the answer, or refused (422).", NO_MARKS},
 
+    [OPTION_FAULTS_ALLOW] = {"faults.allow", OPTION_BOOL, "false", NO_LIMITS, NO_CHOICES,
+        "Clients may ask for a failure, with a member `simulateFailure` of a record or an event: to see that they try again as they should. "
+        "Never for a service that others use.", NO_MARKS},
+
     [OPTION_RECORDS_ON_CONFLICT] = {"records.on_conflict", OPTION_CHOICE, "refuse", NO_LIMITS, CHOICES("refuse", "first"),
         "The same record with other content: refused with the fields that differ (409), or answered as a duplicate of the first one, with "
         "those fields (200). `mode=atomic` refuses it in any case.", NO_MARKS},

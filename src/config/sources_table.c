@@ -59,6 +59,8 @@ static const Option table[SOURCES_OPTION_COUNT] = {
         "The longest message that is read as a record; a longer one becomes a dead letter.", 0, ALL},
     [SOURCES_TIMEOUT] = {"timeout", OPTION_DURATION, "10s", 100 * MILLISECOND, 60 * SECOND, NO_CHOICES,
         "How long the other side may take to answer.", 0, KAFKA | REDIS},
+    [SOURCES_MAPPING] = {"mapping", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "Its messages are no records but events: JSON of any shape, of which this mapping makes records. `auto`: the one that names the client, else the built-in one, which knows the usual names.", 0, ALL},
 };
 /* clang-format on */
 

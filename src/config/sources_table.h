@@ -27,6 +27,7 @@ typedef enum SourcesOption {
     SOURCES_GROUP_MESSAGES_MAX,
     SOURCES_MESSAGE_BYTES_MAX,
     SOURCES_TIMEOUT,
+    SOURCES_MAPPING,
     SOURCES_OPTION_COUNT,
 } SourcesOption;
 

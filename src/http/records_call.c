@@ -2,7 +2,8 @@
 
 #include "record/traceparent.h"
 
-static const char *const parameters[] = {"results", "mode", "dryRun"};
+static const char *const parameters[] = {"results", "mode", "dryRun", "mapping"};
+enum { RECORD_PARAMETERS = 3, EVENT_PARAMETERS = 4 };
 
 static bool read_choices(Request *request, RecordsCall *call)
 {
@@ -68,23 +69,35 @@ static bool check_atomic(Request *request, const RecordsCall *call)
     return true;
 }
 
-RecordsCall *records_call_read(Request *request, bool accepts_only)
+static bool read_mapping(Request *request, RecordsCall *call)
+{
+    const QueryParam *mapping = request_param(request, "mapping");
+    if (mapping && !mapping_find(request_options(request)->mappings, mapping->value)) {
+        request_invalid(request, "mapping", "is none that is configured; leave it out for the one that fits");
+        return false;
+    }
+    call->mapping = mapping ? mapping->value : (Str){NULL, 0};
+    return true;
+}
+
+RecordsCall *records_call_read(Request *request, RecordsRoute route)
 {
     RecordsCall *call = ARENA_NEW(&request->arena, RecordsCall);
     if (!call) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return NULL;
     }
-    call->first_wins = request_options(request)->on_conflict == ON_CONFLICT_FIRST;
+    call->events = route == ROUTE_EVENTS;
+    call->first_wins = call->events || request_options(request)->on_conflict == ON_CONFLICT_FIRST;
     call->traceparent = traceparent_check(request_header(request, "traceparent"));
-    call->accepts_only = accepts_only;
+    call->accepts_only = route == ROUTE_RECORDS_ACCEPTED;
     if (!read_media(request, call) ||
-        !request_check_params(request, parameters, sizeof parameters / sizeof *parameters) ||
-        !read_choices(request, call) || !check_atomic(request, call)) {
+        !request_check_params(request, parameters, call->events ? EVENT_PARAMETERS : RECORD_PARAMETERS) ||
+        !read_choices(request, call) || !read_mapping(request, call) || !check_atomic(request, call)) {
         return NULL;
     }
     /* What would become of records is for the processor to say. */
-    call->by_front_door = accepts_only && !call->dry_run && request_options(request)->front_door;
+    call->by_front_door = call->accepts_only && !call->dry_run && request_options(request)->front_door;
     return call;
 }
 
@@ -94,12 +107,27 @@ void records_say_not_handed_in(Request *request)
     request_problem(request, problem_of_status(request->failed), "%s", request->error.message);
 }
 
+void records_say_invalid(Request *request, Str members, const RecordProblems *problems)
+{
+    Buf all, detail;
+    buf_init(&all, 64 << 10);
+    buf_init(&detail, 64 << 10);
+    buf_put(&all, members);
+    BUF_PUT(&all, "\"errors\":");
+    record_problems_put_json(&all, problems);
+    record_problems_put_text(&detail, problems);
+    request_problem_with(request, PROBLEM_VALIDATION, buf_str(&all), "%.*s", STR_ARGS(buf_str(&detail)));
+    buf_release(&all);
+    buf_release(&detail);
+}
+
 /* ---- The answer to many ------------------------------------------------------------------------------------------ */
 
 void results_init(Results *results, const RecordsCall *call)
 {
-    *results = (Results){
-        .wanted = call->results, .first_wins = call->first_wins && !call->atomic, .by_front_door = call->by_front_door};
+    *results = (Results){.wanted = call->results,
+                         .first_wins = call->first_wins && (call->events || !call->atomic),
+                         .by_front_door = call->by_front_door};
     buf_init(&results->list, 32 << 20);
 }
 
@@ -289,10 +317,10 @@ void results_put(Buf *buf, const Results *results)
 
 void results_answer(Request *request, const RecordsCall *call, const Results *results)
 {
-    BUF_PUT(&request->out, "{\"message\":\"");
-    buf_put(&request->out, call->dry_run        ? STR("Records checked (dry run)")
-                           : call->accepts_only ? STR("Records accepted")
-                                                : STR("Records processed"));
+    buf_put(&request->out, call->events ? STR("{\"message\":\"Events ") : STR("{\"message\":\"Records "));
+    buf_put(&request->out, call->dry_run        ? STR("checked (dry run)")
+                           : call->accepts_only ? STR("accepted")
+                                                : STR("processed"));
     BUF_PUT(&request->out, "\",\"data\":");
     results_put(&request->out, results);
     warnings_put(&request->out, results->warnings, results->warning_count);

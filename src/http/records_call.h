@@ -1,8 +1,8 @@
-/* A call that hands in records: what its parameters and headers say, and the answer to many records. */
+/* A call that hands in records, or events: what its parameters and headers say, and the answer to many of them. */
 #ifndef WEIR_HTTP_RECORDS_CALL_H
 #define WEIR_HTTP_RECORDS_CALL_H
 
-#include "http/request.h"
+#include "http/fault.h"
 
 typedef enum ResultsWanted { RESULTS_PROBLEMS, RESULTS_ALL, RESULTS_NONE } ResultsWanted;
 
@@ -12,12 +12,18 @@ typedef struct RecordsCall {
     bool first_wins;    /* on_conflict: first */
     bool accepts_only;  /* POST /records, which answers 202 */
     bool by_front_door; /* and hands its records to the front door */
+    bool events;        /* POST /api/events, which makes records of them; they are first_wins */
+    Str mapping;        /* by which they are to be read; empty: whichever fits */
+    Fault fault;        /* of a single one */
     MediaType media;
     Str traceparent; /* kept with each record; empty when there is none */
 } RecordsCall;
 
+/* What is handed in, and how it is answered. */
+typedef enum RecordsRoute { ROUTE_RECORDS, ROUTE_RECORDS_ACCEPTED, ROUTE_EVENTS } RecordsRoute;
+
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
-RecordsCall *records_call_read(Request *request, bool accepts_only);
+RecordsCall *records_call_read(Request *request, RecordsRoute route);
 
 enum { RESULTS_LISTED_MAX = 10000 };
 
@@ -67,6 +73,13 @@ void differs_put(Buf *buf, uint32_t differs);
 
 /* The front door has not, or not surely, taken all of it: 503. */
 void records_say_not_handed_in(Request *request);
+
+/* Why a record, or an event, cannot be taken in: 422. `members` go in front of its errors, each with a comma behind it. */
+void records_say_invalid(Request *request, Str members, const RecordProblems *problems);
+
+/* route_events_post.c: a single event, whose bytes were `raw`; and one that is not even JSON. */
+void events_post_single(Request *request, yyjson_val *value, Str raw);
+void events_post_unreadable(Request *request, Str raw, const char *why);
 
 /* route_records_many.c: the values of an array. */
 void records_post_many(Request *request, yyjson_val *items);

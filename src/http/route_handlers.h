@@ -7,12 +7,19 @@
 /* route_records.c, route_records_ndjson.c */
 void records_begin(Request *request);
 void records_begin_accepting(Request *request);
+void events_begin(Request *request); /* what it hands in is read as events */
 void records_post(Request *request);
 
 /* route_query.c */
 void records_list(Request *request);
 void records_find(Request *request);
 void records_aggregate(Request *request);
+
+/* route_events.c */
+void events_list(Request *request);
+void events_aggregate(Request *request);
+void events_find(Request *request);
+void events_stats(Request *request);
 
 /* route_feed.c */
 void notifications_get(Request *request);

@@ -2,62 +2,10 @@
 #include <xxhash.h>
 
 #include "http/parts.h"
+#include "http/query_call.h"
 #include "http/route_deliveries.h"
 #include "http/route_handlers.h"
 #include "http/turn.h"
-
-/* The parameters without `format`, which is ours; with room for one more. */
-static QueryParam *query_params(Request *request, size_t *ret_count)
-{
-    QueryParam *params = ARENA_ARRAY(&request->arena, QueryParam, request->uri.param_count + 1);
-    size_t count = 0;
-    for (size_t i = 0; params && i < request->uri.param_count; i++) {
-        if (!str_is(request->uri.params[i].name, "format")) {
-            params[count++] = request->uri.params[i];
-        }
-    }
-    if (!params) {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
-    }
-    *ret_count = count;
-    return params;
-}
-
-static QueryFormat format_of(MediaAnswer answer)
-{
-    return answer == ANSWER_NDJSON ? QUERY_NDJSON : answer == ANSWER_CSV ? QUERY_CSV : QUERY_JSON;
-}
-
-typedef Status QueryNew(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
-                        Query **ret_query, QueryProblems *problems);
-
-/* NULL when an answer was said. */
-static Query *make_query(Request *request, QueryNew *make, const QueryParam *params, size_t count, QueryFormat format)
-{
-    QueryProblems problems = {.count = 0};
-    Query *query = NULL;
-    Status status = make(params, count, format, request_query_options(request), &query, &problems);
-    if (status == STATUS_OK) {
-        return query;
-    }
-    if (status == STATUS_REFUSED) {
-        request_invalid_params(request, &problems);
-    } else {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for the query");
-    }
-    return NULL;
-}
-
-static void answer_query(Request *request, QueryNew *make, MediaAnswer answer)
-{
-    size_t count;
-    const QueryParam *params = query_params(request, &count);
-    QueryFormat format = format_of(answer);
-    Query *query = params ? make_query(request, make, params, count, format) : NULL;
-    if (query) {
-        request_answer_query(request, query, query_content_type(format));
-    }
-}
 
 /* ---- One record -------------------------------------------------------------------------------------------------- */
 
@@ -144,6 +92,15 @@ void records_find(Request *request)
 }
 
 /* ---- Lists and aggregates ---------------------------------------------------------------------------------------- */
+
+static void answer_query(Request *request, QueryNew *make, MediaAnswer answer)
+{
+    size_t count;
+    const QueryParam *params = query_params(request, &count);
+    if (params) {
+        query_answer(request, make, params, count, answer);
+    }
+}
 
 void records_list(Request *request)
 {
@@ -287,7 +244,7 @@ static void stream_groups(Request *request)
         params[count++] = (QueryParam){STR("records"), STR("false")};
     }
     /* Bad parameters show now, when they can still be a 422. */
-    request->query = make_query(request, query_aggregate_new, params, count, QUERY_JSON);
+    request->query = query_make(request, query_aggregate_new, params, count, QUERY_JSON);
     if (!request->query) {
         return;
     }

@@ -118,7 +118,9 @@ static void say_outcome(Request *request)
     const Outcome *outcome = &single->outcome;
     bool is_first = outcome->kind == OUTCOME_CONFLICT && outcome->stored;
     bool is_duplicate = outcome->kind == OUTCOME_DUPLICATE || is_first;
-    if (request->failed != STATUS_OK) {
+    if (single->call->fault != FAULT_NONE) {
+        fault_say(request, single->call->fault);
+    } else if (request->failed != STATUS_OK) {
         request_failed(request, request->failed, &request->error);
     } else if (outcome->kind == OUTCOME_REJECTED) {
         request_invalid(request, "value", "would make a total of its flow too large");
@@ -136,19 +138,6 @@ static void say_outcome(Request *request)
 }
 
 /* ---- The call ---------------------------------------------------------------------------------------------------- */
-
-static void say_invalid_record(Request *request, const RecordProblems *problems)
-{
-    Buf members, detail;
-    buf_init(&members, 64 << 10);
-    buf_init(&detail, 64 << 10);
-    BUF_PUT(&members, "\"errors\":");
-    record_problems_put_json(&members, problems);
-    record_problems_put_text(&detail, problems);
-    request_problem_with(request, PROBLEM_VALIDATION, buf_str(&members), "%.*s", STR_ARGS(buf_str(&detail)));
-    buf_release(&members);
-    buf_release(&detail);
-}
 
 static Status read_single(const Request *request, RecordsCall *call, yyjson_val *value, Single *single)
 {
@@ -178,6 +167,7 @@ static void submit(Request *request, Single *single)
                                                   .outcomes = &single->outcome,
                                                   .count = 1,
                                                   .dry_run = call->dry_run,
+                                                  .simulate_failure = call->fault == FAULT_DURING,
                                                   .stored = call->first_wins ? &request->arena : NULL}};
     request_submit(request, say_outcome);
 }
@@ -191,7 +181,7 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
         return;
     }
     if (status != STATUS_OK) {
-        say_invalid_record(request, &single->problems);
+        records_say_invalid(request, (Str){NULL, 0}, &single->problems);
         return;
     }
     single->call = call;
@@ -201,7 +191,7 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
     submit(request, single);
 }
 
-/* An array, or the array in {"records":[…]}; NULL when it is one record. Given twice, it is the last one and *ret_twice. */
+/* An array, or the array in {"records":[…]} or {"events":[…]}; NULL when it is one of them. Given twice, it is the last one and *ret_twice. */
 static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root, bool *ret_twice)
 {
     yyjson_val *records = NULL, *key;
@@ -210,7 +200,7 @@ static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root, bool *r
     }
     yyjson_obj_iter keys = yyjson_obj_iter_with(call->media == MEDIA_JSON ? root : NULL);
     while ((key = yyjson_obj_iter_next(&keys)) != NULL) {
-        if (yyjson_equals_str(key, "records")) {
+        if (yyjson_equals_str(key, call->events ? "events" : "records")) {
             *ret_twice = records != NULL;
             records = yyjson_obj_iter_get_val(key);
         }
@@ -237,16 +227,47 @@ static bool check_binary_event(Request *request, RecordsCall *call)
     return true;
 }
 
+static void post_one(Request *request, RecordsCall *call, yyjson_val *root, Str raw)
+{
+    if (!fault_read(request, root, &call->fault)) {
+        return;
+    }
+    if (call->by_front_door && call->fault > FAULT_BEFORE) {
+        request_invalid(request, FAULT_MEMBER, "must be before: http.front_door is kafka, and there is no transaction");
+    } else if (call->fault == FAULT_BEFORE) {
+        fault_say(request, call->fault);
+    } else if (call->events) {
+        events_post_single(request, root, raw);
+    } else {
+        post_single(request, call, root);
+    }
+}
+
+/* The bytes of events are kept, and reading changes them where they lie. */
+static bool keep_raw(Request *request, const RecordsCall *call, Str *ret_raw)
+{
+    *ret_raw = (Str){NULL, 0};
+    if (call->events) {
+        *ret_raw = arena_copy(&request->arena, buf_str(&request->body));
+    }
+    return !call->events || ret_raw->ptr;
+}
+
 static void post(Request *request, RecordsCall *call)
 {
     yyjson_val *root;
     Error error;
+    Str raw;
     char *text = buf_reserve(&request->body, YYJSON_PADDING_SIZE) ? request->body.ptr : NULL;
-    if (!text) {
+    if (!text || !keep_raw(request, call, &raw)) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
         return;
     }
     Status status = json_read(text, request->body.len, &request->arena, &root, &error);
+    if (status == STATUS_REFUSED && call->events) {
+        events_post_unreadable(request, raw, error.message);
+        return;
+    }
     if (status == STATUS_REFUSED) {
         request_invalid(request, "body", "%s", error.message);
         return;
@@ -261,25 +282,26 @@ static void post(Request *request, RecordsCall *call)
     bool twice = false;
     yyjson_val *items = find_items(call, root, &twice);
     if (twice) {
-        request_invalid(request, "records", "is given twice");
+        request_invalid(request, call->events ? "events" : "records", "is given twice");
     } else if (items || call->media == MEDIA_CLOUDEVENTS) {
         records_post_many(request, items);
     } else {
-        post_single(request, call, root);
+        post_one(request, call, root, raw);
     }
 }
 
-static void begin(Request *request, bool accepts_only)
+static void begin(Request *request, RecordsRoute route)
 {
-    RecordsCall *call = records_call_read(request, accepts_only);
+    RecordsCall *call = records_call_read(request, route);
     request->state = call;
     if (call && call->media == MEDIA_NDJSON) {
         records_begin_ndjson(request);
     }
 }
 
-void records_begin(Request *request) { begin(request, false); }
-void records_begin_accepting(Request *request) { begin(request, true); }
+void records_begin(Request *request) { begin(request, ROUTE_RECORDS); }
+void records_begin_accepting(Request *request) { begin(request, ROUTE_RECORDS_ACCEPTED); }
+void events_begin(Request *request) { begin(request, ROUTE_EVENTS); }
 
 void records_post(Request *request)
 {

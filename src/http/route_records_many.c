@@ -1,3 +1,4 @@
+#include "http/event_set.h"
 #include "http/records_call.h"
 #include "record/cloudevents.h"
 #include "record/traceparent.h"
@@ -15,6 +16,8 @@ typedef struct Many {
     Record *records;
     Outcome *outcomes;
     size_t record_count;
+    EventSet events; /* when that is what they are */
+    int64_t received_us;
     Results results;
     Buf errors; /* members of a 422 about the whole: "records.3.value":["…"] */
 } Many;
@@ -140,29 +143,43 @@ static bool refuse_item(Request *request, Many *many, size_t index, const Record
     return many->items[index].entry.ptr != NULL;
 }
 
+/* Its bytes, but for what is between them: where they were is changed by reading. */
+static Status read_event(Request *request, Many *many, yyjson_val *value, Record *ret_record, RecordProblems *problems)
+{
+    Str raw = json_write(value, &request->arena);
+    return raw.ptr ? event_set_read(&many->events, value, raw, many->received_us, ret_record, problems) : STATUS_BUSY;
+}
+
+static Status read_value(Request *request, Many *many, yyjson_val *value, Record *ret_record, RecordProblems *problems)
+{
+    const RecordPolicy *policy = request_options(request)->policy;
+    Str traceparent = {NULL, 0};
+    Status status = STATUS_OK;
+    if (many->call->media == MEDIA_CLOUDEVENTS) {
+        status = cloudevent_open(value, policy->hash_seed, &value, &traceparent, problems);
+    }
+    if (status == STATUS_OK) {
+        status = many->call->events ? read_event(request, many, value, ret_record, problems)
+                                    : record_from_json(value, policy, ret_record, problems);
+        results_add_warnings(&many->results, problems, &request->arena);
+    }
+    if (status == STATUS_OK) {
+        ret_record->traceparent = traceparent.len ? traceparent_check(traceparent) : many->call->traceparent;
+    }
+    return status;
+}
+
 /* False without memory, which is no fault of the item. */
 static bool read_item(Request *request, Many *many, size_t index, yyjson_val *value, RecordProblems *problems)
 {
-    Record *record = &many->records[many->record_count];
-    Str traceparent = {NULL, 0};
-    uint64_t seed = request_options(request)->policy->hash_seed;
-    Status status = STATUS_OK;
-    if (many->call->media == MEDIA_CLOUDEVENTS) {
-        status = cloudevent_open(value, seed, &value, &traceparent, problems);
-    }
-    if (status == STATUS_OK) {
-        status = record_from_json(value, request_options(request)->policy, record, problems);
-        results_add_warnings(&many->results, problems, &request->arena);
-    }
-    if (status == STATUS_BUSY) {
-        return false;
-    }
-    if (status != STATUS_OK) {
+    Status status = read_value(request, many, value, &many->records[many->record_count], problems);
+    if (status == STATUS_REFUSED) {
         return refuse_item(request, many, index, problems);
     }
-    record->traceparent = traceparent.len ? traceparent_check(traceparent) : many->call->traceparent;
-    many->items[index].record = many->record_count++;
-    return true;
+    if (status == STATUS_OK) {
+        many->items[index].record = many->record_count++;
+    }
+    return status == STATUS_OK;
 }
 
 static bool read_items(Request *request, Many *many, yyjson_val *values)
@@ -190,12 +207,15 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
     }
     many->call = call;
     many->item_count = count;
+    many->received_us = clock_wall_us(request_options(request)->clock);
     many->items = ARENA_ARRAY(&request->arena, Item, count);
     many->records = ARENA_ARRAY(&request->arena, Record, count);
     many->outcomes = ARENA_ARRAY(&request->arena, Outcome, count);
     results_init(&many->results, call);
     buf_init(&many->errors, 16 << 20);
-    return many->items && many->records && many->outcomes ? many : NULL;
+    bool has_events =
+        !call->events || event_set_init(&many->events, request_options(request), &request->arena, call->mapping, count);
+    return has_events && many->items && many->records && many->outcomes ? many : NULL;
 }
 
 static void submit(Request *request, Many *many)
@@ -212,7 +232,16 @@ static void submit(Request *request, Many *many)
                                                   .count = many->record_count,
                                                   .atomic = many->call->atomic,
                                                   .dry_run = many->call->dry_run}};
+    if (many->call->events) {
+        event_set_attach(&many->events, &request->submission.work);
+    }
     request_submit(request, say_outcomes);
+}
+
+/* Events that are none become dead letters. */
+static bool keeps_refused(const Many *many)
+{
+    return many->call->events && many->events.failed_count > 0 && !many->call->dry_run;
 }
 
 void records_post_many(Request *request, yyjson_val *values)
@@ -240,7 +269,7 @@ void records_post_many(Request *request, yyjson_val *values)
     } else if (many->call->atomic && many->record_count < count) {
         gather(many);
         say_all_refused(request, many, PROBLEM_VALIDATION, "some records are not valid; nothing was taken in");
-    } else if (many->record_count == 0) {
+    } else if (many->record_count == 0 && !keeps_refused(many)) {
         gather(many);
         results_answer(request, many->call, &many->results);
     } else {

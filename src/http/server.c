@@ -72,6 +72,8 @@ Status http_server_start(const HttpServerOptions *options, HttpServer **ret_serv
     server->query_options.clock = options->clock;
     server->query_options.group_bytes_max = options->group_bytes_max;
     server->query_options.groups = &server->groups;
+    server->query_options.mappings = options->mappings;
+    server->query_options.policy = options->policy;
     server->groups.bytes_max = options->groups_bytes_max;
     server->started_us = clock_monotonic_us(options->clock);
     atomic_store(&server->ready, true);

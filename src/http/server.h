@@ -13,6 +13,7 @@
 #include "intake/front_door.h"
 #include "intake/intake.h"
 #include "process/processor.h"
+#include "record/mapping.h"
 #include "record/record_json.h"
 
 typedef struct HttpServer HttpServer;
@@ -29,6 +30,7 @@ typedef struct HttpServerOptions {
     Intake *intake;             /* likewise; NULL: nothing but HTTP takes records in */
     FrontDoor *front_door;      /* borrows until http_server_free; NULL: POST /records goes to the processor, too */
     const RecordPolicy *policy; /* borrows until http_server_free */
+    const MappingSet *mappings; /* likewise; of events */
     const Clock *clock;         /* borrows until http_server_free */
     OnConflict on_conflict;     /* what a record with a known id and other content is answered with */
 

@@ -2,6 +2,8 @@
 
 /* Of all entries, beyond what they repeat of the text: 4,096 lines with 32 problems each take about 10 MiB. */
 enum { ENTRIES_BYTES_MAX = 16 << 20 };
+/* Of events, beyond their own bytes: what goes with each, and why it was refused. */
+enum { TEXTS_CHUNK_BYTES = 256 << 10, TEXTS_BYTES_MAX = 32 << 20 };
 
 Slice *slice_new(size_t text_max, size_t lines_max)
 {
@@ -33,11 +35,20 @@ void slice_free(Slice *slice)
         free(slice->outcomes);
         free(slice->lines);
         buf_release(&slice->entries);
+        arena_release(&slice->texts);
+        free(slice->events);
         free(slice);
     }
 }
 
-void slice_reset(Slice *slice)
+bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str mapping)
+{
+    arena_init(&slice->texts, TEXTS_CHUNK_BYTES, TEXTS_BYTES_MAX + 4 * slice->text_max);
+    slice->events = malloc(sizeof *slice->events);
+    return slice->events && event_set_init(slice->events, options, &slice->texts, mapping, slice->lines_max);
+}
+
+bool slice_reset(Slice *slice)
 {
     slice->next = NULL;
     slice->text_len = slice->parsed = slice->scanned = 0;
@@ -45,6 +56,10 @@ void slice_reset(Slice *slice)
     slice->done = false;
     slice->status = STATUS_OK;
     buf_reset(&slice->entries);
+    if (slice->events) {
+        arena_reset(&slice->texts);
+    }
+    return !slice->events || event_set_reset(slice->events);
 }
 
 bool slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems)

@@ -2,6 +2,7 @@
 #ifndef WEIR_HTTP_SLICE_H
 #define WEIR_HTTP_SLICE_H
 
+#include "http/event_set.h"
 #include "http/records_call.h"
 
 /* A line that is not empty: a record for the processor, or the entry of one that was refused. */
@@ -26,7 +27,9 @@ typedef struct Slice {
     uint64_t first_index; /* of lines[0] among all lines that are not empty */
     uint64_t last_line;   /* that was looked at */
     Buf entries;
-    bool done; /* guarded by the upload's lock */
+    EventSet *events; /* owns; NULL: its lines are records */
+    Arena texts;      /* of events */
+    bool done;        /* guarded by the upload's lock */
     Status status;
     Error error;
 } Slice;
@@ -34,8 +37,10 @@ typedef struct Slice {
 /* NULL without memory. */
 Slice *slice_new(size_t text_max, size_t lines_max);
 void slice_free(Slice *slice); /* accepts NULL */
-/* For another use. */
-void slice_reset(Slice *slice);
+/* Its lines will be events. False without memory. */
+bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str mapping) MUST_CHECK;
+/* For another use, of the same kind. False without memory. */
+bool slice_reset(Slice *slice) MUST_CHECK;
 
 /* A line that was refused. False without memory for its entry: then nothing was added. */
 bool slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems) MUST_CHECK;

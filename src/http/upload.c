@@ -3,6 +3,7 @@
 #include "http/parts.h"
 #include "http/slice.h"
 #include "http/turn.h"
+#include "record/record_check.h"
 
 enum {
     /* The first slice is small, since most uploads are; then they are large enough that a batch of a few is worth a sync. */
@@ -20,7 +21,8 @@ struct Upload {
     HttpServer *server;
     const RecordPolicy *policy;
     size_t line_bytes_max;
-    bool dry_run, by_front_door;
+    bool dry_run, by_front_door, events;
+    Str mapping; /* of events; in `texts` */
     char traceparent[64];
     size_t traceparent_len;
 
@@ -46,29 +48,6 @@ struct Upload {
     bool waiting, dropped;
 };
 
-Upload *upload_new(Request *request, const RecordsCall *call)
-{
-    const HttpServerOptions *options = request_options(request);
-    Upload *upload = calloc(1, sizeof *upload);
-    if (!upload) {
-        return NULL;
-    }
-    upload->request = request;
-    upload->server = request->server;
-    upload->policy = options->policy;
-    upload->line_bytes_max = options->line_bytes_max;
-    upload->dry_run = call->dry_run;
-    upload->by_front_door = call->by_front_door;
-    upload->traceparent_len = call->traceparent.len;
-    memcpy(upload->traceparent, call->traceparent.len ? call->traceparent.ptr : "", call->traceparent.len);
-    upload->last = &upload->first;
-    arena_init(&upload->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
-    arena_init(&upload->texts, 4 << 10, 1 << 20);
-    results_init(&upload->results, call);
-    pthread_mutex_init(&upload->lock, NULL);
-    return upload;
-}
-
 static void free_slices(Slice *slice)
 {
     while (slice) {
@@ -89,6 +68,35 @@ static void upload_free(Upload *upload)
     results_release(&upload->results);
     pthread_mutex_destroy(&upload->lock);
     free(upload);
+}
+
+Upload *upload_new(Request *request, const RecordsCall *call)
+{
+    const HttpServerOptions *options = request_options(request);
+    Upload *upload = calloc(1, sizeof *upload);
+    if (!upload) {
+        return NULL;
+    }
+    upload->request = request;
+    upload->server = request->server;
+    upload->policy = options->policy;
+    upload->line_bytes_max = options->line_bytes_max;
+    upload->dry_run = call->dry_run;
+    upload->by_front_door = call->by_front_door;
+    upload->events = call->events;
+    upload->traceparent_len = call->traceparent.len;
+    memcpy(upload->traceparent, call->traceparent.len ? call->traceparent.ptr : "", call->traceparent.len);
+    upload->last = &upload->first;
+    arena_init(&upload->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
+    arena_init(&upload->texts, 4 << 10, 1 << 20);
+    results_init(&upload->results, call);
+    pthread_mutex_init(&upload->lock, NULL);
+    upload->mapping = arena_copy(&upload->texts, call->mapping);
+    if (!upload->mapping.ptr) {
+        upload_free(upload);
+        return NULL;
+    }
+    return upload;
 }
 
 void upload_drop(Upload *upload)
@@ -141,10 +149,45 @@ static void refuse_long_line(Upload *upload, Slice *slice)
     upload->index++;
 }
 
+static void add_record(Upload *upload, Slice *slice)
+{
+    slice->records[slice->record_count].traceparent = (Str){upload->traceparent, upload->traceparent_len};
+    slice->lines[slice->line_count++] = (SliceLine){upload->line, (uint32_t)slice->record_count++, 0, 0};
+}
+
+static Status refuse_event(Upload *upload, Slice *slice, Str raw, int64_t now_us, const char *why)
+{
+    const char *problem = arena_printf(&upload->scratch, "is not valid JSON: %s", why);
+    record_problems_reset(&upload->problems);
+    record_problems_add(&upload->problems, STR("event"), problem ? problem : "is not valid JSON");
+    Status status = event_set_refuse(slice->events, raw, now_us, &upload->problems);
+    return status == STATUS_OK ? STATUS_REFUSED : status;
+}
+
+/* The line is changed by reading, and its event keeps its bytes. */
+static Status parse_event(Upload *upload, Slice *slice, char *text, size_t len)
+{
+    yyjson_val *root;
+    Error error;
+    int64_t now_us = clock_wall_us(upload->server->options.clock);
+    Str raw = arena_copy(&slice->texts, (Str){text, len});
+    if (!raw.ptr) {
+        return STATUS_BUSY;
+    }
+    Status status = json_read(text, len, &upload->scratch, &root, &error);
+    if (status == STATUS_REFUSED) {
+        return refuse_event(upload, slice, raw, now_us, error.message);
+    }
+    return status == STATUS_OK ? event_set_read(slice->events, root, raw, now_us, &slice->records[slice->record_count],
+                                                &upload->problems)
+                               : status;
+}
+
 static void read_line(Upload *upload, Slice *slice, char *text, size_t len)
 {
-    Record *record = &slice->records[slice->record_count];
-    Status status = record_parse_line(text, len, upload->policy, &upload->scratch, record, &upload->problems);
+    Status status = slice->events ? parse_event(upload, slice, text, len)
+                                  : record_parse_line(text, len, upload->policy, &upload->scratch,
+                                                      &slice->records[slice->record_count], &upload->problems);
     if (status == STATUS_BUSY) {
         fail_at_line(upload);
         return;
@@ -153,10 +196,12 @@ static void read_line(Upload *upload, Slice *slice, char *text, size_t len)
         results_add_warnings(&upload->results, &upload->problems, &upload->texts);
     }
     if (status == STATUS_OK) {
-        record->traceparent = (Str){upload->traceparent, upload->traceparent_len};
-        slice->lines[slice->line_count++] = (SliceLine){upload->line, (uint32_t)slice->record_count++, 0, 0};
+        add_record(upload, slice);
     } else {
         refuse_line(upload, slice);
+    }
+    if (slice->events) {
+        arena_reset(&upload->scratch);
     }
     upload->index++;
 }
@@ -207,15 +252,27 @@ static void check_unfinished(Upload *upload, Slice *slice)
 
 /* ---- Slices to the processor and back ---------------------------------------------------------------------------- */
 
+static Slice *make_slice(const Upload *upload, size_t text_max, size_t lines_max)
+{
+    Slice *slice = slice_new(text_max, lines_max);
+    if (slice && upload->events && !slice_expect_events(slice, &upload->server->options, upload->mapping)) {
+        slice_free(slice);
+        slice = NULL;
+    }
+    return slice;
+}
+
 static Slice *take_idle(Upload *upload, size_t text_max)
 {
     Slice *slice = upload->idle;
     if (slice && slice->text_max >= text_max) {
         upload->idle = slice->next;
-        slice_reset(slice);
-        return slice;
+        if (slice_reset(slice)) {
+            return slice;
+        }
+        slice_free(slice);
     }
-    return slice_new(text_max, LARGE_LINES);
+    return make_slice(upload, text_max, LARGE_LINES);
 }
 
 static void keep_idle(Upload *upload, Slice *slice)
@@ -276,7 +333,9 @@ static void give_back(Slice *slice, Upload *upload, Status status, const Error *
 
 static void submission_done(Submission *submission, Status status, const Error *error)
 {
-    give_back((Slice *)submission, submission->owner, status, error);
+    const Work *work = &submission->work; /* which has no room for dead letters, perhaps */
+    bool decided = status == STATUS_OK;
+    give_back((Slice *)submission, submission->owner, decided ? work->status : status, decided ? &work->error : error);
 }
 
 static void front_door_done(FrontDoorCall *call, Status status, const Error *error)
@@ -301,6 +360,9 @@ static Status submit(Upload *upload, Slice *slice, Error *reterr)
                                      .bytes = slice->text_len + slice->record_count * sizeof(Record),
                                      .done = submission_done,
                                      .owner = upload};
+    if (slice->events) {
+        event_set_attach(slice->events, &slice->submission.work);
+    }
     return processor_submit(upload->server->options.processor, &slice->submission, reterr);
 }
 
@@ -320,7 +382,8 @@ static Status hand_in(Upload *upload, Slice *slice)
 {
     Error error;
     slice->next = NULL;
-    if (slice->record_count == 0) {
+    bool has_letters = slice->events && slice->events->failed_count > 0 && !upload->dry_run;
+    if (slice->record_count == 0 && !has_letters) {
         slice->done = true;
         append(upload, slice);
         return STATUS_OK;
@@ -450,7 +513,7 @@ static bool begin_first_slice(Upload *upload)
 {
     const Error no_memory = {STATUS_BUSY, "there is no memory for the body"};
     if (!upload->current) {
-        upload->current = slice_new(SMALL_TEXT_BYTES, SMALL_LINES);
+        upload->current = make_slice(upload, SMALL_TEXT_BYTES, SMALL_LINES);
         if (!upload->current) {
             fail(upload, STATUS_BUSY, &no_memory);
         }

@@ -1,6 +1,7 @@
 #include "intake/decode.h"
 
 #include "record/cloudevents.h"
+#include "record/event.h"
 #include "record/traceparent.h"
 
 enum { WHY_BYTES_MAX = 4096 };
@@ -26,6 +27,41 @@ static bool may_be_cloudevent(Str text)
 {
     static const char name[] = "\"specversion\"";
     return text.len > sizeof name && memmem(text.ptr, text.len, name, sizeof name - 1) != NULL;
+}
+
+/* What is around an event is no part of it: its bytes are those of the data then. */
+static Status open_event(const SourceMessage *message, const RecordPolicy *policy, Arena *arena, yyjson_val **root,
+                         EventItem *item, Str *ret_traceparent, RecordProblems *problems)
+{
+    item->raw = message->raw;
+    if (!yyjson_obj_get(*root, "specversion")) {
+        return STATUS_OK;
+    }
+    Status status = cloudevent_open(*root, policy->hash_seed, root, ret_traceparent, problems);
+    if (status == STATUS_OK) {
+        item->raw = json_write(*root, arena);
+        status = item->raw.ptr ? STATUS_OK : STATUS_BUSY;
+    }
+    return status;
+}
+
+static Status read_event(const SourceMessage *message, yyjson_val *root, const MappingSet *mappings, Str asked,
+                         const RecordPolicy *policy, Arena *arena, Record *ret_record, EventItem *item, Str *ret_why)
+{
+    RecordProblems problems = {0};
+    Str traceparent = {0};
+    Event event;
+    Status status = open_event(message, policy, arena, &root, item, &traceparent, &problems);
+    if (status == STATUS_OK) {
+        status = event_from_json(root, mappings, asked, policy, arena, &event, &problems);
+        item->client = status == STATUS_OK ? event.record.source_id : problems.record_id;
+    }
+    if (status == STATUS_OK) {
+        *ret_record = event.record;
+        ret_record->traceparent = traceparent_check(traceparent.len ? traceparent : message->traceparent);
+        item->mapping = event.mapping->name;
+    }
+    return status == STATUS_REFUSED ? say_problems(arena, &problems, ret_why) : status;
 }
 
 static Status read_tree(char *text, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
@@ -114,4 +150,26 @@ Status decode_message(const SourceMessage *message, const RecordPolicy *policy, 
         ret_record->traceparent = traceparent_check(message->traceparent);
     }
     return status;
+}
+
+Status decode_event(const SourceMessage *message, const MappingSet *mappings, Str asked, const RecordPolicy *policy,
+                    Arena *arena, Record *ret_record, EventItem *item, Str *ret_why)
+{
+    yyjson_val *root = NULL;
+    Error error;
+    if (message->refused.len || message->raw.len == 0) {
+        return say(arena, message->refused.len ? message->refused : STR("is empty"), ret_why);
+    }
+    if (str_equal(message->format, SOURCE_FORMAT_CSV)) {
+        return say(arena, STR("is a line of CSV: events are read from JSON alone"), ret_why);
+    }
+    if (asked.len && !mapping_find(mappings, asked)) {
+        return say(arena, STR("asks for a mapping that is not configured"), ret_why);
+    }
+    char *text = copy_to_parse(arena, message->raw);
+    Status status = text ? json_read(text, message->raw.len, arena, &root, &error) : STATUS_BUSY;
+    if (status != STATUS_OK) {
+        return status == STATUS_REFUSED ? say(arena, str_from(error.message), ret_why) : STATUS_BUSY;
+    }
+    return read_event(message, root, mappings, asked, policy, arena, ret_record, item, ret_why);
 }

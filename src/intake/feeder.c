@@ -382,8 +382,7 @@ static bool may_fetch(const Feeder *feeder)
 
 static Status prepare(Feeder *feeder, Batch *batch, Error *reterr)
 {
-    Status status = batch_prepare(batch, feeder->source_options->name, feeder->options->policy,
-                                  feeder->options->first_wins, reterr);
+    Status status = batch_prepare(batch, feeder->source_options, feeder->options, reterr);
     batch->submission.done = on_done;
     batch->submission.owner = feeder;
     return status;

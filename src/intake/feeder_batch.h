@@ -2,20 +2,21 @@
 #ifndef WEIR_INTAKE_FEEDER_BATCH_H
 #define WEIR_INTAKE_FEEDER_BATCH_H
 
+#include "intake/intake.h"
 #include "intake/source_group.h"
-#include "process/processor.h"
-#include "record/record_json.h"
 
 typedef struct Batch {
     Submission submission;
     IntakeChange intake;
+    EventChange events; /* when that is what its messages are */
+    EventItem *items, *failed;
+    IntakeLetter *letters, *refused;
     SourceGroup group;
     size_t *message_of; /* for each record */
 } Batch;
 
-/* Reads every message of the group: a record, or a dead letter. `done` and `owner` are the caller's to set. BUSY: no memory. */
-Status batch_prepare(Batch *batch, const char *source, const RecordPolicy *policy, bool first_wins,
-                     Error *reterr) MUST_CHECK;
+/* Reads every message of the group: a record or an event, or a dead letter. `done` and `owner` are the caller's to set. BUSY: no memory. */
+Status batch_prepare(Batch *batch, const SourceOptions *source, const IntakeOptions *options, Error *reterr) MUST_CHECK;
 
 /* Once it is stored: tells the source what became of each message. */
 void batch_fill_outcomes(Batch *batch);

@@ -8,6 +8,7 @@
 
 #include "intake/source.h"
 #include "process/processor.h"
+#include "record/mapping.h"
 #include "record/record_json.h"
 
 enum { INTAKE_SOURCES_MAX = 64 };
@@ -20,6 +21,7 @@ typedef struct IntakeOptions {
     const Clock *clock;           /* likewise */
     const Random *random;         /* for jitter; likewise */
     const RecordPolicy *policy;   /* likewise */
+    const MappingSet *mappings;   /* likewise; of events */
     bool first_wins;              /* a record that conflicts with what is stored is a duplicate, no dead letter */
     const SourceOptions *sources; /* borrows until intake_free */
     size_t source_count;          /* at most INTAKE_SOURCES_MAX */

@@ -63,12 +63,16 @@ enum { SOURCE_NAME_BYTES_MAX = 64 };
 
 /* What the configuration says about a source (docs/configuration.md has the words). Texts borrow from the configuration, which
  * outlives every source; "" where nothing is set. */
+#define SOURCE_MAPPING_AUTO "auto"
+
 typedef struct SourceOptions {
     const char *name; /* [a-z0-9][a-z0-9_-]*, at most SOURCE_NAME_BYTES_MAX */
     SourceType type;
     size_t group_messages_max;
     size_t message_bytes_max; /* a longer one is refused */
     int64_t timeout_us;       /* of a call to the other side */
+    const char *
+        mapping; /* its messages are events, to be read by this mapping, or by the one that fits; NULL: they are records */
 
     const char *brokers; /* kafka: host:port, … */
     const char *

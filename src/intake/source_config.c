@@ -37,11 +37,11 @@ static Status check_redis(const ConfigMember *member, const SourceOptions *optio
 
 static Status check_needs(const ConfigMember *member, const SourceOptions *options, Error *reterr)
 {
-    if (strcmp(options->name, "ingest") == 0) {
-        return error_set(
-            reterr, STATUS_REFUSED,
-            "%s: a source cannot be called ingest: places and dead letters of the command are under that name",
-            config_member_where(member, SOURCES_TYPE));
+    if (strcmp(options->name, "ingest") == 0 || strcmp(options->name, "events") == 0) {
+        return error_set(reterr, STATUS_REFUSED, "%s: a source cannot be called %s: %s are under that name",
+                         config_member_where(member, SOURCES_TYPE), options->name,
+                         options->name[0] == 'i' ? "places and dead letters of the command"
+                                                 : "dead letters of what clients hand in");
     }
     switch (options->type) {
     case SOURCE_KAFKA:
@@ -61,6 +61,7 @@ static Status set_options(const ConfigMember *member, SourceOptions *options, Er
         .group_messages_max = (size_t)number_of(member, SOURCES_GROUP_MESSAGES_MAX),
         .message_bytes_max = (size_t)number_of(member, SOURCES_MESSAGE_BYTES_MAX),
         .timeout_us = number_of(member, SOURCES_TIMEOUT),
+        .mapping = text_of(member, SOURCES_MAPPING)[0] ? text_of(member, SOURCES_MAPPING) : NULL,
         .brokers = text_of(member, SOURCES_BROKERS),
         .properties = text_of(member, SOURCES_PROPERTIES),
         .topics = text_of(member, SOURCES_TOPICS),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/wakeup.h"
+#include "intake/event_letter.h"
 
 /* The letters that are RETRYING are what waits. A group of them is fetched when the one before is in the store, since until then they
  * are still there. */
@@ -19,13 +20,21 @@ typedef struct Fetching {
     Error *reterr;
 } Fetching;
 
+/* A group is of records, or of events. */
+static bool is_of_a_kind(const SourceGroup *group, const DeadLetter *letter)
+{
+    Str mapping;
+    return group->count == 0 ||
+           event_format_parse(group->messages[0].format, &mapping) == event_format_parse(letter->format, &mapping);
+}
+
 static bool take_letter(void *context, const DeadLetter *letter)
 {
     Fetching *fetching = context;
     SourceMessage message = {
         .raw = letter->raw, .place = letter->place, .format = letter->format, .letter = letter->id};
-    if (!source_group_has_room(fetching->group, letter->raw.len)) {
-        return false;
+    if (!source_group_has_room(fetching->group, letter->raw.len) || !is_of_a_kind(fetching->group, letter)) {
+        return false; /* those that follow come next */
     }
     fetching->status = source_group_add(fetching->group, &message, fetching->reterr);
     return fetching->status == STATUS_OK;

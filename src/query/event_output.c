@@ -6,40 +6,13 @@
 
 /* ---- One event --------------------------------------------------------------------------------------------------------- */
 
-static Total amount_of(const Record *record)
-{
-    return record->type == RECORD_POSITIVE ? record->value : -(Total)record->value;
-}
-
 static void put_json(Buf *buf, const StoredRecord *stored, unsigned scale)
 {
-    const Record *record = &stored->record;
-    Str hash_hex = {0};
-    uint64_t number = 0;
-    record_is_event(record, &hash_hex, &number);
     buf_put_char(buf, '{');
-    buf_put_key(buf, "hash");
-    buf_put_json(buf, hash_hex);
-    buf_put_key(buf, "recordId");
-    buf_put_json(buf, record->record_id);
-    buf_put_key(buf, "id");
-    buf_put_i64(buf, stored->seq);
-    buf_put_key(buf, "client");
-    buf_put_json(buf, record->source_id);
-    buf_put_key(buf, "metric");
-    buf_put_json(buf, record->reference);
-    buf_put_key(buf, "amount");
-    buf_put_decimal_json(buf, amount_of(record), scale);
-    buf_put_key(buf, "unit");
-    buf_put_json(buf, record->unit);
-    buf_put_key(buf, "timestamp");
-    buf_put_time_json(buf, record->time_us);
+    event_put_json_fields(buf, &stored->record, stored->seq, scale);
+    BUF_PUT(buf, ",\"status\":\"processed\"");
     buf_put_key(buf, "receivedAt");
     buf_put_time_json(buf, stored->received_us);
-    if (number) {
-        buf_put_key(buf, "correction");
-        buf_put_u64(buf, number);
-    }
     buf_put_char(buf, '}');
 }
 
@@ -80,7 +53,7 @@ static void put_csv(Buf *buf, const StoredRecord *stored, unsigned scale)
     buf_put_i64(buf, stored->seq);
     put_csv_text(buf, record->source_id);
     put_csv_text(buf, record->reference);
-    put_csv_decimal(buf, amount_of(record), scale);
+    put_csv_decimal(buf, record_amount(record), scale);
     put_csv_text(buf, record->unit);
     put_csv_time(buf, record->time_us);
     put_csv_time(buf, stored->received_us);

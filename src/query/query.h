@@ -8,6 +8,8 @@
 #define WEIR_QUERY_QUERY_H
 
 #include "base/buf.h"
+#include "record/mapping.h"
+#include "record/record_json.h"
 #include "store/store.h"
 
 typedef struct Query Query;
@@ -18,7 +20,10 @@ typedef struct QueryOptions {
     const Clock *clock;     /* borrows until query_free */
     int64_t step_us_max;    /* a step returns soon after so long */
     size_t group_bytes_max; /* memory for the groups of one aggregate; more of them are REFUSED */
-    ArenaBudget *groups;    /* for those of all aggregates together; beyond it they are BUSY. NULL: no limit */
+    const MappingSet
+        *mappings; /* for events that failed; borrows until query_free; may be NULL where none is asked for */
+    const RecordPolicy *policy; /* likewise */
+    ArenaBudget *groups;        /* for those of all aggregates together; beyond it they are BUSY. NULL: no limit */
 } QueryOptions;
 
 /* The system's clock, 50 ms a step, 64 MiB of groups. */
@@ -90,6 +95,25 @@ Status query_aggregate_new(const QueryParam *params, size_t count, QueryFormat f
  * "unit":"EUR","timestamp":"…","receivedAt":"…"},…],"nextCursor":…}; one that is a correction has its "correction" number. Pages and formats are those of records. */
 Status query_events_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
                         Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
+/* The same with status=duplicate: each time that an event came which was there already; and with status=failed: events that became dead letters and
+ * are not settled, whose dates are when they came, and of which no metric is known. As JSON alone; `format` is not looked at.
+ * {"data":[{…event…,"status":"duplicate","attempt":2,"receivedAt":"…"}],"nextCursor":…}
+ * {"data":[{"deadLetter":12,"status":"failed","client":"A"|null,"errorType":"validation"|"malformed","error":"…","event":{…}|null,"rawBytes":70,"attempts":1,
+ * "receivedAt":"…","updatedAt":"…"}],"nextCursor":…}: the event is null when it is no JSON, or long. A step may append a page's events, each 16 KiB at most. */
+Status query_event_duplicates_new(const QueryParam *params, size_t count, QueryFormat format,
+                                  const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;
+Status query_event_failures_new(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                                Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
+/* GET /api/events/{hash}: {"data":{…event…,"receivedAt":"…","mapping":"builtin","event":{…as it came…},"attempts":2,"log":[{"attempt":1,"status":"processed",
+ * "receivedAt":"…","normalisedAt":"…","hashedAt":"…","decidedAt":"…"},{"attempt":2,"status":"duplicate",…}]}}, of the log the first entry and the last 100.
+ * `hash_hex` is 64 digits. query_step is REFUSED when there is none, and may append the whole event, whatever was wanted. */
+Status query_event_find_new(Str hash_hex, const QueryOptions *options, Query **ret_query) MUST_CHECK;
+
+/* GET /api/stats: {"data":{"received":5,"processed":3,"duplicates":1,"failed":1,"unnamed":{…},"clients":[{"client":"A","received":…,…,"firstAt":"…","lastAt":"…"}]}}:
+ * how often events came, by what became of them; `unnamed` without a client, or of clients beyond STORE_EVENT_CLIENTS_MAX. In one step. */
+Status query_event_stats_new(const QueryOptions *options, Query **ret_query) MUST_CHECK;
 
 /* GET /api/aggregations: ?client&metric&unit&startDate&endDate&groupBy&window&timeZone&measures, of events.
  * {"message":"Events aggregated successfully","data":{"count":3,"groups":[{"windowStart":"…","client":"A","metric":"revenue","unit":"EUR","count":3,

@@ -106,3 +106,12 @@ Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Er
                            "the JSON has too many values, or is nested too deep, for one request")
                : error_set(reterr, STATUS_BUSY, "there is no memory left to read the JSON in");
 }
+
+Str json_write(const yyjson_val *value, Arena *arena)
+{
+    size_t len = 0;
+    char *text = yyjson_val_write(value, YYJSON_WRITE_NOFLAG, &len);
+    Str copy = text ? arena_copy(arena, (Str){text, len}) : (Str){NULL, 0};
+    free(text);
+    return copy;
+}

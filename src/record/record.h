@@ -73,6 +73,12 @@ typedef struct StoredRecord {
 /* The summary that a notification carries: the flow before this record. */
 FlowTotals stored_record_summary(const StoredRecord *stored);
 
+/* Its value with the sign of its type. */
+static inline Total record_amount(const Record *record)
+{
+    return record->type == RECORD_POSITIVE ? record->value : -(Total)record->value;
+}
+
 /* The bits of RecordField in which two records differ, after normalising. traceparent is not content. */
 uint32_t record_differs(const Record *a, const Record *b);
 

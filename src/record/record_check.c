@@ -148,6 +148,9 @@ static const char *unknown_problem(Str name)
 
 void record_problems_add_unknown(RecordProblems *problems, Str field, const RecordPolicy *policy)
 {
+    if (policy->faults_allowed && str_is(field, FAULT_MEMBER)) {
+        return;
+    }
     if (problems->unknown_count < RECORD_WARNINGS_MAX) {
         problems->unknown_fields[problems->unknown_count] = cut_name(field);
     }

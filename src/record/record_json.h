@@ -14,7 +14,10 @@ typedef struct RecordPolicy {
     RecordIdentity identity;
     uint64_t hash_seed;
     bool refuse_unknown_fields;
+    bool faults_allowed; /* FAULT_MEMBER may be there, which is no field */
 } RecordPolicy;
+
+#define FAULT_MEMBER "simulateFailure" /* of records and events that ask for a failure */
 
 enum { RECORD_PROBLEMS_MAX = 32, RECORD_WARNINGS_MAX = 16 };
 
@@ -38,6 +41,9 @@ typedef struct RecordProblems {
  * BUSY when the system or the arena has no memory, but REFUSED when the arena reached its ceiling with more than half of it free at the
  * call: then it is this text that has too many values (records need about 3 bytes a byte of text, the densest JSON 20). */
 Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr) MUST_CHECK;
+
+/* The value as JSON without white space, its numbers as they were written. ptr is NULL without memory. */
+Str json_write(const yyjson_val *value, Arena *arena) MUST_CHECK;
 
 /* A record from a JSON value. REFUSED with `problems` filled (which is reset first); BUSY when there is no memory to look for keys
  * that are given twice: in the record or in anything inside it that is a problem. The record borrows from the value's text. */
@@ -83,6 +89,10 @@ enum { RECORD_JSON_CONTENT_BYTES_MAX = 8 << 10 };
 void record_put_json_content(Buf *buf, const Record *record, unsigned scale);
 /* With braces. */
 void record_put_json(Buf *buf, const StoredRecord *stored, unsigned scale);
+/* What is of the event itself, without braces: "hash":"…","recordId":"…","id":7,"client":"A","metric":"revenue","amount":"-12.50","unit":"EUR",
+ * "timestamp":"…". The id is left out when `seq` is 0. */
+void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale);
+
 /* The line of names (those of the JSON, without traceparent), and a line of values, each with CRLF. */
 void record_put_csv_header(Buf *buf);
 void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale);

@@ -166,3 +166,32 @@ void record_problems_put_text(Buf *buf, const RecordProblems *problems)
         buf_put(buf, str_from(item->problem));
     }
 }
+
+void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
+{
+    Str hash_hex = {0};
+    uint64_t number = 0;
+    record_is_event(record, &hash_hex, &number);
+    BUF_PUT(buf, "\"hash\":");
+    buf_put_json(buf, hash_hex);
+    buf_put_key(buf, "recordId");
+    buf_put_json(buf, record->record_id);
+    if (seq) {
+        buf_put_key(buf, "id");
+        buf_put_i64(buf, seq);
+    }
+    buf_put_key(buf, "client");
+    buf_put_json(buf, record->source_id);
+    buf_put_key(buf, "metric");
+    buf_put_json(buf, record->reference);
+    buf_put_key(buf, "amount");
+    buf_put_decimal_json(buf, record_amount(record), scale);
+    buf_put_key(buf, "unit");
+    buf_put_json(buf, record->unit);
+    buf_put_key(buf, "timestamp");
+    buf_put_time_json(buf, record->time_us);
+    if (number) {
+        buf_put_key(buf, "correction");
+        buf_put_u64(buf, number);
+    }
+}

@@ -62,8 +62,8 @@ static void test_list(void **state)
     check_has(run_events(store, "limit=1", QUERY_JSON),
               "{\"data\":[{\"hash\":\"" HASH_B "\",\"recordId\":\"correction:" HASH_B
               ":2\",\"id\":5,\"client\":\"A\",\"metric\":\"revenue\",\"amount\":\"-20.51\",\"unit\":\"EUR\","
-              "\"timestamp\":\"2024-01-03T00:00:00Z\",\"receivedAt\":");
-    check_has(run_events(store, "limit=1", QUERY_JSON), "\"correction\":2}],\"nextCursor\":\"");
+              "\"timestamp\":\"2024-01-03T00:00:00Z\",\"correction\":2,\"status\":\"processed\",\"receivedAt\":");
+    check_has(run_events(store, "limit=1", QUERY_JSON), "\"}],\"nextCursor\":\"");
     char *all = run_events(store, "order=asc&endDate=2024-01-02", QUERY_NDJSON);
     const char *first = strstr(all, HASH_A), *second = strstr(all, HASH_B), *third = strstr(all, HASH_C);
     assert_true(first && second && third && first < second && second < third);

@@ -1,0 +1,93 @@
+#include "http/event_set.h"
+
+#include "intake/event_letter.h"
+
+enum { WHY_BYTES_MAX = 16 << 10 };
+
+bool event_set_init(EventSet *set, const HttpServerOptions *options, Arena *arena, Str mapping, size_t max)
+{
+    *set = (EventSet){.options = options, .arena = arena, .mapping = mapping, .max = max};
+    return event_set_reset(set);
+}
+
+bool event_set_reset(EventSet *set)
+{
+    set->items = ARENA_ARRAY(set->arena, EventItem, set->max);
+    set->failed = ARENA_ARRAY(set->arena, EventItem, set->max);
+    set->letters = ARENA_ARRAY(set->arena, IntakeLetter, set->max);
+    set->refused = ARENA_ARRAY(set->arena, IntakeLetter, set->max);
+    set->format = event_letter_format(set->mapping, set->arena);
+    set->count = set->failed_count = 0;
+    return set->format.ptr && set->items && set->failed && set->letters && set->refused;
+}
+
+static Str sentence_of(EventSet *set, const RecordProblems *problems)
+{
+    Buf text;
+    buf_init(&text, WHY_BYTES_MAX);
+    record_problems_put_text(&text, problems);
+    Str copy = arena_copy(set->arena, text.len ? buf_str(&text) : STR("is no event"));
+    buf_release(&text);
+    return copy;
+}
+
+static Status add_failed(EventSet *set, Str client, Str raw, int64_t received_us, const RecordProblems *problems)
+{
+    Str why = sentence_of(set, problems), place = event_letter_place(raw, set->arena);
+    if (!why.ptr || !place.ptr) {
+        return STATUS_BUSY;
+    }
+    set->refused[set->failed_count] = (IntakeLetter){.place = place, .format = set->format, .raw = raw, .error = why};
+    int64_t now_us = clock_wall_us(set->options->clock);
+    set->failed[set->failed_count++] = (EventItem){
+        .client = client, .raw = raw, .received_us = received_us, .normalised_us = now_us, .hashed_us = now_us};
+    return STATUS_OK;
+}
+
+Status event_set_refuse(EventSet *set, Str raw, int64_t received_us, const RecordProblems *problems)
+{
+    return add_failed(set, (Str){NULL, 0}, raw, received_us, problems);
+}
+
+/* Should the processor refuse it, it becomes a dead letter, too. */
+static void add_event(EventSet *set, const Event *event, Str raw, int64_t received_us)
+{
+    int64_t now_us = clock_wall_us(set->options->clock);
+    set->letters[set->count] = (IntakeLetter){.place = event->record.record_id, .format = set->format, .raw = raw};
+    set->items[set->count++] = (EventItem){.client = event->record.source_id,
+                                           .raw = raw,
+                                           .mapping = event->mapping->name,
+                                           .received_us = received_us,
+                                           .normalised_us = now_us,
+                                           .hashed_us = now_us};
+}
+
+Status event_set_read(EventSet *set, yyjson_val *value, Str raw, int64_t received_us, Record *ret_record,
+                      RecordProblems *problems)
+{
+    Event event;
+    Status status = event_from_json(value, set->options->mappings, set->mapping, set->options->policy, set->arena,
+                                    &event, problems);
+    if (status == STATUS_REFUSED) {
+        status = add_failed(set, problems->record_id, raw, received_us, problems);
+        problems->record_id = (Str){NULL, 0};
+        return status == STATUS_OK ? STATUS_REFUSED : status;
+    }
+    if (status == STATUS_OK) {
+        add_event(set, &event, raw, received_us);
+        *ret_record = event.record;
+    }
+    return status;
+}
+
+void event_set_attach(EventSet *set, Work *work)
+{
+    set->events = (EventChange){.items = set->items, .failed = set->failed, .failed_count = set->failed_count};
+    set->intake = (IntakeChange){.source = EVENT_LETTER_SOURCE,
+                                 .letters = set->letters,
+                                 .refused = set->refused,
+                                 .refused_count = set->failed_count,
+                                 .first_wins = true};
+    work->records.events = &set->events;
+    work->records.intake = work->records.dry_run ? NULL : &set->intake;
+}

@@ -1,0 +1,37 @@
+/* The events of a call on their way to the processor: each one's bytes go with the record that was made of it, and those that are no
+ * record become dead letters, in the same transaction. */
+#ifndef WEIR_HTTP_EVENT_SET_H
+#define WEIR_HTTP_EVENT_SET_H
+
+#include "http/server.h"
+#include "record/event.h"
+
+typedef struct EventSet {
+    const HttpServerOptions *options; /* mappings, policy, clock */
+    Arena *arena;                     /* borrows; for texts */
+    Str mapping;                      /* the one that was asked for; empty: whichever fits */
+    Str format;                       /* of their dead letters; likewise */
+    EventItem *items, *failed;
+    IntakeLetter *letters, *refused;
+    size_t count, failed_count, max;
+    EventChange events;
+    IntakeChange intake;
+} EventSet;
+
+/* For `max` events. The set must not be moved afterwards. False without memory. */
+bool event_set_init(EventSet *set, const HttpServerOptions *options, Arena *arena, Str mapping, size_t max) MUST_CHECK;
+/* For other events, when the arena was reset. */
+bool event_set_reset(EventSet *set) MUST_CHECK;
+
+/* A record of the event, whose bytes were `raw`, which the arena keeps; REFUSED with `problems`, and it is one of the dead letters then;
+ * problems->record_id is empty. BUSY: no memory. `received_us` is when it came, by the wall clock. */
+Status event_set_read(EventSet *set, yyjson_val *value, Str raw, int64_t received_us, Record *ret_record,
+                      RecordProblems *problems) MUST_CHECK;
+
+/* One that is not even JSON. BUSY: no memory. */
+Status event_set_refuse(EventSet *set, Str raw, int64_t received_us, const RecordProblems *problems) MUST_CHECK;
+
+/* Puts what goes with the records into their work. */
+void event_set_attach(EventSet *set, Work *work);
+
+#endif

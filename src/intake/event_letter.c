@@ -1,0 +1,37 @@
+#include "intake/event_letter.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+enum { HASH_BYTES = 32, PLACE_BYTES = sizeof "sha256:" + 2 * HASH_BYTES };
+
+Str event_letter_place(Str raw, Arena *arena)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    char *place = arena_alloc(arena, PLACE_BYTES);
+    if (!place || EVP_Digest(raw.ptr ? raw.ptr : "", raw.len, hash, NULL, EVP_sha256(), NULL) != 1) {
+        return (Str){NULL, 0};
+    }
+    size_t len = (size_t)snprintf(place, PLACE_BYTES, "sha256:");
+    for (size_t i = 0; i < HASH_BYTES; i++) {
+        len += (size_t)snprintf(place + len, PLACE_BYTES - len, "%02x", hash[i]);
+    }
+    return (Str){place, len};
+}
+
+Str event_letter_format(Str mapping, Arena *arena)
+{
+    if (mapping.len == 0) {
+        return STR("event");
+    }
+    const char *text = arena_printf(arena, "event:%.*s", STR_ARGS(mapping));
+    return text ? str_from(text) : (Str){NULL, 0};
+}
+
+bool event_format_parse(Str format, Str *ret_mapping)
+{
+    const Str named = STR("event:");
+    bool is_named = str_starts_with(format, named);
+    *ret_mapping = is_named ? (Str){format.ptr + named.len, format.len - named.len} : (Str){NULL, 0};
+    return is_named || str_is(format, "event");
+}

@@ -1,0 +1,149 @@
+/* GET /api/events/{hash} */
+#include "query/task.h"
+
+#include "base/timestamp.h"
+#include "record/record_json.h"
+
+enum { LOG_MAX = 100, ID_BYTES = sizeof "sha256:" + EVENT_HASH_HEX_BYTES };
+
+typedef struct EventFind {
+    Query base;
+    char record_id[ID_BYTES];
+    int64_t at;  /* of reader_find */
+    int64_t seq; /* of the record; 0: not found yet */
+} EventFind;
+
+/* One step: what its visitors need. */
+typedef struct Finding {
+    EventFind *find;
+    Buf *out;
+    EventAttempt attempts[LOG_MAX]; /* the newest, the last of them first */
+    size_t count;
+} Finding;
+
+static void put_time(Buf *out, const char *name, int64_t us)
+{
+    buf_put_key(out, name);
+    buf_put_time_json(out, us);
+}
+
+static bool visit_record(void *context, const StoredRecord *stored)
+{
+    Finding *finding = context;
+    finding->find->seq = stored->seq;
+    BUF_PUT(finding->out, "{\"data\":{");
+    event_put_json_fields(finding->out, &stored->record, stored->seq, finding->find->base.options.info->scale);
+    return false;
+}
+
+static void put_log_entry(Buf *out, int64_t number, const char *status, const int64_t times_us[4])
+{
+    static const char *const names[] = {"receivedAt", "normalisedAt", "hashedAt", "decidedAt"};
+    BUF_PUT(out, "{\"attempt\":");
+    buf_put_i64(out, number);
+    buf_put_key(out, "status");
+    buf_put_json(out, str_from(status));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        put_time(out, names[i], times_us[i]);
+    }
+}
+
+static bool visit_event(void *context, const StoredEvent *event)
+{
+    Finding *finding = context;
+    Buf *out = finding->out;
+    const int64_t times_us[] = {event->received_us, event->normalised_us, event->hashed_us, event->stored_us};
+    put_time(out, "receivedAt", event->received_us);
+    buf_put_key(out, "mapping");
+    buf_put_json(out, event->mapping);
+    buf_put_key(out, "event");
+    buf_put(out, event->raw);
+    buf_put_key(out, "attempts");
+    buf_put_i64(out, event->attempts);
+    BUF_PUT(out, ",\"log\":[");
+    put_log_entry(out, 1, "processed", times_us);
+    buf_put_char(out, '}');
+    return true;
+}
+
+static bool visit_attempt(void *context, const EventAttempt *attempt)
+{
+    Finding *finding = context;
+    finding->attempts[finding->count++] = *attempt;
+    return finding->count < LOG_MAX;
+}
+
+static void put_differs(Buf *out, uint32_t differs)
+{
+    char before = '[';
+    buf_put_key(out, "differs");
+    for (int bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
+        if (differs & 1u << bit) {
+            buf_put_char(out, before);
+            buf_put_json(out, str_from(record_field_names[bit]));
+            before = ',';
+        }
+    }
+    buf_put_char(out, ']');
+}
+
+static void put_attempts(Finding *finding)
+{
+    for (size_t i = finding->count; i > 0; i--) {
+        const EventAttempt *attempt = &finding->attempts[i - 1];
+        const int64_t times_us[] = {attempt->received_us, attempt->normalised_us, attempt->hashed_us,
+                                    attempt->decided_us};
+        buf_put_char(finding->out, ',');
+        put_log_entry(finding->out, attempt->number, "duplicate", times_us);
+        if (attempt->differs) {
+            put_differs(finding->out, attempt->differs);
+        }
+        buf_put_char(finding->out, '}');
+    }
+}
+
+/* REFUSED: a record of that name is there, and came as a record. */
+static Status put_event(Finding *finding, StoreReader *reader, Error *reterr)
+{
+    const EventAttemptFilter filter = {.seq = finding->find->seq};
+    Status status = reader_event(reader, filter.seq, visit_event, finding, reterr);
+    if (status == STATUS_OK) {
+        status = reader_event_attempts(reader, &filter, visit_attempt, finding, reterr);
+    }
+    if (status == STATUS_OK) {
+        put_attempts(finding);
+        BUF_PUT(finding->out, "]}}");
+    }
+    return status;
+}
+
+static Status find_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
+{
+    EventFind *find = (EventFind *)query;
+    Finding finding = {.find = find, .out = step->out};
+    Status status = step_look(step, reterr);
+    bool go_on = status == STATUS_OK;
+    while (go_on) {
+        status = reader_find(step->reader, str_from(find->record_id), (Str){"", 0}, &find->at, visit_record, &finding,
+                             reterr);
+        go_on = status == STATUS_OK && find->at != FIND_DONE && !step_time_is_up(step);
+    }
+    if (status != STATUS_OK || find->at != FIND_DONE) {
+        return status;
+    }
+    *ret_done = true;
+    return find->seq ? put_event(&finding, step->reader, reterr)
+                     : error_set(reterr, STATUS_REFUSED, "there is no event with this hash");
+}
+
+Status query_event_find_new(Str hash_hex, const QueryOptions *options, Query **ret_query)
+{
+    EventFind *find = query_alloc(sizeof *find, options);
+    if (!find) {
+        return STATUS_BUSY;
+    }
+    find->base.step = find_step;
+    snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(hash_hex));
+    *ret_query = &find->base;
+    return STATUS_OK;
+}
