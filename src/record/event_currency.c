@@ -81,6 +81,9 @@ static bool take_sign(Str *text, Str *ret_currency)
 bool event_currency_take(Str *text, Str *ret_currency)
 {
     size_t letters = 0;
+    if (text->len == 0 || (text->ptr[0] >= '0' && text->ptr[0] <= '9')) {
+        return false;
+    }
     while (letters < text->len && letters <= CODE_BYTES && is_letter(text->ptr[letters])) {
         letters++;
     }
@@ -95,6 +98,9 @@ bool event_currency_take(Str *text, Str *ret_currency)
 
 static const char *codes_of_sign(Str sign)
 {
+    if (sign.len == 0) {
+        return NULL;
+    }
     for (size_t i = 0; i < SIGN_COUNT; i++) {
         if (str_equal(sign, signs[i].sign)) {
             return signs[i].codes;

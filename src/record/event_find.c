@@ -122,18 +122,31 @@ static Str cut_key(Str key)
     return key;
 }
 
+static bool is_plain_key(Str key)
+{
+    return key.len == 0 || (!memchr(key.ptr, '.', key.len) && !memchr(key.ptr, '\\', key.len));
+}
+
 /* The path of a key of the node's object, spelt as in mappings. */
 static Str path_of(Report *report, uint16_t node, Str key)
 {
-    EventPath tail = {.keys = {cut_key(key)}, .depth = 1};
-    Str front = report->fields->plan->nodes[node].path, last = mapping_path_text(&tail, 1, report->arena);
-    if (node == 0 || !last.ptr) {
+    Str front = report->fields->plan->nodes[node].path, last = cut_key(key);
+    if (!is_plain_key(last)) {
+        last = mapping_path_text(&(EventPath){.keys = {last}, .depth = 1}, 1, report->arena);
         report->is_starved |= !last.ptr;
+    }
+    if (node == 0) {
         return last;
     }
-    const char *whole = arena_printf(report->arena, "%.*s.%.*s", STR_ARGS(front), STR_ARGS(last));
+    char *whole = arena_alloc(report->arena, front.len + 1 + last.len);
     report->is_starved |= !whole;
-    return str_from(whole);
+    if (report->is_starved) {
+        return (Str){NULL, 0};
+    }
+    memcpy(whole, front.ptr, front.len);
+    whole[front.len] = '.';
+    memcpy(whole + front.len + 1, last.ptr, last.len);
+    return (Str){whole, front.len + 1 + last.len};
 }
 
 static void report_problem(Report *report, uint16_t node, Str key, const char *problem)
