@@ -1,5 +1,6 @@
 #include "intake/source_config.h"
 
+#include "config/options.h"
 #include "config/sources_table.h"
 
 enum { CHUNK_BYTES = 4096, BYTES_MAX = 1 << 20 };
@@ -82,6 +83,53 @@ static Status set_options(const ConfigMember *member, SourceOptions *options, Er
     return check_needs(member, options, reterr);
 }
 
+/* ---- Two that are one ------------------------------------------------------------------------------------------------ */
+
+static bool has_item(const char *list, Str wanted)
+{
+    Str item;
+    for (OptionItems items = option_items(str_from(list)); option_items_next(&items, &item);) {
+        if (str_equal(item, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool share_item(const char *a, const char *b)
+{
+    Str item;
+    for (OptionItems items = option_items(str_from(a)); option_items_next(&items, &item);) {
+        if (has_item(b, item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Redis tells consumers apart by their names: each of the two would take for its own what the other one has under way. */
+static bool is_same_consumer(const SourceOptions *a, const SourceOptions *b)
+{
+    return a->type == SOURCE_REDIS && b->type == SOURCE_REDIS && strcmp(a->url, b->url) == 0 &&
+           strcmp(a->consumer, b->consumer) == 0 &&
+           (share_item(a->lists, b->lists) || (strcmp(a->group, b->group) == 0 && share_item(a->streams, b->streams)));
+}
+
+static Status check_others(const ConfigMember *member, const SourceConfig *sources, Error *reterr)
+{
+    const SourceOptions *last = &sources->items[sources->count - 1];
+    for (const SourceOptions *other = sources->items; other < last; other++) {
+        if (is_same_consumer(other, last)) {
+            return error_set(
+                reterr, STATUS_REFUSED,
+                "%s: sources.%s reads what sources.%s reads, as the same consumer: one of them is enough, or set "
+                "sources.%s.consumer",
+                config_member_where(member, SOURCES_URL), last->name, other->name, last->name);
+        }
+    }
+    return STATUS_OK;
+}
+
 static Status set_items(const Config *config, SourceConfig *sources, Error *reterr)
 {
     unsigned count = config_member_count(config, OPTION_SOURCES);
@@ -94,6 +142,7 @@ static Status set_items(const Config *config, SourceConfig *sources, Error *rete
         const ConfigMember *member = config_member(config, OPTION_SOURCES, i);
         if (number_of(member, SOURCES_ENABLED)) {
             status = set_options(member, &sources->items[sources->count++], reterr);
+            status = status == STATUS_OK ? check_others(member, sources, reterr) : status;
         }
     }
     return status;

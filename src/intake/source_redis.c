@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/options.h"
 #include "intake/redis_source.h"
 
 #define STEP_US_MAX                                                                                                    \
@@ -514,8 +515,9 @@ static Status set_keys(RedisSource *source, Error *reterr)
     if (!source->keys) {
         return error_set(reterr, STATUS_BUSY, "no memory for a source");
     }
-    for (Str rest = str_from(lists ? options->lists : options->streams); status == STATUS_OK && rest.ptr;) {
-        Str name = str_trim(str_split(&rest, ','));
+    Str name;
+    OptionItems items = option_items(str_from(lists ? options->lists : options->streams));
+    while (status == STATUS_OK && option_items_next(&items, &name)) {
         status = name.len ? add_key(source, name, option, reterr) : STATUS_OK;
     }
     if (status == STATUS_OK && source->key_count == 0) {

@@ -168,6 +168,41 @@ static void test_what_contradicts_itself(void **state)
                   ":1: a source cannot be called ingest: places and dead letters of the command are under that name");
 }
 
+/* The same place twice, as it is copied and pasted. Other keys, groups, servers and consumers are others. */
+static void test_two_that_are_one(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"streams: [x, s]", "streams: s, group: weir", "lists: [m, l]"};
+    static const char *const others[] = {"streams: x", "streams: s, group: g", "streams: s, consumer: me", "lists: s",
+                                         "lists: l, consumer: me"};
+    char text[256];
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        snprintf(text, sizeof text,
+                 "sources:\n  a: {type: redis, url: \"redis://h\", %s}\n  b: {type: redis, url: \"redis://h\", %s}\n",
+                 strstr(same[i], "lists") ? "lists: l" : "streams: s", same[i]);
+        check_refused(text, ":3: sources.b reads what sources.a reads, as the same consumer: one of them is enough, or "
+                            "set sources.b.consumer");
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        SourceConfig sources;
+        snprintf(text, sizeof text,
+                 "sources:\n  a: {type: redis, url: \"redis://h\", %s}\n  b: {type: redis, url: \"redis://h\", %s}\n",
+                 strcmp(others[i], "lists: l, consumer: me") == 0 ? "lists: l" : "streams: s", others[i]);
+        Config *config = read_sources(text, &sources);
+        assert_int_equal(sources.count, 2);
+        source_config_release(&sources);
+        config_free(config);
+    }
+    SourceConfig sources;
+    Config *config = read_sources("sources:\n  a: {type: redis, url: \"redis://h/1\", lists: l}\n  b: {type: redis, "
+                                  "url: \"redis://h/2\", lists: l}\n"
+                                  "  c: {type: redis, url: \"redis://h/1\", lists: l, enabled: false}\n",
+                                  &sources);
+    assert_int_equal(sources.count, 2);
+    source_config_release(&sources);
+    config_free(config);
+}
+
 /* What the table says in words is what others count by number. */
 static void test_table_agrees(void **state)
 {
@@ -204,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_not_enabled),
         cmocka_unit_test(test_what_is_missing),
         cmocka_unit_test(test_what_contradicts_itself),
+        cmocka_unit_test(test_two_that_are_one),
         cmocka_unit_test(test_table_agrees),
     };
     return cmocka_run_group_tests_name("source_config", tests, make_file, remove_file);
