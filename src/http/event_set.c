@@ -1,6 +1,6 @@
 #include "http/event_set.h"
 
-#include "intake/event_letter.h"
+#include "record/event_letter.h"
 
 enum { WHY_BYTES_MAX = 16 << 10 };
 

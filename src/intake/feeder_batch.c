@@ -1,7 +1,7 @@
 #include "intake/feeder_batch.h"
 
 #include "intake/decode.h"
-#include "intake/event_letter.h"
+#include "record/event_letter.h"
 
 static IntakeLetter letter_of(const SourceMessage *message, Str error)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/wakeup.h"
-#include "intake/event_letter.h"
+#include "record/event_letter.h"
 
 /* The letters that are RETRYING are what waits. A group of them is fetched when the one before is in the store, since until then they
  * are still there. */

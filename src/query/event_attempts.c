@@ -3,6 +3,7 @@
 #include "query/task.h"
 
 #include "record/event.h"
+#include "record/event_letter.h"
 
 enum { PAGE_MAX = 256, EVENT_BYTES_MAX = 16 << 10, PARSE_BYTES_MAX = 64 << 20 };
 
@@ -103,6 +104,14 @@ typedef struct Failure {
     Str client;       /* empty: none was found */
 } Failure;
 
+/* Of those that there are by now; empty: whichever fits. */
+static Str mapping_of(const QueryOptions *options, const DeadLetter *letter)
+{
+    Str mapping;
+    bool is_named = event_format_parse(letter->format, &mapping) && mapping_find(options->mappings, mapping);
+    return is_named ? mapping : (Str){"", 0};
+}
+
 static Status read_failure(const AttemptsQuery *attempts, const DeadLetter *letter, Failure *failure)
 {
     const QueryOptions *options = &attempts->base.options;
@@ -116,8 +125,8 @@ static Status read_failure(const AttemptsQuery *attempts, const DeadLetter *lett
     memcpy(text, letter->raw.len ? letter->raw.ptr : "", letter->raw.len);
     Status status = json_read(text, letter->raw.len, &failure->arena, &failure->root, &error);
     if (status == STATUS_OK) {
-        status = event_from_json(failure->root, options->mappings, (Str){"", 0}, options->policy, &failure->arena,
-                                 &event, &problems);
+        status = event_from_json(failure->root, options->mappings, mapping_of(options, letter), options->policy,
+                                 &failure->arena, &event, &problems);
         failure->client = status == STATUS_OK ? event.record.source_id : problems.record_id;
     }
     return status == STATUS_BUSY ? STATUS_BUSY : STATUS_OK;

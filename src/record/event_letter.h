@@ -1,6 +1,6 @@
 /* Dead letters of events that clients hand in: by what they are known again, and how they are read when they are tried again. */
-#ifndef WEIR_INTAKE_EVENT_LETTER_H
-#define WEIR_INTAKE_EVENT_LETTER_H
+#ifndef WEIR_RECORD_EVENT_LETTER_H
+#define WEIR_RECORD_EVENT_LETTER_H
 
 #include "base/arena.h"
 

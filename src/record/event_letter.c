@@ -1,4 +1,4 @@
-#include "intake/event_letter.h"
+#include "record/event_letter.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>

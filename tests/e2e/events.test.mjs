@@ -1,0 +1,517 @@
+// POST /api/events and what is asked about events: every example of the reference, its scenarios by their names, and its three failures of the database.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { eventually, runWeir, runWeirAsync, startRefused, startWeir, tempDir } from './support/weir.mjs';
+import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, get, getJson, post, send } from './support/client.mjs';
+import { record } from './support/model.mjs';
+import { noRedis, startRedis } from './support/redis.mjs';
+import { sha256 } from './support/spelling.mjs';
+
+const FAULTS = ['--set', 'faults.allow=true'];
+const hashOf = (client, metric, amount, time, unit = 'none', type = 'positive') =>
+  sha256(JSON.stringify(['weir-event-1', client, metric, type, amount, unit, `${time}.000000Z`, {}]));
+const event = (changes = {}) => ({ client: 'c', metric: 'm', amount: 5, time: '2024-01-01', ...changes });
+
+const submit = (server, body, query = '', type = undefined) => send(server, `/api/events${query}`, body, type ? { type } : {});
+const ask = (server, query = '') => getJson(server, `/api/events${query}`);
+const stats = async (server) => (await getJson(server, '/api/stats')).data;
+const counts = ({ received, processed, duplicates, failed }) => ({ received, processed, duplicates, failed });
+const groups = async (server, query = '') => (await getJson(server, `/api/aggregations${query}`)).data.groups;
+const letters = async (server, query = '') => (await getJson(server, `/api/dead-letters${query}`)).data;
+
+/** Ends in order, and nothing in the store contradicts anything else. */
+async function verified(server) {
+  await server.stop();
+  const { code, stdout, stderr } = runWeir(['verify', '--data', server.data]);
+  assert.equal(code, 0, stdout + stderr);
+}
+
+function withConfig(t, text, { data = tempDir(t), args = [] } = {}) {
+  const config = join(data, 'weir.yaml');
+  fs.writeFileSync(config, text);
+  return startWeir(t, { data, config, args });
+}
+
+// ---- The reference's examples ------------------------------------------------------------------------------------------
+
+// "How Does the System Prevent Double Counting?", completed by a metric and a time.
+const first = { source: 'A', amount: '100', metric: 'revenue', timestamp: '2024/01/01' };
+const hashOfFirst = hashOf('A', 'revenue', '100', '2024-01-01T00:00:00');
+
+test('First Attempt', async (t) => {
+  const server = await startWeir(t);
+  const created = await submit(server, first);
+  assert.equal(created.status, 201, created.text);
+  assert.equal(created.json.message, 'Event processed successfully');
+  assert.deepEqual(created.json.data, { hash: hashOfFirst, recordId: `sha256:${hashOfFirst}`, id: 1, client: 'A', metric: 'revenue', amount: '100.00',
+    unit: 'none', timestamp: '2024-01-01T00:00:00Z', mapping: 'builtin', status: 'processed', isDuplicate: false });
+  assert.equal(await countRecords(server), 1);
+  const stored = await getJson(server, `/api/records/sha256:${hashOfFirst}`);
+  assert.deepEqual([stored.data.sourceId, stored.data.destinationId, stored.data.reference, stored.data.type, stored.data.value], ['A', 'A', 'revenue', 'positive', '100.00']);
+  await verified(server);
+});
+
+test('Retry (Duplicate)', async (t) => {
+  const server = await startWeir(t);
+  assert.equal((await submit(server, first)).status, 201);
+  const spellings = [first, '{ "timestamp" : "2024-01-01T00:00:00Z" ,"amount":1e2, "metric":"revenue", "source":"A" }',
+    { clientId: ' A ', data: { value: 100.0, event: 'revenue', ts: 1704067200 } }, { tenant: 'A', type: 'revenue', qty: '100.00', date: 'Mon, 01 Jan 2024 00:00:00 GMT' }];
+  for (const spelling of spellings) {
+    const again = await submit(server, spelling);
+    assert.equal(again.status, 200, again.text);
+    assert.equal(again.json.message, 'Event already processed (idempotent response)');
+    assert.deepEqual([again.json.data.hash, again.json.data.id, again.json.data.isDuplicate], [hashOfFirst, 1, true]);
+  }
+  assert.equal(await countRecords(server), 1);
+  assert.deepEqual(counts(await stats(server)), { received: 5, processed: 1, duplicates: 4, failed: 0 });
+  await verified(server);
+});
+
+test('Modified Event', async (t) => {
+  const server = await startWeir(t);
+  assert.equal((await submit(server, first)).status, 201);
+  const modified = await submit(server, { ...first, amount: '200' });
+  assert.equal(modified.status, 201, modified.text);
+  assert.equal(modified.json.data.hash, hashOf('A', 'revenue', '200', '2024-01-01T00:00:00'));
+  assert.deepEqual(await groups(server), [{ client: 'A', metric: 'revenue', unit: 'none', count: 2, sum: '300.00', min: '100.00', max: '200.00', avg: '150.00' }]);
+  await verified(server);
+});
+
+// "Manual Testing with UI" and "API Testing with cURL".
+test('Basic Event, Duplicate Detection, Invalid Data, and the four calls', async (t) => {
+  const server = await startWeir(t);
+  const basic = { source: 'client_A', payload: { metric: 'revenue', amount: '1200', timestamp: '2024/01/01' } };
+  assert.equal((await submit(server, basic)).status, 201);
+  assert.equal((await submit(server, basic)).json.data.isDuplicate, true);
+  const invalid = await submit(server, { source: 'client_A', payload: { metric: 'revenue', amount: 'invalid_number' } });
+  assert.match(assertInvalid(invalid, ['payload.amount', 'time']).errors['payload.amount'][0], /^must be a number/);
+  assert.equal((await submit(server, '{"source":"client_A","payload":{"metric":"test","amount":"100","timestamp":"2024/01/01"}}')).status, 201);
+  const { data } = await ask(server);
+  assert.deepEqual(data.map((it) => [it.client, it.metric, it.amount, it.timestamp, it.status]),
+    [['client_A', 'test', '100.00', '2024-01-01T00:00:00Z', 'processed'], ['client_A', 'revenue', '1200.00', '2024-01-01T00:00:00Z', 'processed']]);
+  assert.deepEqual((await groups(server)).map((it) => [it.metric, it.count, it.sum]), [['revenue', 1, '1200.00'], ['test', 1, '100.00']]);
+  const { clients, unnamed, ...all } = await stats(server);
+  assert.deepEqual(all, { received: 4, processed: 2, duplicates: 1, failed: 1 });
+  assert.deepEqual(clients.map((it) => [it.client, counts(it)]), [['client_A', all]]);
+  assert.equal(unnamed.received, 0);
+  await verified(server);
+});
+
+// "Best-Effort Normalization": unknown or extra fields are warnings.
+test('unknown fields are warned of, and refused where the configuration says so', async (t) => {
+  const lenient = await startWeir(t);
+  const warned = await submit(lenient, event({ colour: 'red', source: 'another' }));
+  assert.equal(warned.status, 201);
+  assert.deepEqual(warned.json.warnings.sort(), ['colour', 'source']);
+  const strict = await startWeir(t, { args: ['--set', 'intake.unknown_fields=refuse'] });
+  assertInvalid(await submit(strict, event({ colour: 'red' })), ['colour']);
+});
+
+// ---- "What Happens If the Database Fails Mid-Request?" --------------------------------------------------------------------
+
+async function assertSimulated(server, body, path = '/api/events') {
+  const problem = assertProblem(await send(server, path, body), 500);
+  assert.match(problem.message, /simulated/);
+}
+
+const bodies = { '/api/events': event(), '/api/records': record({ recordId: 'r-1' }) };
+
+for (const [path, body] of Object.entries(bodies)) {
+  test(`Failure Before Transaction (${path})`, async (t) => {
+    const server = await startWeir(t, { args: FAULTS });
+    await assertSimulated(server, { ...body, simulateFailure: 'before' }, path);
+    assert.equal(await countRecords(server), 0);
+    assert.equal((await stats(server)).received, 0);
+    assert.equal((await send(server, path, body)).status, 201);
+    assert.equal((await send(server, path, body)).status, 200);
+    assert.equal(await countRecords(server), 1);
+    await verified(server);
+  });
+
+  test(`Failure During Transaction (${path})`, async (t) => {
+    const server = await startWeir(t, { args: FAULTS });
+    for (const simulateFailure of ['during', true]) await assertSimulated(server, { ...body, simulateFailure }, path);
+    assert.equal(await countRecords(server), 0);
+    assert.equal((await stats(server)).received, 0);
+    assert.equal((await send(server, path, body)).status, 201);
+    assert.equal(await countRecords(server), 1);
+    await verified(server);
+  });
+
+  test(`Failure After Transaction Commit (${path})`, async (t) => {
+    const server = await startWeir(t, { args: FAULTS });
+    await assertSimulated(server, { ...body, simulateFailure: 'after' }, path);
+    assert.equal(await countRecords(server), 1);
+    const retried = await send(server, path, body);
+    assert.equal(retried.status, 200, retried.text);
+    assert.equal(retried.json.data.isDuplicate, true);
+    assert.equal(await countRecords(server), 1);
+    await verified(server);
+  });
+
+  test(`a failure is simulated only where it may be, and is no field (${path})`, async (t) => {
+    const off = await startWeir(t);
+    for (const simulateFailure of ['before', 'during', 'after', true]) {
+      assertInvalid(await send(off, path, { ...body, simulateFailure }), ['simulateFailure']);
+    }
+    assert.equal(await countRecords(off), 0);
+    assert.equal((await letters(off)).length, 0);
+    const on = await startWeir(t, { args: [...FAULTS, '--set', 'intake.unknown_fields=refuse'] });
+    for (const simulateFailure of ['sometimes', 1, null, ['during'], {}]) {
+      assertInvalid(await send(on, path, { ...body, simulateFailure }), ['simulateFailure']);
+    }
+    const taken = await send(on, path, { ...body, simulateFailure: false });
+    assert.equal(taken.status, 201, taken.text);
+    assert.equal(taken.json.warnings, undefined);
+    assert.equal((await send(on, path, body)).status, 200, 'it is not hashed');
+    await assertSimulated(on, { ...body, simulateFailure: 'after' }, path);
+  });
+}
+
+test('a failure that one asks for takes nobody else with it', async (t) => {
+  const server = await startWeir(t, { args: FAULTS });
+  const sent = await Promise.all(Array.from({ length: 200 }, (_, i) =>
+    submit(server, event({ amount: i, ...(i % 10 ? {} : { simulateFailure: 'during' }) }))));
+  assert.deepEqual(sent.map(({ status }) => status), sent.map((_, i) => (i % 10 ? 201 : 500)));
+  assert.deepEqual(counts(await stats(server)), { received: 180, processed: 180, duplicates: 0, failed: 0 });
+  await verified(server);
+});
+
+// ---- Many at once, and CloudEvents -----------------------------------------------------------------------------------------
+
+const five = () => [event(), event({ amount: '5.0' }), event({ amount: 6, more: 1 }), { client: 'c' }, 7];
+
+test('an array, and an object with events', async (t) => {
+  const server = await startWeir(t);
+  const { json, status } = await submit(server, five(), '?results=all');
+  assert.equal(status, 200);
+  const { results, ...data } = json.data;
+  assert.deepEqual(data, { received: 5, created: 2, duplicates: 1, conflicts: 0, rejected: 2 });
+  assert.deepEqual(results.map((it) => it.status), ['created', 'duplicate', 'created', 'rejected', 'rejected']);
+  assert.deepEqual(Object.keys(results[3].errors), ['metric', 'amount', 'time']);
+  assert.deepEqual(json.warnings, ['more']);
+  const again = await submit(server, { events: five() });
+  assert.deepEqual([again.json.data.created, again.json.data.duplicates, again.json.data.rejected], [0, 3, 2]);
+  const { clients, unnamed, ...all } = await stats(server);
+  assert.deepEqual(all, { received: 10, processed: 2, duplicates: 4, failed: 4 });
+  assert.deepEqual([clients.length, counts(clients[0]), unnamed.failed], [1, { received: 8, processed: 2, duplicates: 4, failed: 2 }, 2]);
+  assert.deepEqual((await letters(server)).map((it) => [it.source, it.attempts, it.rawBytes]), [['events', 2, 1], ['events', 2, 14]]);
+  await verified(server);
+});
+
+test('NDJSON with broken lines', async (t) => {
+  const server = await startWeir(t);
+  const lines = [JSON.stringify(event()), '{"client":"c","metric":', '', '  {"client":"c" , "metric":"m","amount":"1,200","time":0}  ', JSON.stringify(event({ amount: 6 })), 'nonsense', '{"client":"c","metric":'];
+  const { json, status } = await submit(server, `${lines.join('\r\n')}\n`, '', NDJSON_TYPE);
+  assert.equal(status, 200);
+  const { results, ...data } = json.data;
+  assert.deepEqual(data, { received: 6, created: 2, duplicates: 0, conflicts: 0, rejected: 4 });
+  assert.deepEqual(results.map((it) => [it.line, Object.keys(it.errors)[0]]), [[2, 'event'], [4, 'amount'], [6, 'event'], [7, 'event']]);
+  const failed = (await ask(server, '?status=failed')).data;
+  assert.deepEqual(failed.map((it) => [it.errorType, it.client, it.attempts]), [['malformed', null, 1], ['validation', 'c', 1], ['malformed', null, 2]]);
+  assert.match(failed[1].error, /^amount is ambiguous/);
+  assert.deepEqual(failed[1].event, { client: 'c', metric: 'm', amount: '1,200', time: 0 });
+  await verified(server);
+});
+
+test('CloudEvents carry events, structured, as a batch and binary', async (t) => {
+  const server = await startWeir(t);
+  const around = (data) => ({ specversion: '1.0', id: '1', source: '/s', type: 't', data });
+  const structured = await submit(server, around(event()), '', 'application/cloudevents+json');
+  assert.equal(structured.status, 201, structured.text);
+  assert.equal(structured.json.data.hash, hashOf('c', 'm', '5', '2024-01-01T00:00:00'));
+  const batch = await submit(server, [around(event()), around(event({ amount: 6 })), around({ client: 'c' })], '', 'application/cloudevents-batch+json');
+  assert.deepEqual([batch.json.data.created, batch.json.data.duplicates, batch.json.data.rejected], [1, 1, 1]);
+  const headers = { 'ce-specversion': '1.0', 'ce-id': '2', 'ce-source': '/s', 'ce-type': 't' };
+  const binary = await send(server, '/api/events', event({ amount: 7 }), { headers });
+  assert.equal(binary.status, 201, binary.text);
+  assertInvalid(await submit(server, around({ client: 'c' }), '', 'application/cloudevents+json'), ['metric', 'amount', 'time']);
+  const { raw } = (await getJson(server, `/api/dead-letters/${(await letters(server))[0].id}`)).data;
+  assert.equal(raw, '{"client":"c"}', 'what is around an event is no part of it');
+  assert.deepEqual((await letters(server)).map((it) => it.attempts), [2]);
+  await verified(server);
+});
+
+test('a dry run leaves nothing', async (t) => {
+  const server = await startWeir(t);
+  const one = await submit(server, event(), '?dryRun=true');
+  assert.deepEqual([one.status, one.json.data.status, one.json.data.dryRun], [200, 'processed', true]);
+  const refused = await submit(server, { client: 'c' }, '?dryRun=true');
+  assert.equal(refused.status, 422);
+  assert.equal(refused.json.deadLetter, undefined);
+  assert.equal((await submit(server, five(), '?dryRun=true')).json.data.created, 2);
+  assert.equal((await submit(server, `${JSON.stringify(event())}\n{"x\n`, '?dryRun=true', NDJSON_TYPE)).json.data.rejected, 1);
+  assert.deepEqual([await countRecords(server), (await stats(server)).received, (await letters(server)).length], [0, 0, 0]);
+  await verified(server);
+});
+
+// ---- Mappings ---------------------------------------------------------------------------------------------------------------
+
+const SHOP = `mappings:
+  shop:
+    clients: [shop-de]
+    metric: order.kind
+    amount: [order.total, order.sum]
+    time: order.placed
+    id: order.number
+    default_unit: EUR
+    amounts: comma
+    dates: day_first
+  who:
+    client: who
+    metric: what
+`;
+const order = (changes = {}) => ({ client: 'shop-de', order: { kind: 'sale', total: '1.200', placed: '31.12.2024', number: 7, ...changes } });
+
+test('mappings: by client, by name, comma amounts, dates that begin with the day, and mapped ids', async (t) => {
+  const server = await withConfig(t, SHOP);
+  const created = await submit(server, order());
+  assert.equal(created.status, 201, created.text);
+  const { hash, mapping, amount, timestamp, unit } = created.json.data;
+  assert.deepEqual({ hash, mapping, amount, timestamp, unit }, { hash: sha256('["weir-event-id-1","shop-de","7"]'), mapping: 'shop', amount: '1200.00', timestamp: '2024-12-31T00:00:00Z', unit: 'EUR' });
+  assert.equal((await submit(server, order({ total: '€ 1.200,00' }))).json.data.differs, undefined);
+  const other = await submit(server, order({ total: '1.200,01', kind: 'gift' }));
+  assert.equal(other.status, 200);
+  assert.deepEqual(other.json.data.differs.sort(), ['reference', 'value']);
+  const many = await submit(server, [order({ total: 3 }), order({ number: 8 })]);
+  assert.deepEqual([many.json.data.created, many.json.data.duplicates, many.json.data.conflicts], [1, 1, 0]);
+  const { log, ...found } = (await getJson(server, `/api/events/${hash}`)).data;
+  assert.deepEqual([found.amount, found.mapping, found.attempts], ['1200.00', 'shop', 4]);
+  assert.deepEqual(log.map((it) => [it.attempt, it.status, it.differs?.sort()]),
+    [[1, 'processed', undefined], [2, 'duplicate', undefined], [3, 'duplicate', ['reference', 'value']], [4, 'duplicate', ['value']]]);
+  assertInvalid(await submit(server, { ...order(), client: 'other' }), ['metric', 'amount', 'time']);
+  assert.equal((await submit(server, { ...order(), client: 'other' }, '?mapping=shop')).json.data.client, 'other');
+  assertInvalid(await submit(server, order(), '?mapping=nobody'), ['mapping']);
+  assertInvalid(await submit(server, order(), '?mapping=builtin'), ['metric', 'amount', 'time']);
+  await verified(server);
+});
+
+test('what failed by a mapping that was asked for is found by the client that it reads', async (t) => {
+  const server = await withConfig(t, SHOP);
+  assertInvalid(await submit(server, { who: 'x', what: 'm', amount: 'much', time: 0 }, '?mapping=who'), ['amount']);
+  const [failed] = (await ask(server, '?status=failed')).data;
+  assert.equal(failed.client, 'x');
+  assert.equal((await ask(server, '?status=failed&client=x')).data.length, 1);
+  assert.equal((await ask(server, '?status=failed&client=y')).data.length, 0);
+  assert.deepEqual((await stats(server)).clients.map((it) => [it.client, it.failed]), [['x', 1]]);
+});
+
+// ---- Questions --------------------------------------------------------------------------------------------------------------
+
+/** All pages, and no event twice. */
+async function readAll(server, query, limit) {
+  const found = [];
+  for (let cursor = null; ;) {
+    const page = await ask(server, `?limit=${limit}${query}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+    assert.ok(page.data.length <= limit);
+    found.push(...page.data);
+    if (!page.nextCursor) return found;
+    cursor = page.nextCursor;
+  }
+}
+
+async function loadSome(server) {
+  const list = [];
+  for (let i = 0; i < 700; i += 1) list.push(event({ client: i % 2 ? 'odd' : 'even', metric: `m${i % 3}`, amount: i - 350, unit: i % 5 ? 'EUR' : 'none', time: `2024-01-0${1 + (i % 7)} 12:00` }));
+  const { json } = await submit(server, list);
+  assert.equal(json.data.created, 700);
+  return list;
+}
+
+test('GET /api/events by client, metric, unit and dates', async (t) => {
+  const server = await startWeir(t);
+  const list = await loadSome(server);
+  const filters = [['', () => true], ['&client=odd', (it) => it.client === 'odd'], ['&metric=m1', (it) => it.metric === 'm1'],
+    ['&client=even&metric=m2&unit=EUR', (it) => it.client === 'even' && it.metric === 'm2' && it.unit === 'EUR'],
+    ['&startDate=2024-01-03', (it) => it.time >= '2024-01-03'], ['&endDate=2024-01-03', (it) => it.time < '2024-01-04'],
+    ['&startDate=2024-01-02&endDate=2024-01-02T12:00:00Z&client=odd', (it) => it.client === 'odd' && it.time.startsWith('2024-01-02')],
+    ['&client=nobody', () => false]];
+  const amounts = (found) => found.map((it) => Number(it.amount)).sort((a, b) => a - b);
+  for (const [query, matches] of filters) {
+    for (const status of ['', '&status=processed']) {
+      assert.deepEqual(amounts(await readAll(server, query + status, 97)), amounts(list.filter(matches)), query);
+    }
+  }
+  assert.equal((await get(server, '/api/events?client=odd', { accept: NDJSON_TYPE })).text.trimEnd().split('\n').length, 350);
+  assertInvalid(await get(server, '/api/events?status=lost'), ['status']);
+  assertInvalid(await get(server, '/api/events?sourceId=odd'), ['sourceId']);
+  await post(server, record());
+  assert.equal((await readAll(server, '', 1000)).length, 700, 'records are no events');
+});
+
+test('GET /api/events?status=duplicate and failed, page by page', async (t) => {
+  const server = await startWeir(t);
+  const list = await loadSome(server);
+  await submit(server, list);
+  await submit(server, list.slice(0, 100));
+  const broken = Array.from({ length: 300 }, (_, i) => ({ client: i % 2 ? 'odd' : 'even', metric: 'm', amount: 'x', time: i }));
+  assert.equal((await submit(server, broken)).json.data.rejected, 300);
+  const duplicates = await readAll(server, '&status=duplicate', 99);
+  assert.equal(duplicates.length, 800);
+  assert.deepEqual(duplicates.map((it) => it.attempt), [...Array(100).fill(3), ...Array(700).fill(2)], 'the newest first');
+  assert.deepEqual(new Set(duplicates.map((it) => `${it.hash} ${it.attempt}`)).size, 800);
+  assert.equal((await readAll(server, '&status=duplicate&client=odd&metric=m1', 20)).length,
+    [...list, ...list.slice(0, 100)].filter((it) => it.client === 'odd' && it.metric === 'm1').length);
+  assert.equal((await readAll(server, '&status=duplicate&startDate=2024-01-07', 1000)).length,
+    [...list, ...list.slice(0, 100)].filter((it) => it.time >= '2024-01-07').length);
+  const failed = await readAll(server, '&status=failed', 37);
+  assert.deepEqual(failed.map((it) => it.event), broken.toReversed());
+  assert.deepEqual((await readAll(server, '&status=failed&client=even', 149)).map((it) => it.event), broken.toReversed().filter((it) => it.client === 'even'));
+  assert.equal((await readAll(server, '&status=failed&endDate=2024-01-01', 100)).length, 0, 'of what failed, the date is that on which it came');
+  for (const query of ['?status=failed&metric=m', '?status=failed&unit=EUR']) assert.equal((await get(server, `/api/events${query}`)).status, 422);
+  assertInvalid(await get(server, '/api/events?status=duplicate&cursor=x'), ['cursor']);
+  assertInvalid(await get(server, '/api/events?status=duplicate&order=asc'), ['order']);
+});
+
+test('GET /api/aggregations', async (t) => {
+  const server = await startWeir(t);
+  await submit(server, [event({ amount: 10 }), event({ amount: -4.5, time: '2024-01-01 23:59' }), event({ amount: 20, time: '2024-01-02' }),
+    event({ amount: '€ 7' }), event({ client: 'd', amount: 1 }), event({ metric: 'n', amount: 3 })]);
+  const row = (client, metric, unit, count, sum, min, max, avg) => ({ client, metric, unit, count, sum, min, max, avg });
+  const c = row('c', 'm', 'none', 3, '25.50', '-4.50', '20.00', '8.50');
+  assert.deepEqual(await groups(server), [row('c', 'm', 'EUR', 1, '7.00', '7.00', '7.00', '7.00'), c,
+    row('c', 'n', 'none', 1, '3.00', '3.00', '3.00', '3.00'), row('d', 'm', 'none', 1, '1.00', '1.00', '1.00', '1.00')]);
+  assert.deepEqual(await groups(server, '?client=c&metric=m&unit=none'), [c]);
+  assert.deepEqual((await groups(server, '?client=c&metric=m&unit=none&window=day')).map((it) => [it.windowStart, it.count, it.sum]),
+    [['2024-01-01T00:00:00Z', 2, '5.50'], ['2024-01-02T00:00:00Z', 1, '20.00']]);
+  assert.deepEqual((await groups(server, '?client=c&unit=none&metric=m&measures=p50,p95,p99')).map((it) => [it.p50, it.p95, it.p99]), [['10.00', '20.00', '20.00']]);
+  assert.deepEqual((await groups(server, '?startDate=2024-01-02')).map((it) => it.sum), ['20.00']);
+  assert.deepEqual(await groups(server, '?client=nobody'), []);
+});
+
+test('GET /api/events/{hash}: as it came, and each attempt', async (t) => {
+  const server = await startWeir(t);
+  const raw = '{"time" : 0,\n "client":"c", "metric":"m","amount": 1.50 }';
+  const { hash } = (await submit(server, raw)).json.data;
+  await submit(server, event({ amount: '1.5', time: '1970-01-01' }));
+  for (const id of [hash, `sha256:${hash}`]) {
+    const answer = await get(server, `/api/events/${id}`);
+    assert.ok(answer.text.includes(raw), 'its bytes');
+    const { log, attempts } = answer.json.data;
+    assert.equal(attempts, 2);
+    assert.deepEqual(log.map((it) => [it.attempt, it.status]), [[1, 'processed'], [2, 'duplicate']]);
+    for (const entry of log) {
+      const times = ['receivedAt', 'normalisedAt', 'hashedAt', 'decidedAt'].map((name) => entry[name]);
+      assert.deepEqual(times.toSorted((a, b) => Date.parse(a) - Date.parse(b)), times);
+    }
+  }
+  await post(server, record({ recordId: `sha256:${'a'.repeat(64)}` }));
+  for (const id of ['x', 'f'.repeat(64), hash.toUpperCase(), 'a'.repeat(64)]) assertProblem(await get(server, `/api/events/${id}`), 404);
+});
+
+// ---- Dead letters, and sources ---------------------------------------------------------------------------------------------
+
+const letterOf = async (server, id) => (await getJson(server, `/api/dead-letters/${id}`)).data;
+const inState = (server, id, state) =>
+  eventually(async () => { const letter = await letterOf(server, id); return letter.state === state && letter; }, `dead letter ${id} to be ${state}`);
+const weir = async (t, server, ...args) => {
+  const done = await runWeirAsync(t, [...args, '--to', server.url]);
+  assert.equal(done.code, 0, done.stderr);
+  return done.stdout;
+};
+
+test('a failed event is listed once, with its attempts, and taken when its mapping was mended', async (t) => {
+  const data = tempDir(t);
+  const body = { client: 'c', metric: 'm', amount: '1,200', time: '01/02/2024' };
+  let server = await withConfig(t, '', { data });
+  for (let i = 0; i < 3; i += 1) {
+    const { deadLetter } = assertProblem(await submit(server, body), 422);
+    assert.deepEqual(deadLetter, { source: 'events', place: `sha256:${sha256(JSON.stringify(body))}` });
+  }
+  const [letter, ...others] = await letters(server);
+  assert.deepEqual([letter.stage, letter.state, letter.source, letter.format, letter.attempts, others.length], ['intake', 'open', 'events', 'event', 3, 0]);
+  assert.match(letter.error, /^amount is ambiguous.*; time /);
+  assert.equal((await send(server, `/api/dead-letters/${letter.id}/retry`, '', { type: null })).status, 202);
+  await eventually(async () => (await letterOf(server, letter.id)).attempts === 4, 'it to have failed once more');
+  assert.equal((await inState(server, letter.id, 'open')).raw, JSON.stringify(body));
+  assert.equal((await stats(server)).failed, 4);
+  await server.stop();
+  server = await withConfig(t, 'mappings:\n  mended: {clients: [c], amounts: point, dates: day_first}\n', { data });
+  await weir(t, server, 'dead-letters', 'retry', String(letter.id));
+  await inState(server, letter.id, 'resolved');
+  const { data: [made] } = await ask(server);
+  assert.deepEqual([made.amount, made.timestamp], ['1200.00', '2024-02-01T00:00:00Z']);
+  const found = (await getJson(server, `/api/events/${made.hash}`)).data;
+  assert.deepEqual([found.mapping, found.event], ['mended', body]);
+  assert.equal((await submit(server, { ...body, amount: 1200 })).status, 200);
+  assert.deepEqual(counts(await stats(server)), { received: 6, processed: 1, duplicates: 1, failed: 4 });
+  assert.equal((await ask(server, '?status=failed')).data.length, 0, 'what is settled is listed no more');
+  await verified(server);
+});
+
+test('a failed event is taken with other bytes, or discarded, also when its mapping is gone', async (t) => {
+  const data = tempDir(t);
+  let server = await withConfig(t, SHOP, { data });
+  const wrong = { who: 'x', what: 'm', amount: 'much', time: 0 };
+  for (const amount of ['much', 'more', 'most']) assertInvalid(await submit(server, { ...wrong, amount }, '?mapping=who'), ['amount']);
+  const [most, more, much] = await letters(server);
+  assert.equal(most.format, 'event:who');
+  const file = join(data, 'mended.json');
+  await weir(t, server, 'dead-letters', 'show', String(much.id), '--raw', file);
+  assert.equal(fs.readFileSync(file, 'utf8'), JSON.stringify(wrong));
+  fs.writeFileSync(file, JSON.stringify({ ...wrong, amount: 12 }));
+  await weir(t, server, 'dead-letters', 'retry', String(much.id), '--raw', file);
+  await inState(server, much.id, 'resolved');
+  const { data: [made] } = await ask(server);
+  assert.deepEqual([made.hash, made.client], [hashOf('x', 'm', '12', '1970-01-01T00:00:00'), 'x']);
+  await weir(t, server, 'dead-letters', 'discard', String(more.id));
+  assert.deepEqual((await ask(server, '?status=failed')).data.map((it) => [it.deadLetter, it.client]), [[most.id, 'x']]);
+  await server.stop();
+  server = await withConfig(t, '', { data });
+  await weir(t, server, 'dead-letters', 'retry', String(most.id), '--raw', file);
+  const again = await eventually(async () => { const it = await letterOf(server, most.id); return it.attempts === 2 && it; }, 'it to have failed');
+  assert.match(again.error, /mapping/);
+  assert.deepEqual((await ask(server, '?status=failed')).data.map((it) => [it.deadLetter, it.client]), [[most.id, null]]);
+  await verified(server);
+});
+
+const mixed = [JSON.stringify(event()), JSON.stringify(event({ amount: '5.00', when: 1 })), '{"client":"c"}', 'nonsense', JSON.stringify(event({ amount: 6 }))];
+
+async function assertMixed(server, name) {
+  await eventually(async () => (await stats(server)).received === 5, 'all to be taken');
+  assert.deepEqual(counts(await stats(server)), { received: 5, processed: 2, duplicates: 1, failed: 2 });
+  assert.deepEqual((await ask(server)).data.map((it) => it.amount).sort(), ['5.00', '6.00']);
+  const source = (await getJson(server, `/api/sources/${name}`)).data;
+  assert.deepEqual([source.created, source.duplicates, source.conflicts, source.rejected], [2, 1, 0, 2]);
+  const failed = (await letters(server)).filter((it) => it.source === name);
+  assert.deepEqual(failed.map((it) => it.format), ['event', 'event']);
+  const { log } = (await getJson(server, `/api/events/${hashOf('c', 'm', '5', '2024-01-01T00:00:00')}`)).data;
+  assert.deepEqual(log.map((it) => it.status), ['processed', 'duplicate']);
+  return failed.find((it) => it.rawBytes === 14);
+}
+
+test('a list of Redis brings events', { skip: noRedis }, async (t) => {
+  const redis = await startRedis(t);
+  const data = tempDir(t);
+  const source = (mapping) => `sources:\n  shop:\n    type: redis\n    url: ${redis.url}\n    lists: [events]\n    mapping: ${mapping}\n`;
+  redis.ask('RPUSH', 'events', ...mixed);
+  let server = await withConfig(t, source('auto'), { data });
+  const letter = await assertMixed(server, 'shop');
+  await send(server, `/api/dead-letters/${letter.id}/retry`, { raw: JSON.stringify(event({ amount: 7 })) });
+  await inState(server, letter.id, 'resolved');
+  assert.deepEqual((await ask(server)).data.map((it) => it.amount).sort(), ['5.00', '6.00', '7.00']);
+  await server.stop();
+  redis.ask('RPUSH', 'events', JSON.stringify({ who: 'x', what: 'y', amount: 1, time: 0 }));
+  server = await withConfig(t, SHOP + source('who'), { data });
+  await eventually(async () => (await ask(server, '?client=x')).data.length === 1, 'the event by its mapping');
+  await verified(server);
+});
+
+test('files bring events', async (t) => {
+  const data = tempDir(t), dir = join(data, 'drop');
+  fs.mkdirSync(dir);
+  fs.writeFileSync(join(dir, 'events.ndjson'), `${mixed.join('\n')}\n`);
+  const server = await withConfig(t, `sources:\n  shop: {type: files, dir: ${dir}, mapping: auto}\n`, { data });
+  await assertMixed(server, 'shop');
+  await verified(server);
+});
+
+test('a source whose mapping there is not is refused at the start', async (t) => {
+  const data = tempDir(t), config = join(data, 'weir.yaml');
+  fs.writeFileSync(config, `sources:\n  shop: {type: files, dir: ${data}, mapping: nobody}\n`);
+  const { code, stderr } = await startRefused(t, join(data, 'store'), { args: ['--config', config] });
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /sources\.shop\.mapping.*nobody/);
+});
