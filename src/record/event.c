@@ -11,6 +11,8 @@
 
 #define RECORD_ID_PREFIX "sha256:"
 
+enum { EXTRA_BYTES_MAX = 4096 }; /* so that the canonical form stays small beside what a request may have */
+
 /* One event on its way to be a record. */
 typedef struct Reading {
     const RecordPolicy *policy;
@@ -201,7 +203,7 @@ static const char *read_extra(Reading *reading, yyjson_val *value, Str *ret_text
         return "must be a string, a number, true or false";
     }
     *ret_text = event_text_trim((Str){yyjson_get_str(value), yyjson_get_len(value)});
-    return NULL;
+    return ret_text->len <= EXTRA_BYTES_MAX ? NULL : "must have at most 4096 bytes";
 }
 
 static void read_extras(Reading *reading, EventMeaning *meaning)

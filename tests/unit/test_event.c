@@ -311,6 +311,24 @@ static void test_many_unknown_fields(void **state)
     buf_release(&json);
 }
 
+static void test_long_extra_field(void **state)
+{
+    World *world = *state;
+    for (size_t len = 4096; len <= 4097; len++) {
+        Buf json;
+        buf_init(&json, 1 << 14);
+        BUF_PUT(&json, "{\"client\":\"acme\",\"lines\":[null,{\"n\":1}],\"at\":0,\"tag\":\" ");
+        for (size_t i = 0; i < len; i++) {
+            buf_put_char(&json, 'x');
+        }
+        BUF_PUT(&json, "\"}");
+        assert_int_equal(read_event(world, buf_str(&json), "", &warns), len == 4096 ? STATUS_OK : STATUS_REFUSED);
+        buf_release(&json);
+    }
+    assert_text(world->problems.items[0].field, "tag");
+    assert_text(str_from(world->problems.items[0].problem), "must have at most 4096 bytes");
+}
+
 static void test_scale_is_not_in_the_hash(void **state)
 {
     World *world = *state;
@@ -366,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_client_of_a_bad_event_is_named),
         cmocka_unit_test(test_unknown_fields_can_be_refused),
         cmocka_unit_test(test_many_unknown_fields),
+        cmocka_unit_test(test_long_extra_field),
         cmocka_unit_test(test_scale_is_not_in_the_hash),
         cmocka_unit_test(test_arena_at_its_ceiling),
     };
