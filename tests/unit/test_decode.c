@@ -201,6 +201,100 @@ static void test_no_memory(void **state)
     arena_release(&arena);
 }
 
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+#define LOOSE "\"source\":\"c\",\"payload\":{\"metric\":\"m\",\"amount\":\"-1.50\",\"ts\":0}"
+
+static const EventPath far_path = {{{"who", 3}}, 1};
+static const Mapping far_mapping = {.name = {"far", 3}, .parts[EVENT_CLIENT] = {.items = &far_path, .count = 1}};
+
+typedef struct EventDecoding {
+    Decoding base;
+    EventItem item;
+} EventDecoding;
+
+static void decode_loose(EventDecoding *decoding, SourceMessage message, const char *asked)
+{
+    MappingSet *mappings = NULL;
+    Error error = {0};
+    assert_int_equal(mapping_set_new(&far_mapping, 1, &mappings, &error), STATUS_OK);
+    *decoding = (EventDecoding){.base.why = STR("")};
+    arena_init(&decoding->base.arena, 4096, 1 << 20);
+    decoding->base.status = decode_event(&message, mappings, str_from(asked), &policy, &decoding->base.arena,
+                                         &decoding->base.record, &decoding->item, &decoding->base.why);
+    /* The mapping's name outlives the message, and so does the set in a service. */
+    decoding->item.mapping = arena_copy(&decoding->base.arena, decoding->item.mapping);
+    mapping_set_free(mappings);
+}
+
+static void check_event(SourceMessage message, const char *asked, const char *raw, const char *mapping,
+                        const char *traceparent)
+{
+    EventDecoding decoding;
+    decode_loose(&decoding, message, asked);
+    assert_text(decoding.base.why, "");
+    assert_int_equal(decoding.base.status, STATUS_OK);
+    const Record *record = &decoding.base.record;
+    assert_true(str_starts_with(record->record_id, STR("sha256:")));
+    assert_text(record->source_id, "c");
+    assert_text(record->reference, "m");
+    assert_true(record->value == 150 && record->type == RECORD_NEGATIVE && record->time_us == 0);
+    assert_text(record->traceparent, traceparent);
+    assert_text(decoding.item.client, "c");
+    assert_text(decoding.item.raw, raw);
+    assert_text(decoding.item.mapping, mapping);
+    arena_release(&decoding.base.arena);
+}
+
+static void check_no_event(SourceMessage message, const char *asked, const char *client, const char *why)
+{
+    EventDecoding decoding;
+    decode_loose(&decoding, message, asked);
+    assert_int_equal(decoding.base.status, STATUS_REFUSED);
+    if (!str_starts_with(decoding.base.why, str_from(why))) {
+        fail_msg("%.*s", STR_ARGS(decoding.base.why));
+    }
+    assert_text(decoding.item.client, client);
+    arena_release(&decoding.base.arena);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    check_event(json(STR("{" LOOSE "}")), "", "{" LOOSE "}", "builtin", "");
+    check_event(json(STR(" {" LOOSE ",\"more\":[]}\r\n")), "", " {" LOOSE ",\"more\":[]}\r\n", "builtin", "");
+    check_event(json(STR("{\"who\":\"c\"," LOOSE "}")), "far", "{\"who\":\"c\"," LOOSE "}", "far", "");
+    SourceMessage traced = json(STR("{" LOOSE "}"));
+    traced.traceparent = STR(TRACE);
+    check_event(traced, "", "{" LOOSE "}", "builtin", TRACE);
+}
+
+/* Of a CloudEvent the data is the event, and is kept. */
+static void test_events_in_cloudevents(void **state)
+{
+    (void)state;
+    SourceMessage message = json(STR(EVENT(",\"traceparent\":\"" OTHER "\"", "{" LOOSE "}")));
+    check_event(message, "", "{" LOOSE "}", "builtin", OTHER);
+    message.traceparent = STR(TRACE); /* what is nearer to the event goes first */
+    check_event(message, "", "{" LOOSE "}", "builtin", OTHER);
+    check_no_event(json(STR(EVENT("", "{\"client\":\"c\"}"))), "", "c", "metric is missing");
+    check_no_event(json(STR(EVENT("", "7"))), "", "", "");
+}
+
+static void test_what_is_no_event(void **state)
+{
+    (void)state;
+    check_no_event(json(STR("")), "", "", "is empty");
+    check_no_event(json(STR("{")), "", "", "");
+    check_no_event(json(STR("[{" LOOSE "}]")), "", "", "");
+    check_no_event(json(STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":\"1,200\",\"time\":0}")), "", "c",
+                   "amount is ambiguous");
+    check_no_event(json(STR("{" LOOSE "}")), "far", "", "client is missing; looked for who");
+    check_no_event(json(STR("{" LOOSE "}")), "gone", "", "asks for a mapping that is not configured");
+    check_no_event(csv(STR(HEADER "\n" LINE)), "", "", "is a line of CSV");
+    check_no_event((SourceMessage){.refused = STR("is a null"), .format = SOURCE_FORMAT_JSON}, "", "", "is a null");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +306,9 @@ int main(void)
         cmocka_unit_test(test_csv_records),
         cmocka_unit_test(test_csv_that_is_no_record),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events_in_cloudevents),
+        cmocka_unit_test(test_what_is_no_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

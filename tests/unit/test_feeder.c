@@ -74,6 +74,35 @@ static void test_the_first_wins(void **state)
     assert_int_equal(fake_origin_outcome(world->origin, 0, 1), OUTCOME_DUPLICATE);
 }
 
+/* Of a source with a mapping messages are events; what is none comes back as one when it is tried again. */
+static void test_events_are_taken(void **state)
+{
+    World *world = *state;
+    MappingSet *mappings = NULL;
+    Error error = {0};
+    assert_int_equal(mapping_set_new(NULL, 0, &mappings, &error), STATUS_OK);
+    feeder_close(world->feeder);
+    world->options.mappings = mappings;
+    world->source.mapping = SOURCE_MAPPING_AUTO;
+    world->repeats = 2;
+    world_open_feeder(world);
+    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":1,\"time\":0}"));
+    fake_origin_put(world->origin, 0, STR("{\"source\":\"c\",\"name\":\"m\",\"qty\":\"1.0\",\"ts\":\"0\"}"));
+    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\"}"));
+    fake_origin_put_message(world->origin, 0, &(SourceMessage){.raw = STR("a,b\n1,2"), .format = SOURCE_FORMAT_CSV});
+    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":2,\"time\":0}"));
+    world_settle(world);
+    SourceStatus status = world_status(world);
+    assert_true(status.messages == 5 && status.created == 2 && status.duplicates == 1 && status.rejected == 2);
+    assert_true(status.conflicts == 0 && status.dead_letters == 2);
+    static const OutcomeKind expected[] = {OUTCOME_CREATED, OUTCOME_DUPLICATE, OUTCOME_NONE, OUTCOME_NONE,
+                                           OUTCOME_CREATED};
+    for (int64_t i = 0; i < 5; i++) {
+        assert_int_equal(fake_origin_outcome(world->origin, 0, i), expected[i]);
+    }
+    mapping_set_free(mappings);
+}
+
 /* While one group is being stored the next is fetched and read, and no more. */
 static void test_one_group_flies_and_one_is_ready(void **state)
 {
@@ -396,6 +425,8 @@ int main(void)
         LOG_TEST(test_nothing_to_do_is_waited_for),
         LOG_TEST(test_bad_messages_among_good_ones),
         LOG_TEST(test_the_first_wins),
+        LOG_TEST(test_events_are_taken),
+        QUEUE_TEST(test_events_are_taken),
         LOG_TEST(test_one_group_flies_and_one_is_ready),
         LOG_TEST(test_busy_is_handed_in_again),
         LOG_TEST(test_unknown_is_handed_in_again),

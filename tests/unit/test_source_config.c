@@ -95,6 +95,7 @@ static void test_defaults(void **state)
     assert_string_equal(partner->dir, "/srv/drop");
     assert_non_null(strstr(partner->pattern, "*.ndjson"));
     assert_true(partner->keep_done);
+    assert_true(!devices->mapping && !orders->mapping && !partner->mapping); /* records */
     source_config_release(&sources);
     config_free(config);
 }
@@ -110,7 +111,8 @@ static void test_everything(void **state)
                      "      timeout: 500ms}\n"
                      "  b: {type: redis, url: \"rediss://h\", lists: [l, m], consumer: me, claim_after: 0,\n"
                      "      ca_file: /ca.pem, cert_file: /cert.pem, key_file: /key.pem}\n"
-                     "  c: {type: files, dir: d, pattern: \"*.csv\", when_done: remove}\n",
+                     "  c: {type: files, dir: d, pattern: \"*.csv\", when_done: remove, mapping: shop}\n"
+                     "  d: {type: files, dir: d, mapping: auto}\n",
                      &sources);
     const SourceOptions *a = &sources.items[0], *b = &sources.items[1], *c = &sources.items[2];
     assert_string_equal(a->topics, "x,y");
@@ -128,6 +130,9 @@ static void test_everything(void **state)
     assert_int_equal(b->claim_us, 0);
     assert_string_equal(c->pattern, "*.csv");
     assert_false(c->keep_done);
+    assert_string_equal(c->mapping, "shop");
+    assert_string_equal(sources.items[3].mapping, SOURCE_MAPPING_AUTO);
+    assert_null(a->mapping);
     source_config_release(&sources);
     config_free(config);
 }
@@ -164,6 +169,8 @@ static void test_what_contradicts_itself(void **state)
     (void)state;
     check_refused("sources.a:\n  type: redis\n  url: redis://h\n  streams: s\n  lists: l\n",
                   ":5: sources.a.lists is set, and so is sources.a.streams; make two sources of it");
+    check_refused("sources.events: {type: files, dir: d}\n",
+                  ":1: a source cannot be called events: dead letters of what clients hand in are under that name");
     check_refused("sources.ingest: {type: files, dir: d}\n",
                   ":1: a source cannot be called ingest: places and dead letters of the command are under that name");
 }

@@ -73,6 +73,24 @@ static int setup_by(void **state, bool front_door)
     return 0;
 }
 
+static MappingSet *mappings; /* the built-in one alone */
+
+static int setup_events(void **state)
+{
+    Error error = {0};
+    Fixture *fixture;
+    assert_int_equal(mapping_set_new(NULL, 0, &mappings, &error), STATUS_OK);
+    assert_int_equal(setup_by(state, false), 0);
+    fixture = *state;
+    upload_drop(fixture->upload);
+    fixture->server.options.mappings = mappings;
+    fixture->server.options.clock = &clock_system;
+    fixture->call = (RecordsCall){.events = true, .first_wins = true};
+    fixture->upload = upload_new(fixture->request, &fixture->call);
+    assert_non_null(fixture->upload);
+    return 0;
+}
+
 static int setup(void **state) { return setup_by(state, false); }
 static int setup_front_door(void **state) { return setup_by(state, true); }
 
@@ -290,6 +308,118 @@ static void test_front_door_is_full(void **state)
     assert_int_equal(end.results->accepted, FIRST_SLICE_LINES + 1);
 }
 
+/* ---- Events -------------------------------------------------------------------------------------------------------------- */
+
+#define LOOSE(amount) "{\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":0}"
+
+static int teardown_events(void **state)
+{
+    int failed = teardown(state);
+    mapping_set_free(mappings);
+    return failed;
+}
+
+static UploadEnd finish_handed(Fixture *fixture, size_t count)
+{
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed_count, count);
+    for (size_t i = 0; i < count; i++) {
+        give_back(i, STATUS_OK);
+    }
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    return finish(fixture);
+}
+
+/* Each event goes with its record, and each line that is none becomes a dead letter in the same work. */
+static void test_events(void **state)
+{
+    Fixture *fixture = *state;
+    take(fixture, STR(LOOSE("1") "\nnonsense\n\n  " LOOSE("\"x\"") "\r\n" LOOSE("2")));
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed_count, 1);
+    const Work *work = &handed[0]->work;
+    assert_int_equal(work->records.count, 2);
+    assert_true(work->records.items[0].value == 100 && work->records.items[1].value == 200);
+    assert_text(work->records.events->items[0].raw, LOOSE("1"));
+    assert_text(work->records.events->items[1].raw, LOOSE("2"));
+    assert_true(work->records.intake->first_wins);
+    assert_int_equal(work->records.intake->refused_count, 2);
+    assert_int_equal(work->records.events->failed_count, 2);
+    assert_text(work->records.intake->refused[0].raw, "nonsense");
+    assert_text(str_trim(work->records.intake->refused[1].raw), LOOSE("\"x\""));
+    give_back(0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_OK);
+    assert_true(end.results->received == 4 && end.results->created == 2 && end.results->rejected == 2);
+    assert_int_equal(end.committed_through, 5);
+}
+
+/* Broken ones alone have to be handed in, too: their dead letters are stored before they are told. */
+static void test_nothing_but_broken_events(void **state)
+{
+    Fixture *fixture = *state;
+    take(fixture, STR("{}\n7\n"));
+    UploadEnd end = finish_handed(fixture, 1);
+    assert_int_equal(handed[0]->work.records.count, 0);
+    assert_int_equal(end.status, STATUS_OK);
+    assert_true(end.results->received == 2 && end.results->rejected == 2);
+}
+
+static void test_broken_events_that_are_not_stored(void **state)
+{
+    Fixture *fixture = *state;
+    take(fixture, STR("{}\n"));
+    assert_false(upload_finish(fixture->upload, no_more));
+    give_back(0, STATUS_BUSY);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_int_equal(end.committed_through, 0);
+}
+
+static void test_a_dry_run_of_broken_events(void **state)
+{
+    Fixture *fixture = *state;
+    fixture->call.dry_run = true;
+    upload_drop(fixture->upload);
+    fixture->upload = upload_new(fixture->request, &fixture->call);
+    take(fixture, STR("{}\n"));
+    UploadEnd end = finish(fixture);
+    assert_int_equal(handed_count, 0);
+    assert_int_equal(end.results->rejected, 1);
+}
+
+/* Slices are used again: what was in them is not. */
+static void test_many_slices_of_events(void **state)
+{
+    Fixture *fixture = *state;
+    for (size_t i = 0; i < FIRST_SLICE_LINES; i++) {
+        take(fixture, i % 2 ? STR(LOOSE("1") "\n") : STR("{}\n"));
+    }
+    take(fixture, STR(LOOSE("3") "\n"));
+    assert_int_equal(handed_count, 1);
+    assert_int_equal(handed[0]->work.records.count, FIRST_SLICE_LINES / 2);
+    assert_int_equal(handed[0]->work.records.events->failed_count, FIRST_SLICE_LINES / 2);
+    UploadEnd end = finish_handed(fixture, 2);
+    assert_int_equal(handed[1]->work.records.events->failed_count, 0);
+    assert_text(handed[1]->work.records.events->items[0].raw, LOOSE("3"));
+    assert_int_equal(end.results->created, FIRST_SLICE_LINES / 2 + 1);
+    assert_int_equal(end.results->rejected, FIRST_SLICE_LINES / 2);
+}
+
+static void test_no_memory_for_events(void **state)
+{
+    Fixture *fixture = *state;
+    starving = true;
+    take(fixture, STR(LOOSE("1") "\n"));
+    starving = false;
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_int_equal(end.results->received, 0);
+    assert_int_equal(handed_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +433,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_front_door_is_shut, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_shuts_midway, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_is_full, setup_front_door, teardown),
+        cmocka_unit_test_setup_teardown(test_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_nothing_but_broken_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_broken_events_that_are_not_stored, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_a_dry_run_of_broken_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_many_slices_of_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_events, setup_events, teardown_events),
     };
     return cmocka_run_group_tests_name("upload", tests, NULL, NULL);
 }
