@@ -11,15 +11,17 @@
 
 #include "config/config.h"
 #include "http/records_call.h"
+#include "http/slice.h"
 #include "http/uri.h"
 #include "query/query.h"
 #include "record/cloudevents.h"
+#include "record/record_check.h"
 #include "store/store.h"
 #include "support/random.h"
 #include "support/scratch_dir.h"
 #include "support/torture.h"
 
-enum { ANSWER_BYTES_MAX = 1 << 18, RECORDS = 400, STEPS_MAX = 100000, FAILURES_WANTED = 60 };
+enum { ANSWER_BYTES_MAX = 1 << 18, RECORDS = 400, EVENTS = 24, STEPS_MAX = 100000, FAILURES_WANTED = 60 };
 
 /* What a piece of work says, put together where no allocation is needed. */
 typedef struct Said {
@@ -51,6 +53,8 @@ static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, 
 #define RECORD                                                                                                         \
     "\"recordId\":\"r\\u0041\",\"time\":\"2025-01-01T10:00:00Z\",\"sourceId\":\"s\",\"destinationId\":\"d\","          \
     "\"type\":\"positive\",\"value\":1.5e2,\"unit\":\"EUR\",\"reference\":\"r\""
+
+#define LOOSE "\"client\":\"c\",\"metric\":\"m\""
 
 /* A copy with what the reader needs behind it. */
 static char *padded(const char *text, size_t *ret_len)
@@ -141,6 +145,81 @@ static void read_target(Said *answer, const char *text)
     arena_release(&arena);
 }
 
+/* ---- Events -------------------------------------------------------------------------------------------------------- */
+
+static MappingSet *mappings;
+
+static void say_set(Said *answer, const EventSet *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        say(answer, set->items[i].raw);
+        say(answer, set->items[i].client);
+        say(answer, set->letters[i].place);
+    }
+    for (size_t i = 0; i < set->failed_count; i++) {
+        say(answer, set->failed[i].client);
+        say(answer, set->refused[i].place);
+        say(answer, set->refused[i].format);
+        say(answer, set->refused[i].error);
+    }
+}
+
+/* As of a line, whose bytes are kept before reading changes them. */
+static Status take_event(Said *answer, EventSet *set, char *body, size_t len)
+{
+    Error error;
+    Record record;
+    RecordProblems problems;
+    yyjson_val *root = NULL;
+    Str raw = arena_copy(set->arena, (Str){body, len});
+    Status status = raw.ptr ? json_read(body, len, set->arena, &root, &error) : STATUS_BUSY;
+    if (status == STATUS_REFUSED) {
+        record_problems_reset(&problems);
+        record_problems_add(&problems, STR("event"), error.message);
+        status = event_set_refuse(set, raw, 1, &problems);
+        return status == STATUS_OK ? STATUS_REFUSED : status;
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = event_set_read(set, root, raw, 1, &record, &problems);
+    if (status == STATUS_OK) {
+        say_record(answer, &record);
+    }
+    return status;
+}
+
+/* One that fails for want of memory leaves nothing that would be handed in. */
+static void read_event(Said *answer, const char *text)
+{
+    size_t len;
+    Arena arena;
+    EventSet set;
+    HttpServerOptions options = http_server_options_default();
+    options.policy = &policy;
+    options.mappings = mappings;
+    options.clock = &clock_system;
+    char *body = padded(text, &len);
+    arena_init(&arena, 256, 1 << 20);
+    bool ready = event_set_init(&set, &options, &arena, STR("shop"), 4);
+    answer->status = ready ? take_event(answer, &set, body, len) : STATUS_BUSY;
+    if (ready) {
+        assert_int_equal(set.count, answer->status == STATUS_OK);
+        assert_int_equal(set.failed_count, answer->status == STATUS_REFUSED);
+        say_set(answer, &set);
+    }
+    arena_release(&arena);
+}
+
+static void make_slice(Said *answer, const char *text)
+{
+    HttpServerOptions options = http_server_options_default();
+    Slice *slice = slice_new(4096, 64);
+    bool ready = slice && slice_expect_events(slice, &options, str_from(text)) && slice_reset(slice);
+    answer->status = ready ? STATUS_OK : STATUS_BUSY;
+    slice_free(slice);
+}
+
 /* ---- Questions, to a store that is there --------------------------------------------------------------------------- */
 
 static char dir[256];
@@ -179,6 +258,8 @@ static void ask(Said *answer, const char *text, QueryFormat format, NewQuery *ne
     Query *query;
     static QueryProblems problems;
     QueryOptions options = query_options_default(store_info(store));
+    options.mappings = mappings;
+    options.policy = &policy;
     arena_init(&arena, 256, 1 << 20);
     answer->status = uri_parse(str_from(text), &arena, &uri, &bad, &error);
     if (answer->status == STATUS_OK) {
@@ -193,6 +274,26 @@ static void ask(Said *answer, const char *text, QueryFormat format, NewQuery *ne
 static void ask_list(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, query_list_new); }
 static void ask_csv(Said *answer, const char *text) { ask(answer, text, QUERY_CSV, query_list_new); }
 static void ask_aggregate(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, query_aggregate_new); }
+
+static void ask_events(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, query_events_new); }
+static void ask_totals(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, query_event_aggregate_new); }
+static void ask_duplicates(Said *answer, const char *text)
+{
+    ask(answer, text, QUERY_JSON, query_event_duplicates_new);
+}
+static void ask_failures(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, query_event_failures_new); }
+
+/* One event by its hash, or the counts. */
+static void ask_event(Said *answer, const char *text)
+{
+    Query *query;
+    QueryOptions options = query_options_default(store_info(store));
+    answer->status =
+        text[0] ? query_event_find_new(str_from(text), &options, &query) : query_event_stats_new(&options, &query);
+    if (answer->status == STATUS_OK) {
+        answer->status = run_query(query, answer);
+    }
+}
 
 static void ask_feed(Said *answer, const char *text)
 {
@@ -285,8 +386,20 @@ static const struct {
     {"a line with a key twice", read_line, "{" RECORD ",\"x\":{\"a\":1,\"a\":2}}"},
     {"a body", read_body, "{" RECORD "}"},
     {"a body with unknown fields", read_body, unknown_fields},
-    {"an event", read_body,
+    {"a CloudEvent", read_body,
      "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"t\",\"data\":{" RECORD "}}"},
+    {"an event", read_event, "{" LOOSE ",\"amount\":\"1.200,50 EUR\",\"time\":\"31.12.2024\"}"},
+    {"an event with escapes", read_event, "{" LOOSE ",\"amount\":\"5\\u0031\",\"time\":0,\"branch\":\"\\u00e5\"}"},
+    {"what is no event", read_event, "{" LOOSE ",\"amount\":\"x\"}"},
+    {"what is not JSON", read_event, "{" LOOSE},
+    {"an event with unknown fields", read_event, unknown_fields},
+    {"a slice of events", make_slice, "shop"},
+    {"events as a list", ask_events, "/e?limit=10&client=c-1"},
+    {"events in groups", ask_totals, "/e?window=day&measures=min,max,avg,p50"},
+    {"duplicates", ask_duplicates, "/e?limit=7&client=c-1"},
+    {"failures", ask_failures, "/e?limit=3"},
+    {"one event of the store", ask_event, "0000000000000000000000000000000000000000000000000000000000000003"},
+    {"counts", ask_event, ""},
     {"an address", read_target, "/api/records?type=positive&destinationId=%41%42&reference=a+b"},
     {"a list", ask_list, "/r?limit=20&order=desc&unit=EUR"},
     {"a list as CSV", ask_csv, "/r?destinationId=dest-1"},
@@ -331,8 +444,13 @@ static uint64_t torture_work(size_t number, unsigned way)
             fail_msg("%s: allocation %llu: %s: %.*s", works[number].name, (unsigned long long)nth,
                      status_name(answer.status), (int)answer.len, answer.text);
         }
-        /* With memory again it is as ever, and what SQLite keeps of the pages that it read is, too. */
+        /* With memory again it is as ever, and what SQLite keeps of the pages that it read is, too, or grew once: a leak comes again. */
         do_work(number, 0, 0, &answer);
+        for (int again = 0; torture_live() != live && again < 2; again++) {
+            live = torture_live();
+            do_work(number, nth, torture_failures(nth, way), &answer);
+            do_work(number, 0, 0, &answer);
+        }
         if (!is_same(&answer, &expected) || torture_live() != live) {
             fail_msg("%s: after allocation %llu: %s, %lld blocks more", works[number].name, (unsigned long long)nth,
                      status_name(answer.status), (long long)(torture_live() - live));
@@ -389,6 +507,40 @@ static void fill_store(void)
     }
 }
 
+/* Each comes twice, with one that is broken. */
+static void fill_events(void)
+{
+    Error error;
+    for (int i = 0; i < 2 * EVENTS; i++) {
+        char id[80], client[16], raw[32];
+        Outcome outcome;
+        snprintf(id, sizeof id, "sha256:%064d", i % EVENTS);
+        snprintf(client, sizeof client, "c-%d", i % 2);
+        snprintf(raw, sizeof raw, "{\"client\":\"c\",\"n\":%d}", i % EVENTS);
+        Record record = {.record_id = str_from(id),
+                         .source_id = str_from(client),
+                         .destination_id = str_from(client),
+                         .unit = STR("EUR"),
+                         .reference = STR("m"),
+                         .type = RECORD_POSITIVE,
+                         .value = i % EVENTS,
+                         .time_us = INT64_C(1735700000000000)};
+        record.identity_hash = record_identity_hash(&record, store_info(store)->identity, store_info(store)->hash_seed);
+        const EventItem item = {.client = record.source_id, .raw = str_from(raw), .mapping = STR("shop")};
+        const IntakeLetter letter = {.place = str_from(id), .format = STR("event:shop"), .raw = str_from(raw)};
+        const IntakeLetter broken = {
+            .place = str_from(raw), .format = STR("event:shop"), .raw = str_from(raw), .error = STR("is broken")};
+        EventChange events = {.items = &item, .failed = &item, .failed_count = 1};
+        IntakeChange intake = {
+            .source = STR("events"), .letters = &letter, .refused = &broken, .refused_count = 1, .first_wins = true};
+        Work work = {
+            .kind = WORK_RECORDS,
+            .records = {.items = &record, .outcomes = &outcome, .count = 1, .events = &events, .intake = &intake}};
+        assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+        assert_int_equal(work.status, STATUS_OK);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -405,6 +557,12 @@ static int set_up(void **state)
     options.free_reserve_bytes = 0;
     assert_int_equal(store_open(&options, &store, &error), STATUS_OK);
     fill_store();
+    fill_events();
+    const Mapping shop = {.name = STR("shop"),
+                          .amounts = AMOUNT_COMMA,
+                          .dates = DATE_DAY_FIRST,
+                          .extra = {.items = &(const EventPath){.keys = {STR("branch")}, .depth = 1}, .count = 1}};
+    assert_int_equal(mapping_set_new(&shop, 1, &mappings, &error), STATUS_OK);
     return store_reader_open(store, &reader, &error) == STATUS_OK ? 0 : 1;
 }
 
@@ -413,6 +571,7 @@ static int tear_down(void **state)
     (void)state;
     store_reader_close(reader);
     store_close(store);
+    mapping_set_free(mappings);
     scratch_dir_remove(dir);
     return 0;
 }

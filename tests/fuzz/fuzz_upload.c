@@ -1,5 +1,5 @@
 /* A streamed NDJSON body on its way through upload.c and slice.c to a processor over a store of ours: however it is cut into
- * pieces, and however full the queue, each line is answered as it would be alone, in order.
+ * pieces, and however full the queue, each line is answered as it would be alone, in order. Its lines are records, or events.
  *
  * The linker puts the functions below in place of those that suspend and resume a connection, so that no socket is needed. The
  * first bytes choose how long a line may be, the pieces, the queue, what fails; the rest is the body. */
@@ -8,6 +8,7 @@
 #include "http/parts.h"
 #include "http/turn.h"
 #include "http/upload.h"
+#include "record/event.h"
 #include "store/store_ops.h"
 #include "support/random.h"
 
@@ -37,6 +38,9 @@ static Status fake_apply(Store *base, Work *first, Error *reterr)
         return error_set(reterr, fake->failure, "the fake was told to fail");
     }
     for (Work *work = first; work; work = work->next) {
+        const EventChange *events = work->records.events;
+        PROMISE(!events || events->failed_count == work->records.intake->refused_count);
+        PROMISE(work->records.count > 0 || (events && events->failed_count > 0));
         work->status = STATUS_OK;
         for (size_t i = 0; i < work->records.count; i++) {
             work->records.outcomes[i] =
@@ -83,7 +87,7 @@ typedef struct Drive {
     Processor *processor;
     Upload *upload;
     uint64_t seed;
-    bool waiting, asleep, stopping;
+    bool events, waiting, asleep, stopping;
 } Drive;
 
 static Drive drive;
@@ -109,12 +113,22 @@ void __wrap_ticker_add(Ticker *ticker, Request *request)
 
 static void on_broken(void *self, const Error *error) { (void)self, (void)error; }
 
-static void begin(uint8_t choice, uint8_t failure, uint64_t seed)
+/* The built-in one. */
+static const MappingSet *mappings(void)
 {
+    static MappingSet *set;
+    Error error;
+    PROMISE(set || mapping_set_new(NULL, 0, &set, &error) == STATUS_OK);
+    return set;
+}
+
+static void begin(uint8_t choice, uint8_t failure, uint8_t ending)
+{
+    uint64_t seed = (uint64_t)choice << 16 | (uint64_t)failure << 8 | ending;
     static const size_t longest[] = {64, 180, 400, 4096};
     static const Status failures[] = {STATUS_BUSY, STATUS_UNKNOWN, STATUS_BROKEN, STATUS_BUSY};
     Error error;
-    drive = (Drive){.seed = seed, .store = {.base.ops = &fake_ops}};
+    drive = (Drive){.seed = seed, .store = {.base.ops = &fake_ops}, .events = (ending & 8) != 0};
     drive.store.fail_at = failure % 16 < 4 ? failure % 16 + 1u : 0;
     drive.store.failure = failures[failure / 16 % 4];
     ProcessorOptions options = {.store = &drive.store.base,
@@ -124,12 +138,14 @@ static void begin(uint8_t choice, uint8_t failure, uint64_t seed)
                                 .broken = on_broken};
     PROMISE(processor_start(&options, &drive.processor, &error) == STATUS_OK);
     drive.server.options = (HttpServerOptions){.policy = &policies[choice >> 3 & 1],
+                                               .mappings = mappings(),
                                                .processor = drive.processor,
                                                .clock = &clock_system,
                                                .line_bytes_max = longest[choice & 3],
                                                .request_ms_max = 1000};
     drive.request.server = &drive.server;
-    RecordsCall call = {.results = RESULTS_ALL, .traceparent = STR("00-trace")};
+    RecordsCall call = {
+        .results = RESULTS_ALL, .traceparent = STR("00-trace"), .events = drive.events, .first_wins = drive.events};
     drive.upload = upload_new(&drive.request, &call);
     PROMISE(drive.upload != NULL);
 }
@@ -191,6 +207,25 @@ static void expect_refused(Expected *expected, const RecordProblems *problems)
     buf_release(&entry);
 }
 
+static Status read_event(char *text, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
+                         RecordProblems *problems)
+{
+    static char problem[sizeof(Error) + 32];
+    yyjson_val *root;
+    Event event;
+    Error error;
+    Status status = json_read(text, len, arena, &root, &error);
+    if (status != STATUS_OK) {
+        snprintf(problem, sizeof problem, "is not valid JSON: %s", error.message);
+        *problems = (RecordProblems){.count = 1, .items = {{STR("event"), problem}}};
+        return status;
+    }
+    status = event_from_json(root, drive.server.options.mappings, STR(""), policy, arena, &event, problems);
+    *ret_record = event.record;
+    problems->record_id = (Str){NULL, 0};
+    return status;
+}
+
 /* The line alone. */
 static void expect_line(Expected *expected, Str line, size_t line_bytes_max, const RecordPolicy *policy)
 {
@@ -214,7 +249,10 @@ static void expect_line(Expected *expected, Str line, size_t line_bytes_max, con
     memcpy(copy, line.ptr, line.len);
     memset(copy + line.len, 0, YYJSON_PADDING_SIZE);
     arena_init(&arena, 4096, 1 << 24);
-    if (record_parse_line(copy, line.len, policy, &arena, &record, &problems) == STATUS_OK) {
+    Status status = drive.events ? read_event(copy, line.len, policy, &arena, &record, &problems)
+                                 : record_parse_line(copy, line.len, policy, &arena, &record, &problems);
+    PROMISE(status != STATUS_BUSY);
+    if (status == STATUS_OK) {
         Outcome outcome = {.kind = outcome_of(record.record_id), .seq = 1, .differs = FIELD_VALUE};
         results_add(&expected->results, (ResultPlace){expected->results.received, expected->line}, &record, &outcome);
     } else {
@@ -227,7 +265,7 @@ static void expect_line(Expected *expected, Str line, size_t line_bytes_max, con
 static void check_whole(const UploadEnd *end, Str body)
 {
     Expected expected = {.line = 0};
-    results_init(&expected.results, &(RecordsCall){.results = RESULTS_ALL});
+    results_init(&expected.results, &(RecordsCall){.results = RESULTS_ALL, .first_wins = drive.events});
     while (body.len > 0) {
         Str line = str_split(&body, '\n');
         expect_line(&expected, line, drive.server.options.line_bytes_max, drive.server.options.policy);
@@ -268,7 +306,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const unsigned repeats[] = {1, 1, 2, 30, 100, 1, 1, 4000};
     uint8_t choice = fuzz_take(&data, &size), failure = fuzz_take(&data, &size), ending = fuzz_take(&data, &size);
-    begin(choice, failure, (uint64_t)choice << 16 | (uint64_t)failure << 8 | ending);
+    begin(choice, failure, ending);
     Str body = repeat(data, size, repeats[choice >> 5]);
     bool hangs_up = (ending & 7) == 1;
     drive.stopping = (ending & 7) == 2;
