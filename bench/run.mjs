@@ -9,6 +9,7 @@ import { commit, describe } from './lib/machine.mjs';
 import { WEIR } from './lib/load.mjs';
 import { Report } from './lib/report.mjs';
 import { Server } from './lib/server.mjs';
+import { events } from './scenarios/events.mjs';
 import { array, ndjson, single, steady } from './scenarios/ingest.mjs';
 import { expressSqlite } from './scenarios/peer_express_sqlite.mjs';
 import { postgres } from './scenarios/peer_postgres.mjs';
@@ -21,6 +22,7 @@ const scenarios = {
   'ndjson-10m': ['NDJSON over HTTP, random ids, durable', ndjson],
   'single-64': ['Single records on 64 connections, durable', single],
   'array-500': ['Arrays of 500', array],
+  events: ['Events in loose shapes, NDJSON over HTTP, durable', events],
   'rate-28': ["The reference's load test", steady],
   'aggregate-10m': ['Aggregates over 30 days and 1,000 destinations', aggregate],
   listing: ['Listings', listing],
