@@ -273,7 +273,7 @@ static Status read_event(Reading *reading, yyjson_val *event, const MappingSet *
 {
     record_problems_reset(reading->problems);
     if (!yyjson_is_obj(event)) {
-        record_problems_add_whole(reading->problems, "must be a JSON object");
+        record_problems_add(reading->problems, STR("event"), "must be a JSON object");
         return STATUS_REFUSED;
     }
     return choose_mapping(reading, event, mappings, asked) ? read_meaning(reading, event, ret_meaning) : STATUS_REFUSED;

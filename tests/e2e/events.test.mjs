@@ -201,6 +201,27 @@ test('an array, and an object with events', async (t) => {
   await verified(server);
 });
 
+test('an array that is taken whole or not at all', async (t) => {
+  const server = await startWeir(t);
+  const refused = await submit(server, [event(), { client: 'c', metric: 'm', amount: 1 }], '?mode=atomic');
+  assertInvalid(refused, ['records.1.time']);
+  assert.deepEqual([await countRecords(server), (await stats(server)).received, (await letters(server)).length], [0, 0, 0]);
+  const taken = await submit(server, [event(), event({ amount: 6 }), event({ amount: '5.0' })], '?mode=atomic');
+  assert.deepEqual([taken.status, taken.json.data.created, taken.json.data.duplicates], [200, 2, 1], 'a duplicate is no clash');
+  assertInvalid(await submit(server, `${JSON.stringify(event())}\n`, '?mode=atomic', NDJSON_TYPE), ['mode']);
+  await verified(server);
+});
+
+test('what is no object, and no JSON', async (t) => {
+  const server = await startWeir(t);
+  for (const body of ['5', 'null', '"text"', '{"a":1', '', '{"a":1}{}']) assertInvalid(await submit(server, body), ['event']);
+  assert.equal((await letters(server)).length, 6);
+  assert.equal((await stats(server)).unnamed.failed, 6);
+  assertProblem(await submit(server, '{}', '', 'text/plain'), 415);
+  assert.equal((await letters(server)).length, 6);
+  await verified(server);
+});
+
 test('NDJSON with broken lines', async (t) => {
   const server = await startWeir(t);
   const lines = [JSON.stringify(event()), '{"client":"c","metric":', '', '  {"client":"c" , "metric":"m","amount":"1,200","time":0}  ', JSON.stringify(event({ amount: 6 })), 'nonsense', '{"client":"c","metric":'];

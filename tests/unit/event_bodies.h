@@ -95,10 +95,10 @@ static const EventBody event_bodies[] = {
     {"{}", "", "! " NEED_CLIENT "; " NEED_METRIC "; " NEED_AMOUNT "; " NEED_TIME},
     {"{`client`:null,`metric`:null,`amount`:null,`time`:null}", "", "! " NEED_CLIENT "; " NEED_METRIC "; " NEED_AMOUNT "; " NEED_TIME},
     {"{`client`:`A`,`metric`:`m`,`amount`:true,`time`:[]}", "", "! amount must be a string or a number; time must be a string or a number"},
-    {"[]", "", "! the record must be a JSON object"},
-    {"`text`", "", "! the record must be a JSON object"},
-    {"5", "", "! the record must be a JSON object"},
-    {"null", "", "! the record must be a JSON object"},
+    {"[]", "", "! event must be a JSON object"},
+    {"`text`", "", "! event must be a JSON object"},
+    {"5", "", "! event must be a JSON object"},
+    {"null", "", "! event must be a JSON object"},
 
     /* Amounts and units together */
     {"{`client`:`A`,`metric`:`m`,`amount`:`€ 5`,`unit`:`EUR`,`time`:`2024-01-01`}", "", "[`weir-event-1`,`A`,`m`,`positive`,`5`,`EUR`,`2024-01-01T00:00:00.000000Z`,{}]"},
