@@ -9,7 +9,7 @@
 /* How an event came to be a record. */
 typedef struct EventItem {
     Str client;  /* of one that failed: as far as it could be read, else empty */
-    Str raw;     /* its bytes; not looked at of one that failed (its dead letter has them) */
+    Str raw;     /* its bytes; not looked at of one that failed (its dead letter has them); empty of a correction */
     Str mapping; /* by which it was read; likewise */
     int64_t received_us, normalised_us, hashed_us; /* wall clock */
     int64_t corrects; /* a correction: the seq of the record that it takes back or replaces; 0: none */
@@ -39,6 +39,11 @@ typedef struct StoredEvent {
     int64_t corrects;
     int64_t attempts; /* all in all, the first included; at least so many when all others have left the ring */
 } StoredEvent;
+
+/* A record that takes back or replaces another one. What takes back is in the log before what replaces, in one piece of work with it. */
+typedef struct EventCorrection {
+    int64_t seq, corrects; /* its own, and the other's */
+} EventCorrection;
 
 /* One that was there already, sent again. They are a ring: the oldest go when there are StoreOptions.event_attempts_max. */
 typedef struct EventAttempt {

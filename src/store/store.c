@@ -185,6 +185,17 @@ Status reader_events(StoreReader *reader, int64_t after, int64_t through, EventV
     return reader->ops->events(reader, after, through, visit, context, reterr);
 }
 
+Status reader_event_corrections(StoreReader *reader, int64_t first, int64_t last, EventCorrectionVisitor *visit,
+                                void *context, Error *reterr)
+{
+    return reader->ops->event_corrections(reader, first, last, visit, context, reterr);
+}
+
+Status reader_event_alias(StoreReader *reader, Str record_id, int64_t *ret_seq, Error *reterr)
+{
+    return reader->ops->event_alias(reader, record_id, ret_seq, reterr);
+}
+
 Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr)
 {

@@ -274,12 +274,19 @@ Status reader_places(StoreReader *reader, Str source, PlaceVisitor *visit, void 
 typedef bool EventVisitor(void *context, const StoredEvent *event);
 typedef bool EventAttemptVisitor(void *context, const EventAttempt *attempt);
 typedef bool EventClientVisitor(void *context, const EventClient *client);
+typedef bool EventCorrectionVisitor(void *context, const EventCorrection *correction);
 
 /* The event of the record at `seq`: REFUSED when that record is none, or there is no such record. Calls `visit` once. */
 Status reader_event(StoreReader *reader, int64_t seq, EventVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 /* Events with after < seq ≤ through in commit order; a long walk goes in pieces, as one of records does. */
 Status reader_events(StoreReader *reader, int64_t after, int64_t through, EventVisitor *visit, void *context,
                      Error *reterr) MUST_CHECK;
+/* What corrects the records from `first` to `last`, both included, in the order of these, and of one record in commit order. Cheap where
+ * there are few, however long the log is. */
+Status reader_event_corrections(StoreReader *reader, int64_t first, int64_t last, EventCorrectionVisitor *visit,
+                                void *context, Error *reterr) MUST_CHECK;
+/* The correction that stands for an event with this id (see EventItem.known_as), as it is now, whatever a view's bound; 0 for none. */
+Status reader_event_alias(StoreReader *reader, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 /* Attempts the newest first, and clients by name: as they are now, whatever a view's bound. */
 Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr) MUST_CHECK;

@@ -48,6 +48,9 @@ typedef struct StoreOps {
     Status (*event)(StoreReader *reader, int64_t seq, EventVisitor *visit, void *context, Error *reterr);
     Status (*events)(StoreReader *reader, int64_t after, int64_t through, EventVisitor *visit, void *context,
                      Error *reterr);
+    Status (*event_corrections)(StoreReader *reader, int64_t first, int64_t last, EventCorrectionVisitor *visit,
+                                void *context, Error *reterr);
+    Status (*event_alias)(StoreReader *reader, Str record_id, int64_t *ret_seq, Error *reterr);
     Status (*event_attempts)(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr);
     Status (*event_clients)(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr);

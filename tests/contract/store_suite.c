@@ -351,5 +351,6 @@ int store_suite_run(const StoreFactory *factory)
     failed += store_suite_run_deliveries(factory);
     failed += store_suite_run_dead_letters(factory);
     failed += store_suite_run_intake(factory);
-    return failed + store_suite_run_events(factory);
+    failed += store_suite_run_events(factory);
+    return failed + store_suite_run_corrections(factory);
 }

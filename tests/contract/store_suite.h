@@ -28,5 +28,6 @@ int store_suite_run_dead_letters(const StoreFactory *factory);
 int store_suite_run_intake(const StoreFactory *factory);
 /* And those about events. */
 int store_suite_run_events(const StoreFactory *factory);
+int store_suite_run_corrections(const StoreFactory *factory);
 
 #endif

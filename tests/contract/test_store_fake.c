@@ -92,5 +92,6 @@ int main(void)
     failed += store_suite_run_dead_letters(&fake);
     failed += store_suite_run_intake(&fake);
     failed += store_suite_run_events(&fake);
+    failed += store_suite_run_corrections(&fake);
     return failed + cmocka_run_group_tests_name("store-fake-processor", tests, NULL, NULL);
 }

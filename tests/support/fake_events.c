@@ -216,6 +216,36 @@ void fake_events_walk(const FakeEvents *events, int64_t after, int64_t through, 
     }
 }
 
+bool fake_events_at(const FakeEvents *events, int64_t seq, EventVisitor *visit, void *context)
+{
+    size_t at = 0;
+    while (at < events->event_count && events->events[at].seq != seq) {
+        at++;
+    }
+    if (at < events->event_count) {
+        fake_events_walk(events, seq - 1, seq, visit, context);
+    }
+    return at < events->event_count;
+}
+
+/* In the order of what they correct: the next one is looked for among all, again and again. */
+void fake_events_corrections(const FakeEvents *events, int64_t first, int64_t last, int64_t bound,
+                             EventCorrectionVisitor *visit, void *context)
+{
+    const StoredEvent *next = NULL;
+    EventCorrection at = {0, first > 0 ? first : 1};
+    do {
+        next = NULL;
+        for (size_t i = 0; i < events->event_count; i++) {
+            const StoredEvent *event = &events->events[i];
+            bool is_behind = event->corrects > at.corrects || (event->corrects == at.corrects && event->seq > at.seq);
+            bool is_wanted = is_behind && event->corrects <= last && event->seq <= bound;
+            next = is_wanted && (!next || event->corrects < next->corrects) ? event : next;
+        }
+        at = next ? (EventCorrection){next->seq, next->corrects} : at;
+    } while (next && visit(context, &at));
+}
+
 void fake_events_attempts(const FakeEvents *events, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                           void *context)
 {

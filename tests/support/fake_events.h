@@ -17,6 +17,10 @@ void fake_events_apply(FakeEvents *events, const Work *work, int64_t now_us);
 int64_t fake_events_alias(const FakeEvents *events, Str record_id);
 
 void fake_events_walk(const FakeEvents *events, int64_t after, int64_t through, EventVisitor *visit, void *context);
+/* False: there is none at `seq`. */
+bool fake_events_at(const FakeEvents *events, int64_t seq, EventVisitor *visit, void *context);
+void fake_events_corrections(const FakeEvents *events, int64_t first, int64_t last, int64_t bound,
+                             EventCorrectionVisitor *visit, void *context);
 void fake_events_attempts(const FakeEvents *events, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                           void *context);
 void fake_events_clients(const FakeEvents *events, EventClientVisitor *visit, void *context);

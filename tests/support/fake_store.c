@@ -435,25 +435,14 @@ static Status events_in(StoreReader *base, int64_t after, int64_t through, Event
     return status;
 }
 
-typedef struct OnlyOne {
-    EventVisitor *visit;
-    void *context;
-    bool found;
-} OnlyOne;
-
-static bool visit_only(void *context, const StoredEvent *event)
-{
-    OnlyOne *only = context;
-    only->found = true;
-    only->visit(only->context, event);
-    return false;
-}
-
 static Status event_at(StoreReader *base, int64_t seq, EventVisitor *visit, void *context, Error *reterr)
 {
-    OnlyOne only = {visit, context, false};
-    Status status = events_in(base, seq - 1, seq, visit_only, &only, reterr);
-    return status == STATUS_OK && !only.found ? error_set(reterr, STATUS_REFUSED, "it was no event") : status;
+    FakeReader *reader = (FakeReader *)base;
+    Status status = fail_if_told(reader->store, reterr);
+    bool is_seen = seq <= reader->view->base.bound;
+    return status == STATUS_OK && !(is_seen && fake_events_at(reader->store->events, seq, visit, context))
+               ? error_set(reterr, STATUS_REFUSED, "it was no event")
+               : status;
 }
 
 static Status event_attempts(StoreReader *base, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
@@ -475,6 +464,24 @@ static Status event_clients(StoreReader *base, EventClientVisitor *visit, void *
         fake_events_clients(store->events, visit, context);
     }
     return status;
+}
+
+static Status event_corrections(StoreReader *base, int64_t first, int64_t last, EventCorrectionVisitor *visit,
+                                void *context, Error *reterr)
+{
+    FakeReader *reader = (FakeReader *)base;
+    Status status = fail_if_told(reader->store, reterr);
+    if (status == STATUS_OK) {
+        fake_events_corrections(reader->store->events, first, last, reader->view->base.bound, visit, context);
+    }
+    return status;
+}
+
+static Status event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    *ret_seq = fake_events_alias(store->events, record_id);
+    return fail_if_told(store, reterr);
 }
 
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
@@ -585,6 +592,8 @@ static const StoreOps ops = {
     .places = places,
     .event = event_at,
     .events = events_in,
+    .event_corrections = event_corrections,
+    .event_alias = event_alias,
     .event_attempts = event_attempts,
     .event_clients = event_clients,
     .verify = verify,

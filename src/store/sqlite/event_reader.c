@@ -89,6 +89,46 @@ Status sqlite_event(StoreReader *base, int64_t seq, EventVisitor *visit, void *c
                : status;
 }
 
+/* ---- Corrections --------------------------------------------------------------------------------------------------- */
+
+/* The index of corrections is read alone; the condition that makes it is repeated, or it would not be used. */
+Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, EventCorrectionVisitor *visit,
+                                void *context, Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status = take(reader, READER_EVENT_CORRECTIONS,
+                         "SELECT seq, corrects FROM raw_events WHERE corrects <> 0 AND corrects BETWEEN ? AND ?"
+                         " AND seq <= ? ORDER BY corrects, seq",
+                         &stmt, reterr);
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, first);
+        sqlite3_bind_int64(stmt, 2, last);
+        sqlite3_bind_int64(stmt, 3, reader->view->base.bound);
+    }
+    while (has_next(stmt, go_on, &status, reterr)) {
+        EventCorrection correction = {sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
+        go_on = visit(context, &correction);
+    }
+    give_back(reader, READER_EVENT_CORRECTIONS, stmt);
+    return status;
+}
+
+Status sqlite_event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    sqlite3_stmt *stmt = NULL;
+    Status status =
+        take(reader, READER_EVENT_ALIAS, "SELECT seq FROM event_aliases WHERE record_id = ?", &stmt, reterr);
+    if (stmt) {
+        db_bind_text(stmt, 1, record_id);
+    }
+    *ret_seq = has_next(stmt, true, &status, reterr) ? sqlite3_column_int64(stmt, 0) : 0;
+    give_back(reader, READER_EVENT_ALIAS, stmt);
+    return status;
+}
+
 /* ---- Attempts, clients ------------------------------------------------------------------------------------------- */
 
 #define ATTEMPT_SQL                                                                                                    \

@@ -80,6 +80,7 @@ static const char events_sql[] =
     "  seq INTEGER PRIMARY KEY, received_us INTEGER NOT NULL, normalised_us INTEGER NOT NULL, hashed_us INTEGER NOT "
     "NULL,"
     "  stored_us INTEGER NOT NULL, corrects INTEGER NOT NULL, mapping TEXT NOT NULL, raw BLOB NOT NULL);"
+    "CREATE INDEX raw_events_corrections ON raw_events(corrects) WHERE corrects <> 0;"
     "CREATE TABLE event_attempts("
     "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, number INTEGER NOT NULL, received_us INTEGER NOT NULL,"
     "  normalised_us INTEGER NOT NULL, hashed_us INTEGER NOT NULL, decided_us INTEGER NOT NULL, differs INTEGER NOT "

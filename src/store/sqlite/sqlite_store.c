@@ -103,6 +103,8 @@ static const StoreOps sqlite_ops = {
     .event = sqlite_event,
     .events = sqlite_events,
     .event_attempts = sqlite_event_attempts,
+    .event_corrections = sqlite_event_corrections,
+    .event_alias = sqlite_event_alias,
     .event_clients = sqlite_event_clients,
     .verify = sqlite_verify,
 };

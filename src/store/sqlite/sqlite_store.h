@@ -141,6 +141,9 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
                      Error *reterr) MUST_CHECK;
 Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr) MUST_CHECK;
+Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, EventCorrectionVisitor *visit,
+                                void *context, Error *reterr) MUST_CHECK;
+Status sqlite_event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* reader.c */
@@ -157,6 +160,8 @@ typedef enum ReaderKept {
     READER_EVENT_ATTEMPTS,
     READER_ATTEMPTS_OF_EVENT,
     READER_EVENT_CLIENTS,
+    READER_EVENT_CORRECTIONS,
+    READER_EVENT_ALIAS,
     READER_KEPT_COUNT,
 } ReaderKept;
 
