@@ -9,6 +9,7 @@ extern const Command command_tail;
 extern const Command command_sinks;
 extern const Command command_sources;
 extern const Command command_dead_letters;
+extern const Command command_events;
 extern const Command command_mapping;
 extern const Command command_verify;
 extern const Command command_doctor;
@@ -28,6 +29,7 @@ const Command *const commands[] = {
     &command_sources,
     &command_sinks,
     &command_dead_letters,
+    &command_events,
     &command_mapping,
     &command_verify,
     &command_doctor,

@@ -21,6 +21,9 @@ void events_aggregate(Request *request);
 void events_find(Request *request);
 void events_stats(Request *request);
 
+/* route_reprocess.c */
+void events_reprocess(Request *request);
+
 /* route_feed.c */
 void notifications_get(Request *request);
 void alerts_get(Request *request);

@@ -13,6 +13,7 @@ const Route routes[] = {
     {"GET", "/api/records/{recordId}/deliveries", records_deliveries, NULL},
     {"POST", "/api/events", records_post, events_begin},
     {"GET", "/api/events", events_list, NULL},
+    {"POST", "/api/events/reprocess", events_reprocess, NULL},
     {"GET", "/api/events/{hash}", events_find, NULL},
     {"GET", "/api/stats", events_stats, NULL},
     {"GET", "/api/aggregations", events_aggregate, NULL},

@@ -1,4 +1,5 @@
 /* GET /api/aggregations */
+#include "query/corrections.h"
 #include "query/event_output.h"
 #include "query/gather.h"
 
@@ -6,9 +7,11 @@ typedef struct EventAggregateQuery {
     Query base;
     Request request;
     QueryFormat format;
-    enum { EVENTS_GATHER, EVENTS_SORT, EVENTS_GROUPS, EVENTS_DONE } phase;
+    enum { EVENTS_CORRECTIONS, EVENTS_GATHER, EVENTS_SORT, EVENTS_GROUPS, EVENTS_DONE } phase;
     Window *window;
     Groups *groups;
+    SeqSet left_out;
+    Corrected corrected; /* what goes into left_out */
     Gather gather;
     EventGroupOutput output;
     bool comma; /* before the next group */
@@ -59,6 +62,26 @@ static void put_groups(EventAggregateQuery *aggregate, QueryStep *step)
     aggregate->phase = EVENTS_DONE;
 }
 
+/* An event counts once: neither what was taken back nor what takes back does. */
+static Status leave_out(EventAggregateQuery *aggregate, QueryStep *step, bool *ret_pause, Error *reterr)
+{
+    const QueryOptions *options = &aggregate->base.options;
+    bool done = false;
+    Status status = step_look(step, reterr);
+    if (status == STATUS_OK && !aggregate->corrected.set) {
+        seq_set_init(&aggregate->left_out, view_bound(step->view), options->group_bytes_max, options->groups);
+        aggregate->corrected.set = &aggregate->left_out;
+    }
+    if (status == STATUS_OK) {
+        status = corrected_step(&aggregate->corrected, step, &done, reterr);
+    }
+    if (status == STATUS_OK && done) {
+        aggregate->phase = EVENTS_GATHER;
+    }
+    *ret_pause = !done;
+    return status;
+}
+
 static Status gather(EventAggregateQuery *aggregate, QueryStep *step, bool *ret_pause, Error *reterr)
 {
     bool done = false;
@@ -76,7 +99,9 @@ static Status step_on(Query *query, QueryStep *step, bool *ret_done, Error *rete
     Status status = STATUS_OK;
     bool pause = false;
     while (status == STATUS_OK && aggregate->phase != EVENTS_DONE && !pause) {
-        if (aggregate->phase == EVENTS_GATHER) {
+        if (aggregate->phase == EVENTS_CORRECTIONS) {
+            status = leave_out(aggregate, step, &pause, reterr);
+        } else if (aggregate->phase == EVENTS_GATHER) {
             status = gather(aggregate, step, &pause, reterr);
         } else if (aggregate->phase == EVENTS_SORT) {
             step_look_away(step); /* sorting may take a while, and needs no look at the store */
@@ -97,6 +122,7 @@ static void release(Query *query)
     EventAggregateQuery *aggregate = (EventAggregateQuery *)query;
     groups_free(aggregate->groups);
     window_free(aggregate->window);
+    seq_set_release(&aggregate->left_out);
 }
 
 /* ---- The parameters ---------------------------------------------------------------------------------------------- */
@@ -134,7 +160,8 @@ static Status make_groups(EventAggregateQuery *aggregate)
                                  .window = aggregate->window,
                                  .kind = request->window,
                                  .extremes = true,
-                                 .percentiles = spec.percentiles};
+                                 .percentiles = spec.percentiles,
+                                 .left_out = &aggregate->left_out};
     aggregate->output = (EventGroupOutput){.groups = aggregate->groups,
                                            .windowed = aggregate->window != NULL,
                                            .measures = request->measures,

@@ -1,16 +1,17 @@
 /* GET /api/events/{hash} */
-#include "query/task.h"
+#include "query/corrections.h"
 
 #include "base/timestamp.h"
 #include "record/record_json.h"
 
-enum { LOG_MAX = 100, ID_BYTES = sizeof "sha256:" + EVENT_HASH_HEX_BYTES };
+enum { LOG_MAX = 100, ROUNDS_MAX = 50, ID_BYTES = sizeof "sha256:" + EVENT_HASH_HEX_BYTES };
 
 typedef struct EventFind {
     Query base;
     char record_id[ID_BYTES];
-    int64_t at;  /* of reader_find */
-    int64_t seq; /* of the record; 0: not found yet */
+    int64_t at;    /* of reader_find */
+    int64_t seq;   /* of the record; 0: not found yet */
+    bool by_alias; /* the id is not the one that was asked for, for which a correction stands */
 } EventFind;
 
 /* One step: what its visitors need. */
@@ -102,6 +103,54 @@ static void put_attempts(Finding *finding)
     }
 }
 
+/* ---- Corrections --------------------------------------------------------------------------------------------------- */
+
+static bool visit_correction(void *context, const StoredRecord *stored)
+{
+    const Finding *finding = context;
+    Buf *out = finding->out;
+    buf_put(out, out->ptr[out->len - 1] == '[' ? STR("{") : STR(",{"));
+    event_put_json_fields(out, &stored->record, stored->seq, finding->find->base.options.info->scale);
+    return true;
+}
+
+static bool visit_item(void *context, const StoredEvent *event)
+{
+    const Finding *finding = context;
+    buf_put_key(finding->out, "mapping");
+    buf_put_json(finding->out, event->mapping);
+    put_time(finding->out, "decidedAt", event->stored_us);
+    buf_put_char(finding->out, '}');
+    return true;
+}
+
+static Status put_correction(Finding *finding, StoreReader *reader, int64_t seq, Error *reterr)
+{
+    Status status = reader_get(reader, seq, visit_correction, finding, reterr);
+    return status == STATUS_OK ? reader_event(reader, seq, visit_item, finding, reterr) : status;
+}
+
+/* Each round takes back what the one before it had put in its place. */
+static Status put_corrections(Finding *finding, StoreReader *reader, Error *reterr)
+{
+    CorrectionRound round = {.replacement = finding->find->seq};
+    Status status = STATUS_OK;
+    BUF_PUT(finding->out, ",\"corrections\":[");
+    for (int i = 0; i < ROUNDS_MAX && round.replacement && status == STATUS_OK && !finding->out->failed; i++) {
+        status = corrections_of(reader, round.replacement, &round, reterr);
+        if (status == STATUS_OK && round.replacement) {
+            status = put_correction(finding, reader, round.reversal, reterr);
+        }
+        if (status == STATUS_OK && round.replacement) {
+            status = put_correction(finding, reader, round.replacement, reterr);
+        }
+    }
+    buf_put_char(finding->out, ']');
+    return status;
+}
+
+/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+
 /* REFUSED: a record of that name is there, and came as a record. */
 static Status put_event(Finding *finding, StoreReader *reader, Error *reterr)
 {
@@ -112,9 +161,50 @@ static Status put_event(Finding *finding, StoreReader *reader, Error *reterr)
     }
     if (status == STATUS_OK) {
         put_attempts(finding);
-        BUF_PUT(finding->out, "]}}");
+        buf_put_char(finding->out, ']');
+        status = put_corrections(finding, reader, reterr);
+    }
+    if (status == STATUS_OK) {
+        BUF_PUT(finding->out, "}}");
     }
     return status;
+}
+
+static bool take_own_id(void *context, const StoredRecord *stored)
+{
+    EventFind *find = context;
+    Str hash_hex;
+    uint64_t number;
+    if (record_is_event(&stored->record, &hash_hex, &number)) {
+        snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(hash_hex));
+        find->at = 0;
+    }
+    return true;
+}
+
+/* An event may be asked for by the hash that the mappings of now give it. It is looked for once more then, by its own. */
+static Status find_by_alias(EventFind *find, StoreReader *reader, Error *reterr)
+{
+    int64_t seq = 0;
+    Status status = reader_event_alias(reader, str_from(find->record_id), &seq, reterr);
+    bool is_there = status == STATUS_OK && seq && seq <= view_bound(find->base.view);
+    find->by_alias = true;
+    return is_there ? reader_get(reader, seq, take_own_id, find, reterr) : status;
+}
+
+static Status look_for(Finding *finding, QueryStep *step, Error *reterr)
+{
+    EventFind *find = finding->find;
+    Status status = STATUS_OK;
+    bool go_on = true;
+    while (go_on) {
+        status = reader_find(step->reader, str_from(find->record_id), (Str){"", 0}, &find->at, visit_record, finding,
+                             reterr);
+        go_on = status == STATUS_OK && find->at != FIND_DONE && !step_time_is_up(step);
+    }
+    return status == STATUS_OK && find->at == FIND_DONE && !find->seq && !find->by_alias
+               ? find_by_alias(find, step->reader, reterr)
+               : status;
 }
 
 static Status find_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
@@ -122,11 +212,8 @@ static Status find_step(Query *query, QueryStep *step, bool *ret_done, Error *re
     EventFind *find = (EventFind *)query;
     Finding finding = {.find = find, .out = step->out};
     Status status = step_look(step, reterr);
-    bool go_on = status == STATUS_OK;
-    while (go_on) {
-        status = reader_find(step->reader, str_from(find->record_id), (Str){"", 0}, &find->at, visit_record, &finding,
-                             reterr);
-        go_on = status == STATUS_OK && find->at != FIND_DONE && !step_time_is_up(step);
+    if (status == STATUS_OK) {
+        status = look_for(&finding, step, reterr);
     }
     if (status != STATUS_OK || find->at != FIND_DONE) {
         return status;

@@ -36,8 +36,8 @@ static uint32_t fields_of(const Gather *gather)
 static bool rollups_can_answer(const Gather *gather)
 {
     const Filter *filter = gather->filter;
-    bool can = !gather->percentiles && !filter->events && filter->source_id.len == 0 && filter->reference.len == 0 &&
-               gather->kind != WINDOW_MINUTE;
+    bool can = !gather->percentiles && !gather->left_out && !filter->events && filter->source_id.len == 0 &&
+               filter->reference.len == 0 && gather->kind != WINDOW_MINUTE;
     for (size_t i = 0; i < groups_column_count(gather->groups); i++) {
         GroupKey key = groups_column(gather->groups, i);
         can &= key == KEY_DESTINATION_ID || key == KEY_TYPE || key == KEY_UNIT;
@@ -170,7 +170,8 @@ static Status read_rollups(Gathering *gathering, const PlanPiece *piece, Error *
 static bool add_row(Gathering *gathering, const StoredRecord *stored, const Filter *filter)
 {
     Gather *gather = gathering->gather;
-    if (filter_matches(filter, &stored->record)) {
+    bool counts = !gather->left_out || !seq_set_has(gather->left_out, stored->seq);
+    if (counts && filter_matches(filter, &stored->record)) {
         int64_t window = window_of(gather, stored->record.time_us);
         gathering->full = !groups_add_record(gather->groups, window, &stored->record, gathering->sign);
     }

@@ -9,6 +9,7 @@
 #include "query/filter.h"
 #include "query/groups.h"
 #include "query/plan.h"
+#include "query/seq_set.h"
 #include "query/task.h"
 #include "query/window.h"
 
@@ -19,7 +20,9 @@ typedef struct Gather {
     WindowKind kind;  /* of the window */
     bool extremes;    /* smallest or largest values are wanted, so that nothing may be taken away */
     bool percentiles; /* wanted: rollups do not have them */
-    int64_t bound;    /* the log up to here; 0: as far as the view sees, and then filled in */
+    const SeqSet
+        *left_out; /* records that do not count, which rollups know nothing of; NULL: all do. Borrows likewise */
+    int64_t bound; /* the log up to here; 0: as far as the view sees, and then filled in */
 
     bool planned;
     Plan plan;

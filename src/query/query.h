@@ -107,7 +107,8 @@ Status query_event_failures_new(const QueryParam *params, size_t count, QueryFor
                                 Query **ret_query, QueryProblems *problems) MUST_CHECK;
 
 /* GET /api/events/{hash}: {"data":{…event…,"receivedAt":"…","mapping":"builtin","event":{…as it came…},"attempts":2,"log":[{"attempt":1,"status":"processed",
- * "receivedAt":"…","normalisedAt":"…","hashedAt":"…","decidedAt":"…"},{"attempt":2,"status":"duplicate",…}]}}, of the log the first entry and the last 100.
+ * "receivedAt":"…","normalisedAt":"…","hashedAt":"…","decidedAt":"…"},{"attempt":2,"status":"duplicate",…}],"corrections":[{…event…,"correction":1,"mapping":"builtin","decidedAt":"…"},…]}}, of the log the first entry
+ * and the last 100, of the corrections the first 50 rounds. An event is found by the hash that it had, and by the one that its last correction gave it.
  * `hash_hex` is 64 digits. query_step is REFUSED when there is none, and may append the whole event, whatever was wanted. */
 Status query_event_find_new(Str hash_hex, const QueryOptions *options, Query **ret_query) MUST_CHECK;
 
@@ -118,7 +119,7 @@ Status query_event_stats_new(const QueryOptions *options, Query **ret_query) MUS
 /* GET /api/aggregations: ?client&metric&unit&startDate&endDate&groupBy&window&timeZone&measures, of events.
  * {"message":"Events aggregated successfully","data":{"count":3,"groups":[{"windowStart":"…","client":"A","metric":"revenue","unit":"EUR","count":3,
  * "sum":"100.00","min":"-5.00","max":"80.00","avg":"33.33","p50":…},…]}}: amounts with their sign. groupBy is client,metric; each unit is a group of its own always.
- * measures as for records; min, max and avg are there when it is not given. avg is rounded half away from zero. */
+ * An event that was corrected counts once, as it is in force. measures as for records; min, max and avg are there when it is not given. avg is rounded half away from zero. */
 Status query_event_aggregate_new(const QueryParam *params, size_t count, QueryFormat format,
                                  const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;
 

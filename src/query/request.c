@@ -265,17 +265,17 @@ enum {
 static const ParamRow rows[] = {
     {"startTime", RECORDS | REQUEST_RULE_TEST, read_start},
     {"endTime", RECORDS | REQUEST_RULE_TEST, read_end},
-    {"startDate", EVENTS, read_start_date},
-    {"endDate", EVENTS, read_end_date},
+    {"startDate", EVENTS | REQUEST_REPROCESS, read_start_date},
+    {"endDate", EVENTS | REQUEST_REPROCESS, read_end_date},
     {"type", RECORDS, read_type},
     {"sourceId", RECORDS, read_source},
-    {"client", EVENTS, read_client},
+    {"client", EVENTS | REQUEST_REPROCESS, read_client},
     {"destinationId", RECORDS, read_destination},
     {"reference", RECORDS, read_reference},
     {"metric", EVENTS, read_reference},
     {"unit", RECORDS | EVENTS, read_unit},
     {"order", LISTS, read_order},
-    {"limit", RECORDS | REQUEST_RULE_TEST | REQUEST_EVENTS, read_limit},
+    {"limit", RECORDS | REQUEST_RULE_TEST | REQUEST_EVENTS | REQUEST_REPROCESS, read_limit},
     {"cursor", RECORDS | REQUEST_EVENTS, read_cursor},
     {"records", REQUEST_AGGREGATE, read_records},
     {"groupBy", REQUEST_AGGREGATE, read_group_by},
@@ -337,7 +337,7 @@ static void set_defaults(Request *request, RequestKind kind)
 {
     request->records = kind == REQUEST_AGGREGATE;
     request->descending = kind == REQUEST_EVENTS;
-    request->filter.events = kind & (unsigned)EVENTS;
+    request->filter.events = kind & (unsigned)(EVENTS | REQUEST_REPROCESS);
     if (kind != REQUEST_EVENT_AGGREGATE) {
         request->keys[request->key_count++] = KEY_DESTINATION_ID;
         return;

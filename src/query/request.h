@@ -14,6 +14,7 @@ typedef enum RequestKind {
     REQUEST_RULE_TEST = 4,
     REQUEST_EVENTS = 8, /* these two speak of clients and metrics */
     REQUEST_EVENT_AGGREGATE = 16,
+    REQUEST_REPROCESS = 32,
 } RequestKind;
 
 typedef enum Measure {

@@ -233,6 +233,7 @@ static void check_kind(RequestKind kind, const QueryParam *params, size_t count)
         case REQUEST_AGGREGATE: check_aggregate(query_aggregate_new, params, count, &request); break;
         case REQUEST_EVENT_AGGREGATE: check_aggregate(query_event_aggregate_new, params, count, &request); break;
         case REQUEST_RULE_TEST: check_rule_test(params, count); break;
+        case REQUEST_REPROCESS: break; /* which reads the log, and makes records */
         }
     } else {
         check_problems(&problems);

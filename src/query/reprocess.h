@@ -1,0 +1,36 @@
+/* Events of the past, read again by the mappings of now: what would become of each, and the records that put it right. */
+#ifndef WEIR_QUERY_REPROCESS_H
+#define WEIR_QUERY_REPROCESS_H
+
+#include "query/query.h"
+
+enum { REPROCESS_LIMIT_MAX = 500, REPROCESS_LIMIT_DEFAULT = 100 };
+
+typedef struct ReprocessOptions {
+    Str mapping;     /* those that are in force as this mapping read them; empty: whichever. Copied */
+    int64_t after;   /* those behind this sequence … */
+    int64_t through; /* … up to this one; 0: as far as the view sees */
+} ReprocessOptions;
+
+/* POST /api/events/reprocess: ?client&startDate&endDate&limit (1–REPROCESS_LIMIT_MAX, default REPROCESS_LIMIT_DEFAULT); the filters are of what is in force now.
+ *
+ * Each event is read by the mapping that names its client, else by the one that read it if that still is there, else by the built-in one. It has
+ * changed when its content has; or when its id has, by which a client would be known that sends it again, and no correction stands for that.
+ *
+ * A query looks through a bounded part of the log, and stops early when `limit` events have changed or cannot be read. It appends
+ * {"data":{"looked":9,"same":7,"changed":1,"unreadable":1,"next":7|null,"through":9,"changes":[{"id":3,"was":{…event…,"mapping":"builtin"},
+ * "becomes":{…event…,"mapping":"shop"}}],"unreadableEvents":[{"id":5,"hash":"…","errors":{…}}] without the two braces, so that more members can follow. `next` is
+ * where the next query begins; null: it was all. "becomes" has "knownAs" when the event's id is another one now. */
+Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *params, size_t count,
+                           const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;
+
+/* What puts right the changed ones: two records for each, what takes back and what replaces, and their items. They are ready to be handed in;
+ * received_us and the like are when they were read. Borrows until query_free. */
+typedef struct ReprocessPlan {
+    const Record *records;
+    const EventItem *items;
+    size_t pairs;
+} ReprocessPlan;
+ReprocessPlan query_reprocess_plan(const Query *query);
+
+#endif

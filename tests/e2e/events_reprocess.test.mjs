@@ -1,0 +1,214 @@
+// A mapping was wrong: events of the past are read again, and what has changed is put right.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { eventually, runWeir, startWeir, tempDir } from './support/weir.mjs';
+import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, getJson, readFeed, send } from './support/client.mjs';
+
+const WRONG = `mappings: {shop: {clients: [S], amount: gross, default_unit: EUR}}\n`;
+const RIGHT = `mappings: {shop: {clients: [S], amount: net, default_unit: EUR}}\n`;
+const STRICT = `mappings: {shop: {clients: [S], amount: net, default_unit: EUR, extra: [order]}}\n`;
+
+const sale = (i, changes = {}) => ({ client: 'S', metric: 'sales', gross: 100 + i, net: `${2 * i}.50`, time: 1704067200 + i, order: `o-${i}`, ...changes });
+const submit = (server, body, query = '') => send(server, `/api/events${query}`, body);
+const groups = async (server, query = '') => (await getJson(server, `/api/aggregations${query}`)).data.groups;
+const reprocess = (server, body) => send(server, '/api/events/reprocess', body);
+
+function start(t, data, text) {
+  const config = join(data, 'weir.yaml');
+  fs.writeFileSync(config, text);
+  return startWeir(t, { data, config });
+}
+
+function weirEvents(server, ...args) {
+  const { code, stdout, stderr } = runWeir(['events', 'reprocess', '--to', server.url, '--json', ...args]);
+  return { code, stderr, data: stdout ? JSON.parse(stdout).data : null };
+}
+
+const counts = ({ looked, same, changed, unreadable, corrected }) => ({ looked, same, changed, unreadable, corrected });
+
+async function verified(server) {
+  await server.stop();
+  const { code, stdout, stderr } = runWeir(['verify', '--data', server.data]);
+  assert.equal(code, 0, stdout + stderr);
+}
+
+test('A wrong mapping is mended, and what it read is put right', async (t) => {
+  const data = tempDir(t);
+  let server = await start(t, data, WRONG);
+  const rule = await send(server, '/api/alert-rules', { name: 'large', measure: 'value', threshold: '1' });
+  assert.equal(rule.status, 201, rule.text);
+  for (let i = 0; i < 3; i += 1) assert.equal((await submit(server, sale(i))).status, 201);
+  const other = { client: 'T', metric: 'sales', amount: 7, time: 1704067200, unit: 'EUR' };
+  assert.equal((await submit(server, other)).status, 201);
+  assert.equal((await submit(server, sale(9, { net: undefined }))).status, 201);
+  const before = await groups(server);
+  assert.deepEqual(before.find((group) => group.client === 'S'), { client: 'S', metric: 'sales', unit: 'EUR', count: 4, sum: '412.00', min: '100.00', max: '109.00', avg: '103.00' });
+  const { id, hash } = (await submit(server, sale(1))).json.data;
+  await server.stop();
+
+  server = await start(t, data, RIGHT);
+  const alerts = (await readFeed(server, 'alerts')).length;
+  const dry = weirEvents(server, '--dry-run');
+  assert.equal(dry.code, 1, dry.stderr); // one cannot be read any more
+  assert.deepEqual(counts(dry.data), { looked: 5, same: 1, changed: 3, unreadable: 1, corrected: undefined });
+  const change = dry.data.changes.find((each) => each.id === id);
+  assert.deepEqual([change.was.amount, change.was.recordId, change.becomes.amount, change.becomes.recordId, change.becomes.mapping],
+    ['101.00', `sha256:${hash}`, '2.50', `correction:${hash}:2`, 'shop']);
+  assert.match(change.becomes.knownAs, /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(dry.data.unreadableEvents.map((each) => Object.keys(each.errors)), [['amount']]);
+  assert.match(dry.data.unreadableEvents[0].errors.amount[0], /^is missing/);
+  assert.deepEqual(await groups(server), before); // nothing has happened
+  assert.equal(await countRecords(server), 5);
+
+  const applied = weirEvents(server, '--apply');
+  assert.deepEqual(counts(applied.data), { looked: 5, same: 1, changed: 3, unreadable: 1, corrected: 3 });
+  assert.equal(await countRecords(server), 11);
+  assert.equal((await readFeed(server, 'alerts')).length, alerts, 'corrections are quiet');
+  const after = [{ client: 'S', metric: 'sales', unit: 'EUR', count: 4, sum: '116.50', min: '0.50', max: '109.00', avg: '29.13', p50: '2.50' },
+    { client: 'T', metric: 'sales', unit: 'EUR', count: 1, sum: '7.00', min: '7.00', max: '7.00', avg: '7.00', p50: '7.00' }];
+  assert.deepEqual(await groups(server, '?measures=min,max,avg,p50'), after);
+  assert.deepEqual(await groups(server, '?client=S&window=day&endDate=2024-01-01'), [{ windowStart: '2024-01-01T00:00:00Z',
+    client: 'S', metric: 'sales', unit: 'EUR', count: 4, sum: '116.50', min: '0.50', max: '109.00', avg: '29.13' }]);
+
+  // The event tells of it, by the hash that it had and by the one that it has.
+  for (const name of [hash, change.becomes.knownAs]) {
+    const found = (await getJson(server, `/api/events/${name}`)).data;
+    assert.equal(found.hash, hash);
+    assert.deepEqual(found.corrections.map((each) => [each.correction, each.amount]), [[1, '-101.00'], [2, '2.50']]);
+    assert.deepEqual(found.event, JSON.parse(JSON.stringify(sale(1))));
+  }
+  const listed = (await getJson(server, '/api/events?limit=100')).data;
+  assert.deepEqual(listed.map((each) => each.correction ?? 0).sort(), [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2]);
+
+  // What sinks get says what it is.
+  const messages = (await readFeed(server)).map((message) => message.record.record_id).filter((each) => each.startsWith('correction:'));
+  assert.equal(messages.length, 6);
+
+  // Twice is as good as once, and a client's retry is one.
+  const again = weirEvents(server, '--apply');
+  assert.deepEqual(counts(again.data), { looked: 5, same: 4, changed: 0, unreadable: 1, corrected: 0 });
+  assert.equal(await countRecords(server), 11);
+  const retry = await submit(server, sale(1));
+  assert.equal(retry.status, 200, retry.text);
+  assert.deepEqual([retry.json.data.isDuplicate, `sha256:${retry.json.data.hash}`], [true, change.becomes.knownAs]);
+  assert.deepEqual(await groups(server, '?measures=min,max,avg,p50'), after);
+
+  // A mapping that only knows events by more than before has to put right what they are known by.
+  await server.stop();
+  server = await start(t, data, STRICT);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 5, same: 1, changed: 3, unreadable: 1, corrected: 3 });
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 5, same: 4, changed: 0, unreadable: 1, corrected: 0 });
+  assert.equal((await submit(server, sale(1))).status, 200);
+  assert.deepEqual(await groups(server, '?measures=min,max,avg,p50'), after);
+  const rounds = (await getJson(server, `/api/events/${hash}`)).data.corrections.map((each) => each.correction);
+  assert.deepEqual(rounds, [1, 2, 3, 4]);
+
+  // And back to where it began.
+  await server.stop();
+  server = await start(t, data, WRONG);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 5, same: 2, changed: 3, unreadable: 0, corrected: 3 });
+  assert.deepEqual(await groups(server), before);
+  assert.equal((await submit(server, sale(1))).status, 200);
+  assert.equal((await submit(server, sale(3))).status, 201);
+  await verified(server);
+});
+
+test('Which events are looked at, and by which mapping', async (t) => {
+  const data = tempDir(t);
+  const MANY = 'mappings: {one: {amount: gross}, two: {amount: net}, gone: {amount: gross}, clients: {amount: net, clients: [C]}}\n';
+  let server = await start(t, data, MANY.replace('one: {amount: gross}', 'one: {amount: net}'));
+  const asked = async (query, changes) => assert.equal((await submit(server, sale(1, changes), query)).status, 201);
+  await asked('?mapping=one', { client: 'A' });
+  await asked('?mapping=two', { client: 'B' });
+  await asked('?mapping=gone', { client: 'D', amount: 5 });
+  await asked('?mapping=two', { client: 'C', time: '2025-01-01' });
+  await server.stop();
+  server = await start(t, data, MANY.replace('gone: {amount: gross}, ', '').replace('amount: net, clients', 'amount: gross, clients'));
+  const changes = async (filter) => {
+    const answer = await reprocess(server, { dryRun: true, ...filter });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json.data.changes.map((each) => [each.was.client, each.was.amount, each.becomes.amount, each.becomes.mapping]);
+  };
+  const a = ['A', '2.50', '101.00', 'one'], c = ['C', '2.50', '101.00', 'clients'], d = ['D', '101.00', '5.00', 'builtin'];
+  assert.deepEqual(await changes({}), [a, d, c]);
+  assert.deepEqual(await changes({ client: 'C' }), [c]);
+  assert.deepEqual(await changes({ mapping: 'two' }), [c]);
+  assert.deepEqual(await changes({ mapping: 'gone' }), [d]);
+  assert.deepEqual(await changes({ startDate: '2024-06-01' }), [c]);
+  assert.deepEqual(await changes({ endDate: '2024-01-01' }), [a, d]);
+  assert.deepEqual(await changes({ after: 1, through: 3 }), [d]);
+
+  // Pages: a call stops when it has found enough, and says where to go on.
+  const first = (await reprocess(server, { dryRun: true, limit: 1 })).json.data;
+  assert.deepEqual([first.looked, first.changed, first.next, first.through], [1, 1, 1, 4]);
+  const second = (await reprocess(server, { dryRun: true, limit: 1, after: first.next, through: first.through })).json.data;
+  assert.deepEqual([second.looked, second.changed, second.next], [2, 1, 3]);
+  const third = (await reprocess(server, { dryRun: true, after: second.next, through: first.through })).json.data;
+  assert.deepEqual([third.looked, third.changed, third.next], [1, 1, null]);
+
+  const text = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run', '--client', 'A']);
+  assert.equal(text.code, 0, text.stderr);
+  assert.match(text.stdout, /A sales 2\.50 none .* A sales 101\.00 none /);
+  assert.match(text.stdout, /1 looked at: 0 as they were, 1 would change, 0 cannot be read\n$/);
+
+  assertInvalid(await reprocess(server, {}), ['dryRun']);
+  assertInvalid(await reprocess(server, { dryRun: 'perhaps' }), ['dryRun']);
+  assertInvalid(await reprocess(server, { dryRun: true, limit: 501 }), ['limit']);
+  assertInvalid(await reprocess(server, { dryRun: true, startDate: 'now', customer: 'A' }), ['customer']);
+  assertInvalid(await reprocess(server, { dryRun: true, through: 0, after: -1 }), ['through', 'after']);
+  assert.equal(runWeir(['events', 'reprocess', '--to', server.url]).code, 2);
+  assert.equal(runWeir(['events', 'reprocess', '--apply', '--dry-run', '--to', server.url]).code, 2);
+  assert.equal(runWeir(['events', 'forget', '--to', server.url]).code, 2);
+  await verified(server);
+});
+
+test('Where records are known by their content, nothing can be put right', async (t) => {
+  const data = tempDir(t);
+  let server = await start(t, data, `store: {identity: content}\n${WRONG}`);
+  assert.equal((await submit(server, sale(1))).status, 201);
+  await server.stop();
+  server = await start(t, data, `store: {identity: content}\n${RIGHT}`);
+  assert.equal((await reprocess(server, { dryRun: true })).json.data.changed, 1);
+  assertProblem(await reprocess(server, { dryRun: false }), 409);
+  assert.equal(await countRecords(server), 1);
+  await verified(server);
+});
+
+/** As the command does it; fails when the server is gone. */
+async function applyAll(server) {
+  for (let after = 0; after !== null;) after = (await reprocess(server, { dryRun: false, after, limit: 200 })).json.data.next;
+}
+
+test('Killed while it puts right, it goes on and doubles nothing', async (t) => {
+  const COUNT = 20_000;
+  const data = tempDir(t);
+  let server = await start(t, data, WRONG);
+  const lines = Array.from({ length: COUNT }, (_, i) => JSON.stringify(sale(i))).join('\n');
+  const sent = await send(server, '/api/events', lines, { type: NDJSON_TYPE });
+  assert.equal(sent.status, 200, sent.text);
+  await server.stop();
+
+  for (const share of [0.1, 0.4, 0.8]) {
+    server = await start(t, data, RIGHT);
+    const running = assert.rejects(applyAll(server));
+    await eventually(async () => (await countRecords(server)) >= COUNT * (1 + 2 * share), `${share} of the corrections`, 60_000);
+    await server.kill();
+    await running;
+  }
+  server = await start(t, data, RIGHT);
+  assert.ok((await countRecords(server)) % 2 === 0, 'pairs are whole');
+  const last = weirEvents(server, '--apply');
+  assert.equal(last.code, 0, last.stderr);
+  assert.equal(last.data.looked, COUNT);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: COUNT, same: COUNT, changed: 0, unreadable: 0, corrected: 0 });
+  assert.equal(await countRecords(server), 3 * COUNT);
+  const sum = (COUNT * (COUNT - 1) + COUNT / 2).toFixed(2);
+  const [group] = await groups(server);
+  assert.deepEqual([group.count, group.sum, group.min, group.max], [COUNT, sum, '0.50', `${2 * (COUNT - 1)}.50`]);
+  const again = await send(server, '/api/events', lines, { type: NDJSON_TYPE });
+  assert.equal(again.status, 200, again.text);
+  assert.equal(await countRecords(server), 3 * COUNT);
+  await verified(server);
+});

@@ -1,0 +1,241 @@
+/* Events of the past, read again: on the fake store, through many small steps. */
+#include "unit.h"
+
+#include "query/reprocess.h"
+#include "query/seq_set.h"
+#include "record/event.h"
+#include "support/query_run.h"
+
+#include <stdlib.h>
+
+enum { EVENTS = 5, ROUND_US = 1000 };
+
+/* One mapping, "shop", for client S: where the amount is differs. */
+static MappingSet *mappings_with(const char *amount_key, const char *extra_key)
+{
+    Error error;
+    Str client = STR("S");
+    EventPath amount = {.keys = {str_from(amount_key)}, .depth = 1};
+    EventPath extra = {.keys = {extra_key ? str_from(extra_key) : STR("none")}, .depth = 1};
+    Mapping shop = {.name = STR("shop"),
+                    .parts = {[EVENT_AMOUNT] = {&amount, 1}},
+                    .extra = {&extra, extra_key ? 1 : 0},
+                    .clients = &client,
+                    .client_count = 1};
+    MappingSet *set = NULL;
+    assert_int_equal(mapping_set_new(&shop, 1, &set, &error), STATUS_OK);
+    return set;
+}
+
+typedef struct World {
+    Store *store;
+    MappingSet *mappings;
+    RecordPolicy policy;
+    QueryOptions options;
+} World;
+
+static void use(World *world, const char *amount_key, const char *extra_key)
+{
+    mapping_set_free(world->mappings);
+    world->mappings = mappings_with(amount_key, extra_key);
+    world->options = run_options_hasty();
+    world->options.mappings = world->mappings;
+    world->options.policy = &world->policy;
+}
+
+/* Reads it as an intake does, and hands it in. */
+static void send_event(World *world, int number)
+{
+    char raw[256], text[256 + YYJSON_PADDING_SIZE] = {0};
+    Arena arena;
+    Event event;
+    RecordProblems problems;
+    Error error;
+    yyjson_val *value;
+    Outcome outcome;
+    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":3,\"order\":\"o\",\"time\":%d}",
+             number, number);
+    memcpy(text, raw, strlen(raw));
+    arena_init(&arena, 4096, 1 << 20);
+    assert_int_equal(json_read(text, strlen(raw), &arena, &value, &error), STATUS_OK);
+    assert_int_equal(event_from_json(value, world->mappings, (Str){"", 0}, &world->policy, &arena, &event, &problems),
+                     STATUS_OK);
+    EventItem item = {.client = event.record.source_id,
+                      .raw = str_from(raw),
+                      .mapping = event.mapping->name,
+                      .received_us = number + ROUND_US};
+    EventChange change = {.items = &item};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = &event.record, .outcomes = &outcome, .count = 1, .events = &change}};
+    assert_int_equal(store_apply(world->store, &work, &error), STATUS_OK);
+    assert_int_equal(outcome.kind, OUTCOME_CREATED);
+    arena_release(&arena);
+}
+
+static World *world_new(void)
+{
+    World *world = test_calloc(1, sizeof *world);
+    world->store = fake_store_new(&run_info);
+    world->policy = (RecordPolicy){.scale = 2, .hash_seed = run_info.hash_seed};
+    use(world, "gross", NULL);
+    for (int i = 1; i <= EVENTS; i++) {
+        send_event(world, i);
+    }
+    return world;
+}
+
+static void world_free(World *world)
+{
+    fake_store_free(world->store);
+    mapping_set_free(world->mappings);
+    test_free(world);
+}
+
+/* One call, with what it would write written when `apply`. To be freed. */
+static char *reprocess(World *world, const char *params, int64_t after, bool apply)
+{
+    QueryParam list[RUN_PARAMS_MAX];
+    QueryProblems problems;
+    Query *query = NULL;
+    Error error = {0};
+    ReprocessOptions reprocess = {.after = after};
+    Buf out;
+    bool done = false;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(
+        query_reprocess_new(&reprocess, list, run_params(params, list), &world->options, &query, &problems), STATUS_OK);
+    while (!done) {
+        assert_int_equal(query_step(query, fake_store_reader(world->store), 1 << 20, &out, &done, &error), STATUS_OK);
+    }
+    ReprocessPlan plan = query_reprocess_plan(query);
+    if (apply && plan.pairs) {
+        Outcome outcomes[2 * REPROCESS_LIMIT_DEFAULT];
+        EventChange change = {.items = plan.items};
+        Work work = {.kind = WORK_RECORDS,
+                     .records = {.items = plan.records,
+                                 .outcomes = outcomes,
+                                 .count = 2 * plan.pairs,
+                                 .atomic = true,
+                                 .quiet = true,
+                                 .events = &change}};
+        assert_int_equal(store_apply(world->store, &work, &error), STATUS_OK);
+        assert_int_equal(work.status, STATUS_OK);
+    }
+    query_free(query);
+    buf_put_char(&out, '\0');
+    return out.ptr;
+}
+
+static void check_begins(char *answer, const char *expected)
+{
+    if (strncmp(answer, expected, strlen(expected)) != 0) {
+        fail_msg("%s\ndoes not begin with %s", answer, expected);
+    }
+    free(answer);
+}
+
+static void check_has(char *answer, const char *expected)
+{
+    if (!strstr(answer, expected)) {
+        fail_msg("%s\nhas no %s", answer, expected);
+    }
+    free(answer);
+}
+
+/* ---- Tests --------------------------------------------------------------------------------------------------------- */
+
+static void test_nothing_has_changed(void **state)
+{
+    (void)state;
+    World *world = world_new();
+    check_begins(reprocess(world, "", 0, true),
+                 "{\"data\":{\"looked\":5,\"same\":5,\"changed\":0,\"unreadable\":0,\"next\":null,\"through\":5,"
+                 "\"changes\":[],\"unreadableEvents\":[]");
+    check_begins(reprocess(world, "", 3, true), "{\"data\":{\"looked\":2,\"same\":2,");
+    check_begins(reprocess(world, "client=T", 0, true), "{\"data\":{\"looked\":0,\"same\":0,");
+    check_begins(reprocess(world, "endDate=1970-01-01 00:00:02", 0, true), "{\"data\":{\"looked\":2,");
+    assert_int_equal(store_last_seq(world->store), EVENTS);
+    world_free(world);
+}
+
+static void test_what_has_changed_is_put_right_once(void **state)
+{
+    (void)state;
+    World *world = world_new();
+    use(world, "net", NULL);
+    /* The third is 3 by both. */
+    check_begins(reprocess(world, "", 0, false), "{\"data\":{\"looked\":5,\"same\":1,\"changed\":4,");
+    assert_int_equal(store_last_seq(world->store), EVENTS);
+    check_begins(reprocess(world, "limit=2", 0, true),
+                 "{\"data\":{\"looked\":2,\"same\":0,\"changed\":2,\"unreadable\":0,\"next\":2,\"through\":5,"
+                 "\"changes\":[{\"id\":1,\"was\":{");
+    check_begins(reprocess(world, "limit=2", 0, true), "{\"data\":{\"looked\":5,\"same\":3,\"changed\":2,");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":5,\"same\":5,\"changed\":0,");
+    assert_int_equal(store_last_seq(world->store), EVENTS + 2 * 4);
+    check_has(run_event_aggregate(world->store, "measures=min,max,p50", QUERY_JSON),
+              "\"count\":5,\"sum\":\"15.00\",\"min\":\"3.00\",\"max\":\"3.00\",\"p50\":\"3.00\"}]");
+    /* And back, in a second round. */
+    use(world, "gross", NULL);
+    check_has(reprocess(world, "", 0, true), ":4\",");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":5,\"same\":5,\"changed\":0,");
+    check_has(run_event_aggregate(world->store, "measures=min,max,avg", QUERY_JSON),
+              "\"count\":5,\"sum\":\"15.00\",\"min\":\"1.00\",\"max\":\"5.00\",\"avg\":\"3.00\"}]");
+    world_free(world);
+}
+
+static void test_another_id_is_a_change(void **state)
+{
+    (void)state;
+    World *world = world_new();
+    use(world, "gross", "order");
+    check_has(reprocess(world, "", 0, true), "\"knownAs\":\"sha256:");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":5,\"same\":5,\"changed\":0,");
+    check_has(run_event_aggregate(world->store, "", QUERY_JSON), "\"count\":5,\"sum\":\"15.00\",\"min\":\"1.00\"");
+    world_free(world);
+}
+
+static void test_what_cannot_be_read_stays(void **state)
+{
+    (void)state;
+    World *world = world_new();
+    use(world, "vat", NULL);
+    check_has(reprocess(world, "limit=3", 0, true), "\"changed\":0,\"unreadable\":3,\"next\":3,");
+    check_has(reprocess(world, "", 0, true), "\"unreadableEvents\":[{\"id\":1,\"hash\":\"");
+    check_has(reprocess(world, "", 0, true), "\"errors\":{\"amount\":[\"is missing");
+    assert_int_equal(store_last_seq(world->store), EVENTS);
+    world_free(world);
+}
+
+static void test_a_set_of_sequences(void **state)
+{
+    (void)state;
+    enum { BOUND = 3 * SEQ_SET_PAGE_SEQS };
+    SeqSet set;
+    seq_set_init(&set, BOUND, 1 << 20, NULL);
+    assert_false(seq_set_has(&set, 7));
+    const int64_t in[] = {0, 1, 63, 64, SEQ_SET_PAGE_SEQS - 1, SEQ_SET_PAGE_SEQS, BOUND};
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++) {
+        assert_true(seq_set_add(&set, in[i]));
+    }
+    size_t count = 0;
+    for (int64_t seq = -1; seq <= BOUND + 1; seq++) {
+        count += seq_set_has(&set, seq);
+    }
+    assert_int_equal(count, sizeof in / sizeof *in);
+    assert_true(seq_set_has(&set, BOUND) && seq_set_has(&set, 63) && !seq_set_has(&set, 65));
+    seq_set_release(&set);
+    seq_set_init(&set, BOUND, 64, NULL); /* too little for a page */
+    assert_false(seq_set_add(&set, 1));
+    assert_false(seq_set_has(&set, 1));
+    seq_set_release(&set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_has_changed),    cmocka_unit_test(test_what_has_changed_is_put_right_once),
+        cmocka_unit_test(test_another_id_is_a_change), cmocka_unit_test(test_what_cannot_be_read_stays),
+        cmocka_unit_test(test_a_set_of_sequences),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
