@@ -310,12 +310,45 @@ static void tell_refusal(Looking *looking, const RecordProblems *problems)
     buf_put_char(out, '}');
 }
 
+static bool see_taken(void *context, const StoredRecord *stored)
+{
+    bool *taken = context;
+    (void)stored;
+    *taken = true;
+    return false;
+}
+
+/* Somebody may have handed in a record of that name. */
+static Status find_taken(Looking *looking, const Record *record, bool *ret_taken)
+{
+    bool by_source = looking->query->base.options.info->identity == IDENTITY_SOURCE_AND_RECORD_ID;
+    Str source_id = by_source ? record->source_id : STR("");
+    int64_t at = 0;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && at != FIND_DONE && !*ret_taken) {
+        status = reader_find(looking->reader, record->record_id, source_id, &at, see_taken, ret_taken, looking->reterr);
+    }
+    return status;
+}
+
 static Status keep_change(Looking *looking, const Event *event)
 {
+    ReprocessQuery *query = looking->query;
+    const Record *pair = &query->records[2 * (size_t)query->changed];
+    bool taken = false;
     Status status = plan_pair(looking, event);
-    if (status == STATUS_OK) {
+    for (size_t i = 0; i < 2 && status == STATUS_OK && query->base.options.info->identity != IDENTITY_CONTENT; i++) {
+        status = find_taken(looking, &pair[i], &taken);
+    }
+    if (status == STATUS_OK && taken) {
+        RecordProblems problems;
+        record_problems_reset(&problems);
+        record_problems_add(&problems, STR("recordId"), "of its correction belongs to another record, that is none");
+        tell_refusal(looking, &problems);
+        query->unreadable++;
+    } else if (status == STATUS_OK) {
         tell_change(looking);
-        looking->query->changed++;
+        query->changed++;
     }
     return status;
 }

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { eventually, runWeir, startWeir, tempDir } from './support/weir.mjs';
-import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, getJson, readFeed, send } from './support/client.mjs';
+import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, getJson, post, readFeed, send } from './support/client.mjs';
+import { record } from './support/model.mjs';
 
 const WRONG = `mappings: {shop: {clients: [S], amount: gross, default_unit: EUR}}\n`;
 const RIGHT = `mappings: {shop: {clients: [S], amount: net, default_unit: EUR}}\n`;
@@ -164,6 +165,21 @@ test('Which events are looked at, and by which mapping', async (t) => {
   await verified(server);
 });
 
+test('A record that has the name of a correction keeps it', async (t) => {
+  const data = tempDir(t);
+  let server = await start(t, data, WRONG);
+  const { hash } = (await submit(server, sale(1))).json.data;
+  assert.equal((await post(server, record({ recordId: `correction:${hash}:2` }))).status, 201);
+  await server.stop();
+  server = await start(t, data, RIGHT);
+  const { code, data: applied } = weirEvents(server, '--apply');
+  assert.equal(code, 1);
+  assert.deepEqual(counts(applied), { looked: 1, same: 0, changed: 0, unreadable: 1, corrected: 0 });
+  assert.match(applied.unreadableEvents[0].errors.recordId[0], /another record/);
+  assert.equal(await countRecords(server), 2);
+  await verified(server);
+});
+
 test('Where records are known by their content, nothing can be put right', async (t) => {
   const data = tempDir(t);
   let server = await start(t, data, `store: {identity: content}\n${WRONG}`);
@@ -192,7 +208,7 @@ test('Killed while it puts right, it goes on and doubles nothing', async (t) => 
 
   for (const share of [0.1, 0.4, 0.8]) {
     server = await start(t, data, RIGHT);
-    const running = assert.rejects(applyAll(server));
+    const running = applyAll(server).catch(() => {}); // on a slow machine it may be through before it is killed
     await eventually(async () => (await countRecords(server)) >= COUNT * (1 + 2 * share), `${share} of the corrections`, 60_000);
     await server.kill();
     await running;
