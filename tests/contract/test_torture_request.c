@@ -13,7 +13,7 @@
 #include "http/records_call.h"
 #include "http/slice.h"
 #include "http/uri.h"
-#include "query/query.h"
+#include "query/reprocess.h"
 #include "record/cloudevents.h"
 #include "record/record_check.h"
 #include "store/store.h"
@@ -283,6 +283,14 @@ static void ask_duplicates(Said *answer, const char *text)
 }
 static void ask_failures(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, query_event_failures_new); }
 
+static Status new_reprocess(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
+                            Query **ret_query, QueryProblems *problems)
+{
+    (void)format;
+    return query_reprocess_new(&(ReprocessOptions){.after = 0}, params, count, options, ret_query, problems);
+}
+static void ask_reprocess(Said *answer, const char *text) { ask(answer, text, QUERY_JSON, new_reprocess); }
+
 /* One event by its hash, or the counts. */
 static void ask_event(Said *answer, const char *text)
 {
@@ -396,6 +404,7 @@ static const struct {
     {"a slice of events", make_slice, "shop"},
     {"events as a list", ask_events, "/e?limit=10&client=c-1"},
     {"events in groups", ask_totals, "/e?window=day&measures=min,max,avg,p50"},
+    {"events read again", ask_reprocess, "/e?client=c-0"},
     {"duplicates", ask_duplicates, "/e?limit=7&client=c-1"},
     {"failures", ask_failures, "/e?limit=3"},
     {"one event of the store", ask_event, "0000000000000000000000000000000000000000000000000000000000000003"},
@@ -512,11 +521,13 @@ static void fill_events(void)
 {
     Error error;
     for (int i = 0; i < 2 * EVENTS; i++) {
-        char id[80], client[16], raw[32];
+        char id[80], client[16], raw[96];
         Outcome outcome;
         snprintf(id, sizeof id, "sha256:%064d", i % EVENTS);
         snprintf(client, sizeof client, "c-%d", i % 2);
-        snprintf(raw, sizeof raw, "{\"client\":\"c\",\"n\":%d}", i % EVENTS);
+        snprintf(raw, sizeof raw,
+                 i % 3 ? "{\"client\":\"c\",\"n\":%d}" : "{\"client\":\"c\",\"metric\":\"m\",\"amount\":%d,\"time\":0}",
+                 i % EVENTS);
         Record record = {.record_id = str_from(id),
                          .source_id = str_from(client),
                          .destination_id = str_from(client),

@@ -159,6 +159,7 @@ static void test_signed_measures(void **state)
     (void)state;
     enum { COUNT_MAX = 40, ROUNDS = 200 };
     uint64_t seed = 7;
+    char ids[COUNT_MAX + 1][80]; /* the store borrows them */
     for (int round = 0; round < ROUNDS; round++) {
         Store *store = fake_store_new(&run_info);
         int64_t amounts[COUNT_MAX], sum = 0;
@@ -167,9 +168,8 @@ static void test_signed_measures(void **state)
         for (size_t i = 0; i < count; i++) {
             amounts[i] = (int64_t)random_below(&seed, 1000) - 1 - shift;
             sum += amounts[i];
-            char id[80];
-            snprintf(id, sizeof id, "sha256:%064zu", i);
-            Record record = event(id, "A", "m", amounts[i], "2024-01-01 00:00:00", "EUR");
+            snprintf(ids[i], sizeof ids[i], "sha256:%064zu", i);
+            Record record = event(ids[i], "A", "m", amounts[i], "2024-01-01 00:00:00", "EUR");
             fake_store_add(store, &record);
         }
         qsort(amounts, count, sizeof *amounts, compare);
