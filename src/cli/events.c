@@ -49,19 +49,22 @@ static void put_body(const Reprocessing *work)
     remote_end_body(remote);
 }
 
-/* A server that is busy is given the time that it asks for. Whatever of a call happened, it can be made again. */
+/* A server that is busy is given the time that it asks for, and one that has answered before the time to start again. Whatever of a
+ * call happened, it can be made again. */
 static Status call(const Reprocessing *work, Error *reterr)
 {
     static const int64_t pause_us = 250000;
     Status status = STATUS_BUSY;
-    for (int tries = 0; status == STATUS_BUSY && tries < TRIES_MAX; tries++) {
+    bool waits = true;
+    for (int tries = 0; status == STATUS_BUSY && waits && tries < TRIES_MAX; tries++) {
+        int64_t asked_us = tries > 0 ? client_retry_after_us(work->remote->client) : 0;
         if (tries > 0) {
-            int64_t asked_us = client_retry_after_us(work->remote->client);
             usleep((useconds_t)(asked_us ? asked_us : pause_us));
         }
         put_body(work);
         BUF_PUT(&work->remote->path, "/api/events/reprocess");
         status = remote_call(work->remote, "POST", NULL, 0, reterr);
+        waits = work->through > 0 || client_retry_after_us(work->remote->client) > 0;
     }
     return status;
 }

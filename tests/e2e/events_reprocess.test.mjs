@@ -162,6 +162,9 @@ test('Which events are looked at, and by which mapping', async (t) => {
   assert.equal(runWeir(['events', 'reprocess', '--to', server.url]).code, 2);
   assert.equal(runWeir(['events', 'reprocess', '--apply', '--dry-run', '--to', server.url]).code, 2);
   assert.equal(runWeir(['events', 'forget', '--to', server.url]).code, 2);
+  const begun = Date.now();
+  assert.equal(runWeir(['events', 'reprocess', '--dry-run', '--to', 'http://127.0.0.1:1']).code, 3);
+  assert.ok(Date.now() - begun < 5000, 'a server that never answered is not waited for');
   await verified(server);
 });
 
