@@ -56,8 +56,8 @@ static bool is_done(World *world)
 
 static void wait_until_done(World *world)
 {
-    for (int i = 0; i < 3000 && !is_done(world); i++) {
-        intake_look(world->intake); /* nobody waits for a connection to be tried again */
+    for (int i = 0; i < 9000 && !is_done(world); i++) { /* a minute and a half: the machine may be busy */
+        intake_look(world->intake);                     /* nobody waits for a connection to be tried again */
         usleep(10000);
     }
     assert_true(is_done(world));

@@ -419,7 +419,8 @@ static void test_options(void **state)
     Reading *reading = *state;
     check_refused(reading, "a, b,a", reading->options.url, "streams: a is named twice");
     check_refused(reading, " , ", reading->options.url, "streams: names no key");
-    check_refused(reading, "a,b\na,b", reading->options.url, "streams: a,b is named twice"); /* lines, where one has a comma */
+    check_refused(reading, "a,b\na,b", reading->options.url,
+                  "streams: a,b is named twice"); /* lines, where one has a comma */
     check_refused(reading, "a\xff", reading->options.url, "streams: a key is longer than 511 bytes, or not UTF-8");
     check_refused(reading, "a", "http://x", "url");
 }
