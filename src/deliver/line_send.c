@@ -72,8 +72,10 @@ static Status count_jump(Line *line, int64_t to, Error *reterr)
             status = error_set(reterr, STATUS_BUSY, "the log cannot be read up to %lld yet", (long long)high);
         }
     }
-    if (status == STATUS_OK) {
-        line->window.sent += from < to ? count : -count;
+    if (status == STATUS_OK && from < to) {
+        line->window.sent += count;
+    } else if (status == STATUS_OK && line->job) {
+        window_uncount(&line->window, from, to, count);
     }
     return status;
 }
@@ -267,6 +269,13 @@ static void settle_new(Line *line, const Message *message)
     window_push(&line->window, message->seq, message->flow_hash)->state = ENTRY_SETTLED;
 }
 
+static void settle_given_up(Line *line, const Message *message)
+{
+    Entry *entry = window_push(&line->window, message->seq, message->flow_hash);
+    entry->state = ENTRY_SETTLED;
+    entry->given_up = true;
+}
+
 /* Whether it has to wait for an earlier message of its flow; then it is put where it waits. */
 static bool waits(Gathering *gathering, const Message *message)
 {
@@ -292,6 +301,10 @@ static bool gather_new(Gathering *gathering, const Message *message)
     }
     if (retries_find(&line->retries, message->seq) || line_is_settled_ahead(line, message->seq)) { /* from before */
         settle_new(line, message);
+        return true;
+    }
+    if (line->job && window_gave_up(&line->window, message->seq)) { /* before the other side lost what it had */
+        settle_given_up(line, message);
         return true;
     }
     if (waits(gathering, message)) {

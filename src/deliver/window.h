@@ -22,9 +22,13 @@ typedef struct Entry {
     bool given_up;
 } Entry;
 
+enum { WINDOW_GIVEN_UP_MAX = 1024 };
+
 typedef struct Window {
     Entry *entries; /* owns; a ring */
     size_t cap, first, count;
+    int64_t given_up[WINDOW_GIVEN_UP_MAX]; /* of those that came off the front so, the newest, rising */
+    size_t given_up_count;
     /* Messages that have come off the front so. Those of a retry that ends when its entry has gone are added by whoever sees it end: so
      * what is counted is what the cursor, and the retries beside it, say. */
     int64_t sent, failed;
@@ -45,6 +49,11 @@ static inline Entry *window_at(const Window *window, size_t i)
 Entry *window_push(Window *window, int64_t seq, uint64_t flow_hash);
 /* NULL when it is not in the window. */
 Entry *window_find(const Window *window, int64_t seq);
+
+/* The line goes back from one place to another, and `messages` that came off the front in between will come again. They are counted no more. */
+void window_uncount(Window *window, int64_t from, int64_t to, int64_t messages);
+/* Whether that message was given up when it came before, as far as is known: only WINDOW_GIVEN_UP_MAX are. */
+bool window_gave_up(const Window *window, int64_t seq);
 
 /* Takes the settled ones off the front. `place` follows them; when none is left it is at `read_seq`, up to which the log was read. */
 void window_advance(Window *window, int64_t read_seq, SinkPlace *place);
