@@ -198,6 +198,9 @@ static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root, bool *r
     if (yyjson_is_arr(root)) {
         return call->media == MEDIA_CLOUDEVENT ? NULL : root;
     }
+    if (call->events && yyjson_obj_size(root) != 1) {
+        return NULL; /* an event of any shape, which may have such a member */
+    }
     yyjson_obj_iter keys = yyjson_obj_iter_with(call->media == MEDIA_JSON ? root : NULL);
     while ((key = yyjson_obj_iter_next(&keys)) != NULL) {
         if (yyjson_equals_str(key, call->events ? "events" : "records")) {

@@ -150,13 +150,28 @@ static Status read_event(Request *request, Many *many, yyjson_val *value, Record
     return raw.ptr ? event_set_read(&many->events, value, raw, many->received_us, ret_record, problems) : STATUS_BUSY;
 }
 
+/* What is around an event may be wrong, too. */
+static Status open_cloudevent(Request *request, Many *many, yyjson_val **value, Str *ret_traceparent,
+                              RecordProblems *problems)
+{
+    yyjson_val *whole = *value;
+    Status status =
+        cloudevent_open(whole, request_options(request)->policy->hash_seed, value, ret_traceparent, problems);
+    if (status != STATUS_REFUSED || !many->call->events) {
+        return status;
+    }
+    Str raw = json_write(whole, &request->arena);
+    status = raw.ptr ? event_set_refuse(&many->events, raw, many->received_us, problems) : STATUS_BUSY;
+    return status == STATUS_OK ? STATUS_REFUSED : status;
+}
+
 static Status read_value(Request *request, Many *many, yyjson_val *value, Record *ret_record, RecordProblems *problems)
 {
     const RecordPolicy *policy = request_options(request)->policy;
     Str traceparent = {NULL, 0};
     Status status = STATUS_OK;
     if (many->call->media == MEDIA_CLOUDEVENTS) {
-        status = cloudevent_open(value, policy->hash_seed, &value, &traceparent, problems);
+        status = open_cloudevent(request, many, &value, &traceparent, problems);
     }
     if (status == STATUS_OK) {
         status = many->call->events ? read_event(request, many, value, ret_record, problems)

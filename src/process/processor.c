@@ -99,9 +99,14 @@ static bool maintain(Processor *processor, bool idle)
 
 /* ---- The queue ----------------------------------------------------------------------------------------------------- */
 
+/* Or dead letters, which cost no less. */
 static size_t records_of(const Submission *submission)
 {
-    return submission->work.kind == WORK_RECORDS ? submission->work.records.count : 1;
+    const Work *work = &submission->work;
+    if (work->kind != WORK_RECORDS) {
+        return 1;
+    }
+    return work->records.count + (work->records.intake ? work->records.intake->refused_count : 0);
 }
 
 /* Nobody else is to be hit by it. */

@@ -160,7 +160,9 @@ static void put_failure(Buf *out, const DeadLetter *letter, const Failure *failu
 static bool is_wanted(const AttemptsQuery *attempts, const DeadLetter *letter)
 {
     const Filter *filter = &attempts->request.filter;
-    return (letter->state == DEAD_LETTER_OPEN || letter->state == DEAD_LETTER_RETRYING) &&
+    Str mapping;
+    return event_format_parse(letter->format, &mapping) &&
+           (letter->state == DEAD_LETTER_OPEN || letter->state == DEAD_LETTER_RETRYING) &&
            letter->created_us >= filter->start_us && letter->created_us <= filter->end_us;
 }
 
@@ -187,7 +189,7 @@ static bool visit_letter(void *context, const DeadLetter *letter)
     if (is_wanted(attempts, letter)) {
         put_letter(looking, letter);
     }
-    looking->enough = step_has_enough(looking->step);
+    looking->enough = step_has_enough(looking->step) || step_time_is_up(looking->step);
     return looking->status == STATUS_OK && !attempts->more && !looking->enough && looking->count < PAGE_MAX;
 }
 
@@ -195,7 +197,6 @@ static Status look_at_failures(Looking *looking, bool *ret_all, Error *reterr)
 {
     DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
     filter.stage = DEAD_LETTER_INTAKE;
-    filter.origin = STR("events");
     filter.before = looking->attempts->before;
     looking->count = 0;
     looking->status = STATUS_OK;

@@ -201,6 +201,27 @@ test('an array, and an object with events', async (t) => {
   await verified(server);
 });
 
+test('an event may have a member of the name events', async (t) => {
+  const server = await startWeir(t);
+  for (const events of [[], ['click'], [{ a: 1 }]]) {
+    const { status, json } = await submit(server, { ...event({ amount: 1 + events.length }), events });
+    assert.equal(status, events.length < 2 && json.data.isDuplicate ? 200 : 201, JSON.stringify(json));
+    assert.deepEqual(json.warnings, ['events']);
+  }
+  assert.deepEqual(counts(await stats(server)), { received: 3, processed: 2, duplicates: 1, failed: 0 });
+  assert.equal((await submit(server, { events: [] })).json.data.received, 0);
+  await verified(server);
+});
+
+test('dead letters that have no room hold up nobody but those that fail', async (t) => {
+  const server = await startWeir(t, { args: ['--set', 'store.dead_letter_bytes_max=1MiB'] });
+  assert.equal((await submit(server, 'x'.repeat(2 << 20), '', 'application/json')).status, 422, 'the only one may be longer');
+  assert.equal((await submit(server, event())).status, 201);
+  assert.equal((await submit(server, 'y', '', 'application/json')).status, 503);
+  assert.equal((await submit(server, [event({ amount: 6 }), event({ amount: 7 })])).json.data.created, 2);
+  await verified(server);
+});
+
 test('an array that is taken whole or not at all', async (t) => {
   const server = await startWeir(t);
   const refused = await submit(server, [event(), { client: 'c', metric: 'm', amount: 1 }], '?mode=atomic');
@@ -252,6 +273,10 @@ test('CloudEvents carry events, structured, as a batch and binary', async (t) =>
   const { raw } = (await getJson(server, `/api/dead-letters/${(await letters(server))[0].id}`)).data;
   assert.equal(raw, '{"client":"c"}', 'what is around an event is no part of it');
   assert.deepEqual((await letters(server)).map((it) => it.attempts), [2]);
+  const { source, ...sourceless } = around(event());
+  const bad = await submit(server, [sourceless], '', 'application/cloudevents-batch+json');
+  assert.equal(bad.json.data.rejected, 1);
+  assert.match((await letters(server))[0].error, /source/);
   await verified(server);
 });
 
@@ -526,6 +551,7 @@ test('files bring events', async (t) => {
   fs.writeFileSync(join(dir, 'events.ndjson'), `${mixed.join('\n')}\n`);
   const server = await withConfig(t, `sources:\n  shop: {type: files, dir: ${dir}, mapping: auto}\n`, { data });
   await assertMixed(server, 'shop');
+  assert.equal((await ask(server, '?status=failed')).data.length, (await stats(server)).failed);
   await verified(server);
 });
 

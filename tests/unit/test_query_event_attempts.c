@@ -96,6 +96,15 @@ static void send_broken(Fixture *fixture, const char *source, const char *raw, c
     arena_release(&arena);
 }
 
+static void send_broken_record(Fixture *fixture)
+{
+    const IntakeLetter letter = {
+        .place = STR("a.json:1"), .format = STR("json"), .raw = STR("{\"client\":\"A\"}"), .error = STR("no record")};
+    IntakeChange intake = {.source = STR("files"), .refused = &letter, .refused_count = 1};
+    Work work = {.kind = WORK_RECORDS, .records = {.intake = &intake}};
+    apply(fixture, &work);
+}
+
 /* ---- Asking ------------------------------------------------------------------------------------------------------------- */
 
 static QueryOptions options_of(const Fixture *fixture)
@@ -229,14 +238,16 @@ static void test_failures(void **state)
     send_broken(fixture, "events", "{\"who\":\"B\"}", "gone", "");
     send_broken(fixture, "files", "{\"client\":\"A\"}", "", "A"); /* of another source */
     send_broken(fixture, "events", "{\"broken", "", "");          /* again */
-    check_values(fixture, query_event_failures_new, "", "deadLetter", "3 2 1 ");
+    send_broken_record(fixture);
+    check_values(fixture, query_event_failures_new, "", "deadLetter", "4 3 2 1 ");
     check_values(fixture, query_event_failures_new, "", "client",
-                 "\"B\" null \"A\" \"A\" "); /* the last is the event's */
-    check_values(fixture, query_event_failures_new, "", "attempts", "2 2 1 ");
-    check_values(fixture, query_event_failures_new, "", "errorType", "\"validation\" \"malformed\" \"validation\" ");
+                 "\"A\" \"A\" \"B\" null \"A\" \"A\" "); /* the second and the last are the events' */
+    check_values(fixture, query_event_failures_new, "", "attempts", "1 2 2 1 ");
+    check_values(fixture, query_event_failures_new, "", "errorType",
+                 "\"validation\" \"validation\" \"malformed\" \"validation\" ");
     check_values(fixture, query_event_failures_new, "client=B", "deadLetter", "3 ");
     check_values(fixture, query_event_failures_new, "client=nobody", "deadLetter", "");
-    check_values(fixture, query_event_failures_new, "limit=2", "nextCursor", "\"2\" ");
+    check_values(fixture, query_event_failures_new, "limit=2", "nextCursor", "\"3\" ");
     check_values(fixture, query_event_failures_new, "limit=2&cursor=2", "deadLetter", "1 ");
     check_values(fixture, query_event_failures_new, "endDate=2024-12-31", "deadLetter", "");
     check_has(

@@ -118,7 +118,8 @@ Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
 {
     int64_t wanted = count_new_bytes(work->records.intake), bytes_max = (int64_t)store->options.dead_letter_bytes_max;
     bool room = true;
-    if (store->tally.letter_bytes + wanted <= bytes_max || is_all_tried_again(work)) {
+    if (store->tally.letter_bytes + wanted <= bytes_max || is_all_tried_again(work) ||
+        (wanted == 0 && work->records.events)) { /* of events nothing conflicts */
         return STATUS_OK;
     }
     Status status = drop_until(store, wanted, bytes_max, &room, reterr);
