@@ -27,3 +27,15 @@ Status kafka_client_try(rd_kafka_type_t type, const rd_kafka_conf_t *settings, E
     }
     return status;
 }
+
+rd_kafka_resp_err_t kafka_client_ask_topic(rd_kafka_t *client, rd_kafka_topic_t *topic, int ms)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, topic, &metadata, ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return code;
+    }
+    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_metadata_destroy(metadata);
+    return code;
+}

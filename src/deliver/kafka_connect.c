@@ -112,19 +112,8 @@ static Status end_predecessor(KafkaSink *sink, int64_t deadline_us, Error *reter
 /* Asking for a topic makes it where brokers are set to; its partitions take a moment to get their leaders. */
 static rd_kafka_resp_err_t ask_topic(KafkaSink *sink, rd_kafka_topic_t *topic, int64_t deadline_us)
 {
-    const struct rd_kafka_metadata *metadata = NULL;
     int64_t left_ms = (deadline_us - kafka_now_us(sink)) / 1000;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(sink->producer, 0, topic, &metadata, left_ms > 1 ? (int)left_ms : 1);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return code;
-    }
-    if (metadata->topic_cnt != 1) {
-        code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    } else {
-        code = metadata->topics[0].err;
-    }
-    rd_kafka_metadata_destroy(metadata);
-    return code;
+    return kafka_client_ask_topic(sink->producer, topic, left_ms > 1 ? (int)left_ms : 1);
 }
 
 Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, Error *reterr)

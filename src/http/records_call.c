@@ -194,19 +194,6 @@ static void put_place(Buf *buf, ResultPlace place, Str record_id)
     }
 }
 
-void differs_put(Buf *buf, uint32_t differs)
-{
-    char before = '[';
-    for (int bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
-        if (differs & (1u << bit)) {
-            buf_put_char(buf, before);
-            buf_put_json(buf, str_from(record_field_names[bit]));
-            before = ',';
-        }
-    }
-    buf_put(buf, before == '[' ? STR("[]") : STR("]"));
-}
-
 void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome)
 {
     size_t at;
@@ -228,7 +215,7 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
     }
     if (outcome->kind == OUTCOME_CONFLICT) {
         BUF_PUT(buf, ",\"differs\":");
-        differs_put(buf, outcome->differs);
+        record_differs_put_json(buf, outcome->differs);
     } else if (outcome->kind == OUTCOME_REJECTED) {
         BUF_PUT(buf, ",\"errors\":{\"value\":[\"would make a total of its flow too large\"]}");
     }

@@ -68,8 +68,6 @@ void results_answer(Request *request, const RecordsCall *call, const Results *re
 void results_put(Buf *buf, const Results *results);
 /* ,"warnings":["…"] or nothing. */
 void warnings_put(Buf *buf, const Str *fields, size_t count);
-/* ["value","time"] of RecordField bits. */
-void differs_put(Buf *buf, uint32_t differs);
 
 /* The front door has not, or not surely, taken all of it: 503. */
 void records_say_not_handed_in(Request *request);

@@ -90,7 +90,7 @@ static void say_duplicate(Request *request, const Single *single, const Record *
     BUF_PUT(&request->out, ",\"isDuplicate\":true");
     if (differs) {
         BUF_PUT(&request->out, ",\"differs\":");
-        differs_put(&request->out, differs);
+        record_differs_put_json(&request->out, differs);
     }
     end_answer(request, single);
     request_answer(request, 200, JSON_TYPE);
@@ -105,7 +105,7 @@ static void say_conflict(Request *request, const Single *single)
     BUF_PUT(&members, ",\"id\":");
     buf_put_i64(&members, single->outcome.seq);
     BUF_PUT(&members, ",\"differs\":");
-    differs_put(&members, single->outcome.differs);
+    record_differs_put_json(&members, single->outcome.differs);
     request_problem_with(request, PROBLEM_CONFLICT, buf_str(&members),
                          "record %.*s is there already with other content; nothing was changed",
                          STR_ARGS(single->record.record_id));

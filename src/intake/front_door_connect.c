@@ -163,28 +163,11 @@ void front_door_is_in_doubt(KafkaFrontDoor *door)
     }
 }
 
-static rd_kafka_resp_err_t ask_topic(KafkaFrontDoor *door)
-{
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(door->producer, 0, door->topic, &metadata, PROBE_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return code;
-    }
-    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    rd_kafka_metadata_destroy(metadata);
-    return code;
-}
-
-static bool says_nothing(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-}
-
 /* What librdkafka complained about says more than that nobody answered. */
 static void note_failure(KafkaFrontDoor *door, rd_kafka_resp_err_t code)
 {
     char error[ERROR_MESSAGE_BYTES_MAX];
-    bool is_silent = says_nothing(code);
+    bool is_silent = kafka_client_says_nothing(code);
     rd_kafka_poll(door->producer, 0);
     if (is_silent) {
         snprintf(error, sizeof error, "no broker answers as it should%s%s%s", door->reason[0] ? " (" : "", door->reason,
@@ -208,7 +191,7 @@ void front_door_probe(KafkaFrontDoor *door)
     if (!door->producer || !is_doubtful(door) || (now_us < door->probe_us && door->probe_us != INT64_MAX)) {
         return;
     }
-    rd_kafka_resp_err_t code = ask_topic(door);
+    rd_kafka_resp_err_t code = kafka_client_ask_topic(door->producer, door->topic, PROBE_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         front_door_is_up(door);
     } else {

@@ -134,23 +134,6 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
 
 /* ---- Joining --------------------------------------------------------------------------------------------------------- */
 
-static rd_kafka_resp_err_t ask_topic(KafkaSource *source, rd_kafka_topic_t *topic, int ms)
-{
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(source->consumer, 0, topic, &metadata, ms);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return code;
-    }
-    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    rd_kafka_metadata_destroy(metadata);
-    return code;
-}
-
-static bool says_nothing(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-}
-
 /* In slices, so that nobody there is told soon. */
 static Status find_topic(KafkaSource *source, const char *name, int64_t deadline_us, Error *reterr)
 {
@@ -161,15 +144,15 @@ static Status find_topic(KafkaSource *source, const char *name, int64_t deadline
     }
     rd_kafka_resp_err_t code;
     for (;;) {
-        code = ask_topic(source, topic, SLICE_MS);
+        code = kafka_client_ask_topic(source->consumer, topic, SLICE_MS);
         int64_t now_us = kafka_source_now_us(source);
-        rd_kafka_poll(source->consumer, says_nothing(code) ? SLICE_MS : 0);
-        if (!says_nothing(code) || now_us >= deadline_us || (source->down && now_us >= down_us)) {
+        rd_kafka_poll(source->consumer, kafka_client_says_nothing(code) ? SLICE_MS : 0);
+        if (!kafka_client_says_nothing(code) || now_us >= deadline_us || (source->down && now_us >= down_us)) {
             break;
         }
     }
     rd_kafka_topic_destroy(topic);
-    if (says_nothing(code)) {
+    if (kafka_client_says_nothing(code)) {
         return add_reason(source, error_set(reterr, STATUS_BUSY, "connecting: no broker answers as it should"), reterr);
     }
     Status status = kafka_error_status(code);

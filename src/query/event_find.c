@@ -74,20 +74,6 @@ static bool visit_attempt(void *context, const EventAttempt *attempt)
     return finding->count < LOG_MAX;
 }
 
-static void put_differs(Buf *out, uint32_t differs)
-{
-    char before = '[';
-    buf_put_key(out, "differs");
-    for (int bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
-        if (differs & 1u << bit) {
-            buf_put_char(out, before);
-            buf_put_json(out, str_from(record_field_names[bit]));
-            before = ',';
-        }
-    }
-    buf_put_char(out, ']');
-}
-
 static void put_attempts(Finding *finding)
 {
     for (size_t i = finding->count; i > 0; i--) {
@@ -97,7 +83,8 @@ static void put_attempts(Finding *finding)
         buf_put_char(finding->out, ',');
         put_log_entry(finding->out, attempt->number, "duplicate", times_us);
         if (attempt->differs) {
-            put_differs(finding->out, attempt->differs);
+            buf_put_key(finding->out, "differs");
+            record_differs_put_json(finding->out, attempt->differs);
         }
         buf_put_char(finding->out, '}');
     }

@@ -97,6 +97,9 @@ void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned
 void record_put_csv_header(Buf *buf);
 void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale);
 
+/* ["value","time"] of RecordField bits. */
+void record_differs_put_json(Buf *buf, uint32_t differs);
+
 /* {"value":["…"],"time":["…","…"]}; problems of the record as a whole are under "record". */
 void record_problems_put_json(Buf *buf, const RecordProblems *problems);
 /* One sentence that names every field, for logs and lists. */

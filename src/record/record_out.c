@@ -195,3 +195,16 @@ void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned
         buf_put_u64(buf, number);
     }
 }
+
+void record_differs_put_json(Buf *buf, uint32_t differs)
+{
+    char before = '[';
+    for (int bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
+        if (differs & (1u << bit)) {
+            buf_put_char(buf, before);
+            buf_put_json(buf, str_from(record_field_names[bit]));
+            before = ',';
+        }
+    }
+    buf_put(buf, before == '[' ? STR("[]") : STR("]"));
+}
