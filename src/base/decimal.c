@@ -6,25 +6,13 @@ typedef struct Digits {
     Str rest;            /* what follows the number */
 } Digits;
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static Str take_digits(Str *text)
-{
-    Str digits = {text->ptr, 0};
-    while (digits.len < text->len && is_digit(text->ptr[digits.len])) {
-        digits.len++;
-    }
-    *text = (Str){text->ptr + digits.len, text->len - digits.len};
-    return digits;
-}
-
 /* False when the text does not begin with digits, or has a point without digits behind it. */
 static bool split_digits(Str text, Digits *ret_digits)
 {
-    *ret_digits = (Digits){.whole = take_digits(&text)};
+    *ret_digits = (Digits){.whole = str_take_digits(&text)};
     if (text.len > 0 && text.ptr[0] == '.') {
         text = (Str){text.ptr + 1, text.len - 1};
-        ret_digits->fraction = take_digits(&text);
+        ret_digits->fraction = str_take_digits(&text);
         if (ret_digits->fraction.len == 0) {
             return false;
         }
@@ -92,7 +80,7 @@ static bool parse_exponent(Str text, int64_t *ret_exponent)
     bool negative = text.len > 1 && text.ptr[1] == '-';
     size_t start = text.len > 1 && (negative || text.ptr[1] == '+') ? 2 : 1;
     Str left = {text.ptr + start, text.len - start};
-    Str digits = take_digits(&left);
+    Str digits = str_take_digits(&left);
     int64_t exponent = 0;
     if (digits.len == 0 || left.len > 0) {
         return false;

@@ -138,3 +138,13 @@ unsigned str_distance(Str a, Str b, unsigned limit)
     }
     return row[b.len] > limit ? limit + 1 : row[b.len];
 }
+
+Str str_take_digits(Str *text)
+{
+    Str digits = {text->ptr, 0};
+    while (digits.len < text->len && digits.ptr[digits.len] >= '0' && digits.ptr[digits.len] <= '9') {
+        digits.len++;
+    }
+    *text = (Str){text->ptr + digits.len, text->len - digits.len};
+    return digits;
+}

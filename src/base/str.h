@@ -45,6 +45,9 @@ Str str_split(Str *rest, char separator);
 /* Decimal digits only, no sign, no space; false when empty, not a number or beyond `max`. */
 bool str_to_u64(Str a, uint64_t max, uint64_t *ret_value);
 
+/* Takes the ASCII digits off its front; there may be none. */
+Str str_take_digits(Str *text);
+
 /* How many code points; -1 when it is not valid UTF-8 (overlong, surrogate, beyond U+10FFFF, cut). RFC 3629. */
 int64_t str_count_code_points(Str a);
 

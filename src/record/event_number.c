@@ -1,17 +1,5 @@
 #include "record/event_number.h"
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static Str take_digits(Str *text)
-{
-    Str digits = {text->ptr, 0};
-    while (digits.len < text->len && is_digit(text->ptr[digits.len])) {
-        digits.len++;
-    }
-    *text = (Str){text->ptr + digits.len, text->len - digits.len};
-    return digits;
-}
-
 static bool take_char(Str *text, char c)
 {
     bool found = text->len > 0 && text->ptr[0] == c;
@@ -30,7 +18,7 @@ static bool read_exponent(Str text, int64_t *ret_exponent)
     if (!negative) {
         (void)take_char(&text, '+');
     }
-    Str digits = take_digits(&text);
+    Str digits = str_take_digits(&text);
     for (size_t i = 0; i < digits.len && exponent < enough; i++) {
         exponent = exponent * 10 + (digits.ptr[i] - '0');
     }
@@ -41,12 +29,12 @@ static bool read_exponent(Str text, int64_t *ret_exponent)
 bool event_number_read(Str text, EventNumber *ret_number)
 {
     *ret_number = (EventNumber){.negative = take_char(&text, '-')};
-    ret_number->whole = take_digits(&text);
+    ret_number->whole = str_take_digits(&text);
     if (ret_number->whole.len == 0) {
         return false;
     }
     if (take_char(&text, '.')) {
-        ret_number->fraction = take_digits(&text);
+        ret_number->fraction = str_take_digits(&text);
         if (ret_number->fraction.len == 0) {
             return false;
         }

@@ -129,3 +129,12 @@ Status db_get_int(sqlite3 *db, const char *sql, int64_t otherwise, int64_t *ret_
     sqlite3_finalize(stmt);
     return status;
 }
+
+bool db_next(sqlite3_stmt *stmt, bool wanted, const char *what, Status *status, Error *reterr)
+{
+    bool row = false;
+    if (stmt && wanted && *status == STATUS_OK) {
+        *status = db_step(stmt, what, &row, reterr);
+    }
+    return row && *status == STATUS_OK;
+}

@@ -32,6 +32,9 @@ Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr) MUST_CHECK;
 /* Steps; *ret_row tells whether there is a row. The caller resets. */
 Status db_step(sqlite3_stmt *stmt, const char *what, bool *ret_row, Error *reterr) MUST_CHECK;
 
+/* Whether there is another row, when one is wanted and nothing has failed so far. `stmt` may be NULL: there is none. */
+bool db_next(sqlite3_stmt *stmt, bool wanted, const char *what, Status *status, Error *reterr);
+
 /* The first column of each row, as a text. */
 Status db_visit_texts(sqlite3 *db, const char *sql, void (*visit)(void *context, Str text), void *context,
                       Error *reterr) MUST_CHECK;

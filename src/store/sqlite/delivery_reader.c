@@ -3,6 +3,8 @@
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
 
+#define WHAT "read what is kept of deliveries"
+
 /* A store of an older program that is only read has no such tables: then *ret_any is false, and there is nothing to see, until somebody
  * opens it for writing. */
 static Status look(SqliteReader *reader, bool *ret_any, Error *reterr)
@@ -20,16 +22,6 @@ static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqli
     return any ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr) : status;
 }
 
-/* Is there another row, and is it wanted? */
-static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *reterr)
-{
-    bool row = false;
-    if (stmt && wanted && *status == STATUS_OK) {
-        *status = db_step(stmt, "read what is kept of deliveries", &row, reterr);
-    }
-    return row && *status == STATUS_OK;
-}
-
 Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
@@ -39,7 +31,7 @@ Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error 
                          "SELECT name, state, reason, cursor_seq, sent_seq, version, created_us, updated_us"
                          " FROM sinks ORDER BY name",
                          &stmt, reterr);
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredSink sink = {.name = db_text(stmt, 0),
                            .state = (SinkState)sqlite3_column_int(stmt, 1),
                            .reason = db_text(stmt, 2),
@@ -66,7 +58,7 @@ Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *vi
         db_bind_text(stmt, 1, sink);
         sqlite3_bind_int64(stmt, 2, job);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredRetry retry = {.seq = sqlite3_column_int64(stmt, 0),
                              .attempts = sqlite3_column_int64(stmt, 1),
                              .due_us = sqlite3_column_int64(stmt, 2),
@@ -92,7 +84,7 @@ Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, vo
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, seq);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredAttempt attempt = {.seq = sqlite3_column_int64(stmt, 0),
                                  .sink = db_text(stmt, 1),
                                  .job = sqlite3_column_int64(stmt, 2),
@@ -122,7 +114,7 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
         const char *head = reader->version >= SCHEMA_SOURCES ? LETTER_SQL ", place, format" : LETTER_SQL ", '', ''";
         status = sqlite_prepare_letters(reader->db, head, filter, " ORDER BY id DESC", &stmt, reterr);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         DeadLetter letter = {.id = sqlite3_column_int64(stmt, 0),
                              .stage = (DeadLetterStage)sqlite3_column_int(stmt, 1),
                              .state = (DeadLetterState)sqlite3_column_int(stmt, 2),
@@ -153,7 +145,7 @@ Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
     if (stmt) {
         db_bind_text(stmt, 1, sink);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredReplay replay = {.id = sqlite3_column_int64(stmt, 0),
                                .sink = db_text(stmt, 1),
                                .after = sqlite3_column_int64(stmt, 2),

@@ -5,6 +5,8 @@
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
 
+#define WHAT "read what is kept of events"
+
 /* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
 static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
@@ -19,15 +21,6 @@ static void give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt
     if (stmt) {
         db_give_back(&reader->kept[which], stmt);
     }
-}
-
-static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *reterr)
-{
-    bool row = false;
-    if (stmt && wanted && *status == STATUS_OK) {
-        *status = db_step(stmt, "read what is kept of events", &row, reterr);
-    }
-    return row && *status == STATUS_OK;
 }
 
 /* ---- Events in the log ------------------------------------------------------------------------------------------- */
@@ -49,7 +42,7 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         const char *raw = sqlite3_column_blob(stmt, 7);
         StoredEvent event = {.seq = sqlite3_column_int64(stmt, 0),
                              .received_us = sqlite3_column_int64(stmt, 1),
@@ -107,7 +100,7 @@ Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, 
         sqlite3_bind_int64(stmt, 2, last);
         sqlite3_bind_int64(stmt, 3, reader->view->base.bound);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         EventCorrection correction = {sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
         go_on = visit(context, &correction);
     }
@@ -124,7 +117,7 @@ Status sqlite_event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Er
     if (stmt) {
         db_bind_text(stmt, 1, record_id);
     }
-    *ret_seq = has_next(stmt, true, &status, reterr) ? sqlite3_column_int64(stmt, 0) : 0;
+    *ret_seq = db_next(stmt, true, WHAT, &status, reterr) ? sqlite3_column_int64(stmt, 0) : 0;
     give_back(reader, READER_EVENT_ALIAS, stmt);
     return status;
 }
@@ -151,7 +144,7 @@ Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter
     if (stmt && filter->seq) {
         sqlite3_bind_int64(stmt, 2, filter->seq);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         EventAttempt attempt = {.id = sqlite3_column_int64(stmt, 0),
                                 .seq = sqlite3_column_int64(stmt, 1),
                                 .number = sqlite3_column_int64(stmt, 2),
@@ -175,7 +168,7 @@ Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *
                          "SELECT client, processed, duplicates, failed, first_us, last_us FROM event_clients"
                          " ORDER BY client",
                          &stmt, reterr);
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         EventClient client = {.client = db_text(stmt, 0),
                               .processed = sqlite3_column_int64(stmt, 1),
                               .duplicates = sqlite3_column_int64(stmt, 2),

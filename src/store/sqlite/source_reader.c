@@ -3,6 +3,8 @@
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
 
+#define WHAT "read what is kept of sources"
+
 /* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
 static Status prepare(SqliteReader *reader, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
@@ -12,22 +14,13 @@ static Status prepare(SqliteReader *reader, const char *sql, sqlite3_stmt **ret_
                                                                     : status;
 }
 
-static bool has_next(sqlite3_stmt *stmt, bool wanted, Status *status, Error *reterr)
-{
-    bool row = false;
-    if (stmt && wanted && *status == STATUS_OK) {
-        *status = db_step(stmt, "read what is kept of sources", &row, reterr);
-    }
-    return row && *status == STATUS_OK;
-}
-
 Status sqlite_sources(StoreReader *base, SourceVisitor *visit, void *context, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
     Status status = prepare((SqliteReader *)base, "SELECT name, state, reason, updated_us FROM sources ORDER BY name",
                             &stmt, reterr);
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredSource source = {.name = db_text(stmt, 0),
                                .state = (SourceState)sqlite3_column_int(stmt, 1),
                                .reason = db_text(stmt, 2),
@@ -47,7 +40,7 @@ Status sqlite_places(StoreReader *base, Str source, PlaceVisitor *visit, void *c
     if (stmt) {
         db_bind_text(stmt, 1, source);
     }
-    while (has_next(stmt, go_on, &status, reterr)) {
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         SourcePlace place = {.part = db_text(stmt, 0), .next = sqlite3_column_int64(stmt, 1), .mark = db_text(stmt, 2)};
         go_on = visit(context, &place);
     }
