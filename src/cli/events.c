@@ -103,13 +103,23 @@ static void put_side(Buf *buf, const char *name, yyjson_val *side)
 
 static void put_change_line(Buf *buf, yyjson_val *change)
 {
-    yyjson_val *becomes = yyjson_obj_get(change, "becomes");
+    yyjson_val *was = yyjson_obj_get(change, "was"), *becomes = yyjson_obj_get(change, "becomes");
     BUF_PUT(buf, "{\"id\":");
     put_value(buf, yyjson_obj_get(change, "id"));
-    put_side(buf, "was", yyjson_obj_get(change, "was"));
-    put_side(buf, "becomes", becomes);
+    if (yyjson_is_obj(was)) {
+        put_side(buf, "was", was);
+    } else {
+        BUF_PUT(buf, ",\"was\":\"taken back\"");
+    }
+    if (yyjson_is_obj(becomes)) {
+        put_side(buf, "becomes", becomes);
+    } else {
+        BUF_PUT(buf, ",\"becomes\":\"nothing: it is the same as ");
+        put_value(buf, yyjson_obj_get(change, "sameAs"));
+        buf_put_char(buf, '"');
+    }
     buf_put_key(buf, "mapping");
-    put_value(buf, yyjson_obj_get(becomes, "mapping"));
+    put_value(buf, yyjson_obj_get(yyjson_is_obj(becomes) ? becomes : was, "mapping"));
     buf_put_char(buf, '}');
 }
 

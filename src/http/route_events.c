@@ -68,9 +68,9 @@ static void say(Request *request)
 static bool is_hash(Str text)
 {
     Record record = {.record_id = text};
-    Str hash_hex;
+    Str key;
     uint64_t number;
-    return record_is_event(&record, &hash_hex, &number) && number == 0;
+    return record_is_event(&record, &key, &number) && number == 0;
 }
 
 /* Without the name of the hash function, or with it. */

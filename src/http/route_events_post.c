@@ -41,7 +41,8 @@ static void say_event(Request *request, const SingleEvent *single, int code, con
     BUF_PUT(out, "{\"message\":\"");
     buf_put(out, str_from(message));
     BUF_PUT(out, "\",\"data\":{");
-    event_put_json_fields(out, &single->record, outcome->seq, request_options(request)->policy->scale);
+    const Record *shown = outcome->stored ? &outcome->stored->record : &single->record;
+    event_put_json_fields(out, shown, outcome->seq, request_options(request)->policy->scale);
     BUF_PUT(out, ",\"mapping\":");
     buf_put_json(out, single->set.items[0].mapping);
     BUF_PUT(out, ",\"status\":\"");
@@ -117,6 +118,7 @@ static void submit(Request *request, SingleEvent *single)
                                                   .outcomes = &single->outcome,
                                                   .count = single->refused ? 0 : 1,
                                                   .dry_run = call->dry_run,
+                                                  .stored = &request->arena,
                                                   .simulate_failure = call->fault == FAULT_DURING}};
     event_set_attach(&single->set, &request->submission.work);
     if (single->refused && call->dry_run) {

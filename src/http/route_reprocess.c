@@ -3,16 +3,16 @@
 #include "http/route_handlers.h"
 #include "query/reprocess.h"
 
-enum { PARAMS_MAX = 4, PAIR_BYTES = 4 << 10 };
+enum { PARAMS_MAX = 4, CORRECTION_BYTES = 2 << 10 };
 
 typedef struct ReprocessCall {
     ReprocessOptions options;
     bool dry_run, has_dry_run;
     QueryParam params[PARAMS_MAX]; /* what the query reads itself */
     size_t param_count;
-    /* What is put right: all pairs in one piece, or, when some of them cannot be taken, one after another. */
+    /* What is put right: all changes in one piece, or, when some of them cannot be taken, one after another. */
     ReprocessPlan plan;
-    size_t from, at_once; /* pairs */
+    size_t from, at_once; /* changes */
     Outcome *outcomes;
     EventChange events;
     int64_t corrected, refused;
@@ -95,11 +95,15 @@ static void say_all(Request *request)
     request_answer(request, 200, JSON_TYPE);
 }
 
-/* The replacement comes second. One that is there already was put by another call that did the same. */
+/* The first record of a change. */
+static size_t begin_of(const ReprocessCall *call, size_t change) { return change ? call->plan.ends[change - 1] : 0; }
+
+/* By the last record of each: one that is there already was put by another call that did the same. */
 static void count_corrected(ReprocessCall *call)
 {
-    for (size_t i = 0; i < call->at_once; i++) {
-        call->corrected += call->outcomes[2 * i + 1].kind == OUTCOME_CREATED;
+    size_t first = begin_of(call, call->from);
+    for (size_t i = call->from; i < call->from + call->at_once; i++) {
+        call->corrected += call->outcomes[call->plan.ends[i] - 1 - first].kind == OUTCOME_CREATED;
     }
 }
 
@@ -107,14 +111,14 @@ static void go_on(Request *request)
 {
     ReprocessCall *call = request->state;
     call->from += call->at_once;
-    if (call->from < call->plan.pairs) {
+    if (call->from < call->plan.changes) {
         submit(request);
     } else {
         say_all(request);
     }
 }
 
-/* Of several, one whose flow has no room any more keeps out the others: they are handed in one by one. */
+/* Of several, one that cannot be taken keeps out the others: they are handed in one by one. */
 static void say_written(Request *request)
 {
     ReprocessCall *call = request->state;
@@ -138,13 +142,13 @@ static void say_written(Request *request)
 static void submit(Request *request)
 {
     ReprocessCall *call = request->state;
-    size_t first = 2 * call->from;
+    size_t first = begin_of(call, call->from), count = begin_of(call, call->from + call->at_once) - first;
     call->events = (EventChange){.items = &call->plan.items[first]};
-    request->submission.bytes = call->at_once * PAIR_BYTES;
+    request->submission.bytes = count * CORRECTION_BYTES;
     request->submission.work = (Work){.kind = WORK_RECORDS,
                                       .records = {.items = &call->plan.records[first],
                                                   .outcomes = call->outcomes,
-                                                  .count = 2 * call->at_once,
+                                                  .count = count,
                                                   .atomic = true,
                                                   .quiet = true,
                                                   .events = &call->events}};
@@ -154,8 +158,8 @@ static void submit(Request *request)
 static void begin_writing(Request *request)
 {
     ReprocessCall *call = request->state;
-    call->at_once = call->plan.pairs;
-    call->outcomes = ARENA_ARRAY(&request->arena, Outcome, 2 * call->plan.pairs);
+    call->at_once = call->plan.changes;
+    call->outcomes = ARENA_ARRAY(&request->arena, Outcome, begin_of(call, call->plan.changes));
     if (call->outcomes) {
         submit(request);
     } else {
@@ -179,7 +183,7 @@ static void looked(Request *request)
         return;
     }
     call->plan = query_reprocess_plan(request->query);
-    if (call->dry_run || call->plan.pairs == 0) {
+    if (call->dry_run || call->plan.changes == 0) {
         say_all(request);
     } else {
         begin_writing(request);

@@ -4,14 +4,14 @@
 #include "base/timestamp.h"
 #include "record/record_json.h"
 
-enum { LOG_MAX = 100, ROUNDS_MAX = 50, ID_BYTES = sizeof "sha256:" + EVENT_HASH_HEX_BYTES };
+enum { LOG_MAX = 100, ROUNDS_MAX = 50, ID_BYTES = sizeof "sha256:" + EVENT_KEY_BYTES_MAX };
 
 typedef struct EventFind {
     Query base;
     char record_id[ID_BYTES];
     int64_t at;    /* of reader_find */
     int64_t seq;   /* of the record; 0: not found yet */
-    bool by_alias; /* the id is not the one that was asked for, for which a correction stands */
+    bool by_alias; /* the id is no more the one that was asked for */
 } EventFind;
 
 /* One step: what its visitors need. */
@@ -117,7 +117,7 @@ static Status put_correction(Finding *finding, StoreReader *reader, int64_t seq,
     return status == STATUS_OK ? reader_event(reader, seq, visit_item, finding, reterr) : status;
 }
 
-/* Each round takes back what the one before it had put in its place. */
+/* Each round takes back what the one before it had put in its place; the last may put nothing there. */
 static Status put_corrections(Finding *finding, StoreReader *reader, Error *reterr)
 {
     CorrectionRound round = {.replacement = finding->find->seq};
@@ -125,7 +125,7 @@ static Status put_corrections(Finding *finding, StoreReader *reader, Error *rete
     BUF_PUT(finding->out, ",\"corrections\":[");
     for (int i = 0; i < ROUNDS_MAX && round.replacement && status == STATUS_OK && !finding->out->failed; i++) {
         status = corrections_of(reader, round.replacement, &round, reterr);
-        if (status == STATUS_OK && round.replacement) {
+        if (status == STATUS_OK && round.reversal) {
             status = put_correction(finding, reader, round.reversal, reterr);
         }
         if (status == STATUS_OK && round.replacement) {
@@ -160,20 +160,20 @@ static Status put_event(Finding *finding, StoreReader *reader, Error *reterr)
 static bool take_own_id(void *context, const StoredRecord *stored)
 {
     EventFind *find = context;
-    Str hash_hex;
+    Str key;
     uint64_t number;
-    if (record_is_event(&stored->record, &hash_hex, &number)) {
-        snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(hash_hex));
-        find->at = 0;
+    if (record_is_event(&stored->record, &key, &number)) {
+        snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(key));
     }
     return true;
 }
 
-/* An event may be asked for by the hash that the mappings of now give it. It is looked for once more then, by its own. */
-static Status find_by_alias(EventFind *find, StoreReader *reader, Error *reterr)
+/* The hash that was asked for may lead to an event with another id: then that one is looked for. */
+static Status follow_alias(EventFind *find, StoreReader *reader, Error *reterr)
 {
     int64_t seq = 0;
     Status status = reader_event_alias(reader, str_from(find->record_id), &seq, reterr);
+    seq = seq < 0 ? -seq : seq;
     bool is_there = status == STATUS_OK && seq && seq <= view_bound(find->base.view);
     find->by_alias = true;
     return is_there ? reader_get(reader, seq, take_own_id, find, reterr) : status;
@@ -182,16 +182,14 @@ static Status find_by_alias(EventFind *find, StoreReader *reader, Error *reterr)
 static Status look_for(Finding *finding, QueryStep *step, Error *reterr)
 {
     EventFind *find = finding->find;
-    Status status = STATUS_OK;
-    bool go_on = true;
+    Status status = find->by_alias ? STATUS_OK : follow_alias(find, step->reader, reterr);
+    bool go_on = status == STATUS_OK;
     while (go_on) {
         status = reader_find(step->reader, str_from(find->record_id), (Str){"", 0}, &find->at, visit_record, finding,
                              reterr);
         go_on = status == STATUS_OK && find->at != FIND_DONE && !step_time_is_up(step);
     }
-    return status == STATUS_OK && find->at == FIND_DONE && !find->seq && !find->by_alias
-               ? find_by_alias(find, step->reader, reterr)
-               : status;
+    return status;
 }
 
 static Status find_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
@@ -210,14 +208,14 @@ static Status find_step(Query *query, QueryStep *step, bool *ret_done, Error *re
                      : error_set(reterr, STATUS_REFUSED, "there is no event with this hash");
 }
 
-Status query_event_find_new(Str hash_hex, const QueryOptions *options, Query **ret_query)
+Status query_event_find_new(Str key, const QueryOptions *options, Query **ret_query)
 {
     EventFind *find = query_alloc(sizeof *find, options);
     if (!find) {
         return STATUS_BUSY;
     }
     find->base.step = find_step;
-    snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(hash_hex));
+    snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(key));
     *ret_query = &find->base;
     return STATUS_OK;
 }

@@ -44,10 +44,7 @@ static void put_csv_text(Buf *buf, Str text)
 static void put_csv(Buf *buf, const StoredRecord *stored, unsigned scale)
 {
     const Record *record = &stored->record;
-    Str hash_hex = {0};
-    uint64_t number = 0;
-    record_is_event(record, &hash_hex, &number);
-    buf_put_csv(buf, hash_hex);
+    buf_put_csv(buf, record_event_hash(record));
     put_csv_text(buf, record->record_id);
     buf_put_char(buf, ',');
     buf_put_i64(buf, stored->seq);

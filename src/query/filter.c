@@ -19,9 +19,9 @@ static bool text_matches(Str wanted, Str text) { return wanted.len == 0 || str_e
 
 static bool is_event(const Record *record)
 {
-    Str hash_hex;
+    Str key;
     uint64_t number;
-    return record_is_event(record, &hash_hex, &number);
+    return record_is_event(record, &key, &number);
 }
 
 bool filter_matches(const Filter *filter, const Record *record)

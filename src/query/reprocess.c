@@ -1,12 +1,7 @@
-#include "query/reprocess.h"
-
 #include "query/corrections.h"
-#include "query/request.h"
-#include "record/event.h"
-#include "record/record_check.h"
+#include "query/reprocess_parts.h"
 
 enum {
-    PAGE_EVENTS = 256,
     PAGE_ENTRIES = 1024, /* corrections among them */
     PAGE_BYTES = 1 << 20,
     CALL_EVENTS = 20000, /* then the next call goes on */
@@ -15,45 +10,6 @@ enum {
     TOLD_BYTES_MAX = 16 << 20,
     TOLD_BYTES_ENOUGH = 4 << 20,
 };
-
-typedef struct PageEvent {
-    int64_t seq;
-    Str raw; /* with room for YYJSON_PADDING_SIZE behind it */
-    Str mapping;
-} PageEvent;
-
-typedef struct ReprocessQuery {
-    Query base;
-    Request request;
-    Str mapping;
-    int64_t at, through; /* what is up to `at` is done */
-    size_t limit;
-    int64_t walked, looked, same, changed, unreadable;
-    bool begun, all;
-    Arena scratch, kept;
-    PageEvent page[PAGE_EVENTS];
-    size_t page_count, page_entries, page_bytes;
-    int64_t page_last;
-    Status page_status;
-    Record *records; /* two for each that has changed */
-    EventItem *items;
-    Buf changes, refusals;
-} ReprocessQuery;
-
-/* One event, and what is in force of it. */
-typedef struct Looking {
-    ReprocessQuery *query;
-    StoreReader *reader;
-    const PageEvent *event;
-    int64_t rounds, seq; /* corrections so far, and the record in force */
-    Record record;       /* that record; in scratch */
-    Str mapping;         /* by which it was read; likewise */
-    Str hash_hex;        /* of the event itself */
-    Status status;
-    Error *reterr;
-} Looking;
-
-static Status starved(Error *reterr) { return error_set(reterr, STATUS_BUSY, "no memory to read an event again"); }
 
 /* ---- A page of events ------------------------------------------------------------------------------------------------ */
 
@@ -80,7 +36,8 @@ static bool take_event(void *context, const StoredEvent *event)
     }
     query->page_last = event->seq;
     query->page_entries++;
-    return query->page_count < PAGE_EVENTS && query->page_entries < PAGE_ENTRIES && query->page_bytes < PAGE_BYTES;
+    return query->page_count < REPROCESS_PAGE_EVENTS && query->page_entries < PAGE_ENTRIES &&
+           query->page_bytes < PAGE_BYTES;
 }
 
 /* *ret_last: there are none behind. */
@@ -91,8 +48,9 @@ static Status read_page(ReprocessQuery *query, StoreReader *reader, bool *ret_la
     query->page_last = query->at;
     query->page_status = STATUS_OK;
     Status status = reader_events(reader, query->at, query->through, take_event, query, reterr);
-    *ret_last = query->page_count < PAGE_EVENTS && query->page_entries < PAGE_ENTRIES && query->page_bytes < PAGE_BYTES;
-    return status == STATUS_OK && query->page_status != STATUS_OK ? starved(reterr) : status;
+    *ret_last = query->page_count < REPROCESS_PAGE_EVENTS && query->page_entries < PAGE_ENTRIES &&
+                query->page_bytes < PAGE_BYTES;
+    return status == STATUS_OK && query->page_status != STATUS_OK ? reprocess_starved(reterr) : status;
 }
 
 /* ---- What is in force -------------------------------------------------------------------------------------------------- */
@@ -103,36 +61,23 @@ static Status find_in_force(Looking *looking)
     Status status;
     looking->seq = looking->event->seq;
     looking->rounds = 0;
+    looking->taken_back = false;
     while ((status = corrections_of(looking->reader, looking->seq, &round, looking->reterr)) == STATUS_OK &&
            round.replacement) {
         looking->seq = round.replacement;
         looking->rounds++;
     }
+    looking->taken_back = status == STATUS_OK && round.reversal;
     return status;
-}
-
-static bool copy_record(Arena *arena, const Record *record, Record *ret_copy)
-{
-    *ret_copy = *record;
-    Str *texts[] = {&ret_copy->record_id, &ret_copy->source_id, &ret_copy->destination_id, &ret_copy->unit,
-                    &ret_copy->reference};
-    ret_copy->traceparent = (Str){NULL, 0};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        *texts[i] = arena_copy(arena, *texts[i]);
-        if (!texts[i]->ptr) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static bool take_record(void *context, const StoredRecord *stored)
 {
     Looking *looking = context;
     uint64_t number;
-    bool copied = copy_record(&looking->query->scratch, &stored->record, &looking->record);
-    looking->status = copied ? STATUS_OK : starved(looking->reterr);
-    if (copied && !record_is_event(&looking->record, &looking->hash_hex, &number)) {
+    bool copied = reprocess_copy(&looking->query->scratch, &stored->record, &looking->record);
+    looking->status = copied ? STATUS_OK : reprocess_starved(looking->reterr);
+    if (copied && !record_is_event(&looking->record, &looking->key, &number)) {
         looking->status = error_set(looking->reterr, STATUS_BROKEN, "record %lld is none that an event became",
                                     (long long)stored->seq);
     }
@@ -143,7 +88,7 @@ static bool take_mapping(void *context, const StoredEvent *event)
 {
     Looking *looking = context;
     looking->mapping = arena_copy(&looking->query->scratch, event->mapping);
-    looking->status = looking->mapping.ptr ? STATUS_OK : starved(looking->reterr);
+    looking->status = looking->mapping.ptr ? STATUS_OK : reprocess_starved(looking->reterr);
     return true;
 }
 
@@ -167,187 +112,36 @@ static bool is_wanted(const Looking *looking)
            (query->mapping.len == 0 || str_equal(query->mapping, looking->mapping));
 }
 
-/* ---- What it would be ---------------------------------------------------------------------------------------------------- */
-
-static Str choose_mapping(const Looking *looking, yyjson_val *value)
-{
-    const QueryOptions *options = &looking->query->base.options;
-    const Mapping *used = mapping_find(options->mappings, looking->mapping);
-    bool has_own = used && event_mapping_of_client(value, options->mappings, options->policy, &looking->query->scratch);
-    return used && !has_own ? used->name : (Str){"", 0};
-}
-
-/* REFUSED with problems. */
-static Status read_again(Looking *looking, Event *ret_event, RecordProblems *problems)
-{
-    ReprocessQuery *query = looking->query;
-    const QueryOptions *options = &query->base.options;
-    yyjson_val *value = NULL;
-    Error error;
-    const Str raw = looking->event->raw;
-    Status status = json_read((char *)(uintptr_t)raw.ptr, raw.len, &query->scratch, &value, &error);
-    if (status == STATUS_REFUSED) {
-        const char *why = arena_printf(&query->scratch, "is not valid JSON: %s", error.message);
-        record_problems_reset(problems);
-        record_problems_add(problems, STR("event"), why ? why : "is not valid JSON");
-    }
-    return status == STATUS_OK ? event_from_json(value, options->mappings, choose_mapping(looking, value),
-                                                 options->policy, &query->scratch, ret_event, problems)
-                               : status;
-}
-
-static bool is_own_id(const Looking *looking, Str record_id)
-{
-    const Str prefix = STR("sha256:");
-    return str_starts_with(record_id, prefix) &&
-           str_equal((Str){record_id.ptr + prefix.len, record_id.len - prefix.len}, looking->hash_hex);
-}
-
-/* An event whose client sends it again is known by its own id, or by one that a correction stands for. */
-static Status compare(Looking *looking, const Event *event, bool *ret_same)
-{
-    int64_t alias = 0;
-    uint32_t differs = record_differs(&looking->record, &event->record) & ~(uint32_t)FIELD_RECORD_ID;
-    *ret_same = differs == 0;
-    if (differs || is_own_id(looking, event->record.record_id)) {
-        return STATUS_OK;
-    }
-    Status status = reader_event_alias(looking->reader, event->record.record_id, &alias, looking->reterr);
-    *ret_same = alias != 0;
-    return status;
-}
-
-/* ---- What puts it right --------------------------------------------------------------------------------------------------- */
-
-static bool make_record(Looking *looking, const Record *content, int64_t number, Record *ret_record)
-{
-    ReprocessQuery *query = looking->query;
-    const StoreInfo *info = query->base.options.info;
-    const char *id = arena_printf(&query->kept, "correction:%.*s:%lld", STR_ARGS(looking->hash_hex), (long long)number);
-    if (!id || !copy_record(&query->kept, content, ret_record)) {
-        return false;
-    }
-    ret_record->record_id = str_from(id);
-    ret_record->identity_hash = record_identity_hash(ret_record, info->identity, info->hash_seed);
-    return true;
-}
-
-static bool make_item(Looking *looking, Str mapping, Str known_as, EventItem *ret_item)
-{
-    ReprocessQuery *query = looking->query;
-    int64_t now_us = clock_wall_us(query->base.options.clock);
-    *ret_item = (EventItem){.raw = STR(""),
-                            .mapping = arena_copy(&query->kept, mapping),
-                            .known_as = arena_copy(&query->kept, known_as),
-                            .received_us = now_us,
-                            .normalised_us = now_us,
-                            .hashed_us = now_us,
-                            .corrects = looking->seq};
-    return ret_item->mapping.ptr && ret_item->known_as.ptr;
-}
-
-/* The one that takes back comes first: see EventCorrection. */
-static Status plan_pair(Looking *looking, const Event *event)
-{
-    ReprocessQuery *query = looking->query;
-    size_t at = 2 * (size_t)query->changed;
-    Record *records = &query->records[at];
-    EventItem *items = &query->items[at];
-    Str known_as = is_own_id(looking, event->record.record_id) ? STR("") : event->record.record_id;
-    int64_t number = 2 * looking->rounds + 1;
-    if (!make_record(looking, &looking->record, number, &records[0]) ||
-        !make_record(looking, &event->record, number + 1, &records[1]) ||
-        !make_item(looking, looking->mapping, STR(""), &items[0]) ||
-        !make_item(looking, event->mapping->name, known_as, &items[1])) {
-        return starved(looking->reterr);
-    }
-    records[0].type = looking->record.type == RECORD_POSITIVE ? RECORD_NEGATIVE : RECORD_POSITIVE;
-    return STATUS_OK;
-}
-
-/* ---- What is told --------------------------------------------------------------------------------------------------------- */
-
-static void put_side(Buf *out, const char *name, const Record *record, int64_t seq, Str mapping, unsigned scale)
-{
-    buf_put_key(out, name);
-    buf_put_char(out, '{');
-    event_put_json_fields(out, record, seq, scale);
-    buf_put_key(out, "mapping");
-    buf_put_json(out, mapping);
-}
-
-static void tell_change(Looking *looking)
-{
-    ReprocessQuery *query = looking->query;
-    Buf *out = &query->changes;
-    size_t at = 2 * (size_t)query->changed + 1;
-    unsigned scale = query->base.options.info->scale;
-    buf_put(out, out->len ? STR(",{") : STR("{"));
-    buf_put_key(out, "id");
-    buf_put_i64(out, looking->event->seq);
-    put_side(out, "was", &looking->record, looking->seq, looking->mapping, scale);
-    buf_put_char(out, '}');
-    put_side(out, "becomes", &query->records[at], 0, query->items[at].mapping, scale);
-    if (query->items[at].known_as.len) {
-        buf_put_key(out, "knownAs");
-        buf_put_json(out, query->items[at].known_as);
-    }
-    BUF_PUT(out, "}}");
-}
-
-static void tell_refusal(Looking *looking, const RecordProblems *problems)
-{
-    Buf *out = &looking->query->refusals;
-    buf_put(out, out->len ? STR(",{") : STR("{"));
-    buf_put_key(out, "id");
-    buf_put_i64(out, looking->event->seq);
-    buf_put_key(out, "hash");
-    buf_put_json(out, looking->hash_hex);
-    buf_put_key(out, "mapping");
-    buf_put_json(out, looking->mapping);
-    buf_put_key(out, "errors");
-    record_problems_put_json(out, problems);
-    buf_put_char(out, '}');
-}
-
-static bool see_taken(void *context, const StoredRecord *stored)
-{
-    bool *taken = context;
-    (void)stored;
-    *taken = true;
-    return false;
-}
-
 /* Somebody may have handed in a record of that name. */
-static Status find_taken(Looking *looking, const Record *record, bool *ret_taken)
+static Status find_taken(Looking *looking, bool *ret_taken)
 {
-    bool by_source = looking->query->base.options.info->identity == IDENTITY_SOURCE_AND_RECORD_ID;
-    Str source_id = by_source ? record->source_id : STR("");
-    int64_t at = 0;
+    const ReprocessQuery *query = looking->query;
     Status status = STATUS_OK;
-    while (status == STATUS_OK && at != FIND_DONE && !*ret_taken) {
-        status = reader_find(looking->reader, record->record_id, source_id, &at, see_taken, ret_taken, looking->reterr);
+    for (size_t i = reprocess_plan_end(query); i < query->ends[query->changed] && status == STATUS_OK && !*ret_taken;
+         i++) {
+        int64_t seq = 0;
+        status = reprocess_find_record(looking, &query->records[i], &seq);
+        *ret_taken = seq != 0;
     }
     return status;
 }
 
-static Status keep_change(Looking *looking, const Event *event)
+static Status keep_change(Looking *looking)
 {
     ReprocessQuery *query = looking->query;
-    const Record *pair = &query->records[2 * (size_t)query->changed];
     bool taken = false;
-    Status status = plan_pair(looking, event);
-    for (size_t i = 0; i < 2 && status == STATUS_OK && query->base.options.info->identity != IDENTITY_CONTENT; i++) {
-        status = find_taken(looking, &pair[i], &taken);
+    Status status = reprocess_plan_change(looking);
+    if (status == STATUS_OK && query->base.options.info->identity != IDENTITY_CONTENT) {
+        status = find_taken(looking, &taken);
     }
     if (status == STATUS_OK && taken) {
         RecordProblems problems;
         record_problems_reset(&problems);
         record_problems_add(&problems, STR("recordId"), "of its correction belongs to another record, that is none");
-        tell_refusal(looking, &problems);
+        reprocess_tell_refusal(looking, &problems);
         query->unreadable++;
     } else if (status == STATUS_OK) {
-        tell_change(looking);
+        reprocess_tell_change(looking);
         query->changed++;
     }
     return status;
@@ -355,25 +149,33 @@ static Status keep_change(Looking *looking, const Event *event)
 
 /* ---- One after another ------------------------------------------------------------------------------------------------------ */
 
+/* Nothing is to be done when it counts as what it is, or does not count and another one does. */
+static bool is_right(const Looking *looking)
+{
+    uint32_t differs = record_differs(&looking->record, &looking->becomes.record) & ~(uint32_t)FIELD_RECORD_ID;
+    return looking->taken_back ? looking->same_as != 0 : differs == 0 && looking->holder == looking->seq;
+}
+
 static Status judge(Looking *looking)
 {
     ReprocessQuery *query = looking->query;
     RecordProblems problems;
-    Event event;
-    bool same = false;
-    Status status = read_again(looking, &event, &problems);
+    Status status = reprocess_read(query, looking->event->raw, looking->mapping, &looking->becomes, &problems);
     query->looked++;
     if (status == STATUS_REFUSED) {
-        tell_refusal(looking, &problems);
+        reprocess_tell_refusal(looking, &problems);
         query->unreadable++;
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
-        return starved(looking->reterr);
+        return reprocess_starved(looking->reterr);
     }
-    status = compare(looking, &event, &same);
-    query->same += same;
-    return status == STATUS_OK && !same ? keep_change(looking, &event) : status;
+    status = reprocess_find_same(looking);
+    if (status == STATUS_OK && is_right(looking)) {
+        query->same++;
+        return STATUS_OK;
+    }
+    return status == STATUS_OK ? keep_change(looking) : status;
 }
 
 static Status look_at(ReprocessQuery *query, StoreReader *reader, const PageEvent *event, Error *reterr)
@@ -473,7 +275,8 @@ static Status begin(ReprocessQuery *query, const ReprocessOptions *reprocess)
     query->mapping = arena_copy(&query->base.arena, reprocess->mapping.len ? reprocess->mapping : STR(""));
     query->records = ARENA_ARRAY(&query->kept, Record, 2 * query->limit);
     query->items = ARENA_ARRAY(&query->kept, EventItem, 2 * query->limit);
-    return query->mapping.ptr && query->records && query->items ? STATUS_OK : STATUS_BUSY;
+    query->ends = ARENA_ARRAY(&query->kept, size_t, query->limit);
+    return query->mapping.ptr && query->records && query->items && query->ends ? STATUS_OK : STATUS_BUSY;
 }
 
 Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *params, size_t count,
@@ -506,5 +309,5 @@ Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *
 ReprocessPlan query_reprocess_plan(const Query *base)
 {
     const ReprocessQuery *query = (const ReprocessQuery *)base;
-    return (ReprocessPlan){query->records, query->items, (size_t)query->changed};
+    return (ReprocessPlan){query->records, query->items, query->ends, (size_t)query->changed};
 }

@@ -15,21 +15,25 @@ typedef struct ReprocessOptions {
 /* POST /api/events/reprocess: ?client&startDate&endDate&limit (1–REPROCESS_LIMIT_MAX, default REPROCESS_LIMIT_DEFAULT); the filters are of what is in force now.
  *
  * Each event is read by the mapping that names its client, else by the one that read it if that still is there, else by the built-in one. It has
- * changed when its content has; or when its id has, by which a client would be known that sends it again, and no correction stands for that.
+ * changed when its content has; or when its id has, by which it would be known again, and that id leads elsewhere. Everything becomes as if the
+ * mappings of now had been there from the beginning: of two events that are one by them the first counts, and the other is only taken back. (Of
+ * those that change in the same way, a dry run sees this within one call.)
  *
  * A query looks through a bounded part of the log, and stops early when `limit` events have changed or cannot be read. It appends
  * {"data":{"looked":9,"same":7,"changed":1,"unreadable":1,"next":7|null,"through":9,"changes":[{"id":3,"was":{…event…,"mapping":"builtin"},
  * "becomes":{…event…,"mapping":"shop"}}],"unreadableEvents":[{"id":5,"hash":"…","errors":{…}}] without the two braces, so that more members can follow. `next` is
- * where the next query begins; null: it was all. "becomes" has "knownAs" when the event's id is another one now. */
+ * where the next query begins; null: it was all. "becomes" has "knownAs" when the event's id is another one now; it is null, and "sameAs" the "id" of the event that
+ * counts, when only one of the two does. "was" is null for an event that was taken back and counts again. */
 Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *params, size_t count,
                            const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;
 
-/* What puts right the changed ones: two records for each, what takes back and what replaces, and their items. They are ready to be handed in;
- * received_us and the like are when they were read. Borrows until query_free. */
+/* What puts right the changed ones: for each what takes back, what replaces, or one after the other, and their items. They are ready to be
+ * handed in; received_us and the like are when they were read. Borrows until query_free. */
 typedef struct ReprocessPlan {
     const Record *records;
     const EventItem *items;
-    size_t pairs;
+    const size_t *ends; /* of each change: one behind its last record */
+    size_t changes;
 } ReprocessPlan;
 ReprocessPlan query_reprocess_plan(const Query *query);
 

@@ -54,22 +54,45 @@ static bool is_hex(Str text)
     return true;
 }
 
-bool record_is_event(const Record *record, Str *ret_hash_hex, uint64_t *ret_number)
+/* Takes ":" and a number that is not 0 from the end of `text`. */
+static bool take_number(Str *text, uint64_t *ret_number)
+{
+    size_t at = text->len;
+    while (at > 0 && text->ptr[at - 1] >= '0' && text->ptr[at - 1] <= '9') {
+        at--;
+    }
+    bool is_there = at > 0 && text->ptr[at - 1] == ':' &&
+                    str_to_u64((Str){text->ptr + at, text->len - at}, UINT64_MAX, ret_number) && *ret_number > 0;
+    text->len = is_there ? at - 1 : text->len;
+    return is_there;
+}
+
+static bool is_key(Str key)
+{
+    uint64_t number;
+    return (key.len <= EVENT_HASH_HEX_BYTES || take_number(&key, &number)) && key.len == EVENT_HASH_HEX_BYTES &&
+           is_hex(key);
+}
+
+bool record_is_event(const Record *record, Str *ret_key, uint64_t *ret_number)
 {
     const Str event = STR("sha256:"), correction = STR("correction:");
     Str id = record->record_id;
     bool is_correction = str_starts_with(id, correction);
-    size_t at = is_correction ? correction.len : event.len, end = at + EVENT_HASH_HEX_BYTES;
-    if ((!is_correction && !str_starts_with(id, event)) || id.len < end || !is_hex((Str){id.ptr + at, end - at})) {
+    size_t at = is_correction ? correction.len : event.len;
+    if (!is_correction && !str_starts_with(id, event)) {
         return false;
     }
-    *ret_hash_hex = (Str){id.ptr + at, end - at};
+    *ret_key = (Str){id.ptr + at, id.len - at};
     *ret_number = 0;
-    if (!is_correction) {
-        return id.len == end;
-    }
-    return id.len > end + 1 && id.ptr[end] == ':' &&
-           str_to_u64((Str){id.ptr + end + 1, id.len - end - 1}, UINT64_MAX, ret_number) && *ret_number > 0;
+    return (!is_correction || take_number(ret_key, ret_number)) && is_key(*ret_key);
+}
+
+Str record_event_hash(const Record *record)
+{
+    Str key;
+    uint64_t number;
+    return record_is_event(record, &key, &number) ? (Str){key.ptr, EVENT_HASH_HEX_BYTES} : STR("");
 }
 
 uint32_t record_identity_fields(RecordIdentity identity)

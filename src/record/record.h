@@ -90,10 +90,14 @@ uint32_t record_identity_fields(RecordIdentity identity);
 uint64_t record_identity_hash(const Record *record, RecordIdentity identity, uint64_t seed);
 uint64_t record_flow_hash(Str destination_id, Str reference, Str unit, uint64_t seed);
 
-/* Whether it came from an event: its recordId is "sha256:" and 64 hexadecimal digits, or a correction of one, "correction:" with the digits, ":" and
- * a number. `ret_number` is 0 for an event itself; the odd ones take back what was counted, the even ones take its place. */
-enum { EVENT_HASH_HEX_BYTES = 64 };
-bool record_is_event(const Record *record, Str *ret_hash_hex, uint64_t *ret_number);
+/* Whether it came from an event: its recordId is "sha256:" and a key, or a correction of one, "correction:" with the key, ":" and a number. The
+ * key is 64 hexadecimal digits, the hash of what the event means; or those, ":" and a number, where an event that means the same was there
+ * before and had been taken back. `ret_number` is 0 for an event itself; the odd ones take back what was counted, the even ones take its
+ * place. */
+enum { EVENT_HASH_HEX_BYTES = 64, EVENT_KEY_BYTES_MAX = EVENT_HASH_HEX_BYTES + 1 + 20 };
+bool record_is_event(const Record *record, Str *ret_key, uint64_t *ret_number);
+/* The hash of its event; empty when there is none. */
+Str record_event_hash(const Record *record);
 
 static inline bool record_same_flow(const Record *a, const Record *b)
 {

@@ -169,11 +169,11 @@ void record_problems_put_text(Buf *buf, const RecordProblems *problems)
 
 void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
 {
-    Str hash_hex = {0};
+    Str key = {0};
     uint64_t number = 0;
-    record_is_event(record, &hash_hex, &number);
+    record_is_event(record, &key, &number);
     BUF_PUT(buf, "\"hash\":");
-    buf_put_json(buf, hash_hex);
+    buf_put_json(buf, record_event_hash(record));
     buf_put_key(buf, "recordId");
     buf_put_json(buf, record->record_id);
     if (seq) {

@@ -12,19 +12,30 @@ typedef struct EventItem {
     Str raw;     /* its bytes; not looked at of one that failed (its dead letter has them); empty of a correction */
     Str mapping; /* by which it was read; likewise */
     int64_t received_us, normalised_us, hashed_us; /* wall clock */
-    int64_t corrects; /* a correction: the seq of the record that it takes back or replaces; 0: none */
-    /* A correction that stands for an event which clients may send once more: the record id under which the mappings of now know that
-     * event. In what is handed in behind it an event with this id is a duplicate of the correction, unless the log has a record with it, and
-     * until another correction takes this one back or replaces it. Empty: none. */
-    Str known_as;
+    /* Of a correction; else all of it is empty. */
+    int64_t corrects; /* the seq of the record that it takes back or replaces */
+    bool replaces;    /* the corrected event counts as this one from now on; else what `corrects` is counts no more */
+    Str alias;        /* the record id that the event has by the mappings of now; empty of what only makes room for the next one */
+    int64_t holder;   /* which record was known by that id when this was decided, 0 for none, or EVENT_HOLDER_BEFORE_IT */
 } EventItem;
+
+/* A correction before this one in the same piece of work brings it. */
+enum { EVENT_HOLDER_BEFORE_IT = -1 };
 
 /* Goes with WORK_RECORDS, in one piece with it; a dry run writes nothing of it. Events are `first_wins`, also where IntakeChange or `atomic` go
  * with them: a conflict is a duplicate, and its outcome tells what differs.
  *
  * Where a record is created its event is kept (`processed`); where it is a duplicate or conflicts an attempt is (`duplicates`); one that
  * is rejected has `failed`, as the `failed` ones have: that these are dead letters is up to IntakeChange. What is handed in again counts
- * again, also when a dead letter is tried once more. Corrections are not counted, and one that is there already leaves nothing. */
+ * again, also when a dead letter is tried once more.
+ *
+ * An event is known by its record id, unless an alias says otherwise. A correction that replaces makes its alias lead to itself: an event with
+ * that id is a duplicate of it. One that takes back ends what leads to the record that it takes back: that record's own id, and its aliases.
+ * A further event with such an id is another event, whose meaning was first given to the wrong one: it is created under the id, ":" and
+ * its seq, and the id leads to it. The same bytes as before are the same event still, and a duplicate.
+ *
+ * Corrections are handed in `atomic`, are not counted, and leave nothing when they are there already. One with an alias conflicts when that id's
+ * holder has become another record since; a replacement goes ahead where nobody holds it any more. */
 typedef struct EventChange {
     const EventItem *items; /* one for each record, in their order */
     const EventItem *failed;
@@ -40,7 +51,7 @@ typedef struct StoredEvent {
     int64_t attempts; /* all in all, the first included; at least so many when all others have left the ring */
 } StoredEvent;
 
-/* A record that takes back or replaces another one. What takes back is in the log before what replaces, in one piece of work with it. */
+/* A record that takes back or replaces another one. What takes back is in the log before what replaces, if anything does. */
 typedef struct EventCorrection {
     int64_t seq, corrects; /* its own, and the other's */
 } EventCorrection;

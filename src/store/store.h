@@ -285,7 +285,8 @@ Status reader_events(StoreReader *reader, int64_t after, int64_t through, EventV
  * there are few, however long the log is. */
 Status reader_event_corrections(StoreReader *reader, int64_t first, int64_t last, EventCorrectionVisitor *visit,
                                 void *context, Error *reterr) MUST_CHECK;
-/* The correction that stands for an event with this id (see EventItem.known_as), as it is now, whatever a view's bound; 0 for none. */
+/* Where an event's id leads (see EventChange), as it is now, whatever a view's bound: to the record `*ret_seq`; if that is below 0, not to the record
+ * -*ret_seq any more, which was taken back; 0: to the record that has the id, if there is one. */
 Status reader_event_alias(StoreReader *reader, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 /* Attempts the newest first, and clients by name: as they are now, whatever a view's bound. */
 Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,

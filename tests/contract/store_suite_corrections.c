@@ -3,23 +3,33 @@
 
 #include <stdlib.h>
 
-static void add_correction(Fixture *fixture, Events *events, const char *id, int64_t corrects, const char *known_as)
+static EventItem *add_correction(Fixture *fixture, Events *events, const char *id, int64_t corrects)
 {
     EventItem *item = add_event(fixture, events, id, "shop", "", 2);
     item->corrects = corrects;
-    item->known_as = str_from(known_as);
+    return item;
 }
 
-/* What takes back the record at `seq`, and what replaces it. */
-static void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *known_as)
+/* What takes back the record at `seq`, and what replaces it. It gets the id of the record at `holder`. */
+static void correct_as(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias,
+                       int64_t holder)
 {
     Events *events = events_new();
-    add_correction(fixture, events, first, seq, "");
-    add_correction(fixture, events, second, seq, known_as);
+    add_correction(fixture, events, first, seq);
+    EventItem *last = add_correction(fixture, events, second, seq);
+    last->replaces = true;
+    last->alias = str_from(alias);
+    last->holder = holder;
     events->work.records.atomic = events->work.records.quiet = true;
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_int_equal(events->group->outcomes[1].kind, OUTCOME_CREATED);
     events_free(events);
+}
+
+/* Nobody has had the id, or who had was taken back. */
+static void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias)
+{
+    correct_as(fixture, first, second, seq, alias, 0);
 }
 
 typedef struct SeenCorrections {
@@ -63,10 +73,10 @@ static void test_corrections_are_found(void **state)
     }
     StoreView *before = look(fixture);
     assert_corrections(fixture, before, 1, INT64_MAX, 0, "");
-    correct(fixture, "correction:3:1", "correction:3:2", 3, "");
+    correct_as(fixture, "correction:3:1", "correction:3:2", 3, "sha256:3", 3);
     StoreView *between = look(fixture);
-    correct(fixture, "correction:1:1", "correction:1:2", 1, "");
-    correct(fixture, "correction:3:3", "correction:3:4", 5, "");
+    correct_as(fixture, "correction:1:1", "correction:1:2", 1, "sha256:1", 1);
+    correct_as(fixture, "correction:3:3", "correction:3:4", 5, "sha256:3", 5);
     StoreView *after = look(fixture);
     assert_corrections(fixture, after, 1, INT64_MAX, 0, "1<6 1<7 3<4 3<5 5<8 5<9 ");
     assert_corrections(fixture, after, 3, 3, 0, "3<4 3<5 ");
@@ -80,6 +90,12 @@ static void test_corrections_are_found(void **state)
     assert_verifies(fixture);
 }
 
+static bool see_id(void *context, const StoredRecord *stored)
+{
+    snprintf(context, 64, "%.*s", STR_ARGS(stored->record.record_id));
+    return true;
+}
+
 static int64_t alias_of(Fixture *fixture, const char *record_id)
 {
     int64_t seq = -1;
@@ -90,26 +106,161 @@ static int64_t alias_of(Fixture *fixture, const char *record_id)
     return seq;
 }
 
-static void test_what_a_correction_stands_for(void **state)
+static void test_where_ids_lead(void **state)
 {
     Fixture *fixture = *state;
     send_event(fixture, "sha256:1", "shop", "{1}", 1);
     assert_int_equal(alias_of(fixture, "sha256:2"), 0);
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
     assert_int_equal(alias_of(fixture, "sha256:2"), 3);
-    assert_int_equal(alias_of(fixture, "sha256:1"), 0);
+    assert_int_equal(alias_of(fixture, "sha256:1"), -1);
     correct(fixture, "correction:1:3", "correction:1:4", 3, "sha256:3");
-    assert_int_equal(alias_of(fixture, "sha256:2"), 0);
+    assert_int_equal(alias_of(fixture, "sha256:2"), -3);
     assert_int_equal(alias_of(fixture, "sha256:3"), 5);
+    correct(fixture, "correction:1:5", "correction:1:6", 5, "sha256:1");
+    assert_int_equal(alias_of(fixture, "sha256:1"), 7);
+    assert_int_equal(alias_of(fixture, "sha256:3"), -5);
     assert_verifies(fixture);
+}
+
+static Outcome send(Fixture *fixture, const char *id, const char *raw)
+{
+    return send_event(fixture, id, "shop", raw, 1);
+}
+
+static void assert_created(Outcome outcome, int64_t seq)
+{
+    assert_int_equal(outcome.kind, OUTCOME_CREATED);
+    assert_int_equal(outcome.seq, seq);
+}
+
+static void assert_duplicate(Outcome outcome, int64_t seq)
+{
+    assert_true(outcome.kind == OUTCOME_DUPLICATE || outcome.kind == OUTCOME_CONFLICT);
+    assert_int_equal(outcome.seq, seq);
+}
+
+/* What was given to the wrong event first is another one's in the end. */
+static void test_another_event_has_the_id(void **state)
+{
+    Fixture *fixture = *state;
+    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
+    assert_duplicate(send(fixture, "sha256:2", "{other bytes}"), 3);
+    assert_duplicate(send(fixture, "sha256:1", "{1}"), 1); /* the same bytes, and so the same event */
+    assert_created(send(fixture, "sha256:1", "{2}"), 4);
+    assert_duplicate(send(fixture, "sha256:1", "{2}"), 4);
+    assert_duplicate(send(fixture, "sha256:1", "{3}"), 4);
+    assert_int_equal(alias_of(fixture, "sha256:1"), 4);
+    StoreView *view = fixture_begin(fixture);
+    char id[64] = "";
+    Error error = {0};
+    assert_int_equal(reader_get(fixture->reader, 4, see_id, id, &error), STATUS_OK);
+    fixture_end(fixture, view);
+    assert_string_equal(id, "sha256:1:4");
+    assert_verifies(fixture);
+    /* It may have been the wrong one, too. */
+    correct(fixture, "correction:1:4:1", "correction:1:4:2", 4, "sha256:4");
+    assert_duplicate(send(fixture, "sha256:1", "{2}"), 4);
+    assert_created(send(fixture, "sha256:1", "{5}"), 7);
+    assert_duplicate(send(fixture, "sha256:4", "{5}"), 6);
+    assert_verifies(fixture);
+}
+
+static void test_two_in_one_piece_have_the_id(void **state)
+{
+    Fixture *fixture = *state;
+    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
+    Events *events = events_new();
+    add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
+    add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_created(events->group->outcomes[0], 4);
+    assert_duplicate(events->group->outcomes[1], 4);
+    events_free(events);
+    assert_verifies(fixture);
+}
+
+/* A single correction, handed in. */
+static Status decide(Fixture *fixture, const char *id, int64_t seq, bool replaces, const char *alias, int64_t holder)
+{
+    Events *events = events_new();
+    EventItem *item = add_correction(fixture, events, id, seq);
+    item->replaces = replaces;
+    item->alias = str_from(alias);
+    item->holder = holder;
+    events->work.records.atomic = events->work.records.quiet = true;
+    Status status = hand_in(fixture, events);
+    assert_int_equal(events->group->outcomes[0].kind, status == STATUS_OK ? OUTCOME_CREATED : OUTCOME_CONFLICT);
+    events_free(events);
+    return status;
+}
+
+/* It was decided by who was known by the id then. */
+static void test_a_correction_that_came_too_late(void **state)
+{
+    Fixture *fixture = *state;
+    if (!fixture->factory->keeps) {
+        skip();
+    }
+    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send(fixture, "sha256:2", "{2}"), 2);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, true, "sha256:2", 0), STATUS_CONFLICT);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, true, "sha256:2", 1), STATUS_CONFLICT);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, false, "sha256:2", 1), STATUS_CONFLICT);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, false, "sha256:3", 2), STATUS_CONFLICT);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, false, "sha256:2", EVENT_HOLDER_BEFORE_IT), STATUS_CONFLICT);
+    assert_int_equal(store_last_seq(fixture->store), 2);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, false, "sha256:2", 2), STATUS_OK);
+    /* Nobody holds it any more: what replaces goes ahead. */
+    assert_int_equal(decide(fixture, "correction:1:2", 1, true, "sha256:1", 1), STATUS_OK);
+    assert_duplicate(send(fixture, "sha256:1", "{9}"), 4);
+    assert_verifies(fixture);
+}
+
+static void test_the_same_as_one_before_it(void **state)
+{
+    Fixture *fixture = *state;
+    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send(fixture, "sha256:2", "{2}"), 2);
+    Events *events = events_new();
+    add_correction(fixture, events, "correction:1:1", 1);
+    EventItem *item = add_correction(fixture, events, "correction:1:2", 1);
+    item->replaces = true;
+    item->alias = STR("sha256:3");
+    item = add_correction(fixture, events, "correction:2:1", 2);
+    item->alias = STR("sha256:3");
+    item->holder = EVENT_HOLDER_BEFORE_IT;
+    events->work.records.atomic = events->work.records.quiet = true;
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_int_equal(store_last_seq(fixture->store), 5);
+    assert_duplicate(send(fixture, "sha256:3", "{2}"), 4);
+    events_free(events);
+    assert_verifies(fixture);
+}
+
+/* What is there under its id says something else. */
+static void test_a_correction_does_not_give_way(void **state)
+{
+    Fixture *fixture = *state;
+    if (!fixture->factory->keeps) {
+        skip();
+    }
+    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "correction:1:1", 9)).kind, OUTCOME_CREATED);
+    assert_int_equal(decide(fixture, "correction:1:1", 1, false, "", 0), STATUS_CONFLICT);
+    assert_int_equal(store_last_seq(fixture->store), 2);
 }
 
 int store_suite_run_corrections(const StoreFactory *factory)
 {
     fixture_use(factory);
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_corrections_are_found),
-        STORE_TEST(test_what_a_correction_stands_for),
+        STORE_TEST(test_corrections_are_found),           STORE_TEST(test_where_ids_lead),
+        STORE_TEST(test_another_event_has_the_id),        STORE_TEST(test_two_in_one_piece_have_the_id),
+        STORE_TEST(test_a_correction_that_came_too_late), STORE_TEST(test_the_same_as_one_before_it),
+        STORE_TEST(test_a_correction_does_not_give_way),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);
 }

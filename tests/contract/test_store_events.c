@@ -66,7 +66,8 @@ static void fill_events(Store *store)
         items[i] = (EventItem){.client = STR("shop"), .raw = STR("{}"), .mapping = STR("builtin"), .received_us = 1};
     }
     items[2].corrects = 2;
-    items[2].known_as = STR("sha256:2");
+    items[2].replaces = true;
+    items[2].alias = STR("sha256:2");
     EventChange change = {.items = items};
     Work work = {.kind = WORK_RECORDS,
                  .records = {.items = records, .outcomes = outcomes, .count = 3, .events = &change}};
@@ -161,7 +162,9 @@ static void test_verify_looks_at_events(void **state)
         {"UPDATE raw_events SET corrects = 4 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
         {"UPDATE raw_events SET corrects = -1 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
         {"UPDATE event_attempts SET seq = 9", "UPDATE event_attempts SET seq = 2"},
+        {"UPDATE event_aliases SET seq = 1", "UPDATE event_aliases SET seq = 3"},
         {"UPDATE event_aliases SET seq = 2", "UPDATE event_aliases SET seq = 3"},
+        {"UPDATE event_aliases SET seq = -3", "UPDATE event_aliases SET seq = 3"},
         {"UPDATE event_clients SET failed = -1", "UPDATE event_clients SET failed = 0"},
         {"UPDATE event_clients SET last_us = 0", "UPDATE event_clients SET last_us = 1"},
         {"UPDATE event_clients SET processed = 2", "UPDATE event_clients SET processed = 1"},

@@ -282,7 +282,8 @@ static void make_event_round(const Store *store, EventRound *round, int number)
         round->items[i] = (EventItem){.client = str_from(destinations[number]), .raw = STR("{}"), .received_us = 1};
     }
     round->items[2].corrects = 1;
-    round->items[2].known_as = str_from(round->ids[3]);
+    round->items[2].replaces = true;
+    round->items[2].alias = str_from(round->ids[3]);
     for (int i = 0; i < 2; i++) {
         round->works[i] = (Work){.kind = WORK_RECORDS,
                                  .next = i ? NULL : &round->works[1],

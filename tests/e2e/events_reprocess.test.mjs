@@ -93,7 +93,7 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
   assert.equal(await countRecords(server), 11);
   const retry = await submit(server, sale(1));
   assert.equal(retry.status, 200, retry.text);
-  assert.deepEqual([retry.json.data.isDuplicate, `sha256:${retry.json.data.hash}`], [true, change.becomes.knownAs]);
+  assert.deepEqual([retry.json.data.isDuplicate, retry.json.data.recordId, retry.json.data.amount], [true, `correction:${hash}:2`, '2.50']);
   assert.deepEqual(await groups(server, '?measures=min,max,avg,p50'), after);
 
   // A mapping that only knows events by more than before has to put right what they are known by.
@@ -113,6 +113,53 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
   assert.deepEqual(await groups(server), before);
   assert.equal((await submit(server, sale(1))).status, 200);
   assert.equal((await submit(server, sale(3))).status, 201);
+  await verified(server);
+});
+
+// All as if the mapping had been right from the beginning, whoever comes when.
+test('Clients that send again before and after it was put right, and others that mean what was wrong', async (t) => {
+  const data = tempDir(t);
+  const at = (gross, net, changes = {}) => ({ client: 'S', metric: 'fee', gross, net, time: '2024-01-01T00:00:00Z', ...changes });
+  const totals = async (server) => (await groups(server)).map((group) => [group.count, group.sum]);
+  const feed = async (server) => (await readFeed(server)).map((message) => message.record.record_id);
+  let server = await start(t, data, WRONG);
+  for (const [gross, net] of [[10, 20], [20, 10], [30, 40], [50, 5], [60, 5]]) assert.equal((await submit(server, at(gross, net))).status, 201);
+  await server.stop();
+
+  server = await start(t, data, RIGHT);
+  assert.equal((await submit(server, at(30, 40))).status, 201, 'known by another id, and nothing has been put right');
+  const dry = weirEvents(server, '--dry-run');
+  assert.deepEqual(dry.data.changes.map((each) => [each.id, each.becomes?.amount, each.sameAs]),
+    [[1, '20.00', undefined], [2, '10.00', undefined], [3, undefined, 6], [4, '5.00', undefined], [5, undefined, 4]]);
+  const { stdout } = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run']);
+  assert.match(stdout, /nothing: it is the same as 6/);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 6, same: 1, changed: 5, unreadable: 0, corrected: 5 });
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 6, same: 6, changed: 0, unreadable: 0, corrected: 0 });
+  assert.deepEqual(await totals(server), [[4, '75.00']]);
+  for (const [gross, net] of [[10, 20], [20, 10], [30, 40], [50, 5], [60, 5]]) assert.equal((await submit(server, at(gross, net))).status, 200);
+  const [taken] = (await getJson(server, '/api/events?limit=100')).data.filter((each) => each.id === 3);
+  assert.equal((await getJson(server, `/api/events/${taken.hash}`)).data.corrections.length, 1);
+
+  // 50 was never meant by anybody: whoever means it now is another event, and known by its hash from then on.
+  const another = await submit(server, at(1, 50));
+  assert.equal(another.status, 201, another.text);
+  assert.equal((await submit(server, at(2, 50))).status, 200);
+  const ndjson = await send(server, '/api/events', [at(1, 50), at(3, 50), at(1, 30)].map((each) => `${JSON.stringify(each)}\n`).join(''), { type: NDJSON_TYPE });
+  assert.deepEqual([ndjson.json.data.created, ndjson.json.data.duplicates, ndjson.json.data.conflicts], [1, 2, 0], ndjson.text);
+  assert.deepEqual(await totals(server), [[6, '155.00']]);
+  const { id, hash, recordId } = another.json.data;
+  assert.equal(recordId, `sha256:${hash}:${id}`);
+  const found = (await getJson(server, `/api/events/${hash}`)).data;
+  assert.deepEqual([found.id, found.hash, found.recordId, found.amount], [id, hash, `sha256:${hash}:${id}`, '50.00']);
+  assert.equal((await getJson(server, `/api/events/${hash}:${id}`)).data.id, id);
+  assert.ok((await feed(server)).includes(`sha256:${hash}:${id}`));
+
+  // And back: what was taken for the same counts again.
+  await server.stop();
+  server = await start(t, data, WRONG);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 8, same: 0, changed: 8, unreadable: 0, corrected: 8 });
+  assert.deepEqual(await totals(server), [[6, '171.00']]); // 10 20 30 50 60 1, of which 30 and 1 came twice
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 8, same: 8, changed: 0, unreadable: 0, corrected: 0 });
   await verified(server);
 });
 

@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "support/fake_store.h"
+
 enum { EVENTS_MAX = 20000, CLIENTS_MAX = 1000, ALIASES_MAX = 1000 };
 
 typedef struct FakeAlias {
     Str record_id;
-    int64_t seq; /* 0: dropped */
+    int64_t seq; /* < 0: it led to -seq, which was taken back */
 } FakeAlias;
 
 struct FakeEvents {
@@ -132,24 +134,65 @@ static EventClient *client_of(FakeEvents *events, const EventItem *item)
 
 int64_t fake_events_alias(const FakeEvents *events, Str record_id)
 {
-    for (size_t i = events->alias_count; i-- > 0;) {
-        if (events->aliases[i].seq && str_equal(events->aliases[i].record_id, record_id)) {
+    for (size_t i = 0; i < events->alias_count; i++) {
+        if (str_equal(events->aliases[i].record_id, record_id)) {
             return events->aliases[i].seq;
         }
     }
     return 0;
 }
 
-static void correct(FakeEvents *events, const EventItem *item, int64_t seq)
+void fake_events_put_alias(FakeEvents *events, Str record_id, int64_t seq)
+{
+    for (size_t i = 0; i < events->alias_count; i++) {
+        if (str_equal(events->aliases[i].record_id, record_id)) {
+            events->aliases[i].seq = seq;
+            return;
+        }
+    }
+    assert(events->alias_count < ALIASES_MAX);
+    events->aliases[events->alias_count++] = (FakeAlias){keep(events, record_id), seq};
+}
+
+static const StoredEvent *find_event(const FakeEvents *events, int64_t seq)
+{
+    for (size_t i = 0; i < events->event_count; i++) {
+        if (events->events[i].seq == seq) {
+            return &events->events[i];
+        }
+    }
+    return NULL;
+}
+
+bool fake_events_is_same(const FakeEvents *events, int64_t seq, Str raw)
+{
+    const StoredEvent *event = find_event(events, seq);
+    while (event && event->corrects) {
+        event = find_event(events, event->corrects);
+    }
+    return event && str_equal(event->raw, raw);
+}
+
+/* Nothing leads any more to what is taken back. */
+static void take_back(FakeEvents *events, Store *store, int64_t seq)
 {
     for (size_t i = 0; i < events->alias_count; i++) {
         FakeAlias *alias = &events->aliases[i];
-        bool gone = alias->seq == item->corrects || str_equal(alias->record_id, item->known_as);
-        alias->seq = gone ? 0 : alias->seq;
+        alias->seq = alias->seq == seq ? -seq : alias->seq;
     }
-    if (item->known_as.len) {
-        assert(events->alias_count < ALIASES_MAX);
-        events->aliases[events->alias_count++] = (FakeAlias){keep(events, item->known_as), seq};
+    const Record *record = &fake_store_at(store, seq)->record;
+    const StoredEvent *event = find_event(events, seq);
+    if (event && !event->corrects && !fake_events_alias(events, record->record_id)) {
+        fake_events_put_alias(events, record->record_id, -seq);
+    }
+}
+
+static void correct(FakeEvents *events, Store *store, const EventItem *item, int64_t seq)
+{
+    if (item->replaces) {
+        fake_events_put_alias(events, item->alias, seq);
+    } else {
+        take_back(events, store, item->corrects);
     }
 }
 
@@ -168,7 +211,8 @@ static void put_event(FakeEvents *events, const EventItem *item, int64_t seq, in
                                                           .corrects = item->corrects};
 }
 
-static void apply_one(FakeEvents *events, const EventItem *item, const Outcome *outcome, size_t begin, int64_t now_us)
+static void apply_one(FakeEvents *events, Store *store, const EventItem *item, const Outcome *outcome, size_t begin,
+                      int64_t now_us)
 {
     bool created = outcome->kind == OUTCOME_CREATED;
     bool duplicate = outcome->kind == OUTCOME_DUPLICATE || outcome->kind == OUTCOME_CONFLICT;
@@ -177,7 +221,7 @@ static void apply_one(FakeEvents *events, const EventItem *item, const Outcome *
     }
     if (item->corrects) {
         if (created) {
-            correct(events, item, outcome->seq);
+            correct(events, store, item, outcome->seq);
         }
         return;
     }
@@ -190,12 +234,12 @@ static void apply_one(FakeEvents *events, const EventItem *item, const Outcome *
     }
 }
 
-void fake_events_apply(FakeEvents *events, const Work *work, int64_t now_us)
+void fake_events_apply(FakeEvents *events, Store *store, const Work *work, int64_t now_us)
 {
     const EventChange *change = work->records.events;
     size_t begin = ring_begin(events);
     for (size_t i = 0; i < work->records.count; i++) {
-        apply_one(events, &change->items[i], &work->records.outcomes[i], begin, now_us);
+        apply_one(events, store, &change->items[i], &work->records.outcomes[i], begin, now_us);
     }
     for (size_t i = 0; i < change->failed_count; i++) {
         client_of(events, &change->failed[i])->failed++;

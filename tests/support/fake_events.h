@@ -11,10 +11,13 @@ void fake_events_free(FakeEvents *events);
 /* StoreOptions' maxima. */
 void fake_events_set_max(FakeEvents *events, size_t attempts, size_t clients);
 
-/* When the outcomes are known. */
-void fake_events_apply(FakeEvents *events, const Work *work, int64_t now_us);
-/* The correction that stands for the event with this id; 0: none does. */
+/* When the outcomes are known. `store` has the records. */
+void fake_events_apply(FakeEvents *events, Store *store, const Work *work, int64_t now_us);
+/* As reader_event_alias(). */
 int64_t fake_events_alias(const FakeEvents *events, Str record_id);
+void fake_events_put_alias(FakeEvents *events, Str record_id, int64_t seq);
+/* Whether the event that the record at `seq` counts for, itself or as a correction, came as these bytes. */
+bool fake_events_is_same(const FakeEvents *events, int64_t seq, Str raw);
 
 void fake_events_walk(const FakeEvents *events, int64_t after, int64_t through, EventVisitor *visit, void *context);
 /* False: there is none at `seq`. */

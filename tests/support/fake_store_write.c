@@ -35,26 +35,41 @@ static const StoredRecord *find_in_log(const FakeStore *store, const Record *rec
     return NULL;
 }
 
-/* A correction may stand for an event: it has another id. */
-static const StoredRecord *find_correction(FakeStore *store, const Record *record)
+static void report_existing(const StoredRecord *there, const Record *record, uint32_t fields, Outcome *ret_outcome)
 {
-    int64_t seq = fake_events_alias(store->events, record->record_id);
-    return seq ? fake_store_at(&store->base, seq) : NULL;
-}
-
-static void take_record(FakeStore *store, const Record *record, bool is_event, Outcome *ret_outcome, int64_t now_us)
-{
-    const StoredRecord *there = find_in_log(store, record), *correction = NULL;
-    if (!there && is_event) {
-        there = correction = find_correction(store, record);
-    }
-    if (!there) {
-        append_record(store, record, ret_outcome, now_us);
-        return;
-    }
-    uint32_t differs = record_differs(&there->record, record) & ~(correction ? (uint32_t)FIELD_RECORD_ID : 0);
+    uint32_t differs = record_differs(&there->record, record) & fields;
     *ret_outcome =
         (Outcome){.kind = differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE, .differs = differs, .seq = there->seq};
+}
+
+static void take_record(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+{
+    const StoredRecord *there = find_in_log(store, record);
+    if (there) {
+        report_existing(there, record, UINT32_MAX, ret_outcome);
+    } else {
+        append_record(store, record, ret_outcome, now_us);
+    }
+}
+
+/* An event's id may lead elsewhere since events were corrected. */
+static void take_event(FakeStore *store, const Record *record, const EventItem *item, Outcome *ret_outcome,
+                       int64_t now_us)
+{
+    int64_t seq = item->corrects ? 0 : fake_events_alias(store->events, record->record_id);
+    if (seq == 0) {
+        take_record(store, record, ret_outcome, now_us);
+    } else if (seq > 0 || fake_events_is_same(store->events, -seq, item->raw)) {
+        report_existing(fake_store_at(&store->base, seq > 0 ? seq : -seq), record, ~(uint32_t)FIELD_RECORD_ID,
+                        ret_outcome);
+    } else {
+        char id[256];
+        Record another = *record;
+        snprintf(id, sizeof id, "%.*s:%zu", STR_ARGS(record->record_id), store->count + 1);
+        another.record_id = str_from(id);
+        append_record(store, &another, ret_outcome, now_us);
+        fake_events_put_alias(store->events, record->record_id, ret_outcome->seq);
+    }
 }
 
 static void apply_records(FakeStore *store, Work *work, int64_t now_us)
@@ -64,8 +79,11 @@ static void apply_records(FakeStore *store, Work *work, int64_t now_us)
         return;
     }
     for (size_t i = 0; i < work->records.count; i++) {
-        if (has_source || are_events) {
-            take_record(store, &work->records.items[i], are_events, &work->records.outcomes[i], now_us);
+        if (are_events) {
+            take_event(store, &work->records.items[i], &work->records.events->items[i], &work->records.outcomes[i],
+                       now_us);
+        } else if (has_source) {
+            take_record(store, &work->records.items[i], &work->records.outcomes[i], now_us);
         } else {
             append_record(store, &work->records.items[i], &work->records.outcomes[i], now_us);
         }
@@ -74,7 +92,7 @@ static void apply_records(FakeStore *store, Work *work, int64_t now_us)
         fake_intake_apply(store->intake, &store->base, work, now_us);
     }
     if (are_events) {
-        fake_events_apply(store->events, work, now_us);
+        fake_events_apply(store->events, &store->base, work, now_us);
     }
 }
 

@@ -75,7 +75,7 @@ static void test_an_event(void **state)
     assert_text(item->raw, GOOD);
     assert_text(item->mapping, "builtin");
     assert_true(item->received_us == 1500 && item->normalised_us == 2000 && item->hashed_us == 2000);
-    assert_true(item->corrects == 0 && item->known_as.len == 0);
+    assert_true(item->corrects == 0 && item->alias.len == 0);
     /* Should the processor refuse it: by its id, not by its bytes. */
     assert_true(str_equal(set->letters[0].place, fixture->record.record_id));
     assert_text(set->letters[0].format, "event");

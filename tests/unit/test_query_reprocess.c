@@ -44,17 +44,15 @@ static void use(World *world, const char *amount_key, const char *extra_key)
 }
 
 /* Reads it as an intake does, and hands it in. */
-static void send_event(World *world, int number)
+static OutcomeKind send_raw(World *world, const char *raw, int64_t received_us)
 {
-    char raw[256], text[256 + YYJSON_PADDING_SIZE] = {0};
+    char text[256 + YYJSON_PADDING_SIZE] = {0};
     Arena arena;
     Event event;
     RecordProblems problems;
     Error error;
     yyjson_val *value;
     Outcome outcome;
-    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":3,\"order\":\"o\",\"time\":%d}",
-             number, number);
     memcpy(text, raw, strlen(raw));
     arena_init(&arena, 4096, 1 << 20);
     assert_int_equal(json_read(text, strlen(raw), &arena, &value, &error), STATUS_OK);
@@ -63,21 +61,44 @@ static void send_event(World *world, int number)
     EventItem item = {.client = event.record.source_id,
                       .raw = str_from(raw),
                       .mapping = event.mapping->name,
-                      .received_us = number + ROUND_US};
+                      .received_us = received_us};
     EventChange change = {.items = &item};
     Work work = {.kind = WORK_RECORDS,
                  .records = {.items = &event.record, .outcomes = &outcome, .count = 1, .events = &change}};
     assert_int_equal(store_apply(world->store, &work, &error), STATUS_OK);
-    assert_int_equal(outcome.kind, OUTCOME_CREATED);
     arena_release(&arena);
+    return outcome.kind;
 }
 
-static World *world_new(void)
+static void send_event(World *world, int number)
+{
+    char raw[256];
+    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":3,\"order\":\"o\",\"time\":%d}",
+             number, number);
+    assert_int_equal(send_raw(world, raw, number + ROUND_US), OUTCOME_CREATED);
+}
+
+/* All at one time. */
+static OutcomeKind send_amounts(World *world, int gross, int net)
+{
+    char raw[256];
+    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":%d,\"order\":\"o\",\"time\":1}",
+             gross, net);
+    return send_raw(world, raw, ROUND_US);
+}
+
+static World *world_empty(void)
 {
     World *world = test_calloc(1, sizeof *world);
     world->store = fake_store_new(&run_info);
     world->policy = (RecordPolicy){.scale = 2, .hash_seed = run_info.hash_seed};
     use(world, "gross", NULL);
+    return world;
+}
+
+static World *world_new(void)
+{
+    World *world = world_empty();
     for (int i = 1; i <= EVENTS; i++) {
         send_event(world, i);
     }
@@ -108,13 +129,13 @@ static char *reprocess(World *world, const char *params, int64_t after, bool app
         assert_int_equal(query_step(query, fake_store_reader(world->store), 1 << 20, &out, &done, &error), STATUS_OK);
     }
     ReprocessPlan plan = query_reprocess_plan(query);
-    if (apply && plan.pairs) {
+    if (apply && plan.changes) {
         Outcome outcomes[2 * REPROCESS_LIMIT_DEFAULT];
         EventChange change = {.items = plan.items};
         Work work = {.kind = WORK_RECORDS,
                      .records = {.items = plan.records,
                                  .outcomes = outcomes,
-                                 .count = 2 * plan.pairs,
+                                 .count = plan.ends[plan.changes - 1],
                                  .atomic = true,
                                  .quiet = true,
                                  .events = &change}};
@@ -194,6 +215,100 @@ static void test_another_id_is_a_change(void **state)
     world_free(world);
 }
 
+static void check_amounts(World *world, const char *expected)
+{
+    check_has(run_event_aggregate(world->store, "measures=min,max", QUERY_JSON), expected);
+}
+
+/* Each gets the id that the other one had. */
+static void test_two_change_places(void **state)
+{
+    (void)state;
+    World *world = world_empty();
+    assert_int_equal(send_amounts(world, 1, 2), OUTCOME_CREATED);
+    assert_int_equal(send_amounts(world, 2, 1), OUTCOME_CREATED);
+    use(world, "net", NULL);
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":0,\"changed\":2,");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":2,\"changed\":0,");
+    check_amounts(world, "\"count\":2,\"sum\":\"3.00\",\"min\":\"1.00\",\"max\":\"2.00\"}]");
+    assert_int_equal(send_amounts(world, 1, 2), OUTCOME_DUPLICATE);
+    assert_int_equal(send_amounts(world, 2, 1), OUTCOME_DUPLICATE);
+    world_free(world);
+}
+
+/* The first counts, the other does not: until a mapping tells them apart again. */
+static void test_two_are_one(void **state)
+{
+    (void)state;
+    World *world = world_empty();
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_CREATED);
+    assert_int_equal(send_amounts(world, 2, 3), OUTCOME_CREATED);
+    use(world, "net", NULL);
+    check_has(reprocess(world, "", 0, false), "\"becomes\":null,\"sameAs\":1}]");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":0,\"changed\":2,");
+    assert_int_equal(store_last_seq(world->store), 2 + 3);
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":2,\"changed\":0,");
+    check_amounts(world, "\"count\":1,\"sum\":\"3.00\",\"min\":\"3.00\",\"max\":\"3.00\"}]");
+    assert_int_equal(send_amounts(world, 2, 3), OUTCOME_DUPLICATE);
+    use(world, "gross", NULL);
+    check_has(reprocess(world, "", 0, true), "{\"id\":2,\"was\":null,\"becomes\":{");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":2,\"changed\":0,");
+    check_amounts(world, "\"count\":2,\"sum\":\"3.00\",\"min\":\"1.00\",\"max\":\"2.00\"}]");
+    world_free(world);
+}
+
+/* One call after the other, the second one finds what the first one put. */
+static void test_two_are_one_in_two_calls(void **state)
+{
+    (void)state;
+    World *world = world_empty();
+    send_amounts(world, 1, 3);
+    send_amounts(world, 2, 3);
+    use(world, "net", NULL);
+    check_has(reprocess(world, "limit=1", 0, true), "\"becomes\":{");
+    check_has(reprocess(world, "limit=1", 1, true), "\"becomes\":null,\"sameAs\":4}]");
+    check_amounts(world, "\"count\":1,\"sum\":\"3.00\",");
+    world_free(world);
+}
+
+/* The client sends it again when the mapping is right, and nothing has been put right yet. */
+static void test_a_retry_came_before(void **state)
+{
+    (void)state;
+    World *world = world_empty();
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_CREATED);
+    use(world, "net", NULL);
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_CREATED);
+    check_has(reprocess(world, "", 0, true), "\"becomes\":null,\"sameAs\":2}]");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":2,\"changed\":0,");
+    check_amounts(world, "\"count\":1,\"sum\":\"3.00\",\"min\":\"3.00\",");
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_DUPLICATE);
+    world_free(world);
+}
+
+/* A new event means what an old one was taken for. */
+static void test_a_meaning_that_was_given_to_another(void **state)
+{
+    (void)state;
+    World *world = world_empty();
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_CREATED);
+    use(world, "net", NULL);
+    check_has(reprocess(world, "", 0, true), "\"changed\":1,");
+    assert_int_equal(send_amounts(world, 7, 1), OUTCOME_CREATED);
+    assert_int_equal(send_amounts(world, 7, 1), OUTCOME_DUPLICATE);
+    assert_int_equal(send_amounts(world, 8, 1), OUTCOME_DUPLICATE);
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_DUPLICATE);
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":2,\"changed\":0,");
+    check_amounts(world, "\"count\":2,\"sum\":\"4.00\",\"min\":\"1.00\",\"max\":\"3.00\"}]");
+    use(world, "gross", NULL);
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":0,\"changed\":2,");
+    check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":2,\"same\":2,\"changed\":0,");
+    check_amounts(world, "\"count\":2,\"sum\":\"8.00\",\"min\":\"1.00\",\"max\":\"7.00\"}]");
+    assert_int_equal(send_amounts(world, 1, 3), OUTCOME_DUPLICATE);
+    assert_int_equal(send_amounts(world, 7, 1), OUTCOME_DUPLICATE);
+    world_free(world);
+}
+
 static void test_what_cannot_be_read_stays(void **state)
 {
     (void)state;
@@ -233,8 +348,15 @@ static void test_a_set_of_sequences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_has_changed),    cmocka_unit_test(test_what_has_changed_is_put_right_once),
-        cmocka_unit_test(test_another_id_is_a_change), cmocka_unit_test(test_what_cannot_be_read_stays),
+        cmocka_unit_test(test_nothing_has_changed),
+        cmocka_unit_test(test_what_has_changed_is_put_right_once),
+        cmocka_unit_test(test_another_id_is_a_change),
+        cmocka_unit_test(test_what_cannot_be_read_stays),
+        cmocka_unit_test(test_two_change_places),
+        cmocka_unit_test(test_two_are_one),
+        cmocka_unit_test(test_two_are_one_in_two_calls),
+        cmocka_unit_test(test_a_retry_came_before),
+        cmocka_unit_test(test_a_meaning_that_was_given_to_another),
         cmocka_unit_test(test_a_set_of_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

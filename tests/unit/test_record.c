@@ -176,13 +176,56 @@ static void test_summary_is_of_the_previous_records(void **state)
     assert_true(before.negative_total == 15000 - 10050);
 }
 
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_ids_of_events(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *id, *key; /* NULL: of no event */
+        uint64_t number;
+    } cases[] = {
+        {"sha256:" HASH, HASH, 0},
+        {"sha256:" HASH ":12", HASH ":12", 0},
+        {"correction:" HASH ":3", HASH, 3},
+        {"correction:" HASH ":12:3", HASH ":12", 3},
+        {"sha256:" HASH ":", NULL, 0},
+        {"sha256:" HASH ":0", NULL, 0},
+        {"sha256:" HASH ":12:3", NULL, 0},
+        {"sha256:" HASH "0", NULL, 0},
+        {"sha256:" HASH ":99999999999999999999", NULL, 0},
+        {"sha256:0123", NULL, 0},
+        {"sha256:", NULL, 0},
+        {"correction:" HASH, NULL, 0},
+        {"correction:" HASH ":0", NULL, 0},
+        {"correction:" HASH ":1:2:3", NULL, 0},
+        {"correction::1", NULL, 0},
+        {"correction:", NULL, 0},
+        {HASH, NULL, 0},
+        {"", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const Record record = {.record_id = str_from(cases[i].id)};
+        Str key = STR("");
+        uint64_t number = 0;
+        assert_int_equal(record_is_event(&record, &key, &number), cases[i].key != NULL);
+        assert_true(!cases[i].key || (str_equal(key, str_from(cases[i].key)) && number == cases[i].number));
+        assert_true(str_equal(record_event_hash(&record), cases[i].key ? STR(HASH) : STR("")));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differs),           cmocka_unit_test(test_identity_hash),
-        cmocka_unit_test(test_framing),           cmocka_unit_test(test_hash_of_long_texts),
-        cmocka_unit_test(test_hash_is_stable),    cmocka_unit_test(test_totals),
-        cmocka_unit_test(test_totals_never_wrap), cmocka_unit_test(test_summary_is_of_the_previous_records),
+        cmocka_unit_test(test_differs),
+        cmocka_unit_test(test_identity_hash),
+        cmocka_unit_test(test_ids_of_events),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_hash_of_long_texts),
+        cmocka_unit_test(test_hash_is_stable),
+        cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_totals_never_wrap),
+        cmocka_unit_test(test_summary_is_of_the_previous_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,10 @@ static const char *const statements_sql[] = {
                         " VALUES(?,?,?,?,?,?)",
     [EVENT_FIND_ALIAS] = "SELECT seq FROM event_aliases WHERE record_id = ?",
     [EVENT_PUT_ALIAS] = "INSERT OR REPLACE INTO event_aliases(record_id, seq) VALUES(?,?)",
-    [EVENT_DROP_ALIAS] = "DELETE FROM event_aliases WHERE seq = ?",
+    [EVENT_END_ALIASES] = "UPDATE event_aliases SET seq = -seq WHERE seq = ?",
+    [EVENT_END_ID] = "INSERT OR IGNORE INTO event_aliases(record_id, seq) SELECT record_id, -seq FROM records"
+                     " WHERE seq = ?1 AND (SELECT corrects FROM raw_events WHERE seq = ?1) = 0",
+    [EVENT_ORIGIN] = "SELECT corrects, raw FROM raw_events WHERE seq = ?",
 };
 static_assert(sizeof statements_sql / sizeof *statements_sql == EVENT_STATEMENT_COUNT, "one for each");
 
@@ -155,33 +158,59 @@ Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Er
     sqlite3_stmt *stmt = store->events.statements[EVENT_FIND_ALIAS];
     bool row = false;
     db_bind_text(stmt, 1, record_id);
-    Status status = db_step(stmt, "look for what a correction stands for", &row, reterr);
+    Status status = db_step(stmt, "look for where an event's id leads", &row, reterr);
     *ret_seq = status == STATUS_OK && row ? sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_reset(stmt);
     return status;
 }
 
-/* What is corrected stands for nothing any more. */
-static Status drop_alias(SqliteStore *store, int64_t seq, Error *reterr)
+/* Nothing leads any more to what is taken back. */
+static Status end_aliases(SqliteStore *store, int64_t seq, Error *reterr)
 {
-    sqlite3_stmt *stmt = store->events.statements[EVENT_DROP_ALIAS];
-    sqlite3_bind_int64(stmt, 1, seq);
-    return db_run(stmt, "forget what a correction stood for", reterr);
+    static const EventStatement ends[] = {EVENT_END_ALIASES, EVENT_END_ID};
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends && status == STATUS_OK; i++) {
+        sqlite3_stmt *stmt = store->events.statements[ends[i]];
+        sqlite3_bind_int64(stmt, 1, seq);
+        status = db_run(stmt, "end what leads to an event", reterr);
+    }
+    store->tally.has_aliases = true;
+    return status;
 }
 
-static Status put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr)
+/* A correction has no bytes: those of the event are found from one that it corrects to the next. */
+Status sqlite_is_same_event(SqliteStore *store, int64_t seq, Str raw, bool *ret_same, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->events.statements[EVENT_ORIGIN];
+    Status status = STATUS_OK;
+    bool row = true;
+    *ret_same = false;
+    while (seq && row && status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 1, seq);
+        status = db_step(stmt, "read an event", &row, reterr);
+        if (status == STATUS_OK && row) {
+            seq = sqlite3_column_int64(stmt, 0);
+            const char *kept = sqlite3_column_blob(stmt, 1);
+            *ret_same = seq == 0 && str_equal((Str){kept, (size_t)sqlite3_column_bytes(stmt, 1)}, raw);
+        }
+        sqlite3_reset(stmt);
+    }
+    return status;
+}
+
+Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr)
 {
     sqlite3_stmt *stmt = store->events.statements[EVENT_PUT_ALIAS];
     db_bind_text(stmt, 1, record_id);
     sqlite3_bind_int64(stmt, 2, seq);
     store->tally.has_aliases = true;
-    return db_run(stmt, "keep what a correction stands for", reterr);
+    return db_run(stmt, "keep where an event's id leads", reterr);
 }
 
 static Status correct(SqliteStore *store, const EventItem *item, int64_t seq, Error *reterr)
 {
-    Status status = store->tally.has_aliases ? drop_alias(store, item->corrects, reterr) : STATUS_OK;
-    return status == STATUS_OK && item->known_as.len ? put_alias(store, item->known_as, seq, reterr) : status;
+    return item->replaces ? sqlite_put_alias(store, item->alias, seq, reterr)
+                          : end_aliases(store, item->corrects, reterr);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------------------------------- */

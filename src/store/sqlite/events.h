@@ -14,7 +14,9 @@ typedef enum EventStatement {
     EVENT_COUNT_NEW,
     EVENT_FIND_ALIAS,
     EVENT_PUT_ALIAS,
-    EVENT_DROP_ALIAS,
+    EVENT_END_ALIASES, /* of what is taken back */
+    EVENT_END_ID,
+    EVENT_ORIGIN,
     EVENT_STATEMENT_COUNT,
 } EventStatement;
 

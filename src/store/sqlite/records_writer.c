@@ -1,4 +1,6 @@
 /* How records go into the log: found again, compared, totalled, appended. */
+#include <inttypes.h>
+
 #include "base/buf.h"
 #include "deliver/message.h"
 #include "store/sqlite/db.h"
@@ -12,9 +14,10 @@ enum { ALERT_BODY_BYTES_MAX = 64 << 10 };
 typedef struct Search {
     SqliteStore *store;
     const Record *record;
-    bool is_event;
-    StoredRecord found; /* borrows from select_record until it is reset */
+    const EventItem *event; /* NULL: it is a plain record, or a correction */
+    StoredRecord found;     /* borrows from select_record until it is reset */
     bool is_found, by_alias;
+    bool is_another; /* not found, although its id was given to an event before */
     Status status;
     Error *reterr;
 } Search;
@@ -89,24 +92,56 @@ static Status find_in_log(Search *search)
     return status == STATUS_OK && exhausted ? search_log(search) : status;
 }
 
-/* A correction may stand for the event under the id that the mappings of now give it. */
-static Status find_correction(Search *search)
+/* What an event's id leads to since events were corrected. */
+static Status find_by_alias(Search *search, int64_t seq)
 {
-    int64_t seq = 0;
-    Status status = sqlite_find_alias(search->store, search->record->record_id, &seq, search->reterr);
-    if (status == STATUS_OK && seq) {
-        search->is_found = search->by_alias = read_row(search, seq);
-        status = search->status;
+    bool is_same = true;
+    Status status = STATUS_OK;
+    if (seq < 0) {
+        status = sqlite_is_same_event(search->store, -seq, search->event->raw, &is_same, search->reterr);
     }
-    return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    search->is_another = !is_same;
+    search->is_found = search->by_alias = is_same && read_row(search, seq < 0 ? -seq : seq);
+    return search->status;
 }
 
 static Status find_existing(Search *search)
 {
-    Status status = find_in_log(search);
-    return status == STATUS_OK && !search->is_found && search->is_event && search->store->tally.has_aliases
-               ? find_correction(search)
-               : status;
+    int64_t seq = 0;
+    Status status = STATUS_OK;
+    if (search->event && search->store->tally.has_aliases) {
+        status = sqlite_find_alias(search->store, search->record->record_id, &seq, search->reterr);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return seq ? find_by_alias(search, seq) : find_in_log(search);
+}
+
+/* Which record an event's id leads to; 0: none. */
+static Status find_holder(SqliteStore *store, const Record *record, Str id, int64_t *ret_seq, Error *reterr)
+{
+    Record named = *record;
+    named.record_id = id;
+    named.identity_hash = record_identity_hash(&named, store->base.info.identity, store->base.info.hash_seed);
+    Search search = {.store = store, .record = &named, .reterr = reterr};
+    Status status = sqlite_find_alias(store, id, ret_seq, reterr);
+    if (status == STATUS_OK && *ret_seq == 0) {
+        status = find_in_log(&search);
+        *ret_seq = search.is_found ? search.found.seq : 0;
+        sqlite3_reset(store->select_record);
+    }
+    *ret_seq = *ret_seq < 0 ? 0 : *ret_seq;
+    return status;
+}
+
+static const EventItem *event_of(const Work *work, size_t at)
+{
+    const EventItem *item = work->records.events ? &work->records.events->items[at] : NULL;
+    return item && !item->corrects ? item : NULL;
 }
 
 /* ---- Its flow ------------------------------------------------------------------------------------------------------ */
@@ -223,12 +258,12 @@ static Status append_alerts(SqliteStore *store, const StoredRecord *stored, cons
     return status;
 }
 
-/* Copies what select_record stands on into the submission's arena, for an answer that shows it. */
-static Status copy_found(Search *search, Arena *arena, Outcome *outcome)
+/* Copies what is in the log into the submission's arena, for an answer that shows it. */
+static Status copy_stored(const StoredRecord *stored, Arena *arena, Outcome *outcome, Error *reterr)
 {
     StoredRecord *copy = ARENA_NEW(arena, StoredRecord);
     if (copy) {
-        *copy = search->found;
+        *copy = *stored;
         Str *texts[] = {&copy->record.record_id, &copy->record.source_id, &copy->record.destination_id,
                         &copy->record.unit,      &copy->record.reference, &copy->record.traceparent};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -240,7 +275,7 @@ static Status copy_found(Search *search, Arena *arena, Outcome *outcome)
         }
     }
     outcome->stored = copy;
-    return copy ? STATUS_OK : error_set(search->reterr, STATUS_BUSY, "out of memory for an answer");
+    return copy ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory for an answer");
 }
 
 static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
@@ -251,7 +286,10 @@ static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
         outcome->differs &= ~(uint32_t)FIELD_RECORD_ID; /* the same content under another id is the same record */
     }
     outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
-    Status status = outcome->differs && arena ? copy_found(search, arena, outcome) : STATUS_OK;
+    Status status = STATUS_OK;
+    if (arena && (outcome->differs || search->by_alias)) {
+        status = copy_stored(&search->found, arena, outcome, search->reterr);
+    }
     sqlite3_reset(search->store->select_record);
     return status;
 }
@@ -285,6 +323,33 @@ static Status append_record(SqliteStore *store, const Record *record, uint64_t f
     return quiet ? STATUS_OK : append_alerts(store, &stored, &before, reterr);
 }
 
+/* An event that means what was given to another one first: see EventChange. */
+static Status append_another(Search *search, const Work *work, uint64_t flow_hash, int64_t now_us, Outcome *outcome)
+{
+    SqliteStore *store = search->store;
+    char id[sizeof "sha256:" + EVENT_KEY_BYTES_MAX];
+    Record record = *search->record;
+    snprintf(id, sizeof id, "%.*s:%" PRId64, STR_ARGS(record.record_id), store->next_seq);
+    record.record_id = str_from(id);
+    record.identity_hash = record_identity_hash(&record, store->base.info.identity, store->base.info.hash_seed);
+    Status status = append_record(store, &record, flow_hash, now_us, work->records.quiet, outcome, search->reterr);
+    if (status != STATUS_OK || outcome->kind != OUTCOME_CREATED) {
+        return status;
+    }
+    status = sqlite_put_alias(store, search->record->record_id, outcome->seq, search->reterr);
+    return status == STATUS_OK && work->records.stored
+               ? copy_stored(&(StoredRecord){.record = record, .seq = outcome->seq}, work->records.stored, outcome,
+                             search->reterr)
+               : status;
+}
+
+static Status append(Search *search, const Work *work, uint64_t flow_hash, int64_t now_us, Outcome *outcome)
+{
+    return search->is_another ? append_another(search, work, flow_hash, now_us, outcome)
+                              : append_record(search->store, search->record, flow_hash, now_us, work->records.quiet,
+                                              outcome, search->reterr);
+}
+
 static uint64_t flow_hash_of(const SqliteStore *store, const Record *record)
 {
     return record_flow_hash(record->destination_id, record->reference, record->unit, store->base.info.hash_seed);
@@ -292,16 +357,15 @@ static uint64_t flow_hash_of(const SqliteStore *store, const Record *record)
 
 static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow_hash, int64_t now_us, Error *reterr)
 {
-    const Record *record = &work->records.items[at];
     Outcome *outcome = &work->records.outcomes[at];
-    Search search = {.store = store, .record = record, .is_event = work->records.events != NULL, .reterr = reterr};
+    Search search = {.store = store, .record = &work->records.items[at], .event = event_of(work, at), .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = find_existing(&search);
     if (status != STATUS_OK) {
         return status;
     }
     return search.is_found ? report_existing(&search, work->records.stored, outcome)
-                           : append_record(store, record, flow_hash, now_us, work->records.quiet, outcome, reterr);
+                           : append(&search, work, flow_hash, now_us, outcome);
 }
 
 /* The memory that a record's lookups will touch is fetched while those before it are worked on: what decides with which
@@ -376,18 +440,44 @@ static Status plan_totals(SqliteStore *store, const Record *record, Planned *pla
     return status;
 }
 
-static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *planned, Error *reterr)
+static bool is_brought_before(const Work *work, size_t index)
+{
+    const EventItem *items = work->records.events->items;
+    for (size_t i = 0; i < index; i++) {
+        if (items[i].replaces && str_equal(items[i].alias, items[index].alias)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A correction was decided by who was known by its alias: see EventChange. */
+static Status check_holder(SqliteStore *store, const Work *work, size_t index, bool *ret_fits, Error *reterr)
+{
+    const EventItem *item = work->records.events ? &work->records.events->items[index] : NULL;
+    int64_t holder = 0;
+    *ret_fits = true;
+    if (!item || !item->corrects || item->alias.len == 0) {
+        return STATUS_OK;
+    }
+    if (item->holder == EVENT_HOLDER_BEFORE_IT) {
+        *ret_fits = is_brought_before(work, index);
+        return STATUS_OK;
+    }
+    Status status = find_holder(store, &work->records.items[index], item->alias, &holder, reterr);
+    *ret_fits = holder == item->holder || (holder == 0 && item->replaces);
+    return status;
+}
+
+static Status plan_new(SqliteStore *store, Work *work, size_t index, Planned *planned, Error *reterr)
 {
     const Record *record = &work->records.items[index];
     Outcome *outcome = &work->records.outcomes[index];
-    Search search = {.store = store, .record = record, .is_event = work->records.events != NULL, .reterr = reterr};
-    *outcome = (Outcome){0};
-    Status status = find_existing(&search);
-    if (status != STATUS_OK) {
+    bool fits = true;
+    Status status = check_holder(store, work, index, &fits, reterr);
+    if (status != STATUS_OK || !fits) {
+        outcome->kind = OUTCOME_CONFLICT;
         return status;
-    }
-    if (search.is_found) {
-        return report_existing(&search, work->records.stored, outcome);
     }
     const Record *earlier = planned_find_or_add(planned, store, work->records.items, index);
     if (!earlier) {
@@ -401,10 +491,25 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
     return STATUS_OK;
 }
 
-/* Of events the first wins. */
-static bool is_fit(const Work *work, OutcomeKind kind)
+static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *planned, Error *reterr)
 {
-    return kind != OUTCOME_REJECTED && (kind != OUTCOME_CONFLICT || work->records.events);
+    Outcome *outcome = &work->records.outcomes[index];
+    Search search = {
+        .store = store, .record = &work->records.items[index], .event = event_of(work, index), .reterr = reterr};
+    *outcome = (Outcome){0};
+    Status status = find_existing(&search);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return search.is_found ? report_existing(&search, work->records.stored, outcome)
+                           : plan_new(store, work, index, planned, reterr);
+}
+
+/* Of events the first wins. */
+static bool is_fit(const Work *work, size_t index)
+{
+    OutcomeKind kind = work->records.outcomes[index].kind;
+    return kind != OUTCOME_REJECTED && (kind != OUTCOME_CONFLICT || event_of(work, index));
 }
 
 /* Fills the outcomes with what would happen. *ret_clean: nothing but creations and duplicates. */
@@ -415,7 +520,7 @@ static Status plan(SqliteStore *store, Work *work, bool *ret_clean, Error *reter
     *ret_clean = true;
     for (size_t i = 0; i < work->records.count && status == STATUS_OK; i++) {
         status = plan_one(store, work, i, &planned, reterr);
-        *ret_clean = *ret_clean && is_fit(work, work->records.outcomes[i].kind);
+        *ret_clean = *ret_clean && is_fit(work, i);
     }
     return status;
 }

@@ -89,6 +89,7 @@ static const char events_sql[] =
     "CREATE TABLE event_clients("
     "  client TEXT PRIMARY KEY, processed INTEGER NOT NULL, duplicates INTEGER NOT NULL, failed INTEGER NOT NULL,"
     "  first_us INTEGER NOT NULL, last_us INTEGER NOT NULL) WITHOUT ROWID;"
+    /* seq < 0: the id led to the record -seq, which was taken back. */
     "CREATE TABLE event_aliases(record_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX event_aliases_by_seq ON event_aliases(seq);";
 

@@ -25,7 +25,7 @@ typedef struct Tally {
     int64_t dead_letters;  /* open ones */
     int64_t letter_bytes;  /* of what dead letters of intake keep */
     int64_t event_clients; /* that have a row of their own */
-    bool has_aliases;      /* corrections stand for events, so that these have to be looked for there too */
+    bool has_aliases;      /* events were corrected, so that ids may lead elsewhere */
 } Tally;
 
 typedef struct SqliteStore {
@@ -115,8 +115,11 @@ void sqlite_begin_events(SqliteStore *store);
 Status sqlite_end_events(SqliteStore *store, Error *reterr) MUST_CHECK;
 /* When the outcomes are known. */
 Status sqlite_apply_events(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
-/* The correction that stands for the event with this id; *ret_seq is 0 for none. */
+/* Where an event's id leads: see reader_event_alias(). */
 Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
+Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr) MUST_CHECK;
+/* Whether the event that the record at `seq` counts for, itself or as a correction, came as these bytes. */
+Status sqlite_is_same_event(SqliteStore *store, int64_t seq, Str raw, bool *ret_same, Error *reterr) MUST_CHECK;
 
 /* replays.c */
 Status sqlite_put_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;

@@ -83,8 +83,13 @@ static Status check_view(EventCheck *check, StoreView *view)
 static const char *const adrift_sql[] = {
     "SELECT 'attempt ' || id || ' of an event: the log has no record ' || seq FROM event_attempts"
     " WHERE NOT EXISTS (SELECT 1 FROM records WHERE seq = event_attempts.seq)",
-    "SELECT 'the correction ' || seq || ': it stands for ' || record_id || ', but is none' FROM event_aliases"
-    " WHERE NOT EXISTS (SELECT 1 FROM raw_events WHERE seq = event_aliases.seq AND corrects <> 0)",
+    "SELECT 'the id ' || record_id || ' leads to record ' || abs(seq) || ', which is no event' FROM event_aliases"
+    " WHERE NOT EXISTS (SELECT 1 FROM raw_events WHERE seq = abs(event_aliases.seq))",
+    "SELECT 'the id ' || record_id || ' leads to record ' || seq || ', which was taken back' FROM event_aliases"
+    " WHERE seq > 0 AND EXISTS (SELECT 1 FROM raw_events WHERE corrects <> 0 AND corrects = event_aliases.seq)",
+    "SELECT 'the id ' || record_id || ' does not lead to record ' || -seq || ', which was not taken back'"
+    " FROM event_aliases WHERE seq < 0"
+    " AND NOT EXISTS (SELECT 1 FROM raw_events WHERE corrects <> 0 AND corrects = -event_aliases.seq)",
     "SELECT 'the counts of client ' || quote(client) || ' are none' FROM event_clients"
     " WHERE min(processed, duplicates, failed) < 0 OR first_us > last_us",
 };

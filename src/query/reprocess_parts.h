@@ -1,0 +1,79 @@
+/* The parts of reprocess.h. Internal to reprocess*.c: the query walks and judges, _same finds who else counts as an event, _plan makes what puts it right, and
+ * tells it. */
+#ifndef WEIR_QUERY_REPROCESS_PARTS_H
+#define WEIR_QUERY_REPROCESS_PARTS_H
+
+#include "query/reprocess.h"
+#include "query/request.h"
+#include "query/task.h"
+#include "record/event.h"
+#include "record/record_check.h"
+
+enum { REPROCESS_PAGE_EVENTS = 256 };
+
+typedef struct PageEvent {
+    int64_t seq;
+    Str raw; /* with room for YYJSON_PADDING_SIZE behind it */
+    Str mapping;
+} PageEvent;
+
+typedef struct ReprocessQuery {
+    Query base;
+    Request request;
+    Str mapping;
+    int64_t at, through; /* what is up to `at` is done */
+    size_t limit;
+    int64_t walked, looked, same, changed, unreadable;
+    bool begun, all;
+    Arena scratch, kept;
+    PageEvent page[REPROCESS_PAGE_EVENTS];
+    size_t page_count, page_entries, page_bytes;
+    int64_t page_last;
+    Status page_status;
+    Record *records; /* one or two for each that has changed */
+    EventItem *items;
+    size_t *ends; /* one behind the last of each */
+    Buf changes, refusals;
+} ReprocessQuery;
+
+/* One event, and what is in force of it. */
+typedef struct Looking {
+    ReprocessQuery *query;
+    StoreReader *reader;
+    const PageEvent *event;
+    int64_t rounds, seq; /* corrections so far, and the record in force */
+    bool taken_back;     /* nothing is in force: that record was the last one that was */
+    Record record;       /* that record; in scratch */
+    Str mapping;         /* by which it was read; likewise */
+    Str key;             /* of the event itself */
+    Event becomes;       /* by the mappings of now; likewise */
+    int64_t holder;      /* who is known by the id that it gets; see EventItem */
+    int64_t same_as;     /* the event that counts for it, too; 0: none */
+    Status status;
+    Error *reterr;
+} Looking;
+
+static inline Status reprocess_starved(Error *reterr)
+{
+    return error_set(reterr, STATUS_BUSY, "no memory to read an event again");
+}
+
+/* Reads an event's bytes, with room for YYJSON_PADDING_SIZE behind them, by the mappings of now; `mapping` is the one that read it before.
+ * REFUSED with problems. */
+Status reprocess_read(ReprocessQuery *query, Str raw, Str mapping, Event *ret_event,
+                      RecordProblems *problems) MUST_CHECK;
+/* Who has this record's id: *ret_seq is 0 when nobody has. */
+Status reprocess_find_record(Looking *looking, const Record *record, int64_t *ret_seq) MUST_CHECK;
+/* Sets `holder` and `same_as`. */
+Status reprocess_find_same(Looking *looking) MUST_CHECK;
+
+/* False: no memory. */
+bool reprocess_copy(Arena *arena, const Record *record, Record *ret_copy);
+/* The records so far. */
+size_t reprocess_plan_end(const ReprocessQuery *query);
+/* Makes the records that put the event right, behind those so far. They count when `changed` does. */
+Status reprocess_plan_change(Looking *looking) MUST_CHECK;
+void reprocess_tell_change(Looking *looking);
+void reprocess_tell_refusal(Looking *looking, const RecordProblems *problems);
+
+#endif

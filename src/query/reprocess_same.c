@@ -1,0 +1,142 @@
+/* An event read again, and who else counts as it. */
+#include "query/reprocess_parts.h"
+
+/* By `mapping` it was read before. */
+static Str choose_mapping(ReprocessQuery *query, yyjson_val *value, Str mapping)
+{
+    const QueryOptions *options = &query->base.options;
+    const Mapping *used = mapping_find(options->mappings, mapping);
+    bool has_own = used && event_mapping_of_client(value, options->mappings, options->policy, &query->scratch);
+    return used && !has_own ? used->name : (Str){"", 0};
+}
+
+/* REFUSED with problems. */
+Status reprocess_read(ReprocessQuery *query, Str raw, Str mapping, Event *ret_event, RecordProblems *problems)
+{
+    const QueryOptions *options = &query->base.options;
+    yyjson_val *value = NULL;
+    Error error;
+    Status status = json_read((char *)(uintptr_t)raw.ptr, raw.len, &query->scratch, &value, &error);
+    if (status == STATUS_REFUSED) {
+        const char *why = arena_printf(&query->scratch, "is not valid JSON: %s", error.message);
+        record_problems_reset(problems);
+        record_problems_add(problems, STR("event"), why ? why : "is not valid JSON");
+    }
+    return status == STATUS_OK ? event_from_json(value, options->mappings, choose_mapping(query, value, mapping),
+                                                 options->policy, &query->scratch, ret_event, problems)
+                               : status;
+}
+
+static bool see_seq(void *context, const StoredRecord *stored)
+{
+    *(int64_t *)context = stored->seq;
+    return false;
+}
+
+/* *ret_seq is 0 when there is none. */
+Status reprocess_find_record(Looking *looking, const Record *record, int64_t *ret_seq)
+{
+    bool by_source = looking->query->base.options.info->identity == IDENTITY_SOURCE_AND_RECORD_ID;
+    Str source_id = by_source ? record->source_id : STR("");
+    int64_t at = 0;
+    Status status = STATUS_OK;
+    *ret_seq = 0;
+    while (status == STATUS_OK && at != FIND_DONE && !*ret_seq) {
+        status = reader_find(looking->reader, record->record_id, source_id, &at, see_seq, ret_seq, looking->reterr);
+    }
+    return status;
+}
+
+static Status find_holder(Looking *looking)
+{
+    const Record *record = &looking->becomes.record;
+    Status status = reader_event_alias(looking->reader, record->record_id, &looking->holder, looking->reterr);
+    if (status == STATUS_OK && looking->holder == 0) {
+        status = reprocess_find_record(looking, record, &looking->holder);
+    }
+    looking->holder = looking->holder < 0 ? 0 : looking->holder;
+    return status;
+}
+
+/* An event of the past that the one looked at may be the same as: its bytes, from the first of its corrections on. */
+typedef struct Original {
+    ReprocessQuery *query;
+    Str raw, mapping;
+    int64_t corrects;
+    bool starved;
+} Original;
+
+static bool take_original(void *context, const StoredEvent *event)
+{
+    Original *original = context;
+    Arena *scratch = &original->query->scratch;
+    char *raw = arena_alloc_zero(scratch, event->raw.len + YYJSON_PADDING_SIZE);
+    Str mapping = original->mapping.ptr ? original->mapping : arena_copy(scratch, event->mapping);
+    original->starved = !raw || !mapping.ptr;
+    if (!original->starved) {
+        memcpy(raw, event->raw.len ? event->raw.ptr : "", event->raw.len);
+        original->raw = (Str){raw, event->raw.len};
+        original->mapping = mapping;
+        original->corrects = event->corrects;
+    }
+    return true;
+}
+
+static Status read_original(Looking *looking, Original *original)
+{
+    Status status = STATUS_OK;
+    original->corrects = looking->holder;
+    while (original->corrects && status == STATUS_OK && !original->starved) {
+        status = reader_event(looking->reader, original->corrects, take_original, original, looking->reterr);
+    }
+    return status == STATUS_OK && original->starved ? reprocess_starved(looking->reterr) : status;
+}
+
+/* Does the holder keep the id? Not when the mappings of now give it another one: its own correction is still to come. What was no event, or cannot be
+ * read any more, or came after this query began, stays as it is. */
+static Status holder_keeps(Looking *looking, bool *ret_keeps)
+{
+    Original original = {.query = looking->query};
+    RecordProblems problems;
+    Event event;
+    *ret_keeps = true;
+    if (looking->holder > view_bound(looking->query->base.view)) {
+        return STATUS_OK;
+    }
+    Status status = read_original(looking, &original);
+    if (status == STATUS_OK) {
+        status = reprocess_read(looking->query, original.raw, original.mapping, &event, &problems);
+        *ret_keeps = status != STATUS_OK || str_equal(event.record.record_id, looking->becomes.record.record_id);
+    }
+    return status == STATUS_BUSY || status == STATUS_BROKEN ? status : STATUS_OK;
+}
+
+/* An event before this one, in this query, that gets the same id; 0: none. */
+static int64_t find_planned(const Looking *looking)
+{
+    const ReprocessQuery *query = looking->query;
+    for (size_t i = 0, at = 0; i < (size_t)query->changed; at = query->ends[i++]) {
+        const EventItem *last = &query->items[query->ends[i] - 1];
+        if (last->replaces && str_equal(last->alias, looking->becomes.record.record_id)) {
+            return query->items[at].corrects;
+        }
+    }
+    return 0;
+}
+
+Status reprocess_find_same(Looking *looking)
+{
+    bool keeps = true;
+    looking->same_as = find_planned(looking);
+    if (looking->same_as) {
+        looking->holder = EVENT_HOLDER_BEFORE_IT;
+        return STATUS_OK;
+    }
+    Status status = find_holder(looking);
+    bool is_other = status == STATUS_OK && looking->holder && (looking->taken_back || looking->holder != looking->seq);
+    if (is_other) {
+        status = holder_keeps(looking, &keeps);
+        looking->same_as = keeps ? looking->holder : 0;
+    }
+    return status;
+}
