@@ -5,6 +5,7 @@
 #include "query/seq_set.h"
 #include "record/event.h"
 #include "support/query_run.h"
+#include "support/random.h"
 
 #include <stdlib.h>
 
@@ -309,6 +310,119 @@ static void test_a_meaning_that_was_given_to_another(void **state)
     world_free(world);
 }
 
+/* ---- As if the mappings of now had been there from the beginning ---------------------------------------------------- */
+
+enum { AMOUNTS = 3, ORDERS = 2, KINDS = AMOUNTS * AMOUNTS * ORDERS };
+
+/* Events of few kinds, so that many mean the same by one mapping or another; and those of them that are in the log. */
+typedef struct Universe {
+    World *world;
+    uint64_t random;
+    bool by_net, by_order;
+    bool there[KINDS];
+} Universe;
+
+static int gross_of(int kind) { return 1 + kind % AMOUNTS; }
+static int net_of(int kind) { return 1 + kind / AMOUNTS % AMOUNTS; }
+static int order_of(int kind) { return kind / AMOUNTS / AMOUNTS; }
+
+/* What an event means by the mapping of now: a number below KINDS. */
+static int meaning_of(const Universe *universe, int kind)
+{
+    int amount = universe->by_net ? net_of(kind) : gross_of(kind);
+    return amount - 1 + (universe->by_order ? AMOUNTS * order_of(kind) : 0);
+}
+
+static OutcomeKind send_kind(Universe *universe, int kind)
+{
+    char raw[256];
+    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":%d,\"order\":\"%d\",\"time\":1}",
+             gross_of(kind), net_of(kind), order_of(kind));
+    OutcomeKind outcome = send_raw(universe->world, raw, ROUND_US);
+    universe->there[kind] |= outcome == OUTCOME_CREATED;
+    return outcome;
+}
+
+static bool is_meant(const Universe *universe, int meaning)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        if (universe->there[kind] && meaning_of(universe, kind) == meaning) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each meaning counts once. */
+static void check_totals(Universe *universe)
+{
+    char expected[64];
+    int count = 0, sum = 0;
+    for (int meaning = 0; meaning < KINDS; meaning++) {
+        count += is_meant(universe, meaning);
+        sum += is_meant(universe, meaning) ? 1 + meaning % AMOUNTS : 0;
+    }
+    if (count) {
+        snprintf(expected, sizeof expected, "\"count\":%d,\"sum\":\"%d.00\",", count, sum);
+        check_amounts(universe->world, expected);
+    }
+}
+
+/* In pieces, as people and programs do. */
+static void put_right(Universe *universe)
+{
+    char limit[32];
+    for (int i = 0; i < 2 * KINDS; i++) {
+        snprintf(limit, sizeof limit, "limit=%d", 1 + (int)random_below(&universe->random, 4));
+        free(reprocess(universe->world, limit, 0, true));
+    }
+    check_has(reprocess(universe->world, "", 0, true), "\"changed\":0,\"unreadable\":0,\"next\":null");
+}
+
+static void send_what_is_known(Universe *universe)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        bool is_known = universe->there[kind] || is_meant(universe, meaning_of(universe, kind));
+        if (random_below(&universe->random, 2) == 0) {
+            assert_int_equal(send_kind(universe, kind), is_known ? OUTCOME_DUPLICATE : OUTCOME_CREATED);
+        }
+    }
+}
+
+static void change_mapping(Universe *universe)
+{
+    universe->by_net = random_below(&universe->random, 2) == 0;
+    universe->by_order = random_below(&universe->random, 2) == 0;
+    use(universe->world, universe->by_net ? "net" : "gross", universe->by_order ? "order" : NULL);
+}
+
+static void run_universe(uint64_t seed)
+{
+    Universe universe = {.world = world_empty(), .random = seed};
+    for (int round = 0; round < 8; round++) {
+        change_mapping(&universe);
+        for (uint64_t i = random_below(&universe.random, 6); i > 0; i--) { /* before anything is put right */
+            send_kind(&universe, (int)random_below(&universe.random, KINDS));
+        }
+        if (random_below(&universe.random, 3) == 0) {
+            continue; /* the next mapping is right */
+        }
+        put_right(&universe);
+        check_totals(&universe);
+        send_what_is_known(&universe);
+        check_totals(&universe);
+    }
+    world_free(universe.world);
+}
+
+static void test_as_if_it_had_been_right_from_the_beginning(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        run_universe(seed);
+    }
+}
+
 static void test_what_cannot_be_read_stays(void **state)
 {
     (void)state;
@@ -357,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_two_are_one_in_two_calls),
         cmocka_unit_test(test_a_retry_came_before),
         cmocka_unit_test(test_a_meaning_that_was_given_to_another),
+        cmocka_unit_test(test_as_if_it_had_been_right_from_the_beginning),
         cmocka_unit_test(test_a_set_of_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
