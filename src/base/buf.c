@@ -151,6 +151,12 @@ void buf_put_key(Buf *buf, const char *name)
     BUF_PUT(buf, "\":");
 }
 
+void buf_put_key_i64(Buf *buf, const char *name, int64_t count)
+{
+    buf_put_key(buf, name);
+    buf_put_i64(buf, count);
+}
+
 void buf_put_csv(Buf *buf, Str text)
 {
     bool quote = false;

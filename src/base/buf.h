@@ -36,6 +36,8 @@ void buf_printf(Buf *buf, const char *format, ...) __attribute__((format(printf,
 void buf_put_json(Buf *buf, Str text);
 /* ,"name": or "name": as the last byte asks (no comma after { or [ or at the start). `name` is a literal of ours. */
 void buf_put_key(Buf *buf, const char *name);
+/* ,"name":7 likewise. */
+void buf_put_key_i64(Buf *buf, const char *name, int64_t count);
 /* A CSV field of RFC 4180, quoted only when it must be. */
 void buf_put_csv(Buf *buf, Str text);
 

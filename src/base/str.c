@@ -38,6 +38,17 @@ Str str_trim(Str a)
     return a;
 }
 
+Str str_cut(Str a, size_t bytes_max)
+{
+    if (a.len > bytes_max) {
+        a.len = bytes_max;
+        while (a.len > 0 && ((unsigned char)a.ptr[a.len] & 0xC0) == 0x80) {
+            a.len--;
+        }
+    }
+    return a;
+}
+
 Str str_split(Str *rest, char separator)
 {
     Str whole = *rest;
@@ -113,6 +124,16 @@ int64_t str_count_code_points(Str a)
         at += length;
     }
     return count;
+}
+
+char *str_put_hex(char *at, const uint8_t *bytes, size_t count)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        *at++ = hex[bytes[i] >> 4];
+        *at++ = hex[bytes[i] & 15];
+    }
+    return at;
 }
 
 unsigned str_distance(Str a, Str b, unsigned limit)

@@ -38,6 +38,9 @@ bool str_starts_with(Str a, Str prefix);
 /* Without ASCII spaces, tabs, CR and LF at both ends. */
 Str str_trim(Str a);
 
+/* No more than so many bytes of its beginning, and no half of a character of UTF-8. */
+Str str_cut(Str a, size_t bytes_max);
+
 /* Splits at the first `separator`: returns what is before it and moves `rest` behind it. Without one, returns all and
  * leaves `rest` empty with a NULL pointer, which ends a loop `while (rest.ptr)`. */
 Str str_split(Str *rest, char separator);
@@ -50,6 +53,9 @@ Str str_take_digits(Str *text);
 
 /* How many code points; -1 when it is not valid UTF-8 (overlong, surrogate, beyond U+10FFFF, cut). RFC 3629. */
 int64_t str_count_code_points(Str a);
+
+/* Two digits for each byte, in small letters; no NUL behind them. Returns what is behind them. */
+char *str_put_hex(char *at, const uint8_t *bytes, size_t count);
 
 /* The edit distance (Levenshtein) of two short texts; above `limit` it answers limit + 1. For "did you mean". */
 unsigned str_distance(Str a, Str b, unsigned limit);

@@ -7,9 +7,7 @@
 void kafka_names_make(const SinkContext *context, KafkaNames *ret_names)
 {
     const StoreInfo *info = context->info;
-    for (size_t i = 0; i < sizeof info->id; i++) {
-        snprintf(ret_names->store + 2 * i, 3, "%02x", info->id[i]);
-    }
+    *str_put_hex(ret_names->store, info->id, sizeof info->id) = '\0';
     snprintf(ret_names->group, KAFKA_NAME_BYTES, "weir-%s-%s", ret_names->store, context->options->name);
     if (context->replay_job) {
         snprintf(ret_names->transactional, KAFKA_NAME_BYTES, "weir-%s-%s-replay-%lld", ret_names->store,

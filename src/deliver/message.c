@@ -15,12 +15,6 @@ static void put_decimal(Buf *buf, const char *name, Total value, unsigned scale)
     buf_put_decimal_json(buf, value, scale);
 }
 
-static void put_count(Buf *buf, const char *name, int64_t count)
-{
-    buf_put_key(buf, name);
-    buf_put_i64(buf, count);
-}
-
 /* A JSON number, with all its decimals: 1000.00. */
 static void put_number(Buf *buf, const char *name, Total value, unsigned scale)
 {
@@ -34,10 +28,9 @@ static void put_record(Buf *buf, const StoredRecord *stored, unsigned scale)
     const Record *record = &stored->record;
     buf_put_key(buf, "record");
     buf_put_char(buf, '{');
-    put_count(buf, "id", stored->seq);
+    buf_put_key_i64(buf, "id", stored->seq);
     put_text(buf, "record_id", record->record_id);
-    buf_put_key(buf, "time");
-    buf_put_time_json(buf, record->time_us);
+    buf_put_key_time(buf, "time", record->time_us);
     put_text(buf, "source_id", record->source_id);
     put_text(buf, "destination_id", record->destination_id);
     put_text(buf, "type", record->type == RECORD_POSITIVE ? STR("positive") : STR("negative"));
@@ -55,11 +48,11 @@ static void put_summary(Buf *buf, const StoredRecord *stored, unsigned scale)
     put_text(buf, "destination_id", stored->record.destination_id);
     put_text(buf, "reference", stored->record.reference);
     put_text(buf, "unit", stored->record.unit);
-    put_count(buf, "count", flow_totals_count(&before));
+    buf_put_key_i64(buf, "count", flow_totals_count(&before));
     put_decimal(buf, "total_value", flow_totals_gross(&before), scale);
     put_decimal(buf, "net_value", flow_totals_net(&before), scale);
-    put_count(buf, "positive_count", before.positive_count);
-    put_count(buf, "negative_count", before.negative_count);
+    buf_put_key_i64(buf, "positive_count", before.positive_count);
+    buf_put_key_i64(buf, "negative_count", before.negative_count);
     put_decimal(buf, "positive_total", before.positive_total, scale);
     put_decimal(buf, "negative_total", -before.negative_total, scale);
     buf_put_char(buf, '}');
@@ -105,17 +98,16 @@ void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
     buf_put_char(buf, '{');
     buf_put_key(buf, "dead_letter");
     buf_put_char(buf, '{');
-    put_count(buf, "id", letter->id);
+    buf_put_key_i64(buf, "id", letter->id);
     put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
     put_text(buf, is_delivery ? "sink" : "source", letter->origin);
     if (is_delivery) {
-        put_count(buf, "seq", letter->seq);
+        buf_put_key_i64(buf, "seq", letter->seq);
     } else {
         put_text(buf, "place", letter->place);
     }
     put_text(buf, "error", letter->error);
-    put_count(buf, "attempts", letter->attempts);
-    buf_put_key(buf, "created");
-    buf_put_time_json(buf, letter->created_us);
+    buf_put_key_i64(buf, "attempts", letter->attempts);
+    buf_put_key_time(buf, "created", letter->created_us);
     BUF_PUT(buf, "}}");
 }

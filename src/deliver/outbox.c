@@ -50,11 +50,7 @@ bool subscription_wants(const Subscription *subscription, const Record *record)
 
 size_t message_id_format(const StoreInfo *info, int64_t seq, char ret_id[MESSAGE_ID_BYTES_MAX])
 {
-    size_t len = 0;
-    for (size_t i = 0; i < sizeof info->id; i++) {
-        ret_id[len++] = "0123456789abcdef"[info->id[i] >> 4];
-        ret_id[len++] = "0123456789abcdef"[info->id[i] & 15];
-    }
+    size_t len = (size_t)(str_put_hex(ret_id, info->id, sizeof info->id) - ret_id);
     return len + (size_t)snprintf(ret_id + len, MESSAGE_ID_BYTES_MAX - len, "-%lld-%lld", (long long)info->epoch,
                                   (long long)seq);
 }

@@ -6,9 +6,7 @@
 
 void redis_store_format(const StoreInfo *info, char ret_text[REDIS_STORE_TEXT_BYTES])
 {
-    for (size_t i = 0; i < sizeof info->id; i++) {
-        snprintf(ret_text + 2 * i, REDIS_STORE_TEXT_BYTES - 2 * i, "%02x", info->id[i]);
-    }
+    *str_put_hex(ret_text, info->id, sizeof info->id) = '\0';
 }
 
 size_t redis_id_format(int64_t seq, char ret_text[REDIS_ID_BYTES_MAX])

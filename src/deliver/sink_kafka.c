@@ -353,8 +353,8 @@ static Status make_writer(KafkaSink *sink, Error *reterr)
 {
     uint8_t bytes[(KAFKA_WRITER_BYTES - 1) / 2];
     Status status = random_fill(sink->context.random, bytes, sizeof bytes, reterr);
-    for (size_t i = 0; status == STATUS_OK && i < sizeof bytes; i++) {
-        snprintf(sink->writer + 2 * i, 3, "%02x", bytes[i]);
+    if (status == STATUS_OK) {
+        *str_put_hex(sink->writer, bytes, sizeof bytes) = '\0';
     }
     return status;
 }

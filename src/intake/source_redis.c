@@ -475,9 +475,7 @@ static Status name_consumer(RedisSource *source, Error *reterr)
         return STATUS_OK;
     }
     at += snprintf(at, sizeof source->consumer, "weir-");
-    for (size_t i = 0; i < sizeof source->context.info->id; i++) {
-        at += snprintf(at, 3, "%02x", source->context.info->id[i]);
-    }
+    *str_put_hex(at, source->context.info->id, sizeof source->context.info->id) = '\0';
     return STATUS_OK;
 }
 

@@ -314,17 +314,12 @@ static bool list_forgive(RedisSource *source, RedisAsked asked, Str error)
 /* Elements have no ids: the same bytes are at the same place. "<key>/sha256:0123456789abcdef" */
 static Str place_of(const RedisKey *key, Str raw, char *text, size_t size)
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char hash[EVP_MAX_MD_SIZE] = {0};
     unsigned hash_len = 0;
     bool ok = EVP_Digest(raw.ptr, raw.len, hash, &hash_len, EVP_sha256(), NULL) == 1;
     assert(ok && hash_len >= HASH_BYTES_SHOWN);
     int len = snprintf(text, size, "%s/sha256:", key->name);
-    for (size_t i = 0; ok && i < HASH_BYTES_SHOWN; i++) {
-        text[len++] = hex[hash[i] >> 4];
-        text[len++] = hex[hash[i] & 15];
-    }
-    return (Str){text, (size_t)len};
+    return (Str){text, (size_t)(str_put_hex(text + len, hash, HASH_BYTES_SHOWN) - text)};
 }
 
 static Status add_element(RedisSource *source, SourceGroup *group, size_t at_key, Str raw, bool *ret_added,

@@ -44,12 +44,6 @@ static bool begin_item(AttemptsQuery *attempts, Buf *out, int64_t id)
     return true;
 }
 
-static void put_time(Buf *out, const char *name, int64_t us)
-{
-    buf_put_key(out, name);
-    buf_put_time_json(out, us);
-}
-
 /* ---- Duplicates ------------------------------------------------------------------------------------------------------- */
 
 static bool visit_record(void *context, const StoredRecord *stored)
@@ -64,9 +58,8 @@ static bool visit_record(void *context, const StoredRecord *stored)
     event_put_json_fields(out, &stored->record, stored->seq, attempts->base.options.info->scale);
     buf_put_key(out, "status");
     BUF_PUT(out, "\"duplicate\"");
-    buf_put_key(out, "attempt");
-    buf_put_i64(out, attempt->number);
-    put_time(out, "receivedAt", attempt->received_us);
+    buf_put_key_i64(out, "attempt", attempt->number);
+    buf_put_key_time(out, "receivedAt", attempt->received_us);
     buf_put_char(out, '}');
     return true;
 }
@@ -150,10 +143,9 @@ static void put_failure(Buf *out, const DeadLetter *letter, const Failure *failu
     buf_put(out, failure->root && letter->raw.len <= EVENT_BYTES_MAX ? letter->raw : STR("null"));
     buf_put_key(out, "rawBytes");
     buf_put_u64(out, letter->raw.len);
-    buf_put_key(out, "attempts");
-    buf_put_i64(out, letter->attempts);
-    put_time(out, "receivedAt", letter->created_us);
-    put_time(out, "updatedAt", letter->updated_us);
+    buf_put_key_i64(out, "attempts", letter->attempts);
+    buf_put_key_time(out, "receivedAt", letter->created_us);
+    buf_put_key_time(out, "updatedAt", letter->updated_us);
     buf_put_char(out, '}');
 }
 

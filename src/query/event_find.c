@@ -22,12 +22,6 @@ typedef struct Finding {
     size_t count;
 } Finding;
 
-static void put_time(Buf *out, const char *name, int64_t us)
-{
-    buf_put_key(out, name);
-    buf_put_time_json(out, us);
-}
-
 static bool visit_record(void *context, const StoredRecord *stored)
 {
     Finding *finding = context;
@@ -45,7 +39,7 @@ static void put_log_entry(Buf *out, int64_t number, const char *status, const in
     buf_put_key(out, "status");
     buf_put_json(out, str_from(status));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        put_time(out, names[i], times_us[i]);
+        buf_put_key_time(out, names[i], times_us[i]);
     }
 }
 
@@ -54,13 +48,12 @@ static bool visit_event(void *context, const StoredEvent *event)
     Finding *finding = context;
     Buf *out = finding->out;
     const int64_t times_us[] = {event->received_us, event->normalised_us, event->hashed_us, event->stored_us};
-    put_time(out, "receivedAt", event->received_us);
+    buf_put_key_time(out, "receivedAt", event->received_us);
     buf_put_key(out, "mapping");
     buf_put_json(out, event->mapping);
     buf_put_key(out, "event");
     buf_put(out, event->raw);
-    buf_put_key(out, "attempts");
-    buf_put_i64(out, event->attempts);
+    buf_put_key_i64(out, "attempts", event->attempts);
     BUF_PUT(out, ",\"log\":[");
     put_log_entry(out, 1, "processed", times_us);
     buf_put_char(out, '}');
@@ -106,7 +99,7 @@ static bool visit_item(void *context, const StoredEvent *event)
     const Finding *finding = context;
     buf_put_key(finding->out, "mapping");
     buf_put_json(finding->out, event->mapping);
-    put_time(finding->out, "decidedAt", event->stored_us);
+    buf_put_key_time(finding->out, "decidedAt", event->stored_us);
     buf_put_char(finding->out, '}');
     return true;
 }

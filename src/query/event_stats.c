@@ -13,12 +13,9 @@ static void put_counts(Buf *out, const EventClient *client)
 {
     BUF_PUT(out, "\"received\":");
     buf_put_i64(out, client->received);
-    buf_put_key(out, "processed");
-    buf_put_i64(out, client->processed);
-    buf_put_key(out, "duplicates");
-    buf_put_i64(out, client->duplicates);
-    buf_put_key(out, "failed");
-    buf_put_i64(out, client->failed);
+    buf_put_key_i64(out, "processed", client->processed);
+    buf_put_key_i64(out, "duplicates", client->duplicates);
+    buf_put_key_i64(out, "failed", client->failed);
 }
 
 static void put_client(Buf *out, const EventClient *client)
@@ -27,10 +24,8 @@ static void put_client(Buf *out, const EventClient *client)
     buf_put_json(out, client->client);
     buf_put_char(out, ',');
     put_counts(out, client);
-    buf_put_key(out, "firstAt");
-    buf_put_time_json(out, client->first_us);
-    buf_put_key(out, "lastAt");
-    buf_put_time_json(out, client->last_us);
+    buf_put_key_time(out, "firstAt", client->first_us);
+    buf_put_key_time(out, "lastAt", client->last_us);
     buf_put_char(out, '}');
 }
 

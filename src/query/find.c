@@ -21,12 +21,6 @@ typedef struct Finding {
     size_t begin; /* of the step's bytes in `out` */
 } Finding;
 
-static void put_count(Buf *out, const char *name, int64_t count)
-{
-    buf_put_key(out, name);
-    buf_put_i64(out, count);
-}
-
 static void put_total(Buf *out, const char *name, Total total, unsigned scale)
 {
     buf_put_key(out, name);
@@ -39,11 +33,11 @@ static void put_found(Buf *out, const StoredRecord *stored, unsigned scale)
     buf_put_char(out, '{');
     record_put_json_fields(out, &stored->record, stored->seq, scale);
     BUF_PUT(out, ",\"summary\":{");
-    put_count(out, "count", flow_totals_count(&before));
+    buf_put_key_i64(out, "count", flow_totals_count(&before));
     put_total(out, "totalValue", flow_totals_gross(&before), scale);
     put_total(out, "netValue", flow_totals_net(&before), scale);
-    put_count(out, "positiveCount", before.positive_count);
-    put_count(out, "negativeCount", before.negative_count);
+    buf_put_key_i64(out, "positiveCount", before.positive_count);
+    buf_put_key_i64(out, "negativeCount", before.negative_count);
     put_total(out, "positiveTotal", before.positive_total, scale);
     put_total(out, "negativeTotal", -before.negative_total, scale);
     BUF_PUT(out, "}}");

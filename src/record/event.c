@@ -281,14 +281,10 @@ static Status read_event(Reading *reading, yyjson_val *event, const MappingSet *
 
 static Str record_id_of(const uint8_t hash[EVENT_HASH_BYTES], Arena *arena)
 {
-    static const char hex[] = "0123456789abcdef";
     const Str prefix = STR(RECORD_ID_PREFIX);
     char text[sizeof RECORD_ID_PREFIX + 2 * EVENT_HASH_BYTES];
     memcpy(text, prefix.ptr, prefix.len);
-    for (size_t i = 0; i < EVENT_HASH_BYTES; i++) {
-        text[prefix.len + 2 * i] = hex[hash[i] >> 4];
-        text[prefix.len + 2 * i + 1] = hex[hash[i] & 15];
-    }
+    str_put_hex(text + prefix.len, hash, EVENT_HASH_BYTES);
     return arena_copy(arena, (Str){text, prefix.len + 2 * EVENT_HASH_BYTES});
 }
 

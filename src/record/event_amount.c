@@ -25,6 +25,9 @@ typedef struct NumberText {
     size_t len;
 } NumberText;
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* '\0' and no bytes when there is none. */
 static char separator_of(Str text, size_t *ret_bytes)
 {
     static const struct {
@@ -40,6 +43,7 @@ static char separator_of(Str text, size_t *ret_bytes)
         {STR("'"), '\''},
         {STR("\xE2\x80\x99"), '\''},
     };
+    *ret_bytes = 0;
     for (size_t i = 0; i < sizeof separators / sizeof separators[0]; i++) {
         if (str_starts_with(text, separators[i].text)) {
             *ret_bytes = separators[i].text.len;
@@ -49,7 +53,15 @@ static char separator_of(Str text, size_t *ret_bytes)
     return '\0';
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+/* One character of a number; '\0' for any other. */
+static char number_char(Str text, size_t *ret_bytes)
+{
+    if (is_digit(*text.ptr)) {
+        *ret_bytes = 1;
+        return *text.ptr;
+    }
+    return separator_of(text, ret_bytes);
+}
 
 static bool is_group_sign(char c) { return c == ' ' || c == '\''; }
 
@@ -60,8 +72,7 @@ static const char *take_number(Str *text, NumberText *ret_number)
     ret_number->len = 0;
     while (at < text->len) {
         Str rest = {text->ptr + at, text->len - at};
-        char c = is_digit(*rest.ptr) ? *rest.ptr : separator_of(rest, &bytes);
-        bytes = is_digit(c) ? 1 : bytes;
+        char c = number_char(rest, &bytes);
         bool before_digit = c && bytes < rest.len && is_digit(rest.ptr[bytes]);
         if (!c || (is_group_sign(c) && (!before_digit || ret_number->len == 0))) {
             break;

@@ -3,7 +3,7 @@
 #include "record/json_keys.h"
 #include "record/record_check.h"
 
-enum { SEEN_WORDS = (MAPPING_NODES_MAX + 63) / 64, NODE_BITS = 64, SHOWN_KEY_BYTES_MAX = 128 };
+enum { SEEN_WORDS = (MAPPING_NODES_MAX + 63) / 64, NODE_BITS = 64, SHOWN_BYTES_MAX = 128 };
 
 static Str text_of(yyjson_val *value) { return (Str){yyjson_get_str(value), yyjson_get_len(value)}; }
 
@@ -110,27 +110,15 @@ typedef struct Report {
     bool is_starved;
 } Report;
 
-/* A key of a client's can be of any length. */
-static Str cut_key(Str key)
-{
-    if (key.len > SHOWN_KEY_BYTES_MAX) {
-        key.len = SHOWN_KEY_BYTES_MAX;
-        while (key.len > 0 && ((unsigned char)key.ptr[key.len] & 0xC0) == 0x80) {
-            key.len--;
-        }
-    }
-    return key;
-}
-
 static bool is_plain_key(Str key)
 {
     return key.len == 0 || (!memchr(key.ptr, '.', key.len) && !memchr(key.ptr, '\\', key.len));
 }
 
 /* The path of a key of the node's object, spelt as in mappings. */
-static Str path_of(Report *report, uint16_t node, Str key)
+static Str spell_path(Report *report, uint16_t node, Str key)
 {
-    Str front = report->fields->plan->nodes[node].path, last = cut_key(key);
+    Str front = report->fields->plan->nodes[node].path, last = key;
     if (!is_plain_key(last)) {
         last = mapping_path_text(&(EventPath){.keys = {last}, .depth = 1}, 1, report->arena);
         report->is_starved |= !last.ptr;
@@ -147,6 +135,26 @@ static Str path_of(Report *report, uint16_t node, Str key)
     whole[front.len] = '.';
     memcpy(whole + front.len + 1, last.ptr, last.len);
     return (Str){whole, front.len + 1 + last.len};
+}
+
+/* As much of the path as is shown, so that it takes no more memory than that. A key of a client's can be of any length. */
+static Str path_of(Report *report, uint16_t node, Str key)
+{
+    char shown[SHOWN_BYTES_MAX];
+    Str last = str_cut(key, SHOWN_BYTES_MAX);
+    if (node == 0 && is_plain_key(last)) {
+        return last;
+    }
+    ArenaMark mark = arena_mark(report->arena);
+    Str path = str_cut(spell_path(report, node, last), sizeof shown);
+    if (report->is_starved) {
+        return (Str){NULL, 0};
+    }
+    memcpy(shown, path.ptr, path.len);
+    arena_rewind(report->arena, mark);
+    Str copy = arena_copy(report->arena, (Str){shown, path.len});
+    report->is_starved |= !copy.ptr;
+    return copy;
 }
 
 static void report_problem(Report *report, uint16_t node, Str key, const char *problem)

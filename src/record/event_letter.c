@@ -1,22 +1,20 @@
 #include "record/event_letter.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
 
 enum { HASH_BYTES = 32, PLACE_BYTES = sizeof "sha256:" + 2 * HASH_BYTES };
 
 Str event_letter_place(Str raw, Arena *arena)
 {
+    const Str prefix = STR("sha256:");
     unsigned char hash[EVP_MAX_MD_SIZE];
     char *place = arena_alloc(arena, PLACE_BYTES);
     if (!place || EVP_Digest(raw.ptr ? raw.ptr : "", raw.len, hash, NULL, EVP_sha256(), NULL) != 1) {
         return (Str){NULL, 0};
     }
-    size_t len = (size_t)snprintf(place, PLACE_BYTES, "sha256:");
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        len += (size_t)snprintf(place + len, PLACE_BYTES - len, "%02x", hash[i]);
-    }
-    return (Str){place, len};
+    memcpy(place, prefix.ptr, prefix.len);
+    str_put_hex(place + prefix.len, hash, HASH_BYTES);
+    return (Str){place, prefix.len + 2 * HASH_BYTES};
 }
 
 Str event_letter_format(Str mapping, Arena *arena)

@@ -98,17 +98,7 @@ void record_problems_reset(RecordProblems *problems)
 }
 
 /* Answers repeat the names of unknown fields; they stay short whatever a client sends. */
-static Str cut_name(Str name)
-{
-    if (name.len <= NAME_BYTES_MAX) {
-        return name.len > 0 ? name : STR("(no name)");
-    }
-    name.len = NAME_BYTES_MAX;
-    while (name.len > 0 && ((unsigned char)name.ptr[name.len] & 0xC0) == 0x80) {
-        name.len--;
-    }
-    return name;
-}
+static Str cut_name(Str name) { return name.len > 0 ? str_cut(name, NAME_BYTES_MAX) : STR("(no name)"); }
 
 static void add(RecordProblems *problems, Str field, const char *problem)
 {

@@ -107,5 +107,6 @@ void record_problems_put_text(Buf *buf, const RecordProblems *problems);
 
 void buf_put_decimal_json(Buf *buf, Total value, unsigned scale); /* "100.50" with quotes */
 void buf_put_time_json(Buf *buf, int64_t time_us);                /* "2025-01-01T10:00:00Z" with quotes */
+void buf_put_key_time(Buf *buf, const char *name, int64_t time_us);
 
 #endif

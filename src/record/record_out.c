@@ -24,14 +24,19 @@ void buf_put_time_json(Buf *buf, int64_t time_us)
     }
 }
 
+void buf_put_key_time(Buf *buf, const char *name, int64_t time_us)
+{
+    buf_put_key(buf, name);
+    buf_put_time_json(buf, time_us);
+}
+
 static Str type_name(RecordType type) { return type == RECORD_POSITIVE ? STR("positive") : STR("negative"); }
 
 static void put_content(Buf *buf, const Record *record, unsigned scale)
 {
     buf_put_key(buf, "recordId");
     buf_put_json(buf, record->record_id);
-    BUF_PUT(buf, ",\"time\":");
-    buf_put_time_json(buf, record->time_us);
+    buf_put_key_time(buf, "time", record->time_us);
     BUF_PUT(buf, ",\"sourceId\":");
     buf_put_json(buf, record->source_id);
     BUF_PUT(buf, ",\"destinationId\":");

@@ -80,7 +80,9 @@ static void test_keys(void **state)
     buf_put_key(&buf, "d");
     BUF_PUT(&buf, "2");
     buf_put_key(&buf, "e");
-    assert_text(buf_str(&buf), "\"a\":{\"b\":[\"c\":1,\"d\":2,\"e\":");
+    BUF_PUT(&buf, "0");
+    buf_put_key_i64(&buf, "f", -7);
+    assert_text(buf_str(&buf), "\"a\":{\"b\":[\"c\":1,\"d\":2,\"e\":0,\"f\":-7");
     buf_release(&buf);
 }
 

@@ -51,6 +51,32 @@ static void test_trim(void **state)
     assert_text(str_trim(STR("\v")), "\v");
 }
 
+static void test_cut(void **state)
+{
+    (void)state;
+    assert_text(str_cut(STR("abc"), 3), "abc");
+    assert_text(str_cut(STR("abc"), 2), "ab");
+    assert_text(str_cut(STR("abc"), 0), "");
+    assert_text(str_cut((Str){NULL, 0}, 5), "");
+    /* é has two bytes, 🙂 four: none of them is cut in two. */
+    assert_text(str_cut(STR("a\xC3\xA9"), 2), "a");
+    assert_text(str_cut(STR("a\xC3\xA9"), 3), "a\xC3\xA9");
+    for (size_t most = 1; most < 5; most++) {
+        assert_text(str_cut(STR("a\xF0\x9F\x99\x82z"), most), "a");
+    }
+    assert_text(str_cut(STR("\x82\x82\x82"), 2), ""); /* no beginning of one */
+}
+
+static void test_hex(void **state)
+{
+    (void)state;
+    char text[8] = "-------";
+    char *end = str_put_hex(text, (const uint8_t[]){0x00, 0x9a, 0xff}, 3);
+    assert_ptr_equal(end, text + 6);
+    assert_string_equal(text, "009aff-");
+    assert_ptr_equal(str_put_hex(text, NULL, 0), text);
+}
+
 static void check_split(const char *text, const char *joined)
 {
     char shown[64] = "";
@@ -182,6 +208,8 @@ int main(void)
         cmocka_unit_test(test_compare),
         cmocka_unit_test(test_starts_with),
         cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_hex),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_to_u64),
         cmocka_unit_test(test_every_code_point),
