@@ -54,7 +54,7 @@ const Option option_table[OPTION_COUNT] = {
     [OPTION_STORE_PUBLISH_RECORDS] = {"store.publish_records", OPTION_INTEGER, "65536", 1, 1048576, NO_CHOICES,
         "Indexes and rollups are written out at least every so many records. Fewer make a restart faster and intake slower.", NO_MARKS},
     [OPTION_STORE_DEAD_LETTER_BYTES_MAX] = {"store.dead_letter_bytes_max", OPTION_BYTES, "1GiB", MIB, 64 * GIB, NO_CHOICES,
-        "How much dead letters of intake may keep of what could not be taken in. Those that are resolved or discarded make room first; when that is "
+        "How much dead letters of intake may take: what could not be taken in, why, and their notices. Those that are resolved or discarded make room first; when that is "
         "not enough, sources wait.", NO_MARKS},
 
     [OPTION_PROCESS_QUEUE_BYTES_MAX] = {"process.queue_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,

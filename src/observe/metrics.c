@@ -40,7 +40,7 @@ void metrics_put_store(Buf *buf, const StoreMetrics *metrics)
     gauge(buf, "weir_store_records", "Records in the log.", metrics->record_count);
     gauge(buf, "weir_store_messages", "Messages in the log that are not records.", metrics->message_count);
     gauge(buf, "weir_dead_letters_open", "Dead letters that somebody has to look at.", metrics->dead_letters_open);
-    gauge(buf, "weir_dead_letter_bytes", "What dead letters of intake keep of what came in.",
+    gauge(buf, "weir_dead_letter_bytes", "What dead letters of intake take, with their reasons and notices.",
           (int64_t)metrics->dead_letter_bytes);
     gauge(buf, "weir_store_database_bytes", "Size of the database.", (int64_t)metrics->database_bytes);
     gauge(buf, "weir_store_wal_bytes", "Size of the write-ahead log.", (int64_t)metrics->wal_bytes);

@@ -75,12 +75,19 @@ typedef struct DeadLetter {
     DeadLetterState state;
     Str origin;  /* delivery: the sink's name; intake: the source's */
     int64_t seq; /* delivery: the message; else 0 */
-    Str error;   /* why */
+    Str error;   /* why; of intake at most DEAD_LETTER_ERROR_BYTES_MAX, what is longer is cut */
     int64_t attempts;
     /* Intake: where it was (topic/partition/offset, stream/id, file:line …), how it is to be read, the bytes as they came. */
     Str place, format, raw;
     int64_t created_us, updated_us;
 } DeadLetter;
+
+enum { DEAD_LETTER_ROW_BYTES = 320, DEAD_LETTER_PLACE_BYTES_MAX = 4608, DEAD_LETTER_ERROR_BYTES_MAX = 4096 };
+
+/* What a letter of intake counts for in StoreOptions.dead_letter_bytes_max: all that is stored because of it. Its message and what it is read
+ * by are there once, its reason once more in its notice, its origin and place in an index, too; rows, keys and the rest of the notice are
+ * DEAD_LETTER_ROW_BYTES. */
+int64_t dead_letter_bytes(const DeadLetter *letter);
 
 extern const char *const dead_letter_stage_names[]; /* "intake", "delivery", "job" */
 extern const char *const dead_letter_state_names[]; /* "open", "retrying", "resolved", "discarded" */

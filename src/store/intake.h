@@ -31,12 +31,16 @@ enum { SOURCE_PART_BYTES_MAX = 4096, SOURCE_MARK_BYTES_MAX = 512 };
 
 /* A message as it came, in case it cannot be taken in. */
 typedef struct IntakeLetter {
-    Str place;      /* where it was: "records.in/2/1041", "orders/1714-0", "orders.csv:17" */
-    Str format;     /* how it is to be read: "json", "csv" (a header and one line) */
+    Str place; /* where it was: "records.in/2/1041", "orders/1714-0", "orders.csv:17"; cut at DEAD_LETTER_PLACE_BYTES_MAX */
+    Str format;     /* how it is to be read: "json", "csv" (a header and one line); at most INTAKE_FORMAT_BYTES_MAX */
     Str raw;        /* its bytes */
     Str error;      /* why it is no record; empty while it may become one */
     int64_t letter; /* the dead letter that is tried again with it; 0: it comes for the first time */
 } IntakeLetter;
+enum { INTAKE_FORMAT_BYTES_MAX = 128 };
+
+/* The dead letter that becomes of it, for the reason `why`; texts borrow, cut where they are too long. */
+DeadLetter intake_dead_letter(Str source, const IntakeLetter *from, Str why, int64_t now_us);
 
 /* Goes with WORK_RECORDS, in one piece with it: where the records are from. A record that conflicts with what is stored, or that is
  * rejected, becomes a dead letter as the refused ones do. The same message may come again, after a crash or from a source that keeps no
@@ -45,8 +49,8 @@ typedef struct IntakeLetter {
  * A dead letter that is tried again is resolved when its record is created or a duplicate; otherwise it is open again, with
  * the new reason and one attempt more. One that is not RETRYING any more stays as it is.
  *
- * The work is BUSY, and nothing of it happens, when dead letters of intake would have more bytes than StoreOptions.dead_letter_bytes_max;
- * those that are resolved or discarded make room first, the oldest before the others. A longer one is taken when it is the only one. What
+ * The work is BUSY, and nothing of it happens, when dead letters of intake would count for more than StoreOptions.dead_letter_bytes_max
+ * (dead_letter_bytes); those that are resolved or discarded make room first, the oldest before the others. A longer one is taken when it is the only one. What
  * conflicts is known too late for that: it may go beyond, and holds up what comes next. Letters that are tried again always may be. */
 typedef struct IntakeChange {
     Str source;

@@ -1,7 +1,30 @@
+#include <assert.h>
+
 #include "store/store_ops.h"
 
 const char *const dead_letter_stage_names[] = {"intake", "delivery", "job"};
 const char *const dead_letter_state_names[] = {"open", "retrying", "resolved", "discarded"};
+
+int64_t dead_letter_bytes(const DeadLetter *letter)
+{
+    return DEAD_LETTER_ROW_BYTES + (int64_t)(letter->raw.len + letter->format.len + 2 * letter->error.len +
+                                             3 * (letter->origin.len + letter->place.len));
+}
+
+DeadLetter intake_dead_letter(Str source, const IntakeLetter *from, Str why, int64_t now_us)
+{
+    assert(from->format.len <= INTAKE_FORMAT_BYTES_MAX);
+    return (DeadLetter){.stage = DEAD_LETTER_INTAKE,
+                        .state = DEAD_LETTER_OPEN,
+                        .origin = source,
+                        .place = str_cut(from->place, DEAD_LETTER_PLACE_BYTES_MAX),
+                        .format = from->format,
+                        .error = str_cut(why, DEAD_LETTER_ERROR_BYTES_MAX),
+                        .raw = from->raw,
+                        .attempts = 1,
+                        .created_us = now_us,
+                        .updated_us = now_us};
+}
 
 StoreOptions store_options_default(const char *dir)
 {

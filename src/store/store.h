@@ -32,7 +32,7 @@ typedef struct StoreOptions {
     uint64_t free_reserve_bytes;    /* below so much free disk nothing more is taken in */
     uint64_t wal_bytes_max;         /* above it the writer checkpoints before it goes on */
     size_t publish_records;         /* derived data is published at least every so many records, 1 … 1,048,576 */
-    uint64_t dead_letter_bytes_max; /* of the messages that dead letters of intake keep; see IntakeChange */
+    uint64_t dead_letter_bytes_max; /* that dead letters of intake count for; see IntakeChange */
     size_t event_attempts_max;      /* kept of events that were there already, at least 1; see EventAttempt */
     size_t event_clients_max;       /* counted by name; see EventClient */
     bool
@@ -143,7 +143,7 @@ int64_t store_last_seq(const Store *store);
 typedef struct StoreMetrics {
     int64_t last_seq, published_seq, record_count, message_count;
     int64_t dead_letters_open;
-    uint64_t dead_letter_bytes; /* of what came in and could not be taken */
+    uint64_t dead_letter_bytes; /* that dead letters of intake count for */
     uint64_t database_bytes, wal_bytes, index_bytes, free_bytes;
     int64_t runs_ids, runs_flows, runs_times, runs_rollups;
     int64_t flow_cache_hits, flow_cache_misses;

@@ -132,19 +132,28 @@ void assert_letter(Fixture *fixture, int64_t id, DeadLetterState state, int64_t 
 
 size_t count_letters(Fixture *fixture) { return look_at_letters(fixture, DEAD_LETTER_FILTER_ALL, 0).count; }
 
-/* What the store counts is what its rows say. */
 uint64_t letter_bytes(Fixture *fixture)
 {
     StoreMetrics metrics = {0};
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, raws = 0;
+    DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
+    filter.stage = DEAD_LETTER_INTAKE;
     store_metrics(fixture->store, &metrics);
-    SeenLetters seen = look_at_letters(fixture, DEAD_LETTER_FILTER_ALL, 0);
+    SeenLetters seen = look_at_letters(fixture, filter, 0);
     for (size_t i = 0; i < seen.count; i++) {
-        bytes += seen.letters[i].raw.len;
+        bytes += (uint64_t)dead_letter_bytes(&seen.letters[i]);
+        raws += seen.letters[i].raw.len;
     }
     assert_int_equal(metrics.dead_letter_bytes, bytes);
     open_letters(fixture);
-    return bytes;
+    return raws;
+}
+
+uint64_t room_for(size_t letters, size_t raw_bytes)
+{
+    DeadLetter one = {
+        .origin = STR("orders"), .place = STR("in/0/0"), .format = STR("json"), .error = STR("is no record")};
+    return letters * (uint64_t)dead_letter_bytes(&one) + raw_bytes;
 }
 
 size_t retry(Fixture *fixture, int64_t id, const char *raw)

@@ -42,7 +42,10 @@ DeadLetterFilter by_id(int64_t id);
 SeenRaw *look_at(Fixture *fixture, int64_t id); /* free with test_free */
 void assert_letter(Fixture *fixture, int64_t id, DeadLetterState state, int64_t attempts, const char *error);
 size_t count_letters(Fixture *fixture);
-uint64_t letter_bytes(Fixture *fixture); /* by the store's metrics; its rows have to say the same */
+/* Of their messages. What the store's metrics say has to be what its rows count for. */
+uint64_t letter_bytes(Fixture *fixture);
+/* So many letters as refuse_one makes, with so many bytes of messages. */
+uint64_t room_for(size_t letters, size_t raw_bytes);
 /* With other bytes, if not empty. How many are tried again. */
 size_t retry(Fixture *fixture, int64_t id, const char *raw);
 

@@ -30,6 +30,7 @@ char *ask(const OldStore *fixture, const char *sql);
 void assert_answer(const OldStore *fixture, const char *sql, const char *expected);
 extern const char all_sql[]; /* asks for everything that makes the tables */
 /* What version 4 has and version 3 has not. */
+#define DROP_LETTER_BYTES_SQL "DROP INDEX dead_letters_by_bytes; ALTER TABLE dead_letters DROP COLUMN bytes;"
 #define DROP_EVENTS_SQL                                                                                                \
     "DROP TABLE raw_events; DROP TABLE event_attempts; DROP TABLE event_clients; DROP TABLE event_aliases;"
 

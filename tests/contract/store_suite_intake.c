@@ -56,7 +56,7 @@ static void test_nothing_of_a_failed_batch(void **state)
 {
     Fixture *fixture = *state;
     fixture_close(fixture);
-    fixture->options.dead_letter_bytes_max = 10;
+    fixture->options.dead_letter_bytes_max = room_for(1, 10);
     fixture_open(fixture);
     assert_int_equal(refuse_one(fixture, "in/0/0", STR("12345678"), 0), STATUS_OK);
     int64_t seq = store_last_seq(fixture->store);
@@ -358,7 +358,7 @@ static void bound_letters(Fixture *fixture, uint64_t bytes)
 static void test_letters_have_room_for_so_many_bytes(void **state)
 {
     Fixture *fixture = *state;
-    bound_letters(fixture, 100);
+    bound_letters(fixture, room_for(2, 100));
     static const char filler[60] = {'f'};
     Str sixty = {filler, 60}, forty = {filler, 40};
     assert_int_equal(refuse_one(fixture, "in/0/0", sixty, 0), STATUS_OK);
@@ -389,8 +389,8 @@ static void test_letters_have_room_for_so_many_bytes(void **state)
 static void test_closed_letters_make_room(void **state)
 {
     Fixture *fixture = *state;
-    bound_letters(fixture, 100);
-    static const char filler[100] = {'f'};
+    bound_letters(fixture, room_for(5, 100));
+    static const char filler[2000] = {'f'};
     for (int64_t id = 1; id <= 5; id++) {
         char place[16];
         snprintf(place, sizeof place, "in/0/%d", (int)id);
@@ -403,7 +403,8 @@ static void test_closed_letters_make_room(void **state)
     add_record(group, record_of(fixture, "rec-1", 5), "in/0/3", "{}")->letter = 3;
     assert_int_equal(take_in(fixture, group), STATUS_OK);
     test_free(group);
-    assert_int_equal(refuse_one(fixture, "in/1/0", (Str){filler, 61}, 0), STATUS_BUSY);
+    size_t too_long = room_for(2, 61); /* with itself, and the two that are open */
+    assert_int_equal(refuse_one(fixture, "in/1/0", (Str){filler, too_long}, 0), STATUS_BUSY);
     assert_int_equal(count_letters(fixture), 5);
     assert_int_equal(refuse_one(fixture, "in/1/0", (Str){filler, 21}, 0), STATUS_OK);
     assert_int_equal(look_at_letters(fixture, by_id(2), 0).count, 0);
@@ -417,7 +418,7 @@ static void test_closed_letters_make_room(void **state)
 static void test_one_that_is_longer_than_the_room(void **state)
 {
     Fixture *fixture = *state;
-    bound_letters(fixture, 100);
+    bound_letters(fixture, room_for(1, 100));
     static const char filler[200] = {'f'};
     assert_int_equal(refuse_one(fixture, "in/0/0", (Str){filler, 10}, 0), STATUS_OK);
     assert_int_equal(refuse_one(fixture, "in/0/1", (Str){filler, 200}, 0), STATUS_BUSY);
@@ -425,6 +426,62 @@ static void test_one_that_is_longer_than_the_room(void **state)
     assert_int_equal(refuse_one(fixture, "in/0/1", (Str){filler, 200}, 0), STATUS_OK);
     assert_int_equal(letter_bytes(fixture), 200);
     assert_int_equal(refuse_one(fixture, "in/0/2", STR("x"), 0), STATUS_BUSY);
+}
+
+/* Where it came from takes room as its bytes do, … */
+static void test_the_place_of_a_letter_counts(void **state)
+{
+    Fixture *fixture = *state;
+    static const char place[] = "a/place/that/is/much/longer/than/the/others/0";
+    bound_letters(fixture, room_for(2, 100));
+    assert_int_equal(refuse_one(fixture, place, STR("x"), 0), STATUS_OK);
+    assert_int_equal(letter_bytes(fixture), 1);
+    assert_int_equal(refuse_one(fixture, "in/0/1", STR("x"), 0), STATUS_BUSY);
+    assert_verifies(fixture);
+}
+
+/* … and so does why it is none, also when that is another reason later. */
+static void test_the_reason_of_a_letter_counts(void **state)
+{
+    Fixture *fixture = *state;
+    char why[400];
+    memset(why, 'w', sizeof why - 1);
+    why[sizeof why - 1] = '\0';
+    bound_letters(fixture, room_for(2, 100));
+    assert_int_equal(refuse_one(fixture, "in/0/0", STR("x"), 0), STATUS_OK);
+    assert_int_equal(retry(fixture, 1, "yy"), 1);
+    assert_int_equal(letter_bytes(fixture), 2);
+    Group *group = group_new("");
+    add_refused(group, "in/0/0", STR("yy"), why)->letter = 1;
+    assert_int_equal(take_in(fixture, group), STATUS_OK);
+    assert_int_equal(letter_bytes(fixture), 2);
+    test_free(group);
+    assert_int_equal(refuse_one(fixture, "in/0/1", STR("x"), 0), STATUS_BUSY);
+    assert_verifies(fixture);
+}
+
+/* A reason and a place of any length leave room for the notice. What is cut is no half of a character. */
+static void test_texts_of_letters_are_cut(void **state)
+{
+    Fixture *fixture = *state;
+    enum { LONG = 20000 };
+    char *text = test_malloc(LONG + 1);
+    memset(text, 1, LONG); /* six bytes each in JSON */
+    memcpy(text + DEAD_LETTER_ERROR_BYTES_MAX - 1, "\xC3\xA9", 2);
+    text[LONG] = '\0';
+    Group *group = group_new("orders");
+    add_refused(group, text, STR("x"), text);
+    assert_int_equal(take_in(fixture, group), STATUS_OK);
+    assert_int_equal(take_in(fixture, group), STATUS_OK); /* the same one */
+    SeenLetters seen = look_at_letters(fixture, by_id(1), 0);
+    assert_int_equal(seen.letters[0].attempts, 2);
+    assert_int_equal(seen.letters[0].error.len, DEAD_LETTER_ERROR_BYTES_MAX - 1);
+    assert_int_equal(seen.letters[0].place.len, DEAD_LETTER_PLACE_BYTES_MAX);
+    assert_int_equal(letter_bytes(fixture), 1);
+    assert_int_equal(look_at_messages(fixture, "dead_letter.created", 0).count, 1);
+    test_free(group);
+    test_free(text);
+    assert_verifies(fixture);
 }
 
 /* ---- Kept ------------------------------------------------------------------------------------------------------------ */
@@ -472,6 +529,9 @@ int store_suite_run_intake(const StoreFactory *factory)
         STORE_TEST(test_letters_have_room_for_so_many_bytes),
         STORE_TEST(test_closed_letters_make_room),
         STORE_TEST(test_one_that_is_longer_than_the_room),
+        STORE_TEST(test_the_place_of_a_letter_counts),
+        STORE_TEST(test_the_reason_of_a_letter_counts),
+        STORE_TEST(test_texts_of_letters_are_cut),
         STORE_TEST(test_all_of_it_is_kept),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);

@@ -6,7 +6,10 @@
 #include "store/sqlite/schema.h"
 
 /* As the third version left it, likewise. */
-static void make_third_version(const OldStore *fixture) { run_sql(fixture, DROP_EVENTS_SQL "PRAGMA user_version = 3"); }
+static void make_third_version(const OldStore *fixture)
+{
+    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL "PRAGMA user_version = 3");
+}
 
 static bool count_event(void *context, const StoredEvent *event)
 {

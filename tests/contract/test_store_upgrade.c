@@ -18,10 +18,11 @@ static void make_first_version(const OldStore *fixture)
 /* As the second version left it, with what is there now. */
 static void make_second_version(const OldStore *fixture)
 {
-    run_sql(fixture,
-            "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
-            "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;" DROP_EVENTS_SQL
-            "PRAGMA user_version = 2");
+    run_sql(
+        fixture,
+        "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
+        "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;" DROP_LETTER_BYTES_SQL
+            DROP_EVENTS_SQL "PRAGMA user_version = 2");
 }
 
 static bool count_sink(void *context, const StoredSink *sink)
@@ -143,6 +144,14 @@ static void fill_intake(Store *store)
         assert_int_equal(works[i].status, STATUS_OK);
     }
     assert_int_equal(intake.lettered, 1);
+}
+
+/* What the letter of fill_intake counts for. */
+static int64_t bytes_of_intake(void)
+{
+    DeadLetter letter = {
+        .origin = STR("orders"), .place = STR("in/0/1"), .format = STR("json"), .raw = STR("four"), .error = STR("no")};
+    return dead_letter_bytes(&letter);
 }
 
 typedef struct Letter {
@@ -314,8 +323,36 @@ static void test_letters_are_counted_at_the_start(void **state)
     store_close(store);
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     store_metrics(store, &metrics);
-    assert_int_equal(metrics.dead_letter_bytes, 4);
+    assert_int_equal(metrics.dead_letter_bytes, bytes_of_intake());
     assert_int_equal(metrics.dead_letters_open, 1); /* the other one is tried again */
+    store_close(store);
+}
+
+/* Those of a version that did not count them, too. */
+static void test_letters_of_a_third_version_are_counted(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    StoreMetrics metrics = {0};
+    Error error = {0};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    fill(store);
+    fill_intake(store);
+    store_close(store);
+    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL "PRAGMA user_version = 3");
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    store_metrics(store, &metrics);
+    assert_int_equal(metrics.dead_letter_bytes, bytes_of_intake());
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(verify(reader), 0);
+    store_reader_close(reader);
+    store_close(store);
+    run_sql(fixture, "UPDATE dead_letters SET bytes = bytes + 1 WHERE stage = 0");
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(verify(reader), 1);
+    store_reader_close(reader);
     store_close(store);
 }
 
@@ -422,6 +459,7 @@ int main(void)
         OLD_STORE_TEST(test_dead_letters_of_the_second_version),
         OLD_STORE_TEST(test_a_second_version_that_is_only_read),
         OLD_STORE_TEST(test_letters_are_counted_at_the_start),
+        OLD_STORE_TEST(test_letters_of_a_third_version_are_counted),
         OLD_STORE_TEST(test_rejected_records_are_dead_letters),
         OLD_STORE_TEST(test_an_upgrade_is_done_whole_or_not_at_all),
         OLD_STORE_TEST(test_a_newer_store_is_refused),

@@ -68,7 +68,7 @@ static bool add_up(void *context, const DeadLetter *letter)
 {
     Sums *sums = context;
     bool is_closed = letter->state == DEAD_LETTER_RESOLVED || letter->state == DEAD_LETTER_DISCARDED;
-    *(is_closed ? &sums->closed : &sums->open) += letter->raw.len;
+    *(is_closed ? &sums->closed : &sums->open) += (uint64_t)dead_letter_bytes(letter);
     sums->oldest_closed = is_closed ? letter->id : sums->oldest_closed;
     return true;
 }
@@ -106,7 +106,9 @@ bool fake_intake_make_room(FakeIntake *intake, Work *work)
     const IntakeChange *change = work->records.intake;
     uint64_t wanted = 0;
     for (size_t i = 0; i < change->refused_count; i++) {
-        wanted += change->refused[i].letter ? 0 : change->refused[i].raw.len;
+        const IntakeLetter *refused = &change->refused[i];
+        DeadLetter made = intake_dead_letter(change->source, refused, refused->error, 0);
+        wanted += refused->letter ? 0 : (uint64_t)dead_letter_bytes(&made);
     }
     Sums sums = sums_of(intake);
     if (is_all_tried_again(work)) {
@@ -135,12 +137,12 @@ static void announce(Store *store, const DeadLetter *letter)
     buf_release(&body);
 }
 
-static void fail_letter(FakeIntake *intake, DeadLetter *letter, Str why, int64_t now_us)
+static void fail_letter(FakeIntake *intake, DeadLetter *letter, const DeadLetter *as)
 {
     letter->state = DEAD_LETTER_OPEN;
-    letter->error = keep(intake, why);
+    letter->error = keep(intake, as->error);
     letter->attempts++;
-    letter->updated_us = now_us;
+    letter->updated_us = as->updated_us;
 }
 
 static bool is_open(const DeadLetter *letter)
@@ -149,7 +151,7 @@ static bool is_open(const DeadLetter *letter)
 }
 
 typedef struct Again {
-    const IntakeLetter *letter;
+    const DeadLetter *letter;
     int64_t id; /* found; 0: none */
 } Again;
 
@@ -163,12 +165,12 @@ static bool find_again(void *context, const DeadLetter *letter)
     return again->id == 0;
 }
 
-static DeadLetter *find_letter(FakeIntake *intake, Str source, const IntakeLetter *letter)
+static DeadLetter *find_letter(FakeIntake *intake, const DeadLetter *letter)
 {
     Again again = {.letter = letter};
     DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
     filter.stage = DEAD_LETTER_INTAKE;
-    filter.origin = source;
+    filter.origin = letter->origin;
     fake_deliveries_letters(intake->deliveries, &filter, find_again, &again);
     return again.id ? fake_deliveries_letter(intake->deliveries, again.id) : NULL;
 }
@@ -176,30 +178,22 @@ static DeadLetter *find_letter(FakeIntake *intake, Str source, const IntakeLette
 static void put_letter(FakeIntake *intake, Store *store, IntakeChange *change, const IntakeLetter *from, Str why,
                        int64_t now_us)
 {
-    DeadLetter *letter = from->letter ? fake_deliveries_letter(intake->deliveries, from->letter)
-                                      : find_letter(intake, change->source, from);
+    DeadLetter made = intake_dead_letter(change->source, from, why, now_us);
+    DeadLetter *letter =
+        from->letter ? fake_deliveries_letter(intake->deliveries, from->letter) : find_letter(intake, &made);
     if (from->letter) {
         if (letter && letter->state == DEAD_LETTER_RETRYING) {
-            fail_letter(intake, letter, why, now_us);
+            fail_letter(intake, letter, &made);
             change->lettered++;
         }
         return;
     }
     if (letter) {
         if (letter->state == DEAD_LETTER_OPEN) {
-            fail_letter(intake, letter, why, now_us);
+            fail_letter(intake, letter, &made);
         }
         return;
     }
-    DeadLetter made = {.stage = DEAD_LETTER_INTAKE,
-                       .origin = change->source,
-                       .place = from->place,
-                       .format = from->format,
-                       .error = why,
-                       .raw = from->raw,
-                       .attempts = 1,
-                       .created_us = now_us,
-                       .updated_us = now_us};
     announce(store, fake_deliveries_add_letter(intake->deliveries, &made));
     change->lettered++;
 }

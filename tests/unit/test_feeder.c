@@ -233,7 +233,7 @@ static void test_no_room_for_dead_letters(void **state)
     assert_int_equal(world_stored(world), 0);
     assert_int_equal(world_status(world).condition, SOURCE_HOLDING);
     assert_int_equal(fake_origin_left(world->origin), 2);
-    fake_store_set_letter_bytes_max(world->store, 100);
+    fake_store_set_letter_bytes_max(world->store, 10000);
     world_run_for(world, 3 * SECOND_US);
     assert_int_equal(world_stored(world), 1);
     assert_int_equal(fake_origin_left(world->origin), 0);

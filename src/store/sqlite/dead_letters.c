@@ -214,15 +214,15 @@ static Status discard(SqliteStore *store, DeadLetterChange *change, int64_t now_
     sqlite3_stmt *stmt = NULL;
     Status status =
         sqlite_prepare_letters(store->db, "UPDATE dead_letters SET state = 3, updated_us = ?6 WHERE id IN (SELECT id",
-                               &change->filter, " AND state = 0 ORDER BY id LIMIT ?7)", &stmt, reterr);
+                               &change->filter, " AND state = 0 ORDER BY id LIMIT ?7) RETURNING bytes", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 6, now_us);
         sqlite3_bind_int64(stmt, 7, limit_of(change));
-        status = db_run(stmt, "discard dead letters", reterr);
     }
-    if (status == STATUS_OK) {
-        change->count = (size_t)sqlite3_changes64(store->db);
-        store->tally.dead_letters -= (int64_t)change->count;
+    while (db_next(stmt, true, "discard dead letters", &status, reterr)) {
+        change->count++;
+        store->tally.dead_letters--;
+        store->tally.closed_bytes += sqlite3_column_int64(stmt, 0);
     }
     sqlite3_finalize(stmt);
     return status;
@@ -357,15 +357,18 @@ static Status revive_all(SqliteStore *store, DeadLetterChange *change, int64_t n
 static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    Status status = db_prepare(store->db, "UPDATE dead_letters SET raw = ? WHERE id = ? AND stage = 0 AND state = 1",
+    bool any;
+    Status status = db_prepare(store->db,
+                               "UPDATE dead_letters SET bytes = bytes + length(?1) - length(raw), raw = ?1"
+                               " WHERE id = ?2 AND stage = 0 AND state = 1 RETURNING bytes",
                                &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_blob64(stmt, 1, change->raw.ptr, change->raw.len, SQLITE_STATIC);
         sqlite3_bind_int64(stmt, 2, change->filter.id);
-        status = db_run(stmt, "mend a dead letter", reterr);
+        status = sqlite_change_letter(store, stmt, change->filter.id, &any, reterr);
     }
     sqlite3_finalize(stmt);
-    return status == STATUS_OK ? sqlite_count_letter_bytes(store, reterr) : status;
+    return status;
 }
 
 static Status retry_intake(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)

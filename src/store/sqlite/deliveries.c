@@ -27,13 +27,16 @@ static const char *const statements_sql[] = {
     [INTAKE_FIND_LETTER] = "SELECT id FROM dead_letters WHERE stage = 0 AND origin = ? AND place = ?"
                            " AND state IN (0, 1) AND raw = ?",
     [INTAKE_ADD_LETTER] = "INSERT INTO dead_letters(stage, state, origin, seq, place, format, error, attempts, raw,"
-                          " created_us, updated_us) VALUES(0, 0, ?1, 0, ?2, ?3, ?4, 1, ?5, ?6, ?6)",
-    [INTAKE_AGAIN_LETTER] = "UPDATE dead_letters SET error = ?2, attempts = attempts + 1, updated_us = ?3"
-                            " WHERE id = ?1 AND stage = 0 AND state = 0",
-    [INTAKE_REOPEN_LETTER] = "UPDATE dead_letters SET state = 0, error = ?2, attempts = attempts + 1, updated_us = ?3"
-                             " WHERE id = ?1 AND stage = 0 AND state = 1",
+                          " created_us, updated_us, bytes) VALUES(0, 0, ?1, 0, ?2, ?3, ?4, 1, ?5, ?6, ?6, ?7)",
+    [INTAKE_BYTES_OF_LETTER] = "SELECT bytes FROM dead_letters WHERE id = ?",
+    [INTAKE_AGAIN_LETTER] = "UPDATE dead_letters SET error = ?2, attempts = attempts + 1, updated_us = ?3,"
+                            " bytes = bytes + 2 * (length(CAST(?2 AS BLOB)) - length(CAST(error AS BLOB)))"
+                            " WHERE id = ?1 AND stage = 0 AND state = 0 RETURNING bytes",
+    [INTAKE_REOPEN_LETTER] = "UPDATE dead_letters SET state = 0, error = ?2, attempts = attempts + 1, updated_us = ?3,"
+                             " bytes = bytes + 2 * (length(CAST(?2 AS BLOB)) - length(CAST(error AS BLOB)))"
+                             " WHERE id = ?1 AND stage = 0 AND state = 1 RETURNING bytes",
     [INTAKE_RESOLVE_LETTER] = "UPDATE dead_letters SET state = 2, updated_us = ?2"
-                              " WHERE id = ?1 AND stage = 0 AND state = 1",
+                              " WHERE id = ?1 AND stage = 0 AND state = 1 RETURNING bytes",
     [INTAKE_PUT_PLACE] = "INSERT OR REPLACE INTO source_places(source, part, next, mark, updated_us)"
                          " VALUES(?,?,?,?,?)",
 };

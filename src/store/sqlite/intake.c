@@ -14,19 +14,25 @@ static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_
 
 /* ---- Room ---------------------------------------------------------------------------------------------------------- */
 
+/* Both by the index dead_letters_by_bytes alone. */
 Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr)
 {
-    return db_get_int(store->db, "SELECT coalesce(sum(length(raw)), 0) FROM dead_letters WHERE stage = 0", 0,
-                      &store->tally.letter_bytes, reterr);
+    Status status = db_get_int(
+        store->db, "SELECT coalesce(sum(bytes), 0) FROM dead_letters WHERE state IN (0, 1, 2, 3) AND stage = 0", 0,
+        &store->tally.letter_bytes, reterr);
+    return status == STATUS_OK
+               ? db_get_int(store->db,
+                            "SELECT coalesce(sum(bytes), 0) FROM dead_letters WHERE state IN (2, 3) AND stage = 0", 0,
+                            &store->tally.closed_bytes, reterr)
+               : status;
 }
 
 static Status find_closed(sqlite3 *db, int state, int64_t *ret_id, int64_t *ret_bytes, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     bool row = false;
-    Status status =
-        db_prepare(db, "SELECT id, length(raw) FROM dead_letters WHERE stage = 0 AND state = ? ORDER BY id LIMIT 1",
-                   &stmt, reterr);
+    Status status = db_prepare(
+        db, "SELECT id, bytes FROM dead_letters WHERE state = ? AND stage = 0 ORDER BY id LIMIT 1", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int(stmt, 1, state);
         status = db_step(stmt, "look for a dead letter that is closed", &row, reterr);
@@ -66,6 +72,7 @@ static Status drop_closed(SqliteStore *store, bool *ret_any, Error *reterr)
         status = db_run(stmt, "drop a dead letter that is closed", reterr);
     }
     store->tally.letter_bytes -= bytes;
+    store->tally.closed_bytes -= bytes;
     sqlite3_finalize(stmt);
     return status;
 }
@@ -75,7 +82,9 @@ static int64_t count_new_bytes(const IntakeChange *intake)
 {
     int64_t bytes = 0;
     for (size_t i = 0; i < intake->refused_count; i++) {
-        bytes += intake->refused[i].letter ? 0 : (int64_t)intake->refused[i].raw.len;
+        const IntakeLetter *refused = &intake->refused[i];
+        DeadLetter made = intake_dead_letter(intake->source, refused, refused->error, 0);
+        bytes += refused->letter ? 0 : dead_letter_bytes(&made);
     }
     return bytes;
 }
@@ -93,21 +102,13 @@ static bool is_all_tried_again(const Work *work)
     return all;
 }
 
-static Status count_closed_bytes(SqliteStore *store, int64_t *ret_bytes, Error *reterr)
-{
-    return db_get_int(store->db,
-                      "SELECT coalesce(sum(length(raw)), 0) FROM dead_letters WHERE stage = 0 AND state IN (2, 3)", 0,
-                      ret_bytes, reterr);
-}
-
 /* Nothing is dropped in vain. One that is longer than everything may be is kept when there is no other. */
 static Status drop_until(SqliteStore *store, int64_t wanted, int64_t bytes_max, bool *ret_room, Error *reterr)
 {
-    int64_t closed = 0;
     bool any = true;
-    Status status = count_closed_bytes(store, &closed, reterr);
-    int64_t open = store->tally.letter_bytes - closed;
-    *ret_room = status == STATUS_OK && (open == 0 || open + wanted <= bytes_max);
+    int64_t open = store->tally.letter_bytes - store->tally.closed_bytes;
+    Status status = STATUS_OK;
+    *ret_room = open == 0 || open + wanted <= bytes_max;
     while (*ret_room && any && status == STATUS_OK && store->tally.letter_bytes + wanted > bytes_max) {
         status = drop_closed(store, &any, reterr);
     }
@@ -135,11 +136,11 @@ Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
 
 /* ---- Letters ------------------------------------------------------------------------------------------------------- */
 
-static Status find_again(SqliteStore *store, Str source, const IntakeLetter *letter, int64_t *ret_id, Error *reterr)
+static Status find_again(SqliteStore *store, const DeadLetter *letter, int64_t *ret_id, Error *reterr)
 {
     sqlite3_stmt *stmt = store->deliveries[INTAKE_FIND_LETTER];
     bool row = false;
-    db_bind_text(stmt, 1, source);
+    db_bind_text(stmt, 1, letter->origin);
     db_bind_text(stmt, 2, letter->place);
     sqlite3_bind_blob64(stmt, 3, letter->raw.len ? letter->raw.ptr : "", letter->raw.len, SQLITE_STATIC);
     Status status = db_step(stmt, "look for a dead letter", &row, reterr);
@@ -148,75 +149,106 @@ static Status find_again(SqliteStore *store, Str source, const IntakeLetter *let
     return status;
 }
 
-static Status add_letter(SqliteStore *store, Str source, const IntakeLetter *letter, Str why, int64_t now_us,
-                         Error *reterr)
+static Status add_letter(SqliteStore *store, DeadLetter *letter, Error *reterr)
 {
     sqlite3_stmt *stmt = store->deliveries[INTAKE_ADD_LETTER];
-    db_bind_text(stmt, 1, source);
+    int64_t bytes = dead_letter_bytes(letter);
+    db_bind_text(stmt, 1, letter->origin);
     db_bind_text(stmt, 2, letter->place);
     db_bind_text(stmt, 3, letter->format);
-    db_bind_text(stmt, 4, why);
+    db_bind_text(stmt, 4, letter->error);
     sqlite3_bind_blob64(stmt, 5, letter->raw.len ? letter->raw.ptr : "", letter->raw.len, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 6, now_us);
+    sqlite3_bind_int64(stmt, 6, letter->created_us);
+    sqlite3_bind_int64(stmt, 7, bytes);
     Status status = db_run(stmt, "make a dead letter", reterr);
     if (status == STATUS_OK) {
-        DeadLetter made = {.id = sqlite3_last_insert_rowid(store->db),
-                           .stage = DEAD_LETTER_INTAKE,
-                           .origin = source,
-                           .place = letter->place,
-                           .error = why,
-                           .attempts = 1,
-                           .created_us = now_us};
+        letter->id = sqlite3_last_insert_rowid(store->db);
         store->tally.dead_letters++;
-        store->tally.letter_bytes += (int64_t)letter->raw.len;
-        status = sqlite_append_notice(store, &made, false, reterr);
+        store->tally.letter_bytes += bytes;
+        status = sqlite_append_notice(store, letter, false, reterr);
     }
     return status;
 }
 
+/* 0 when there is no such letter. */
+static Status bytes_of_letter(SqliteStore *store, int64_t id, int64_t *ret_bytes, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->deliveries[INTAKE_BYTES_OF_LETTER];
+    bool row = false;
+    sqlite3_bind_int64(stmt, 1, id);
+    Status status = db_step(stmt, "look at a dead letter", &row, reterr);
+    *ret_bytes = status == STATUS_OK && row ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status;
+}
+
+Status sqlite_change_letter(SqliteStore *store, sqlite3_stmt *stmt, int64_t id, bool *ret_any, Error *reterr)
+{
+    int64_t before = 0;
+    Status status = bytes_of_letter(store, id, &before, reterr);
+    *ret_any = false;
+    if (status == STATUS_OK) {
+        status = db_step(stmt, "change a dead letter", ret_any, reterr);
+    }
+    if (status == STATUS_OK && *ret_any) {
+        store->tally.letter_bytes += sqlite3_column_int64(stmt, 0) - before;
+    }
+    sqlite3_reset(stmt);
+    return status;
+}
+
 /* One attempt more has failed. `which` says in which state the letter has to be. */
-static Status fail_letter(SqliteStore *store, DeliveryStatement which, int64_t id, Str why, int64_t now_us,
-                          Error *reterr)
+static Status fail_letter(SqliteStore *store, DeliveryStatement which, int64_t id, const DeadLetter *letter,
+                          bool *ret_any, Error *reterr)
 {
     sqlite3_stmt *stmt = store->deliveries[which];
     sqlite3_bind_int64(stmt, 1, id);
-    db_bind_text(stmt, 2, why);
-    sqlite3_bind_int64(stmt, 3, now_us);
-    return db_run(stmt, "change a dead letter", reterr);
+    db_bind_text(stmt, 2, letter->error);
+    sqlite3_bind_int64(stmt, 3, letter->updated_us);
+    return sqlite_change_letter(store, stmt, id, ret_any, reterr);
 }
 
-static Status reopen_letter(SqliteStore *store, IntakeChange *intake, int64_t id, Str why, int64_t now_us,
+static Status reopen_letter(SqliteStore *store, IntakeChange *intake, int64_t id, const DeadLetter *letter,
                             Error *reterr)
 {
-    Status status = fail_letter(store, INTAKE_REOPEN_LETTER, id, why, now_us, reterr);
-    if (status == STATUS_OK && sqlite3_changes(store->db) > 0) {
+    bool any;
+    Status status = fail_letter(store, INTAKE_REOPEN_LETTER, id, letter, &any, reterr);
+    if (status == STATUS_OK && any) {
         store->tally.dead_letters++;
         intake->lettered++;
     }
     return status;
 }
 
-static Status put_letter(SqliteStore *store, IntakeChange *intake, const IntakeLetter *letter, Str why, int64_t now_us,
+static Status put_letter(SqliteStore *store, IntakeChange *intake, const IntakeLetter *from, Str why, int64_t now_us,
                          Error *reterr)
 {
+    DeadLetter letter = intake_dead_letter(intake->source, from, why, now_us);
     int64_t id = 0;
-    if (letter->letter) {
-        return reopen_letter(store, intake, letter->letter, why, now_us, reterr);
+    bool any;
+    if (from->letter) {
+        return reopen_letter(store, intake, from->letter, &letter, reterr);
     }
-    Status status = find_again(store, intake->source, letter, &id, reterr);
+    Status status = find_again(store, &letter, &id, reterr);
     if (status != STATUS_OK || id) {
-        return id ? fail_letter(store, INTAKE_AGAIN_LETTER, id, why, now_us, reterr) : status;
+        return id ? fail_letter(store, INTAKE_AGAIN_LETTER, id, &letter, &any, reterr) : status;
     }
     intake->lettered++;
-    return add_letter(store, intake->source, letter, why, now_us, reterr);
+    return add_letter(store, &letter, reterr);
 }
 
 static Status resolve_letter(SqliteStore *store, int64_t id, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = store->deliveries[INTAKE_RESOLVE_LETTER];
+    bool any = false;
     sqlite3_bind_int64(stmt, 1, id);
     sqlite3_bind_int64(stmt, 2, now_us);
-    return db_run(stmt, "resolve a dead letter", reterr);
+    Status status = db_step(stmt, "resolve a dead letter", &any, reterr);
+    if (status == STATUS_OK && any) {
+        store->tally.closed_bytes += sqlite3_column_int64(stmt, 0);
+    }
+    sqlite3_reset(stmt);
+    return status;
 }
 
 /* ---- Outcomes ------------------------------------------------------------------------------------------------------ */

@@ -74,6 +74,14 @@ static const char sources_sql[] =
     "CREATE INDEX dead_letters_of_intake ON dead_letters(origin, place, state) WHERE stage = 0;";
 static_assert(DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_INTAKE == 0, "indexes say so");
 
+/* What a dead letter of intake counts for (dead_letter_bytes), and an index in which all of it is added up and the oldest one that is closed is
+ * found, without a look at the letters themselves, which are long. */
+#define LETTER_BYTES_SQL                                                                                               \
+    "ALTER TABLE dead_letters ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"                                            \
+    "UPDATE dead_letters SET bytes = " DEAD_LETTER_BYTES_SQL " WHERE stage = 0;"                                       \
+    "CREATE INDEX dead_letters_by_bytes ON dead_letters(state, stage, id, bytes);"
+static_assert(DEAD_LETTER_ROW_BYTES == 320 && DEAD_LETTER_INTAKE == 0, "the statements say so");
+
 /* What is kept about events. `raw_events` is append-only like the log, in its order; attempts are a ring: a rising id, the lowest go. */
 static const char events_sql[] =
     "CREATE TABLE raw_events("
@@ -91,7 +99,7 @@ static const char events_sql[] =
     "  first_us INTEGER NOT NULL, last_us INTEGER NOT NULL) WITHOUT ROWID;"
     /* seq < 0: the id led to the record -seq, which was taken back. */
     "CREATE TABLE event_aliases(record_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX event_aliases_by_seq ON event_aliases(seq);";
+    "CREATE INDEX event_aliases_by_seq ON event_aliases(seq);" LETTER_BYTES_SQL;
 
 /* Each makes a store of one version into one of the next; an empty database has version 0. */
 static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql, events_sql};

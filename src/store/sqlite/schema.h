@@ -11,6 +11,11 @@ enum {
     SCHEMA_VERSION = 4,                 /* PRAGMA user_version */
 };
 
+/* dead_letter_bytes() of a row of dead_letters, in SQL. */
+#define DEAD_LETTER_BYTES_SQL                                                                                          \
+    "(320 + length(raw) + length(CAST(format AS BLOB)) + 2 * length(CAST(error AS BLOB))"                              \
+    " + 3 * (length(CAST(origin AS BLOB)) + length(CAST(place AS BLOB))))"
+
 /* Changes nothing. REFUSED when the database is neither empty nor a store that this program understands. */
 Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr) MUST_CHECK;
 

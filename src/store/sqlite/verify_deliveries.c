@@ -1,4 +1,4 @@
-/* What verify finds about deliveries: rows that nobody would ever look at again. */
+/* What verify finds about deliveries and dead letters: rows that nobody would ever look at again, and what was counted wrongly. */
 #include <assert.h>
 
 #include "store/sqlite/db.h"
@@ -17,7 +17,11 @@ static const char *const forgotten_sql[] = {
     " FROM retries WHERE job <> 0 AND NOT EXISTS (SELECT 1 FROM replays"
     " WHERE id = retries.job AND sink = retries.sink AND state = 0)",
 };
-static_assert(DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_RETRYING == 1 && REPLAY_RUNNING == 0, "the statements say so");
+static const char miscounted_sql[] =
+    "SELECT 'dead letter ' || id || ': it counts for ' || bytes || ' bytes, and has ' || " DEAD_LETTER_BYTES_SQL
+    " FROM dead_letters WHERE stage = 0 AND bytes <> " DEAD_LETTER_BYTES_SQL;
+static_assert(DEAD_LETTER_INTAKE == 0 && DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_RETRYING == 1 && REPLAY_RUNNING == 0,
+              "the statements say so");
 
 Status sqlite_find_forgotten(sqlite3 *db, void (*tell)(void *context, Str sentence), void *context, Error *reterr)
 {
@@ -27,5 +31,6 @@ Status sqlite_find_forgotten(sqlite3 *db, void (*tell)(void *context, Str senten
     for (size_t i = 0; i < sizeof forgotten_sql / sizeof *forgotten_sql && any && status == STATUS_OK; i++) {
         status = db_visit_texts(db, forgotten_sql[i], tell, context, reterr);
     }
-    return status;
+    bool counts_bytes = status == STATUS_OK && version >= SCHEMA_EVENTS;
+    return counts_bytes ? db_visit_texts(db, miscounted_sql, tell, context, reterr) : status;
 }

@@ -1,0 +1,163 @@
+/* Room for dead letters in a store of SQLite: it is known at once, however many letters there are, and right after whatever happens to a batch. */
+#include "old_store.h"
+#include "store/sqlite/sqlite_store.h"
+
+enum { MANY = 400, FEW = 20, OPEN_BYTES = 1000 };
+
+static char filler[2 * OPEN_BYTES];
+
+static Status refuse(Store *store, int number, size_t bytes)
+{
+    char place[16];
+    Error error = {0};
+    snprintf(place, sizeof place, "in/0/%04d", number);
+    IntakeLetter refused = {
+        .place = str_from(place), .format = STR("json"), .raw = {filler, bytes}, .error = STR("no")};
+    IntakeChange intake = {.source = STR("orders"), .refused = &refused, .refused_count = 1};
+    Work work = {.kind = WORK_RECORDS, .records = {.intake = &intake}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    return work.status;
+}
+
+static uint64_t room_for(int letters, size_t bytes)
+{
+    DeadLetter one = {.origin = STR("orders"), .place = STR("in/0/0000"), .format = STR("json"), .error = STR("no")};
+    return (uint64_t)(letters * dead_letter_bytes(&one)) + bytes;
+}
+
+static Work discard_work(int64_t id)
+{
+    DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
+    filter.id = id;
+    return (Work){.kind = WORK_DEAD_LETTERS,
+                  .dead_letters = {.filter = filter, .action = DEAD_LETTER_DISCARD, .limit = 1}};
+}
+
+static void discard(Store *store, int64_t id)
+{
+    Work work = discard_work(id);
+    Error error = {0};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    assert_int_equal(work.dead_letters.count, 1);
+}
+
+/* ---- What a call costs ----------------------------------------------------------------------------------------------- */
+
+static int count_step(void *context)
+{
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* How many instructions SQLite runs for one that has no room beside one that is open, while so many are closed. */
+static size_t cost_beside(OldStore *fixture, int closed)
+{
+    Store *store = NULL;
+    size_t steps = 0;
+    fixture->options.dead_letter_bytes_max = room_for(MANY + 1, OPEN_BYTES);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    for (int i = 1; i <= closed; i++) {
+        assert_int_equal(refuse(store, i, 0), STATUS_OK);
+        discard(store, i);
+    }
+    assert_int_equal(refuse(store, 0, OPEN_BYTES), STATUS_OK);
+    store_close(store);
+    fixture->options.dead_letter_bytes_max = room_for(1, OPEN_BYTES);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    sqlite3_progress_handler(((SqliteStore *)store)->db, 1, count_step, &steps);
+    assert_int_equal(refuse(store, MANY + 1, 0), STATUS_BUSY);
+    store_close(store);
+    return steps;
+}
+
+static void test_a_failing_call_costs_no_more_beside_many_letters(void **state)
+{
+    OldStore *many = *state;
+    void *other;
+    old_store_setup(&other);
+    size_t few_steps = cost_beside(other, FEW), many_steps = cost_beside(many, MANY);
+    old_store_teardown(&other);
+    assert_true(few_steps > 0);
+    assert_true(many_steps < few_steps + FEW);
+}
+
+/* ---- What is counted ------------------------------------------------------------------------------------------------- */
+
+/* One is discarded, and another tried again and taken in; then the batch fails. */
+static void fail_batch(Store *store)
+{
+    const StoreInfo *info = store_info(store);
+    Error error = {0};
+    Outcome outcome;
+    Record record = {.record_id = STR("rec-1"),
+                     .source_id = STR("source"),
+                     .destination_id = STR("dest"),
+                     .unit = STR("EUR"),
+                     .reference = STR("ref"),
+                     .value = 5};
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    IntakeLetter letter = {.place = STR("in/0/0002"), .format = STR("json"), .letter = 2};
+    IntakeChange intake = {.source = STR("orders"), .letters = &letter};
+    Work works[] = {discard_work(1), discard_work(2), {.kind = WORK_RECORDS}, {.kind = WORK_RECORDS}};
+    works[0].next = &works[1];
+    works[1].next = &works[2];
+    works[2].next = &works[3];
+    works[1].dead_letters.action = DEAD_LETTER_RETRY;
+    works[2].records.items = works[3].records.items = &record;
+    works[2].records.outcomes = works[3].records.outcomes = &outcome;
+    works[2].records.count = works[3].records.count = 1;
+    works[2].records.intake = &intake;
+    works[3].records.simulate_failure = true;
+    assert_int_equal(store_apply(store, works, &error), STATUS_BUSY);
+}
+
+static void assert_bytes(Store *store, int letters, size_t bytes)
+{
+    StoreMetrics metrics = {0};
+    store_metrics(store, &metrics);
+    assert_int_equal(metrics.dead_letter_bytes, room_for(letters, bytes));
+}
+
+/* Nothing is closed, so nothing makes room; then one is, and makes it once. */
+static void assert_room_for_one(Store *store, int number)
+{
+    assert_int_equal(refuse(store, number, 10), STATUS_BUSY);
+    assert_bytes(store, 2, 20);
+    discard(store, number - 2);
+    assert_int_equal(refuse(store, number, 10), STATUS_OK);
+    assert_int_equal(refuse(store, number + 1, 10), STATUS_BUSY);
+    assert_bytes(store, 2, 20);
+}
+
+static void test_room_is_known_after_a_failed_batch_and_a_start(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    fixture->options.dead_letter_bytes_max = room_for(2, 25);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(refuse(store, 1, 10), STATUS_OK);
+    assert_int_equal(refuse(store, 2, 10), STATUS_OK);
+    fail_batch(store);
+    assert_room_for_one(store, 3);
+    store_close(store);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_room_for_one(store, 4);
+    /* One that was closed before the start. */
+    discard(store, 3);
+    store_close(store);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(refuse(store, 5, 10), STATUS_OK);
+    assert_bytes(store, 2, 20);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_failing_call_costs_no_more_beside_many_letters, old_store_setup,
+                                        old_store_teardown),
+        cmocka_unit_test_setup_teardown(test_room_is_known_after_a_failed_batch_and_a_start, old_store_setup,
+                                        old_store_teardown),
+    };
+    return cmocka_run_group_tests_name("store-letters", tests, NULL, NULL);
+}
