@@ -116,17 +116,64 @@ static bool add_chunk(Arena *arena, size_t bytes)
     return true;
 }
 
+static size_t round_up(size_t bytes) { return (bytes + 15) & ~(size_t)15; }
+
 void *arena_alloc(Arena *arena, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2) {
         return NULL;
     }
-    size_t rounded = (bytes + 15) & ~(size_t)15;
+    size_t rounded = round_up(bytes);
     if ((!arena->at || rounded > (size_t)(arena->end - arena->at)) && !add_chunk(arena, rounded)) {
         return NULL;
     }
     char *found = arena->at;
     arena->at += rounded;
+    return found;
+}
+
+/* The newest chunk, which has nothing but one block. */
+static void *grow_chunk(Arena *arena, size_t bytes)
+{
+    ArenaChunk *chunk = arena->chunks;
+    size_t whole = sizeof *chunk + bytes, more = whole - chunk->bytes;
+    if (more > arena->bytes_max - arena->taken) {
+        return NULL;
+    }
+    if (!take(arena, more)) {
+        arena->starved = true;
+        return NULL;
+    }
+    ArenaChunk *grown = realloc(chunk, whole);
+    if (!grown) {
+        give_back(arena, more);
+        arena->starved = true;
+        return NULL;
+    }
+    grown->bytes = whole;
+    arena->chunks = grown;
+    arena->at = arena->end = (char *)grown + whole;
+    return grown->data;
+}
+
+void *arena_grow(Arena *arena, void *old, size_t old_bytes, size_t bytes)
+{
+    size_t before = round_up(old_bytes), after = round_up(bytes);
+    if (bytes > SIZE_MAX / 2) {
+        return NULL;
+    }
+    bool is_newest = arena->at && (char *)old + before == arena->at && after >= before;
+    if (is_newest && after - before <= (size_t)(arena->end - arena->at)) {
+        arena->at += after - before;
+        return old;
+    }
+    if (is_newest && old == arena->chunks->data) {
+        return grow_chunk(arena, after);
+    }
+    void *found = arena_alloc(arena, bytes);
+    if (found) {
+        memcpy(found, old, old_bytes < bytes ? old_bytes : bytes);
+    }
     return found;
 }
 

@@ -32,6 +32,9 @@ typedef struct Arena {
  * chunks. Allocates nothing yet. */
 void arena_init(Arena *arena, size_t chunk_bytes, size_t bytes_max);
 
+/* Raises the ceiling, for what it was not made for. */
+static inline void arena_allow(Arena *arena, size_t bytes_more) { arena->bytes_max += bytes_more; }
+
 /* Gives everything back. The arena may be used again. */
 void arena_release(Arena *arena);
 
@@ -48,6 +51,9 @@ void arena_rewind(Arena *arena, ArenaMark mark);
 
 /* 16-byte aligned, not cleared; NULL at the ceiling or when the system has none. `bytes` may be 0. */
 void *arena_alloc(Arena *arena, size_t bytes) MUST_CHECK;
+/* Makes a block longer, the newest one where it is if that can be: then no more is taken than it has in the end. It may move, and no mark may have
+ * been set since it was taken. NULL: it is as it was. */
+void *arena_grow(Arena *arena, void *old, size_t old_bytes, size_t bytes) MUST_CHECK;
 void *arena_alloc_zero(Arena *arena, size_t bytes) MUST_CHECK;
 #define ARENA_NEW(arena, Type)          ((Type *)arena_alloc_zero((arena), sizeof(Type)))
 #define ARENA_ARRAY(arena, Type, count) ((Type *)arena_alloc_array((arena), sizeof(Type), (count)))

@@ -2,7 +2,22 @@
 
 #include "record/event_letter.h"
 
-enum { WHY_BYTES_MAX = 16 << 10 };
+enum {
+    /* Names of fields are cut, and so are reasons; a mapping has a few dozen numbers at most that are spelt out, and an arena wastes the ends of
+     * chunks. */
+    NAME_BYTES = 160,
+    TEXT_BYTES_MAX = (RECORD_PROBLEMS_MAX + RECORD_WARNINGS_MAX) * NAME_BYTES +
+                     (EVENT_PART_COUNT + MAPPING_PATHS_MAX) * 64 + DEAD_LETTER_ERROR_BYTES_MAX + 4 * NAME_BYTES,
+    /* The canonical form of one, when it has the most that is told apart by. */
+    SCRATCH_BYTES_MAX = 4 << 20,
+    WHY_BYTES_MAX = 16 << 10,
+};
+
+size_t event_set_bytes_max(size_t count)
+{
+    const size_t each = 2 * (sizeof(EventItem) + sizeof(IntakeLetter)) + TEXT_BYTES_MAX / 3 * 4;
+    return SCRATCH_BYTES_MAX + count * each;
+}
 
 bool event_set_init(EventSet *set, const HttpServerOptions *options, Arena *arena, Str mapping, size_t max)
 {
@@ -26,7 +41,8 @@ static Str sentence_of(EventSet *set, const RecordProblems *problems)
     Buf text;
     buf_init(&text, WHY_BYTES_MAX);
     record_problems_put_text(&text, problems);
-    Str copy = arena_copy(set->arena, text.len ? buf_str(&text) : STR("is no event"));
+    Str why = str_cut(buf_str(&text), DEAD_LETTER_ERROR_BYTES_MAX); /* no more of it is kept */
+    Str copy = arena_copy(set->arena, why.len ? why : STR("is no event"));
     buf_release(&text);
     return copy;
 }

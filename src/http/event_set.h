@@ -18,6 +18,10 @@ typedef struct EventSet {
     IntakeChange intake;
 } EventSet;
 
+/* What all of this takes of an arena for so many events, at most; and the bytes of each, with EVENT_RAW_BYTES more, where they are copied. */
+size_t event_set_bytes_max(size_t count);
+enum { EVENT_RAW_BYTES = 32 };
+
 /* For `max` events. The set must not be moved afterwards. False without memory. */
 bool event_set_init(EventSet *set, const HttpServerOptions *options, Arena *arena, Str mapping, size_t max) MUST_CHECK;
 /* For other events, when the arena was reset. */

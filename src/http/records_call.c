@@ -247,7 +247,9 @@ void results_add_refused(Results *results, Str entry)
 {
     size_t at;
     count_outcome(results, OUTCOME_REJECTED);
-    if (begin_entry(results, &at)) {
+    if (entry.len == 0) {
+        results->truncated = results->wanted != RESULTS_NONE;
+    } else if (begin_entry(results, &at)) {
         buf_put(&results->list, entry);
         end_entry(results, at);
     }

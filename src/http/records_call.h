@@ -54,7 +54,7 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
 void results_add_accepted(Results *results, ResultPlace place, const Record *record);
 
 /* A record that was refused before the processor saw it, in two steps: its entry can be written as soon as it is known, and
- * added when its turn in the order comes. */
+ * added when its turn in the order comes. One whose entry is empty is counted, and missing in the list. */
 void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *problems);
 void results_add_refused(Results *results, Str entry);
 

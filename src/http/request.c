@@ -8,11 +8,17 @@
 
 enum {
     ARENA_CHUNK_BYTES = 16 << 10,
-    /* What a request may take for reading its body, besides the body: the densest JSON takes 20 bytes a byte. */
-    ARENA_BYTES_PER_BODY_BYTE = 4,
+    /* What a request may take for reading its body, besides the body: a copy, and a value of JSON for each four bytes. The densest JSON has one
+     * for each two, and is refused when it is long. */
+    ARENA_BYTES_PER_BODY_BYTE = 5,
     ARENA_BYTES_LEAST = 4 << 20,
     OUT_BYTES_MAX = 96 << 20, /* the longest message that a dead letter keeps, as Base64 */
 };
+
+static size_t reading_bytes_max(const HttpServerOptions *options)
+{
+    return options->body_bytes_max * ARENA_BYTES_PER_BODY_BYTE + ARENA_BYTES_LEAST;
+}
 
 Request *request_new(Conn *conn)
 {
@@ -22,8 +28,7 @@ Request *request_new(Conn *conn)
         request->server = conn->server;
         request->conn = conn;
         request->mhd = conn->mhd;
-        arena_init(&request->arena, ARENA_CHUNK_BYTES,
-                   options->body_bytes_max * ARENA_BYTES_PER_BODY_BYTE + ARENA_BYTES_LEAST);
+        arena_init(&request->arena, ARENA_CHUNK_BYTES, reading_bytes_max(options));
         buf_init(&request->body, options->body_bytes_max + YYJSON_PADDING_SIZE);
         buf_init(&request->out, OUT_BYTES_MAX);
     }
@@ -70,6 +75,7 @@ void request_reset(Request *request)
         buf_release(&request->out);
     }
     arena_reset(&request->arena);
+    request->arena.bytes_max = reading_bytes_max(request_options(request));
     buf_reset(&request->body);
     buf_reset(&request->out);
     size_t from = offsetof(Request, phase), to = offsetof(Request, error);
@@ -77,6 +83,13 @@ void request_reset(Request *request)
 }
 
 const HttpServerOptions *request_options(const Request *request) { return &request->server->options; }
+
+size_t request_bytes_held(const Request *request)
+{
+    size_t taken = request->arena.taken, own = ARENA_CHUNK_BYTES;
+    return request->body.len + (taken > own ? taken - own : 0) + 1;
+}
+
 const StoreInfo *request_store_info(const Request *request) { return &request->server->info; }
 const QueryOptions *request_query_options(const Request *request) { return &request->server->query_options; }
 

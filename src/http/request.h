@@ -117,6 +117,9 @@ struct Request {
 /* ---- What was asked ---------------------------------------------------------------------------------------------- */
 
 const HttpServerOptions *request_options(const Request *request);
+/* What its body and all that was made of it take until it is answered, for Submission.bytes. The memory that its connection keeps for every
+ * request is not in it. */
+size_t request_bytes_held(const Request *request);
 const StoreInfo *request_store_info(const Request *request);
 const QueryOptions *request_query_options(const Request *request);
 

@@ -18,6 +18,7 @@ typedef struct SingleEvent {
 static SingleEvent *begin(Request *request)
 {
     RecordsCall *call = request->state;
+    arena_allow(&request->arena, event_set_bytes_max(1) + sizeof(SingleEvent) + request->body.len + EVENT_RAW_BYTES);
     SingleEvent *single = arena_alloc(&request->arena, sizeof *single);
     if (!single || !event_set_init(&single->set, request_options(request), &request->arena, call->mapping, 1)) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
@@ -112,7 +113,7 @@ static void say_outcome(Request *request)
 static void submit(Request *request, SingleEvent *single)
 {
     const RecordsCall *call = single->call;
-    request->submission.bytes = request->body.len + 1;
+    request->submission.bytes = request_bytes_held(request);
     request->submission.work = (Work){.kind = WORK_RECORDS,
                                       .records = {.items = &single->record,
                                                   .outcomes = &single->outcome,

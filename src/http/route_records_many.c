@@ -3,6 +3,8 @@
 #include "record/cloudevents.h"
 #include "record/traceparent.h"
 
+enum { ENTRIES_BYTES_ENOUGH = 16 << 20 };
+
 /* The place of an item of the array: a record for the processor, or the entry of one that was refused. */
 typedef struct Item {
     size_t record; /* when there is no entry */
@@ -18,6 +20,7 @@ typedef struct Many {
     size_t record_count;
     EventSet events; /* when that is what they are */
     int64_t received_us;
+    size_t entry_bytes; /* of all entries */
     Results results;
     Buf errors; /* members of a 422 about the whole: "records.3.value":["…"] */
 } Many;
@@ -129,18 +132,32 @@ static void put_errors(Buf *buf, size_t index, const RecordProblems *problems)
     }
 }
 
-static bool refuse_item(Request *request, Many *many, size_t index, const RecordProblems *problems)
+/* Behind so many bytes of entries, those that follow are counted and not listed. */
+static bool make_entry(Request *request, Many *many, size_t index, const RecordProblems *problems)
 {
-    enum { ENTRY_BYTES_MAX = 64 << 10, ERRORS_LISTED_BYTES = 1 << 20 };
+    enum { ENTRY_BYTES_MAX = 64 << 10 };
+    Str *ret_entry = &many->items[index].entry;
+    *ret_entry = STR("");
+    if (many->entry_bytes >= ENTRIES_BYTES_ENOUGH) {
+        return true;
+    }
     Buf entry;
     buf_init(&entry, ENTRY_BYTES_MAX);
     results_put_refused(&entry, (ResultPlace){index, 0}, problems);
-    many->items[index].entry = entry.failed ? (Str){NULL, 0} : arena_copy(&request->arena, buf_str(&entry));
+    *ret_entry = entry.failed ? (Str){NULL, 0} : arena_copy(&request->arena, buf_str(&entry));
+    many->entry_bytes += entry.len;
     buf_release(&entry);
+    return ret_entry->ptr != NULL;
+}
+
+static bool refuse_item(Request *request, Many *many, size_t index, const RecordProblems *problems)
+{
+    enum { ERRORS_LISTED_BYTES = 1 << 20 };
+    bool has_entry = make_entry(request, many, index, problems);
     if (many->call->atomic && many->errors.len < ERRORS_LISTED_BYTES) {
         put_errors(&many->errors, index, problems);
     }
-    return many->items[index].entry.ptr != NULL;
+    return has_entry;
 }
 
 /* Its bytes, but for what is between them: where they were is changed by reading. */
@@ -214,8 +231,19 @@ static bool read_items(Request *request, Many *many, yyjson_val *values)
     return true;
 }
 
+/* Reading the body was all that its arena was made for. */
+static void allow_memory(Request *request, const RecordsCall *call, size_t count)
+{
+    size_t each = sizeof(Item) + sizeof(Record) + sizeof(Outcome);
+    arena_allow(&request->arena, sizeof(Many) + sizeof(RecordProblems) + count * each + 2 * ENTRIES_BYTES_ENOUGH);
+    if (call->events) {
+        arena_allow(&request->arena, event_set_bytes_max(count) + request->body.len + count * EVENT_RAW_BYTES);
+    }
+}
+
 static Many *make_many(Request *request, RecordsCall *call, size_t count)
 {
+    allow_memory(request, call, count);
     Many *many = ARENA_NEW(&request->arena, Many);
     if (!many) {
         return NULL;
@@ -240,7 +268,7 @@ static void submit(Request *request, Many *many)
         request_hand_in(request, say_handed_in);
         return;
     }
-    request->submission.bytes = request->body.len;
+    request->submission.bytes = many->call->events ? request_bytes_held(request) : request->body.len;
     request->submission.work = (Work){.kind = WORK_RECORDS,
                                       .records = {.items = many->records,
                                                   .outcomes = many->outcomes,

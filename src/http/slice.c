@@ -2,8 +2,6 @@
 
 /* Of all entries, beyond what they repeat of the text: 4,096 lines with 32 problems each take about 10 MiB. */
 enum { ENTRIES_BYTES_MAX = 16 << 20 };
-/* Of events, beyond their own bytes: what goes with each, and why it was refused. */
-enum { TEXTS_CHUNK_BYTES = 256 << 10, TEXTS_BYTES_MAX = 32 << 20 };
 
 Slice *slice_new(size_t text_max, size_t lines_max)
 {
@@ -43,7 +41,8 @@ void slice_free(Slice *slice)
 
 bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str mapping)
 {
-    arena_init(&slice->texts, TEXTS_CHUNK_BYTES, TEXTS_BYTES_MAX + 4 * slice->text_max);
+    size_t raws = slice->text_max + slice->lines_max * EVENT_RAW_BYTES;
+    arena_init(&slice->texts, slice->text_max / 2, event_set_bytes_max(slice->lines_max) + raws);
     slice->events = malloc(sizeof *slice->events);
     return slice->events && event_set_init(slice->events, options, &slice->texts, mapping, slice->lines_max);
 }
@@ -60,6 +59,12 @@ bool slice_reset(Slice *slice)
         arena_reset(&slice->texts);
     }
     return !slice->events || event_set_reset(slice->events);
+}
+
+size_t slice_bytes_held(const Slice *slice)
+{
+    size_t events = slice->events ? slice->texts.taken : 0;
+    return slice->text_len + slice->record_count * sizeof *slice->records + slice->entries.cap + events + 1;
 }
 
 bool slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems)

@@ -42,6 +42,9 @@ bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str map
 /* For another use, of the same kind. False without memory. */
 bool slice_reset(Slice *slice) MUST_CHECK;
 
+/* Its lines and all that was made of them, for Submission.bytes. */
+size_t slice_bytes_held(const Slice *slice);
+
 /* A line that was refused. False without memory for its entry: then nothing was added. */
 bool slice_add_refused(Slice *slice, uint64_t line, const RecordProblems *problems) MUST_CHECK;
 

@@ -357,7 +357,7 @@ static Status submit(Upload *upload, Slice *slice, Error *reterr)
                                                           .outcomes = slice->outcomes,
                                                           .count = slice->record_count,
                                                           .dry_run = upload->dry_run}},
-                                     .bytes = slice->text_len + slice->record_count * sizeof(Record),
+                                     .bytes = slice_bytes_held(slice),
                                      .done = submission_done,
                                      .owner = upload};
     if (slice->events) {

@@ -16,30 +16,23 @@ static void *memory_alloc(void *context, size_t bytes)
     return found;
 }
 
-/* The newest block grows where it is when there is room behind it; any other is copied, and its old place is lost until the
- * arena is reset. */
-static bool grow_in_place(char **at, const char *end, const char *old, size_t old_bytes, size_t bytes)
+/* The newest block of the local memory grows where it is when there is room behind it. */
+static bool grow_in_place(JsonMemory *memory, const char *old, size_t old_bytes, size_t bytes)
 {
     size_t more = round_up(bytes) - round_up(old_bytes);
-    if (old + round_up(old_bytes) != *at || more > (size_t)(end - *at)) {
+    if (old + round_up(old_bytes) != memory->local_at || more > (size_t)(memory->local_end - memory->local_at)) {
         return false;
     }
-    *at += more;
+    memory->local_at += more;
     return true;
 }
 
 static void *memory_realloc(void *context, void *old, size_t old_bytes, size_t bytes)
 {
     JsonMemory *memory = context;
-    if (bytes <= old_bytes || grow_in_place(&memory->local_at, memory->local_end, old, old_bytes, bytes) ||
-        grow_in_place(&memory->arena->at, memory->arena->end, old, old_bytes, bytes)) {
-        return old;
-    }
-    void *found = memory_alloc(context, bytes);
-    if (found) {
-        memcpy(found, old, old_bytes);
-    }
-    return found;
+    return bytes <= old_bytes || grow_in_place(memory, old, old_bytes, bytes)
+               ? old
+               : arena_grow(memory->arena, old, old_bytes, bytes);
 }
 
 static void memory_free(void *context, void *block)

@@ -80,6 +80,73 @@ static void test_budget(void **state)
     assert_int_equal(budget.taken, 0);
 }
 
+static void fill(unsigned char *block, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        block[i] = (unsigned char)(i % 251);
+    }
+}
+
+static void check_filled(const unsigned char *block, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        assert_int_equal(block[i], i % 251);
+    }
+}
+
+/* A long block that grows takes what it has in the end, and nothing for what it had. */
+static void test_a_block_grows(void **state)
+{
+    (void)state;
+    Arena arena;
+    ArenaBudget budget = {.bytes_max = 1 << 20};
+    arena_init(&arena, 1024, 100000);
+    arena.budget = &budget;
+    unsigned char *small = arena_alloc(&arena, 100), *block = arena_alloc(&arena, 2000);
+    fill(small, 0, 100);
+    fill(block, 0, 2000);
+    for (size_t bytes = 2000; bytes < 60000; bytes += bytes / 2) {
+        block = arena_grow(&arena, block, bytes, bytes + bytes / 2);
+        assert_non_null(block);
+        fill(block, bytes, bytes + bytes / 2);
+        assert_true(arena.taken <= 1024 + bytes + bytes / 2 + 64);
+        assert_int_equal(budget.taken, arena.taken);
+    }
+    check_filled(block, 60000);
+    check_filled(small, 100);
+    /* What does not fit leaves it as it is. */
+    assert_null(arena_grow(&arena, block, 76882, 200000));
+    assert_false(arena.starved);
+    arena_allow(&arena, 1 << 20);
+    budget.bytes_max = 90000;
+    assert_null(arena_grow(&arena, block, 76882, 200000));
+    assert_true(arena.starved);
+    assert_null(arena_grow(&arena, block, 76882, SIZE_MAX));
+    check_filled(block, 60000);
+    arena_release(&arena);
+    assert_int_equal(budget.taken, 0);
+}
+
+static void test_a_block_that_is_not_the_newest_grows(void **state)
+{
+    (void)state;
+    Arena arena;
+    arena_init(&arena, 1024, 1 << 20);
+    unsigned char *first = arena_alloc(&arena, 100), *second = arena_alloc(&arena, 100);
+    fill(first, 0, 100);
+    fill(second, 0, 100);
+    assert_ptr_equal(arena_grow(&arena, second, 100, 300), second); /* where it is */
+    unsigned char *moved = arena_grow(&arena, first, 100, 200);
+    assert_ptr_not_equal(moved, first);
+    fill(moved, 100, 200);
+    unsigned char *beyond = arena_grow(&arena, moved, 200, 5000); /* the newest, and not alone in its chunk */
+    assert_ptr_not_equal(beyond, moved);
+    check_filled(beyond, 200);
+    check_filled(second, 100);
+    assert_ptr_not_equal(arena_alloc(&arena, 16), beyond);
+    arena_release(&arena);
+}
+
 static void test_zeroed(void **state)
 {
     (void)state;
@@ -187,6 +254,8 @@ int main(void)
         cmocka_unit_test(test_allocates_aligned_and_apart),
         cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_a_block_grows),
+        cmocka_unit_test(test_a_block_that_is_not_the_newest_grows),
         cmocka_unit_test(test_zeroed),
         cmocka_unit_test(test_reset_keeps_one_chunk),
         cmocka_unit_test(test_rewind),

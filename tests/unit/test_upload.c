@@ -336,6 +336,7 @@ static void test_events(void **state)
     take(fixture, STR(LOOSE("1") "\nnonsense\n\n  " LOOSE("\"x\"") "\r\n" LOOSE("2")));
     assert_false(upload_finish(fixture->upload, no_more));
     assert_int_equal(handed_count, 1);
+    assert_true(handed[0]->bytes > FIRST_SLICE_LINES * 2 * (sizeof(EventItem) + sizeof(IntakeLetter)));
     const Work *work = &handed[0]->work;
     assert_int_equal(work->records.count, 2);
     assert_true(work->records.items[0].value == 100 && work->records.items[1].value == 200);
