@@ -219,6 +219,31 @@ static void test_a_rejected_event_has_failed(void **state)
     assert_answer(fixture, "SELECT count(*) FROM raw_events", "2");
 }
 
+/* A damaged store does not take the event for a new one. */
+static void test_an_id_that_leads_to_nothing(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    fill_store(fixture);
+    run_sql(fixture, "UPDATE event_aliases SET seq = 99 WHERE record_id = 'sha256:2'");
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    Record record = {.record_id = STR("sha256:2"),
+                     .source_id = STR("shop"),
+                     .destination_id = STR("shop"),
+                     .unit = STR("none"),
+                     .reference = STR("sales")};
+    record.identity_hash = record_identity_hash(&record, store_info(store)->identity, store_info(store)->hash_seed);
+    Outcome outcome = {0};
+    Error error = {0};
+    const EventItem item = {.client = STR("shop"), .raw = STR("{}"), .received_us = 1};
+    EventChange change = {.items = &item};
+    Work work = {.kind = WORK_RECORDS,
+                 .records = {.items = &record, .outcomes = &outcome, .count = 1, .events = &change}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_BROKEN);
+    assert_non_null(strstr(error.message, "record 99"));
+    store_close(store);
+}
+
 /* The bytes of one may take many pages. */
 static void test_large_events(void **state)
 {
@@ -255,11 +280,9 @@ static void test_large_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OLD_STORE_TEST(test_a_third_version_gets_events),
-        OLD_STORE_TEST(test_a_third_version_that_is_only_read),
-        OLD_STORE_TEST(test_verify_looks_at_events),
-        OLD_STORE_TEST(test_a_rejected_event_has_failed),
-        OLD_STORE_TEST(test_large_events),
+        OLD_STORE_TEST(test_a_third_version_gets_events), OLD_STORE_TEST(test_a_third_version_that_is_only_read),
+        OLD_STORE_TEST(test_verify_looks_at_events),      OLD_STORE_TEST(test_a_rejected_event_has_failed),
+        OLD_STORE_TEST(test_an_id_that_leads_to_nothing), OLD_STORE_TEST(test_large_events),
     };
     return cmocka_run_group_tests_name("store-events", tests, NULL, NULL);
 }

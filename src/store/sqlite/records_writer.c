@@ -105,7 +105,10 @@ static Status find_by_alias(Search *search, int64_t seq)
     }
     search->is_another = !is_same;
     search->is_found = search->by_alias = is_same && read_row(search, seq < 0 ? -seq : seq);
-    return search->status;
+    return search->is_found || search->is_another || search->status != STATUS_OK
+               ? search->status
+               : error_set(search->reterr, STATUS_BROKEN,
+                           "an event's id leads to record %" PRId64 ", which is not there", seq < 0 ? -seq : seq);
 }
 
 static Status find_existing(Search *search)
