@@ -12,7 +12,7 @@ enum {
     FILE_BYTES_MAX = 16 << 20,
     OUTPUT_BYTES_MAX = 256 << 20,
     ARENA_CHUNK = 1 << 16,
-    FILE_ARENA_BYTES_MAX = 24 * FILE_BYTES_MAX, /* the densest JSON takes 20 bytes a byte */
+    FILE_ARENA_BYTES_MAX = 16 * FILE_BYTES_MAX, /* the densest JSON takes 12 bytes a byte */
 };
 
 typedef struct Trial {

@@ -1,4 +1,4 @@
-/* The paths of a mapping as one tree, so that an event's keys are looked at once, however many aliases a part has. Internal to the
+/* The paths of a mapping as one tree, so that an event's keys are looked at once, however many names a part may have. Internal to the
  * folder. */
 #ifndef WEIR_RECORD_MAPPING_PLAN_H
 #define WEIR_RECORD_MAPPING_PLAN_H

@@ -39,7 +39,7 @@ typedef struct RecordProblems {
  * decoded in place) and must have YYJSON_PADDING_SIZE writable bytes behind it, which are restored. The result borrows from
  * both. REFUSED with the position ("line 3, column 7: unexpected character"; columns count bytes) when it is malformed;
  * BUSY when the system or the arena has no memory, but REFUSED when the arena reached its ceiling with more than half of it free at the
- * call: then it is this text that has too many values (records need about 3 bytes a byte of text, the densest JSON 20). */
+ * call: then it is this text that has too many values (records need about 3 bytes a byte of text, the densest JSON 12). */
 Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr) MUST_CHECK;
 
 /* The value as JSON without white space, its numbers as they were written. ptr is NULL without memory. */

@@ -32,7 +32,7 @@ static const EventBody event_bodies[] = {
         "[`weir-event-1`,`A`,`m`,`positive`,`200`,`none`,`2024-01-01T00:00:00.000000Z`,{}]"},
     {"{`source`:`A`,`amount`:`100`}", "", "! " NEED_METRIC "; " NEED_TIME},
 
-    /* Aliases and places */
+    /* Names and places */
     {"{`client`:`A`" END, "", USUAL},
     {"{`clientId`:`A`,`type`:`m`,`value`:5,`date`:`2024-01-01`}", "", USUAL},
     {"{`client_id`:`A`,`name`:`m`,`total`:5,`ts`:`2024-01-01`}", "", USUAL},

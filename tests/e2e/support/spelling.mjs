@@ -70,7 +70,7 @@ function escapeSome(text, rand) {
   return `"${[...text].map((c) => (rand.below(3) === 0 || c < ' ' || c === '"' || c === '\\' ? escape(c) : c)).join('')}"`;
 }
 
-const ALIASES = {
+const NAMES = {
   client: ['client', 'source', 'clientId', 'client_id', 'customer', 'tenant', 'tenantId'],
   metric: ['metric', 'type', 'name', 'event', 'metricName'],
   amount: ['amount', 'value', 'total', 'qty', 'quantity'],
@@ -88,7 +88,7 @@ export function spellEvent(event, rand) {
   const places = new Map();
   const taken = new Set();
   for (const [part, json] of parts) {
-    const place = rand.pick(PLACES), name = rand.pick(ALIASES[part]);
+    const place = rand.pick(PLACES), name = rand.pick(NAMES[part]);
     if (taken.has(`${place} ${name}`)) continue;
     taken.add(`${place} ${name}`);
     places.set(place, [...(places.get(place) ?? []), `${space()}${JSON.stringify(name)}${space()}:${space()}${json}${space()}`]);
