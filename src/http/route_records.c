@@ -246,42 +246,35 @@ static void post_one(Request *request, RecordsCall *call, yyjson_val *root, Str 
     }
 }
 
-/* The bytes of events are kept, and reading changes them where they lie. */
-static bool keep_raw(Request *request, const RecordsCall *call, Str *ret_raw)
+/* The bytes of events are kept, and reading changes them where they lie. Of those of an array each event has its own: all of them together are for
+ * the case that they cannot be read. */
+static bool keep_raw(Request *request, const RecordsCall *call, Arena *values, Str *ret_raw)
 {
+    Str body = buf_str(&request->body), trimmed = str_trim(body);
+    bool is_array = trimmed.len > 0 && *trimmed.ptr == '[' && call->media != MEDIA_CLOUDEVENT;
     *ret_raw = (Str){NULL, 0};
     if (call->events) {
-        *ret_raw = arena_copy(&request->arena, buf_str(&request->body));
+        *ret_raw = arena_copy(is_array ? values : &request->arena, body);
     }
     return !call->events || ret_raw->ptr;
 }
 
-static void post(Request *request, RecordsCall *call)
+/* An event that is no JSON is kept, too. */
+static void say_unreadable(Request *request, const RecordsCall *call, Str raw, Status status, const Error *error)
 {
-    yyjson_val *root;
-    Error error;
-    Str raw;
-    char *text = buf_reserve(&request->body, YYJSON_PADDING_SIZE) ? request->body.ptr : NULL;
-    if (!text || !keep_raw(request, call, &raw)) {
+    if (status != STATUS_REFUSED) {
+        request_failed(request, status, error);
+    } else if (!call->events) {
+        request_invalid(request, "body", "%s", error->message);
+    } else if ((raw = arena_copy(&request->arena, raw)).ptr) {
+        events_post_unreadable(request, raw, error->message);
+    } else {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
-        return;
     }
-    Status status = json_read(text, request->body.len, &request->arena, &root, &error);
-    if (status == STATUS_REFUSED && call->events) {
-        events_post_unreadable(request, raw, error.message);
-        return;
-    }
-    if (status == STATUS_REFUSED) {
-        request_invalid(request, "body", "%s", error.message);
-        return;
-    }
-    if (status != STATUS_OK) {
-        request_failed(request, status, &error);
-        return;
-    }
-    if (!check_binary_event(request, call)) {
-        return;
-    }
+}
+
+static void post_values(Request *request, RecordsCall *call, yyjson_val *root, Str raw)
+{
     bool twice = false;
     yyjson_val *items = find_items(call, root, &twice);
     if (twice) {
@@ -291,6 +284,34 @@ static void post(Request *request, RecordsCall *call)
     } else {
         post_one(request, call, root, raw);
     }
+}
+
+static void read_body(Request *request, RecordsCall *call, Arena *values)
+{
+    yyjson_val *root;
+    Error error;
+    Str raw;
+    char *text = buf_reserve(&request->body, YYJSON_PADDING_SIZE) ? request->body.ptr : NULL;
+    if (!text || !keep_raw(request, call, values, &raw)) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
+        return;
+    }
+    Status status = json_read(text, request->body.len, values, &root, &error);
+    if (status != STATUS_OK) {
+        say_unreadable(request, call, raw, status, &error);
+    } else if (check_binary_event(request, call)) {
+        post_values(request, call, root, raw);
+    }
+}
+
+/* The values of a long body take several times as much as the body. They are let go when what they say is known, and do not wait for the processor. */
+static void post(Request *request, RecordsCall *call)
+{
+    enum { LONG_BYTES = 64 << 10 };
+    Arena values;
+    arena_init(&values, LONG_BYTES, request->arena.bytes_max);
+    read_body(request, call, request->body.len > LONG_BYTES ? &values : &request->arena);
+    arena_release(&values);
 }
 
 static void begin(Request *request, RecordsRoute route)

@@ -213,6 +213,20 @@ test('an event may have a member of the name events', async (t) => {
   await verified(server);
 });
 
+test('an event as long as a body may be is taken, bare, in a CloudEvent and among others', async (t) => {
+  const server = await startWeir(t);
+  const long = (amount) => event({ amount, notes: ['x'.repeat(15 << 20), ...Array(100_000).fill(1234)] });
+  assert.equal((await submit(server, long(1))).status, 201);
+  const around = { specversion: '1.0', id: '1', source: '/shop', type: 'sale', data: long(2) };
+  assert.equal((await submit(server, around, '', 'application/cloudevents+json')).status, 201);
+  const many = (amount) => Array.from({ length: 10_000 }, (_, i) => event({ client: `c${i}`, amount, note: 'x'.repeat(1500) }));
+  assert.equal((await submit(server, many(3))).json.data.created, 10_000);
+  assert.equal((await submit(server, { events: many('three') })).json.data.rejected, 10_000);
+  assert.equal((await submit(server, `[${event().client.repeat(15 << 20)}]`)).status, 422);
+  assert.equal((await letters(server, '?limit=1'))[0].rawBytes, (15 << 20) + 2);
+  await verified(server);
+});
+
 test('dead letters that have no room hold up nobody but those that fail', async (t) => {
   const server = await startWeir(t, { args: ['--set', 'store.dead_letter_bytes_max=1MiB'] });
   assert.equal((await submit(server, 'x'.repeat(2 << 20), '', 'application/json')).status, 422, 'the only one may be longer');
