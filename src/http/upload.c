@@ -1,9 +1,8 @@
 #include "http/upload.h"
 
 #include "http/parts.h"
-#include "http/slice.h"
 #include "http/turn.h"
-#include "record/record_check.h"
+#include "http/upload_lines.h"
 
 enum {
     /* The first slice is small, since most uploads are; then they are large enough that a batch of a few is worth a sync. */
@@ -19,24 +18,17 @@ enum {
 struct Upload {
     Request *request; /* while `waiting`, or on the request's own thread */
     HttpServer *server;
-    const RecordPolicy *policy;
-    size_t line_bytes_max;
     bool dry_run, by_front_door, events;
     Str mapping; /* of events; in `texts` */
     char traceparent[64];
-    size_t traceparent_len;
 
     Slice *current;       /* takes the next lines; NULL before the first and after the last */
     Slice *following;     /* has the unfinished line of a full `current` already */
     Slice *first, **last; /* handed in, in order */
     Slice *idle;          /* for another use */
-    bool skipping;        /* the rest of a line that is too long */
     bool complete;        /* the last line was read */
     bool has_gap;         /* a slice came back undone: what comes after it is not committed through */
-    uint64_t line, index;
-    Arena scratch;
-    RecordProblems problems;
-    char long_line_problem[80];
+    UploadLines lines;
     Results results;
     Arena texts; /* of the results' warnings */
     Status status;
@@ -63,7 +55,7 @@ static void upload_free(Upload *upload)
     free_slices(upload->idle);
     slice_free(upload->current);
     slice_free(upload->following);
-    arena_release(&upload->scratch);
+    lines_release(&upload->lines);
     arena_release(&upload->texts);
     results_release(&upload->results);
     pthread_mutex_destroy(&upload->lock);
@@ -79,17 +71,15 @@ Upload *upload_new(Request *request, const RecordsCall *call)
     }
     upload->request = request;
     upload->server = request->server;
-    upload->policy = options->policy;
-    upload->line_bytes_max = options->line_bytes_max;
     upload->dry_run = call->dry_run;
     upload->by_front_door = call->by_front_door;
     upload->events = call->events;
-    upload->traceparent_len = call->traceparent.len;
     memcpy(upload->traceparent, call->traceparent.len ? call->traceparent.ptr : "", call->traceparent.len);
     upload->last = &upload->first;
-    arena_init(&upload->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
     arena_init(&upload->texts, 4 << 10, 1 << 20);
     results_init(&upload->results, call);
+    lines_init(&upload->lines, options, &upload->results, &upload->texts,
+               (Str){upload->traceparent, call->traceparent.len});
     pthread_mutex_init(&upload->lock, NULL);
     upload->mapping = arena_copy(&upload->texts, call->mapping);
     if (!upload->mapping.ptr) {
@@ -118,136 +108,17 @@ static void fail(Upload *upload, Status status, const Error *error)
     }
 }
 
-/* ---- Lines into records ------------------------------------------------------------------------------------------ */
-
-/* A lack of memory is no fault of the line: the client is asked to send all of it again, from the last line that is decided. */
-static void fail_at_line(Upload *upload)
+static void fail_with_lines(Upload *upload)
 {
-    Error error = {0};
-    fail(upload,
-         error_set(&error, STATUS_BUSY, "there is no memory to read line %llu", (unsigned long long)upload->line),
-         &error);
-}
-
-static void refuse_line(Upload *upload, Slice *slice)
-{
-    if (!slice_add_refused(slice, upload->line, &upload->problems)) {
-        fail_at_line(upload);
-    }
-    arena_reset(&upload->scratch);
-}
-
-static void refuse_long_line(Upload *upload, Slice *slice)
-{
-    char *problem = upload->long_line_problem;
-    snprintf(problem, sizeof upload->long_line_problem, "is longer than the %zu bytes that a line may have",
-             upload->line_bytes_max);
-    upload->problems.count = 1;
-    upload->problems.items[0] = (FieldProblem){STR("line"), problem};
-    upload->problems.record_id = (Str){NULL, 0};
-    refuse_line(upload, slice);
-    upload->index++;
-}
-
-static void add_record(Upload *upload, Slice *slice)
-{
-    slice->records[slice->record_count].traceparent = (Str){upload->traceparent, upload->traceparent_len};
-    slice->lines[slice->line_count++] = (SliceLine){upload->line, (uint32_t)slice->record_count++, 0, 0};
-}
-
-static Status refuse_event(Upload *upload, Slice *slice, Str raw, int64_t now_us, const char *why)
-{
-    const char *problem = arena_printf(&upload->scratch, "is not valid JSON: %s", why);
-    record_problems_reset(&upload->problems);
-    record_problems_add(&upload->problems, STR("event"), problem ? problem : "is not valid JSON");
-    Status status = event_set_refuse(slice->events, raw, now_us, &upload->problems);
-    return status == STATUS_OK ? STATUS_REFUSED : status;
-}
-
-/* The line is changed by reading, and its event keeps its bytes. */
-static Status parse_event(Upload *upload, Slice *slice, char *text, size_t len)
-{
-    yyjson_val *root;
-    Error error;
-    int64_t now_us = clock_wall_us(upload->server->options.clock);
-    Str raw = arena_copy(&slice->texts, (Str){text, len});
-    if (!raw.ptr) {
-        return STATUS_BUSY;
-    }
-    Status status = json_read(text, len, &upload->scratch, &root, &error);
-    if (status == STATUS_REFUSED) {
-        return refuse_event(upload, slice, raw, now_us, error.message);
-    }
-    return status == STATUS_OK ? event_set_read(slice->events, root, raw, now_us, &slice->records[slice->record_count],
-                                                &upload->problems)
-                               : status;
-}
-
-static void read_line(Upload *upload, Slice *slice, char *text, size_t len)
-{
-    Status status = slice->events ? parse_event(upload, slice, text, len)
-                                  : record_parse_line(text, len, upload->policy, &upload->scratch,
-                                                      &slice->records[slice->record_count], &upload->problems);
-    if (status == STATUS_BUSY) {
-        fail_at_line(upload);
-        return;
-    }
-    if (upload->problems.unknown_count) {
-        results_add_warnings(&upload->results, &upload->problems, &upload->texts);
-    }
-    if (status == STATUS_OK) {
-        add_record(upload, slice);
-    } else {
-        refuse_line(upload, slice);
-    }
-    if (slice->events) {
-        arena_reset(&upload->scratch);
-    }
-    upload->index++;
-}
-
-/* A whole line, without its line feed. */
-static void take_line(Upload *upload, Slice *slice, char *text, size_t len)
-{
-    upload->line++;
-    slice->last_line = upload->line;
-    if (len > 0 && text[len - 1] == '\r') {
-        len--;
-    }
-    if (len > upload->line_bytes_max) {
-        refuse_long_line(upload, slice);
-    } else if (str_trim((Str){text, len}).len > 0) {
-        read_line(upload, slice, text, len);
+    if (upload->lines.status != STATUS_OK) {
+        fail(upload, upload->lines.status, &upload->lines.error);
     }
 }
 
 static void take_lines(Upload *upload, Slice *slice)
 {
-    while (slice->line_count < slice->lines_max && upload->status == STATUS_OK) {
-        char *from = slice->text + slice->parsed, *scan = slice->text + slice->scanned;
-        char *end = memchr(scan, '\n', slice->text_len - slice->scanned);
-        if (!end) {
-            slice->scanned = slice->text_len;
-            return;
-        }
-        slice->parsed = slice->scanned = (size_t)(end + 1 - slice->text);
-        take_line(upload, slice, from, (size_t)(end - from));
-    }
-}
-
-/* An unfinished line that is too long already: it is refused now, and what is still to come of it is skipped. A CR at its end may
- * be a part of its line break. */
-static void check_unfinished(Upload *upload, Slice *slice)
-{
-    size_t bytes = slice->scanned - slice->parsed;
-    bytes -= bytes > 0 && slice->text[slice->scanned - 1] == '\r';
-    if (bytes > upload->line_bytes_max && slice->line_count < slice->lines_max) {
-        slice->text_len = slice->scanned = slice->parsed;
-        upload->line++;
-        slice->last_line = upload->line;
-        refuse_long_line(upload, slice);
-        upload->skipping = true;
-    }
+    lines_take(&upload->lines, slice);
+    fail_with_lines(upload);
 }
 
 /* ---- Slices to the processor and back ---------------------------------------------------------------------------- */
@@ -414,7 +285,8 @@ static bool make_following(Upload *upload)
 {
     Slice *full = upload->current;
     Str rest = {full->text + full->parsed, full->text_len - full->parsed};
-    size_t text_max = rest.len <= LARGE_TEXT_BYTES / 4 * 3 ? LARGE_TEXT_BYTES : rest.len + upload->line_bytes_max;
+    size_t text_max =
+        rest.len <= LARGE_TEXT_BYTES / 4 * 3 ? LARGE_TEXT_BYTES : rest.len + upload->server->options.line_bytes_max;
     Slice *slice = take_idle(upload, text_max);
     if (!slice) {
         return false;
@@ -451,9 +323,8 @@ static bool turn_over(Upload *upload)
     }
     upload->current = upload->following;
     upload->following = NULL;
-    upload->current->first_index = upload->index;
+    upload->current->first_index = upload->lines.index;
     take_lines(upload, upload->current);
-    check_unfinished(upload, upload->current);
     return true;
 }
 
@@ -494,9 +365,9 @@ static bool wait_until(Upload *upload, unsigned wake_at, RequestThen *then)
 /* As much of the piece as goes into the current slice. */
 static size_t fill(Upload *upload, Str piece)
 {
-    if (upload->skipping) {
+    if (upload->lines.skipping) {
         const char *end = memchr(piece.ptr, '\n', piece.len);
-        upload->skipping = !end;
+        upload->lines.skipping = !end;
         return end ? (size_t)(end + 1 - piece.ptr) : piece.len;
     }
     Slice *slice = upload->current;
@@ -505,7 +376,6 @@ static size_t fill(Upload *upload, Str piece)
     memcpy(slice->text + slice->text_len, piece.ptr, taken);
     slice->text_len += taken;
     take_lines(upload, slice);
-    check_unfinished(upload, slice);
     return taken;
 }
 
@@ -543,23 +413,12 @@ size_t upload_take(Upload *upload, Str piece)
     return piece.len;
 }
 
-/* The last line need not end with a line feed. */
-static void take_last_line(Upload *upload)
-{
-    Slice *slice = upload->current;
-    if (slice->text_len > slice->parsed && slice->line_count < slice->lines_max) {
-        char *from = slice->text + slice->parsed;
-        size_t len = slice->text_len - slice->parsed;
-        slice->parsed = slice->scanned = slice->text_len;
-        take_line(upload, slice, from, len);
-    }
-}
-
 /* Hands in what is left. False when that has to wait. */
 static bool hand_in_rest(Upload *upload)
 {
     while (upload->current && upload->status == STATUS_OK) {
-        take_last_line(upload);
+        lines_take_last(&upload->lines, upload->current);
+        fail_with_lines(upload);
         Slice *slice = upload->current;
         bool is_last = slice->parsed == slice->text_len;
         if (!is_last) {
