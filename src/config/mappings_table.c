@@ -40,7 +40,7 @@ static const Option table[MAPPINGS_OPTION_COUNT] = {
     [MAPPINGS_DATES] = {"dates", OPTION_CHOICE, "year_first", NO_LIMITS, CHOICES("year_first", "day_first", "month_first"),
         "How dates such as `01/02/2024` are meant; `year_first` refuses them. Dates that begin with the year are taken in any case.", NO_MARKS},
     [MAPPINGS_EPOCH] = {"epoch", OPTION_CHOICE, "by_size", NO_LIMITS, CHOICES("by_size", "seconds", "milliseconds", "microseconds"),
-        "What a time that is a bare number counts since 1970. `by_size`: seconds below 10¹¹, milliseconds below 10¹⁴, else microseconds.", NO_MARKS},
+        "What a time that is a bare number counts since 1970. `by_size`: seconds below 10¹¹, milliseconds below 10¹⁴, else microseconds; fewer than nine digits are refused.", NO_MARKS},
     [MAPPINGS_CLIENTS] = {"clients", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "Clients whose events it is for when a request names no mapping. The built-in paths find the client for that.", OPTION_LIST | OPTION_MANY, 0},
 };

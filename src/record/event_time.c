@@ -332,17 +332,16 @@ static unsigned two_at(Str digits, size_t at)
     return (unsigned)(digits.ptr[at] - '0') * 10 + (unsigned)(digits.ptr[at + 1] - '0');
 }
 
+/* "202401011000" and "20240101100000" */
 static bool is_date_like(Str text)
 {
-    unsigned century = two_at(text, 0), month = text.len > 4 ? two_at(text, 4) : 1;
-    unsigned day = text.len > 6 ? two_at(text, 6) : 1;
-    unsigned hour = text.len > 8 ? two_at(text, 8) : 0, minute = text.len > 8 ? two_at(text, 10) : 0;
-    unsigned second = text.len > 12 ? two_at(text, 12) : 0;
+    unsigned century = two_at(text, 0), month = two_at(text, 4), day = two_at(text, 6);
+    unsigned hour = two_at(text, 8), minute = two_at(text, 10), second = text.len > 12 ? two_at(text, 12) : 0;
     return (century == 19 || century == 20) && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 &&
            minute < 60 && second < 60;
 }
 
-/* A bare number whose digits read as a year, a month, a date, or a date and a time, of this century or the last. */
+/* Digits that read as a date and a time, of this century or the last. */
 static bool reads_as_date(const EventNumber *number)
 {
     char spelt[EVENT_NUMBER_BYTES_MAX];
@@ -352,8 +351,17 @@ static bool reads_as_date(const EventNumber *number)
     }
     Str rest = {spelt, len};
     Str text = str_split(&rest, '.');
-    bool fits = text.len == 4 || text.len == 6 || text.len == 8 || text.len == 12 || text.len == 14;
-    return fits && is_date_like(text);
+    return (text.len == 12 || text.len == 14) && is_date_like(text);
+}
+
+/* Fewer digits may be a date in some spelling (20240101, 311224, 01.02, 2024), the days of a spreadsheet (45292), or nothing at all
+ * (0). As seconds they would be a time before March 1973, which hardly any event tells of: so many wrong ones for so few right ones. */
+enum { COUNT_DIGITS_MIN = 9 };
+
+static bool is_ambiguous(const EventNumber *number)
+{
+    bool is_padded = number->whole.len > 1 && number->whole.ptr[0] == '0';
+    return is_padded || event_number_whole_digits(number) < COUNT_DIGITS_MIN || reads_as_date(number);
 }
 
 /* Digits behind the point that are still whole microseconds. */
@@ -372,7 +380,7 @@ static unsigned epoch_scale(const EventNumber *number, EpochUnit epoch)
 static const char *parse_epoch(const EventNumber *number, EpochUnit epoch, int64_t *ret_us)
 {
     int64_t us;
-    if (epoch == EPOCH_BY_SIZE && reads_as_date(number)) {
+    if (epoch == EPOCH_BY_SIZE && is_ambiguous(number)) {
         return "is ambiguous, as it may be a date or a count since 1970: write 2025-01-01, or set the mapping's epoch";
     }
     switch (event_number_magnitude(number, epoch_scale(number, epoch), TIMESTAMP_MAX, &us)) {

@@ -259,7 +259,7 @@ test('what is no object, and no JSON', async (t) => {
 
 test('NDJSON with broken lines', async (t) => {
   const server = await startWeir(t);
-  const lines = [JSON.stringify(event()), '{"client":"c","metric":', '', '  {"client":"c" , "metric":"m","amount":"1,200","time":0}  ', JSON.stringify(event({ amount: 6 })), 'nonsense', '{"client":"c","metric":'];
+  const lines = [JSON.stringify(event()), '{"client":"c","metric":', '', '  {"client":"c" , "metric":"m","amount":"1,200","time":1700000000}  ', JSON.stringify(event({ amount: 6 })), 'nonsense', '{"client":"c","metric":'];
   const { json, status } = await submit(server, `${lines.join('\r\n')}\n`, '', NDJSON_TYPE);
   assert.equal(status, 200);
   const { results, ...data } = json.data;
@@ -268,7 +268,7 @@ test('NDJSON with broken lines', async (t) => {
   const failed = (await ask(server, '?status=failed')).data;
   assert.deepEqual(failed.map((it) => [it.errorType, it.client, it.attempts]), [['malformed', null, 1], ['validation', 'c', 1], ['malformed', null, 2]]);
   assert.match(failed[1].error, /^amount is ambiguous/);
-  assert.deepEqual(failed[1].event, { client: 'c', metric: 'm', amount: '1,200', time: 0 });
+  assert.deepEqual(failed[1].event, { client: 'c', metric: 'm', amount: '1,200', time: 1700000000 });
   await verified(server);
 });
 
@@ -350,7 +350,7 @@ test('mappings: by client, by name, comma amounts, dates that begin with the day
 
 test('what failed by a mapping that was asked for is found by the client that it reads', async (t) => {
   const server = await withConfig(t, SHOP);
-  assertInvalid(await submit(server, { who: 'x', what: 'm', amount: 'much', time: 0 }, '?mapping=who'), ['amount']);
+  assertInvalid(await submit(server, { who: 'x', what: 'm', amount: 'much', time: 1700000000 }, '?mapping=who'), ['amount']);
   const [failed] = (await ask(server, '?status=failed')).data;
   assert.equal(failed.client, 'x');
   assert.equal((await ask(server, '?status=failed&client=x')).data.length, 1);
@@ -443,9 +443,9 @@ test('GET /api/aggregations', async (t) => {
 
 test('GET /api/events/{hash}: as it came, and each attempt', async (t) => {
   const server = await startWeir(t);
-  const raw = '{"time" : 0,\n "client":"c", "metric":"m","amount": 1.50 }';
+  const raw = '{"time" : 1700000000,\n "client":"c", "metric":"m","amount": 1.50 }';
   const { hash } = (await submit(server, raw)).json.data;
-  await submit(server, event({ amount: '1.5', time: '1970-01-01' }));
+  await submit(server, event({ amount: '1.5', time: '2023-11-14T22:13:20Z' }));
   for (const id of [hash, `sha256:${hash}`]) {
     const answer = await get(server, `/api/events/${id}`);
     assert.ok(answer.text.includes(raw), 'its bytes');
@@ -504,7 +504,7 @@ test('a failed event is listed once, with its attempts, and taken when its mappi
 test('a failed event is taken with other bytes, or discarded, also when its mapping is gone', async (t) => {
   const data = tempDir(t);
   let server = await withConfig(t, SHOP, { data });
-  const wrong = { who: 'x', what: 'm', amount: 'much', time: 0 };
+  const wrong = { who: 'x', what: 'm', amount: 'much', time: 1700000000 };
   for (const amount of ['much', 'more', 'most']) assertInvalid(await submit(server, { ...wrong, amount }, '?mapping=who'), ['amount']);
   const [most, more, much] = await letters(server);
   assert.equal(most.format, 'event:who');
@@ -515,7 +515,7 @@ test('a failed event is taken with other bytes, or discarded, also when its mapp
   await weir(t, server, 'dead-letters', 'retry', String(much.id), '--raw', file);
   await inState(server, much.id, 'resolved');
   const { data: [made] } = await ask(server);
-  assert.deepEqual([made.hash, made.client], [hashOf('x', 'm', '12', '1970-01-01T00:00:00'), 'x']);
+  assert.deepEqual([made.hash, made.client], [hashOf('x', 'm', '12', '2023-11-14T22:13:20'), 'x']);
   await weir(t, server, 'dead-letters', 'discard', String(more.id));
   assert.deepEqual((await ask(server, '?status=failed')).data.map((it) => [it.deadLetter, it.client]), [[most.id, 'x']]);
   await server.stop();
@@ -553,7 +553,7 @@ test('a list of Redis brings events', { skip: noRedis }, async (t) => {
   await inState(server, letter.id, 'resolved');
   assert.deepEqual((await ask(server)).data.map((it) => it.amount).sort(), ['5.00', '6.00', '7.00']);
   await server.stop();
-  redis.ask('RPUSH', 'events', JSON.stringify({ who: 'x', what: 'y', amount: 1, time: 0 }));
+  redis.ask('RPUSH', 'events', JSON.stringify({ who: 'x', what: 'y', amount: 1, time: 1700000000 }));
   server = await withConfig(t, SHOP + source('who'), { data });
   await eventually(async () => (await ask(server, '?client=x')).data.length === 1, 'the event by its mapping');
   await verified(server);

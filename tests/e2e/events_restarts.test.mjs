@@ -22,10 +22,10 @@ const meaningOf = (client, i, rand) => ({
 
 /** Ways to be none, each with what is said about it. Every one has bytes of its own. */
 const BREAKS = [
-  (client, i) => [`{"client":"${client}","metric":"m","amount":"1,${100 + (i % 900)}","time":${i}}`, /^amount is ambiguous/],
-  (client, i) => [`{"client":"${client}","metric":"m","amount":"x${i}","time":0}`, /^amount has letters that are not a currency/],
+  (client, i) => [`{"client":"${client}","metric":"m","amount":"1,${100 + (i % 900)}","time":${1e9 + i}}`, /^amount is ambiguous/],
+  (client, i) => [`{"client":"${client}","metric":"m","amount":"x${i}","time":1700000000}`, /^amount has letters that are not a currency/],
   (client, i) => [`{"client":"${client}","metric":"m","amount":${i},"time":"01/02/2024"}`, /^time .*day_first/],
-  (client, i) => [`{"source":"${client}","payload":{"amount":${i},"ts":0}}`, /^metric is missing/],
+  (client, i) => [`{"source":"${client}","payload":{"amount":${i},"ts":1700000000}}`, /^metric is missing/],
   (client, i) => [`{"client":"${client}","metric":"m","amount":${i}.5,"time"`, /^event is not valid JSON/],
 ];
 const MALFORMED = BREAKS.length - 1;

@@ -92,7 +92,7 @@ test('mappings of the configuration: by client, by name; what is refused', (t) =
 });
 
 test('what is no example', (t) => {
-  const bad = tryOut(write(t, 'bad.ndjson', '{"client":"a","metric":"m","amount":1,"time":0}\n{"client"\n\n5\n'));
+  const bad = tryOut(write(t, 'bad.ndjson', '{"client":"a","metric":"m","amount":1,"time":1700000000}\n{"client"\n\n5\n'));
   assert.deepEqual(bad.data.map(({ ok }) => ok), [true, false, false]);
   assert.match(bad.data[1].errors.record[0], /^is not JSON: line 1/);
   assert.equal(runWeir(['mapping', 'test', write(t, 'none.json', ' \n')]).code, 3);

@@ -203,7 +203,7 @@ static void test_no_memory(void **state)
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
-#define LOOSE "\"source\":\"c\",\"payload\":{\"metric\":\"m\",\"amount\":\"-1.50\",\"ts\":0}"
+#define LOOSE "\"source\":\"c\",\"payload\":{\"metric\":\"m\",\"amount\":\"-1.50\",\"ts\":1700000000}"
 
 static const EventPath far_path = {{{"who", 3}}, 1};
 static const Mapping far_mapping = {.name = {"far", 3}, .parts[EVENT_CLIENT] = {.items = &far_path, .count = 1}};
@@ -238,7 +238,8 @@ static void check_event(SourceMessage message, const char *asked, const char *ra
     assert_true(str_starts_with(record->record_id, STR("sha256:")));
     assert_text(record->source_id, "c");
     assert_text(record->reference, "m");
-    assert_true(record->value == 150 && record->type == RECORD_NEGATIVE && record->time_us == 0);
+    assert_true(record->value == 150 && record->type == RECORD_NEGATIVE &&
+                record->time_us == INT64_C(1700000000000000));
     assert_text(record->traceparent, traceparent);
     assert_text(decoding.item.client, "c");
     assert_text(decoding.item.raw, raw);
@@ -287,7 +288,7 @@ static void test_what_is_no_event(void **state)
     check_no_event(json(STR("")), "", "", "is empty");
     check_no_event(json(STR("{")), "", "", "");
     check_no_event(json(STR("[{" LOOSE "}]")), "", "", "");
-    check_no_event(json(STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":\"1,200\",\"time\":0}")), "", "c",
+    check_no_event(json(STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":\"1,200\",\"time\":1700000000}")), "", "c",
                    "amount is ambiguous");
     check_no_event(json(STR("{" LOOSE "}")), "far", "", "client is missing; looked for who");
     check_no_event(json(STR("{" LOOSE "}")), "gone", "", "asks for a mapping that is not configured");

@@ -277,8 +277,8 @@ static void test_client_of_a_bad_event_is_named(void **state)
 static void test_unknown_fields_can_be_refused(void **state)
 {
     World *world = *state;
-    Str json = STR(
-        "{\"client\":\"A\",\"metric\":\"m\",\"amount\":5,\"time\":0,\"payload\":{\"x\":1},\"simulateFailure\":true}");
+    Str json = STR("{\"client\":\"A\",\"metric\":\"m\",\"amount\":5,\"time\":1700000000,\"payload\":{\"x\":1},"
+                   "\"simulateFailure\":true}");
     assert_int_equal(read_event(world, json, "", &refuses), STATUS_REFUSED);
     assert_int_equal(world->problems.count, 1);
     assert_text(world->problems.items[0].field, "payload.x");
@@ -292,7 +292,7 @@ static void test_many_unknown_fields(void **state)
     World *world = *state;
     Buf json;
     buf_init(&json, 1 << 20);
-    BUF_PUT(&json, "{\"client\":\"A\",\"metric\":\"m\",\"amount\":5,\"time\":0");
+    BUF_PUT(&json, "{\"client\":\"A\",\"metric\":\"m\",\"amount\":5,\"time\":1700000000");
     for (int i = 0; i < 1000; i++) {
         buf_printf(&json, ",\"%03d", i);
         for (int n = 0; n < 100; n++) {
@@ -317,7 +317,7 @@ static void test_long_extra_field(void **state)
     for (size_t len = 4096; len <= 4097; len++) {
         Buf json;
         buf_init(&json, 1 << 14);
-        BUF_PUT(&json, "{\"client\":\"acme\",\"lines\":[null,{\"n\":1}],\"at\":0,\"tag\":\" ");
+        BUF_PUT(&json, "{\"client\":\"acme\",\"lines\":[null,{\"n\":1}],\"at\":1700000000,\"tag\":\" ");
         for (size_t i = 0; i < len; i++) {
             buf_put_char(&json, 'x');
         }
@@ -332,7 +332,7 @@ static void test_long_extra_field(void **state)
 static void test_scale_is_not_in_the_hash(void **state)
 {
     World *world = *state;
-    Str json = STR("{\"client\":\"A\",\"metric\":\"m\",\"amount\":1200.5,\"time\":0}");
+    Str json = STR("{\"client\":\"A\",\"metric\":\"m\",\"amount\":1200.5,\"time\":1700000000}");
     const RecordPolicy fine = {.scale = 6}, coarse = {.scale = 0};
     char kept[80];
     assert_int_equal(read_event(world, json, "", &warns), STATUS_OK);
@@ -344,10 +344,10 @@ static void test_scale_is_not_in_the_hash(void **state)
     assert_int_equal(read_event(world, json, "", &coarse), STATUS_REFUSED);
     assert_text(str_from(world->problems.items[0].problem), "must be a whole number");
     assert_int_equal(
-        read_event(world, STR("{\"client\":\"A\",\"metric\":\"m\",\"amount\":1200,\"time\":0}"), "", &coarse),
+        read_event(world, STR("{\"client\":\"A\",\"metric\":\"m\",\"amount\":1200,\"time\":1700000000}"), "", &coarse),
         STATUS_OK);
     assert_text(world->canonical,
-                "[\"weir-event-1\",\"A\",\"m\",\"positive\",\"1200\",\"none\",\"1970-01-01T00:00:00.000000Z\",{}]");
+                "[\"weir-event-1\",\"A\",\"m\",\"positive\",\"1200\",\"none\",\"2023-11-14T22:13:20.000000Z\",{}]");
 }
 
 /* Whatever allocation is the one too many: nothing is refused for it, and with enough of it all is well. */
@@ -358,8 +358,9 @@ static void test_arena_at_its_ceiling(void **state)
     yyjson_val *value;
     size_t busy = 0;
     Status status = STATUS_BUSY;
-    char text[256 + YYJSON_PADDING_SIZE] = "{\"client\":4.2e1,\"metric\":\"m\",\"amount\":5,\"time\":0,\"data\":"
-                                           "{\"a.b\":1,\"c\":2},\"d\":3}";
+    char text[256 + YYJSON_PADDING_SIZE] =
+        "{\"client\":4.2e1,\"metric\":\"m\",\"amount\":5,\"time\":1700000000,\"data\":"
+        "{\"a.b\":1,\"c\":2},\"d\":3}";
     assert_int_equal(json_read(text, strlen(text), &world->arena, &value, &err), STATUS_OK);
     for (size_t bytes = 16; status == STATUS_BUSY && bytes < 1 << 16; bytes += 16) {
         Arena small;

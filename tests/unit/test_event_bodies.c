@@ -106,7 +106,7 @@ typedef struct Shape {
     size_t held; /* in the queue: so many times the body, at most, and 9 MiB */
 } Shape;
 
-#define LOOSE "\"client\":\"c\",\"metric\":\"m\",\"amount\":1e2,\"time\":0"
+#define LOOSE "\"client\":\"c\",\"metric\":\"m\",\"amount\":1e2,\"time\":1700000000"
 
 static void put_event(Buf *body, const Shape *shape, size_t room)
 {

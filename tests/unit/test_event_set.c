@@ -7,7 +7,7 @@
 
 static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
 
-#define GOOD  "{\"client\":\"c\",\"metric\":\"m\",\"amount\":5,\"time\":0}"
+#define GOOD  "{\"client\":\"c\",\"metric\":\"m\",\"amount\":5,\"time\":1700000000}"
 #define BAD   "{\"client\":\"c\",\"metric\":\"m\"}"
 #define WHOLE "{\"metric\":\"m\"}"
 

@@ -86,11 +86,11 @@ static void test_events_are_taken(void **state)
     world->source.mapping = SOURCE_MAPPING_AUTO;
     world->repeats = 2;
     world_open_feeder(world);
-    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":1,\"time\":0}"));
-    fake_origin_put(world->origin, 0, STR("{\"source\":\"c\",\"name\":\"m\",\"qty\":\"1.0\",\"ts\":\"0\"}"));
+    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":1,\"time\":1700000000}"));
+    fake_origin_put(world->origin, 0, STR("{\"source\":\"c\",\"name\":\"m\",\"qty\":\"1.0\",\"ts\":\"1700000000\"}"));
     fake_origin_put(world->origin, 0, STR("{\"client\":\"c\"}"));
     fake_origin_put_message(world->origin, 0, &(SourceMessage){.raw = STR("a,b\n1,2"), .format = SOURCE_FORMAT_CSV});
-    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":2,\"time\":0}"));
+    fake_origin_put(world->origin, 0, STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":2,\"time\":1700000000}"));
     world_settle(world);
     SourceStatus status = world_status(world);
     assert_true(status.messages == 5 && status.created == 2 && status.duplicates == 1 && status.rejected == 2);

@@ -74,8 +74,9 @@ static OutcomeKind send_raw(World *world, const char *raw, int64_t received_us)
 static void send_event(World *world, int number)
 {
     char raw[256];
-    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":3,\"order\":\"o\",\"time\":%d}",
-             number, number);
+    snprintf(raw, sizeof raw,
+             "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":3,\"order\":\"o\",\"time\":1%08d}", number,
+             number);
     assert_int_equal(send_raw(world, raw, number + ROUND_US), OUTCOME_CREATED);
 }
 
@@ -83,8 +84,9 @@ static void send_event(World *world, int number)
 static OutcomeKind send_amounts(World *world, int gross, int net)
 {
     char raw[256];
-    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":%d,\"order\":\"o\",\"time\":1}",
-             gross, net);
+    snprintf(raw, sizeof raw,
+             "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":%d,\"order\":\"o\",\"time\":1700000000}", gross,
+             net);
     return send_raw(world, raw, ROUND_US);
 }
 
@@ -175,7 +177,7 @@ static void test_nothing_has_changed(void **state)
                  "\"changes\":[],\"unreadableEvents\":[]");
     check_begins(reprocess(world, "", 3, true), "{\"data\":{\"looked\":2,\"same\":2,");
     check_begins(reprocess(world, "client=T", 0, true), "{\"data\":{\"looked\":0,\"same\":0,");
-    check_begins(reprocess(world, "endDate=1970-01-01 00:00:02", 0, true), "{\"data\":{\"looked\":2,");
+    check_begins(reprocess(world, "endDate=1973-03-03 09:46:42", 0, true), "{\"data\":{\"looked\":2,");
     assert_int_equal(store_last_seq(world->store), EVENTS);
     world_free(world);
 }
@@ -336,7 +338,8 @@ static int meaning_of(const Universe *universe, int kind)
 static OutcomeKind send_kind(Universe *universe, int kind)
 {
     char raw[256];
-    snprintf(raw, sizeof raw, "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":%d,\"order\":\"%d\",\"time\":1}",
+    snprintf(raw, sizeof raw,
+             "{\"client\":\"S\",\"metric\":\"m\",\"gross\":%d,\"net\":%d,\"order\":\"%d\",\"time\":1700000000}",
              gross_of(kind), net_of(kind), order_of(kind));
     OutcomeKind outcome = send_raw(universe->world, raw, ROUND_US);
     universe->there[kind] |= outcome == OUTCOME_CREATED;

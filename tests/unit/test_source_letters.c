@@ -8,7 +8,7 @@
 
 enum { LETTERS_GROUP_MAX = 8 };
 
-#define LOOSE(amount) "{\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":0}"
+#define LOOSE(amount) "{\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":1700000000}"
 #define RECORD(id)                                                                                                     \
     "{\"recordId\":\"" id "\",\"time\":\"2025-01-01T10:00:00Z\",\"sourceId\":\"s\",\"destinationId\":\"d\","           \
     "\"type\":\"positive\",\"value\":\"1\",\"unit\":\"EUR\",\"reference\":\"r\"}"

@@ -310,7 +310,7 @@ static void test_front_door_is_full(void **state)
 
 /* ---- Events -------------------------------------------------------------------------------------------------------------- */
 
-#define LOOSE(amount) "{\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":0}"
+#define LOOSE(amount) "{\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":1700000000}"
 
 static int teardown_events(void **state)
 {
