@@ -146,6 +146,33 @@ static void read_time(Reading *reading, int64_t *ret_us)
     add_problem(reading, EVENT_TIME, problem);
 }
 
+/* A sign of several currencies is the one that the amount names, or the mapping's own unit, when that may be written so. */
+static const char *resolve_sign(Str *unit, Str named, Str own)
+{
+    Str meant = named.len > 0 && !event_currency_is_ambiguous(named) ? named : own;
+    if (!event_currency_fits(*unit, meant) && !str_equal(*unit, meant)) {
+        return "is a sign that several currencies have: write the currency's code, or set the mapping's default_unit";
+    }
+    *unit = meant;
+    return NULL;
+}
+
+/* As in amounts: "€" and EUR are one unit, or they would be two flows. */
+static bool read_named_unit(Reading *reading, Str *ret_unit)
+{
+    if (!read_name_part(reading, EVENT_UNIT, ret_unit)) {
+        return false;
+    }
+    *ret_unit = event_currency_unit(*ret_unit);
+    if (!reading->fields.parts[EVENT_UNIT].value || !event_currency_is_ambiguous(*ret_unit)) {
+        return true;
+    }
+    Str own = event_currency_unit(reading->fields.mapping->defaults[EVENT_UNIT]);
+    const char *problem = resolve_sign(ret_unit, reading->named_unit, own);
+    add_problem(reading, EVENT_UNIT, problem);
+    return !problem;
+}
+
 /* The unit that the event has goes before the one that its amount names, and that before the default; none may contradict the amount, but
  * a default that a currency replaces. */
 static void read_unit(Reading *reading, Str *ret_unit)
@@ -156,7 +183,7 @@ static void read_unit(Reading *reading, Str *ret_unit)
         *ret_unit = named;
         return;
     }
-    if (!read_name_part(reading, EVENT_UNIT, ret_unit) || named.len == 0 || event_currency_fits(named, *ret_unit)) {
+    if (!read_named_unit(reading, ret_unit) || named.len == 0 || event_currency_fits(named, *ret_unit)) {
         return;
     }
     add_problem(reading, EVENT_AMOUNT,

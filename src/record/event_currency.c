@@ -96,7 +96,7 @@ bool event_currency_take(Str *text, Str *ret_currency)
     return true;
 }
 
-static const char *codes_of_sign(Str sign)
+static const char *find_sign(Str sign)
 {
     if (sign.len == 0) {
         return NULL;
@@ -107,6 +107,21 @@ static const char *codes_of_sign(Str sign)
         }
     }
     return NULL;
+}
+
+static bool is_one(const char *of_sign) { return of_sign && strlen(of_sign) == CODE_BYTES; }
+
+/* NULL, also for a sign that stands for one alone. */
+static const char *codes_of_sign(Str sign)
+{
+    const char *found = find_sign(sign);
+    return is_one(found) ? NULL : found;
+}
+
+Str event_currency_unit(Str unit)
+{
+    const char *found = find_sign(unit);
+    return is_one(found) ? (Str){found, CODE_BYTES} : unit;
 }
 
 bool event_currency_is_ambiguous(Str currency) { return codes_of_sign(currency) != NULL; }

@@ -56,6 +56,8 @@ static int set_up(void **state)
         counts_as("milliseconds", EPOCH_MILLISECONDS),
         counts_as("microseconds", EPOCH_MICROSECONDS),
         {.name = STR("dollars"), .defaults = {[EVENT_UNIT] = STR("USD")}},
+        {.name = STR("euro_sign"), .defaults = {[EVENT_UNIT] = STR("€")}},
+        {.name = STR("dollar_sign"), .defaults = {[EVENT_UNIT] = STR("$")}},
         {.name = STR("ids"), .parts = {[EVENT_ID] = {ids, 2}}},
         {.name = STR("acme"),
          .parts = {[EVENT_METRIC] = {&kind, 1},

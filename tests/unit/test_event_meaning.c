@@ -307,6 +307,8 @@ static void put_time(Buf *buf, int64_t us, uint64_t *random)
     put_padded(buf, text, random);
 }
 
+static const char *sign_of(const char *unit) { return strcmp(unit, "EUR") == 0 ? "\xE2\x82\xAC" : unit; }
+
 /* One part as a member: its place, its name, its value. */
 typedef struct Member {
     const char *place, *name;
@@ -340,7 +342,7 @@ static size_t make_members(const Meaning *meaning, uint64_t *random, Member ret_
         case 1: put_padded(&value, meaning->metric, random); break;
         case 2: put_amount(&value, meaning, random); break;
         case 3: put_time(&value, meaning->time_us, random); break;
-        default: put_padded(&value, meaning->unit, random); break;
+        default: put_padded(&value, random_below(random, 2) ? sign_of(meaning->unit) : meaning->unit, random); break;
         }
         set_value(member, &value);
         /* What is the default may be left out. */
