@@ -21,7 +21,7 @@ size_t event_set_bytes_max(size_t count)
 
 bool event_set_init(EventSet *set, const HttpServerOptions *options, Arena *arena, Str mapping, size_t max)
 {
-    *set = (EventSet){.options = options, .arena = arena, .mapping = mapping, .max = max};
+    *set = (EventSet){.options = options, .policy = *options->policy, .arena = arena, .mapping = mapping, .max = max};
     return event_set_reset(set);
 }
 
@@ -49,7 +49,7 @@ static Str sentence_of(EventSet *set, const RecordProblems *problems)
 
 static Status add_failed(EventSet *set, Str client, Str raw, int64_t received_us, const RecordProblems *problems)
 {
-    Str why = sentence_of(set, problems), place = event_letter_place(raw, set->arena);
+    Str why = sentence_of(set, problems), place = event_letter_place(raw, set->mapping, set->arena);
     if (!why.ptr || !place.ptr) {
         return STATUS_BUSY;
     }
@@ -66,32 +66,37 @@ Status event_set_refuse(EventSet *set, Str raw, int64_t received_us, const Recor
 }
 
 /* Should the processor refuse it, it becomes a dead letter, too. */
-static void add_event(EventSet *set, const Event *event, Str raw, int64_t received_us)
+static Status add_event(EventSet *set, const Event *event, Str raw, int64_t received_us)
 {
     int64_t now_us = clock_wall_us(set->options->clock);
-    set->letters[set->count] = (IntakeLetter){.place = event->record.record_id, .format = set->format, .raw = raw};
+    Str place = event_letter_place_of_record(event->record.record_id, set->mapping, set->arena);
+    if (!place.ptr) {
+        return STATUS_BUSY;
+    }
+    set->letters[set->count] = (IntakeLetter){.place = place, .format = set->format, .raw = raw};
     set->items[set->count++] = (EventItem){.client = event->record.source_id,
                                            .raw = raw,
                                            .mapping = event->mapping->name,
                                            .received_us = received_us,
                                            .normalised_us = now_us,
                                            .hashed_us = now_us};
+    return STATUS_OK;
 }
 
 Status event_set_read(EventSet *set, yyjson_val *value, Str raw, int64_t received_us, Record *ret_record,
                       RecordProblems *problems)
 {
     Event event;
-    Status status = event_from_json(value, set->options->mappings, set->mapping, set->options->policy, set->arena,
-                                    &event, problems);
+    Status status =
+        event_from_json(value, set->options->mappings, set->mapping, &set->policy, set->arena, &event, problems);
     if (status == STATUS_REFUSED) {
         status = add_failed(set, problems->record_id, raw, received_us, problems);
         problems->record_id = (Str){NULL, 0};
         return status == STATUS_OK ? STATUS_REFUSED : status;
     }
     if (status == STATUS_OK) {
-        add_event(set, &event, raw, received_us);
         *ret_record = event.record;
+        status = add_event(set, &event, raw, received_us);
     }
     return status;
 }

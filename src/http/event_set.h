@@ -7,7 +7,8 @@
 #include "record/event.h"
 
 typedef struct EventSet {
-    const HttpServerOptions *options; /* mappings, policy, clock */
+    const HttpServerOptions *options; /* mappings, clock */
+    RecordPolicy policy;              /* the server's; the owner may change it */
     Arena *arena;                     /* borrows; for texts */
     Str mapping;                      /* the one that was asked for; empty: whichever fits */
     Str format;                       /* of their dead letters; likewise */

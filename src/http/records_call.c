@@ -127,7 +127,8 @@ void results_init(Results *results, const RecordsCall *call)
 {
     *results = (Results){.wanted = call->results,
                          .first_wins = call->first_wins && (call->events || !call->atomic),
-                         .by_front_door = call->by_front_door};
+                         .by_front_door = call->by_front_door,
+                         .events = call->events};
     buf_init(&results->list, 32 << 20);
 }
 
@@ -217,7 +218,8 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
         BUF_PUT(buf, ",\"differs\":");
         record_differs_put_json(buf, outcome->differs);
     } else if (outcome->kind == OUTCOME_REJECTED) {
-        BUF_PUT(buf, ",\"errors\":{\"value\":[\"would make a total of its flow too large\"]}");
+        buf_put(buf, results->events ? STR(",\"errors\":{\"amount\":") : STR(",\"errors\":{\"value\":"));
+        BUF_PUT(buf, "[\"would make a total of its flow too large\"]}");
     }
     buf_put_char(buf, '}');
     end_entry(results, at);

@@ -32,6 +32,7 @@ typedef struct Results {
     ResultsWanted wanted;
     bool first_wins;    /* a conflict is told as a duplicate of the first one, with what differs */
     bool by_front_door; /* what becomes of the records that were accepted is not known yet */
+    bool events;        /* they are these: fields have their names */
     uint64_t received, accepted, created, duplicates, conflicts, rejected;
     Buf list; /* owns; whole entries, also when it is `failed`, which is when no more go in */
     size_t listed;

@@ -25,6 +25,8 @@ static SingleEvent *begin(Request *request)
         return NULL;
     }
     single->call = call;
+    /* At the top is what is around the event. */
+    single->set.policy.faults_refused = call->media == MEDIA_CLOUDEVENT;
     single->outcome = (Outcome){.kind = OUTCOME_NONE};
     single->refused = false;
     record_problems_reset(&single->problems);
@@ -63,24 +65,32 @@ static void say_event(Request *request, const SingleEvent *single, int code, con
 }
 
 /* By its place the dead letter is found among the others. */
-static void say_refused(Request *request, const SingleEvent *single)
+static void say_refused(Request *request, const SingleEvent *single, const IntakeLetter *letter)
 {
     Buf members;
     buf_init(&members, 4 << 10);
     if (!single->call->dry_run) {
         BUF_PUT(&members, "\"deadLetter\":{\"source\":\"events\",\"place\":");
-        buf_put_json(&members, single->set.refused[0].place);
+        buf_put_json(&members, letter->place);
         BUF_PUT(&members, "},");
     }
     records_say_invalid(request, buf_str(&members), &single->problems);
     buf_release(&members);
 }
 
-static void say_taken(Request *request, const SingleEvent *single)
+/* An event like any other, which the store cannot take. */
+static void say_rejected(Request *request, SingleEvent *single)
+{
+    record_problems_reset(&single->problems);
+    record_problems_add(&single->problems, STR("amount"), "would make a total of its flow too large");
+    say_refused(request, single, &single->set.letters[0]);
+}
+
+static void say_taken(Request *request, SingleEvent *single)
 {
     bool dry_run = single->call->dry_run;
     if (single->outcome.kind == OUTCOME_REJECTED) {
-        request_invalid(request, "amount", "would make a total of its flow too large");
+        say_rejected(request, single);
     } else if (single->outcome.kind == OUTCOME_CREATED) {
         say_event(request, single, dry_run ? 200 : 201,
                   dry_run ? "Event would be processed (dry run)" : "Event processed successfully", "processed");
@@ -93,7 +103,7 @@ static void say_taken(Request *request, const SingleEvent *single)
 
 static void say_outcome(Request *request)
 {
-    const SingleEvent *single = request->state;
+    SingleEvent *single = request->state;
     const Work *work = &request->submission.work;
     if (single->call->fault != FAULT_NONE) {
         fault_say(request, single->call->fault);
@@ -102,7 +112,7 @@ static void say_outcome(Request *request)
     } else if (work->status != STATUS_OK) {
         request_failed(request, work->status, &work->error);
     } else if (single->refused) {
-        say_refused(request, single);
+        say_refused(request, single, &single->set.refused[0]);
     } else {
         say_taken(request, single);
     }
@@ -123,7 +133,7 @@ static void submit(Request *request, SingleEvent *single)
                                                   .simulate_failure = call->fault == FAULT_DURING}};
     event_set_attach(&single->set, &request->submission.work);
     if (single->refused && call->dry_run) {
-        say_refused(request, single);
+        say_refused(request, single, &single->set.refused[0]);
     } else {
         request_submit(request, say_outcome);
     }
@@ -144,8 +154,7 @@ static void go_on(Request *request, SingleEvent *single, Status status)
 static Status open_cloudevent(const Request *request, SingleEvent *single, yyjson_val **value, Str *raw)
 {
     Str traceparent = {NULL, 0};
-    Status status =
-        cloudevent_open(*value, request_options(request)->policy->hash_seed, value, &traceparent, &single->problems);
+    Status status = cloudevent_open(*value, request_options(request)->policy, value, &traceparent, &single->problems);
     if (status != STATUS_OK) {
         return status;
     }

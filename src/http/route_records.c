@@ -1,6 +1,7 @@
 #include "http/records_call.h"
 #include "http/route_handlers.h"
 #include "record/cloudevents.h"
+#include "record/record_check.h"
 #include "record/traceparent.h"
 
 /* One record on its way through the processor. */
@@ -141,16 +142,17 @@ static void say_outcome(Request *request)
 
 static Status read_single(const Request *request, RecordsCall *call, yyjson_val *value, Single *single)
 {
-    const RecordPolicy *policy = policy_of(request);
+    RecordPolicy policy = *policy_of(request);
     if (call->media == MEDIA_CLOUDEVENT) {
         Str traceparent = {NULL, 0};
-        Status status = cloudevent_open(value, policy->hash_seed, &value, &traceparent, &single->problems);
+        Status status = cloudevent_open(value, &policy, &value, &traceparent, &single->problems);
         if (status != STATUS_OK) {
             return status;
         }
         call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
+        policy.faults_refused = true; /* at the top is what is around the record */
     }
-    return record_from_json(value, policy, &single->record, &single->problems);
+    return record_from_json(value, &policy, &single->record, &single->problems);
 }
 
 static void submit(Request *request, Single *single)
@@ -279,6 +281,8 @@ static void post_values(Request *request, RecordsCall *call, yyjson_val *root, S
     yyjson_val *items = find_items(call, root, &twice);
     if (twice) {
         request_invalid(request, call->events ? "events" : "records", "is given twice");
+    } else if (items && items != root && yyjson_obj_get(root, FAULT_MEMBER)) {
+        request_invalid(request, FAULT_MEMBER, PROBLEM_FAULT);
     } else if (items || call->media == MEDIA_CLOUDEVENTS) {
         records_post_many(request, items);
     } else {

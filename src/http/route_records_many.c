@@ -18,12 +18,15 @@ typedef struct Many {
     Record *records;
     Outcome *outcomes;
     size_t record_count;
+    RecordPolicy policy;
     EventSet events; /* when that is what they are */
     int64_t received_us;
     size_t entry_bytes; /* of all entries */
     Results results;
-    Buf errors; /* members of a 422 about the whole: "records.3.value":["…"] */
+    Buf errors; /* members of a 422 about the whole: "records.3.value":["…"], "events.3.amount":["…"] */
 } Many;
+
+static const char *noun(const RecordsCall *call) { return call->events ? "events" : "records"; }
 
 static void release_many(Request *request)
 {
@@ -33,7 +36,7 @@ static void release_many(Request *request)
 }
 
 /* All of them were left out because of some. */
-static void say_all_refused(Request *request, Many *many, ProblemKind kind, const char *detail)
+static void say_all_refused(Request *request, Many *many, ProblemKind kind, const char *why)
 {
     Buf members;
     buf_init(&members, 64 << 20);
@@ -44,7 +47,7 @@ static void say_all_refused(Request *request, Many *many, ProblemKind kind, cons
     }
     BUF_PUT(&members, "\"data\":");
     results_put(&members, &many->results);
-    request_problem_with(request, kind, buf_str(&members), "%s", detail);
+    request_problem_with(request, kind, buf_str(&members), "some %s %s; nothing was taken in", noun(many->call), why);
     buf_release(&members);
 }
 
@@ -67,11 +70,10 @@ static void say_atomic_refused(Request *request, Many *many)
 {
     bool conflict = many->results.conflicts > 0;
     if (!conflict) {
-        BUF_PUT(&many->errors, "\"records\":[\"a total of a flow would become too large\"]");
+        buf_printf(&many->errors, "\"%s\":[\"a total of a flow would become too large\"]", noun(many->call));
     }
     say_all_refused(request, many, conflict ? PROBLEM_CONFLICT : PROBLEM_VALIDATION,
-                    conflict ? "some records are there already with other content; nothing was taken in"
-                             : "some records would make a total too large; nothing was taken in");
+                    conflict ? "are there already with other content" : "would make a total too large");
 }
 
 static void say_handed_in(Request *request)
@@ -104,8 +106,9 @@ static void say_outcomes(Request *request)
 }
 
 /* "records.3.value":["…","…"], once a field. */
-static void put_errors(Buf *buf, size_t index, const RecordProblems *problems)
+static void put_errors(Many *many, size_t index, const RecordProblems *problems)
 {
+    Buf *buf = &many->errors;
     for (size_t i = 0; i < problems->count; i++) {
         Str field = problems->items[i].field;
         bool is_first = true;
@@ -116,7 +119,7 @@ static void put_errors(Buf *buf, size_t index, const RecordProblems *problems)
             continue;
         }
         char name[320];
-        snprintf(name, sizeof name, "records.%zu%s%.*s", index, field.len ? "." : "", STR_ARGS(field));
+        snprintf(name, sizeof name, "%s.%zu%s%.*s", noun(many->call), index, field.len ? "." : "", STR_ARGS(field));
         buf_put(buf, buf->len ? STR(",") : STR(""));
         buf_put_json(buf, str_from(name));
         char before = '[';
@@ -155,7 +158,7 @@ static bool refuse_item(Request *request, Many *many, size_t index, const Record
     enum { ERRORS_LISTED_BYTES = 1 << 20 };
     bool has_entry = make_entry(request, many, index, problems);
     if (many->call->atomic && many->errors.len < ERRORS_LISTED_BYTES) {
-        put_errors(&many->errors, index, problems);
+        put_errors(many, index, problems);
     }
     return has_entry;
 }
@@ -172,8 +175,7 @@ static Status open_cloudevent(Request *request, Many *many, yyjson_val **value, 
                               RecordProblems *problems)
 {
     yyjson_val *whole = *value;
-    Status status =
-        cloudevent_open(whole, request_options(request)->policy->hash_seed, value, ret_traceparent, problems);
+    Status status = cloudevent_open(whole, &many->policy, value, ret_traceparent, problems);
     if (status != STATUS_REFUSED || !many->call->events) {
         return status;
     }
@@ -184,7 +186,6 @@ static Status open_cloudevent(Request *request, Many *many, yyjson_val **value, 
 
 static Status read_value(Request *request, Many *many, yyjson_val *value, Record *ret_record, RecordProblems *problems)
 {
-    const RecordPolicy *policy = request_options(request)->policy;
     Str traceparent = {NULL, 0};
     Status status = STATUS_OK;
     if (many->call->media == MEDIA_CLOUDEVENTS) {
@@ -192,7 +193,7 @@ static Status read_value(Request *request, Many *many, yyjson_val *value, Record
     }
     if (status == STATUS_OK) {
         status = many->call->events ? read_event(request, many, value, ret_record, problems)
-                                    : record_from_json(value, policy, ret_record, problems);
+                                    : record_from_json(value, &many->policy, ret_record, problems);
         results_add_warnings(&many->results, problems, &request->arena);
     }
     if (status == STATUS_OK) {
@@ -251,6 +252,8 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
     many->call = call;
     many->item_count = count;
     many->received_us = clock_wall_us(request_options(request)->clock);
+    many->policy = *request_options(request)->policy;
+    many->policy.faults_refused = true;
     many->items = ARENA_ARRAY(&request->arena, Item, count);
     many->records = ARENA_ARRAY(&request->arena, Record, count);
     many->outcomes = ARENA_ARRAY(&request->arena, Outcome, count);
@@ -258,6 +261,7 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
     buf_init(&many->errors, 16 << 20);
     bool has_events =
         !call->events || event_set_init(&many->events, request_options(request), &request->arena, call->mapping, count);
+    many->events.policy.faults_refused = true;
     return has_events && many->items && many->records && many->outcomes ? many : NULL;
 }
 
@@ -289,6 +293,7 @@ static bool keeps_refused(const Many *many)
 
 void records_post_many(Request *request, yyjson_val *values)
 {
+    RecordsCall *call = request->state;
     size_t count = yyjson_arr_size(values), most = request_options(request)->items_max;
     if (!values) {
         request_invalid(request, "body", "must be a JSON array of CloudEvents");
@@ -296,22 +301,22 @@ void records_post_many(Request *request, yyjson_val *values)
     }
     if (count > most) {
         request_problem(request, PROBLEM_TOO_LARGE,
-                        "the array has %zu records; %zu are possible (NDJSON is streamed and has no limit)", count,
-                        most);
+                        "the array has %zu %s; %zu are possible (NDJSON is streamed and has no limit)", count,
+                        noun(call), most);
         return;
     }
-    Many *many = make_many(request, request->state, count);
+    Many *many = make_many(request, call, count);
     if (!many) {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for so many records");
+        request_problem(request, PROBLEM_BUSY, "there is no memory for so many %s", noun(call));
         return;
     }
     request->state = many;
     request->release = release_many;
     if (!read_items(request, many, values)) {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for so many records");
+        request_problem(request, PROBLEM_BUSY, "there is no memory for so many %s", noun(call));
     } else if (many->call->atomic && many->record_count < count) {
         gather(many);
-        say_all_refused(request, many, PROBLEM_VALIDATION, "some records are not valid; nothing was taken in");
+        say_all_refused(request, many, PROBLEM_VALIDATION, "are not valid");
     } else if (many->record_count == 0 && !keeps_refused(many)) {
         gather(many);
         results_answer(request, many->call, &many->results);

@@ -44,7 +44,11 @@ bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str map
     size_t raws = slice->text_max + slice->lines_max * EVENT_RAW_BYTES;
     arena_init(&slice->texts, slice->text_max / 2, event_set_bytes_max(slice->lines_max) + raws);
     slice->events = malloc(sizeof *slice->events);
-    return slice->events && event_set_init(slice->events, options, &slice->texts, mapping, slice->lines_max);
+    if (!slice->events || !event_set_init(slice->events, options, &slice->texts, mapping, slice->lines_max)) {
+        return false;
+    }
+    slice->events->policy.faults_refused = true;
+    return true;
 }
 
 bool slice_reset(Slice *slice)

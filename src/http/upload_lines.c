@@ -5,6 +5,8 @@
 void lines_init(UploadLines *lines, const HttpServerOptions *options, Results *results, Arena *texts, Str traceparent)
 {
     *lines = (UploadLines){.options = options, .results = results, .texts = texts, .traceparent = traceparent};
+    lines->policy = *options->policy;
+    lines->policy.faults_refused = true;
     arena_init(&lines->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
 }
 
@@ -74,7 +76,7 @@ static Status parse_event(UploadLines *lines, Slice *slice, char *text, size_t l
 static Status parse_line(UploadLines *lines, Slice *slice, char *text, size_t len)
 {
     return slice->events ? parse_event(lines, slice, text, len)
-                         : record_parse_line(text, len, lines->options->policy, &lines->scratch,
+                         : record_parse_line(text, len, &lines->policy, &lines->scratch,
                                              &slice->records[slice->record_count], &lines->problems);
 }
 

@@ -5,16 +5,16 @@
 #include "http/slice.h"
 
 typedef struct UploadLines {
-    const HttpServerOptions
-        *options;     /* borrows, as all of these until lines_release: policy, clock, the longest line */
-    Results *results; /* takes the warnings, … */
-    Arena *texts;     /* … whose texts go here */
-    Str traceparent;  /* of each record */
-    uint64_t line;    /* that was looked at last, from 1 */
-    uint64_t index;   /* of the next among those that are not empty */
-    bool skipping;    /* the rest of a line that is too long */
-    Status status;    /* BUSY: there was no memory for a line, and no more are read */
+    const HttpServerOptions *options; /* borrows, as all of these until lines_release: clock, the longest line */
+    Results *results;                 /* takes the warnings, … */
+    Arena *texts;                     /* … whose texts go here */
+    Str traceparent;                  /* of each record */
+    uint64_t line;                    /* that was looked at last, from 1 */
+    uint64_t index;                   /* of the next among those that are not empty */
+    bool skipping;                    /* the rest of a line that is too long */
+    Status status;                    /* BUSY: there was no memory for a line, and no more are read */
     Error error;
+    RecordPolicy policy;
     Arena scratch;
     RecordProblems problems;
     char long_line_problem[80];

@@ -37,7 +37,7 @@ static Status open_event(const SourceMessage *message, const RecordPolicy *polic
     if (!yyjson_obj_get(*root, "specversion")) {
         return STATUS_OK;
     }
-    Status status = cloudevent_open(*root, policy->hash_seed, root, ret_traceparent, problems);
+    Status status = cloudevent_open(*root, policy, root, ret_traceparent, problems);
     if (status == STATUS_OK) {
         item->raw = json_write(*root, arena);
         status = item->raw.ptr ? STATUS_OK : STATUS_BUSY;
@@ -76,7 +76,7 @@ static Status read_tree(char *text, size_t len, const RecordPolicy *policy, Aren
         return status == STATUS_REFUSED ? say(arena, str_from(error.message), ret_why) : STATUS_BUSY;
     }
     if (yyjson_obj_get(root, "specversion")) {
-        status = cloudevent_open(root, policy->hash_seed, &root, &traceparent, &problems);
+        status = cloudevent_open(root, policy, &root, &traceparent, &problems);
     }
     if (status == STATUS_OK) {
         status = record_from_json(root, policy, ret_record, &problems);

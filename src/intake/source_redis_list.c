@@ -311,14 +311,14 @@ static bool list_forgive(RedisSource *source, RedisAsked asked, Str error)
 
 /* ---- Groups ---------------------------------------------------------------------------------------------------------- */
 
-/* Elements have no ids: the same bytes are at the same place. "<key>/sha256:0123456789abcdef" */
+/* Elements have no ids: the same bytes are at the same place. "<key>/bytes:0123456789abcdef" */
 static Str place_of(const RedisKey *key, Str raw, char *text, size_t size)
 {
     unsigned char hash[EVP_MAX_MD_SIZE] = {0};
     unsigned hash_len = 0;
     bool ok = EVP_Digest(raw.ptr, raw.len, hash, &hash_len, EVP_sha256(), NULL) == 1;
     assert(ok && hash_len >= HASH_BYTES_SHOWN);
-    int len = snprintf(text, size, "%s/sha256:", key->name);
+    int len = snprintf(text, size, "%s/bytes:", key->name);
     return (Str){text, (size_t)(str_put_hex(text + len, hash, HASH_BYTES_SHOWN) - text)};
 }
 

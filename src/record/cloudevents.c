@@ -1,6 +1,7 @@
 #include "record/cloudevents.h"
 
 #include "record/json_keys.h"
+#include "record/record_check.h"
 
 #define VERSION "1.0"
 
@@ -34,7 +35,15 @@ static void check_attributes(yyjson_val *event, RecordProblems *problems)
     }
 }
 
-Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, Str *ret_traceparent,
+/* Around the record it would be looked at as little as in it. */
+static void check_fault(yyjson_val *event, RecordProblems *problems)
+{
+    if (yyjson_obj_get(event, FAULT_MEMBER)) {
+        add(problems, STR(FAULT_MEMBER), PROBLEM_FAULT);
+    }
+}
+
+Status cloudevent_open(yyjson_val *event, const RecordPolicy *policy, yyjson_val **ret_data, Str *ret_traceparent,
                        RecordProblems *problems)
 {
     problems->count = problems->unknown_count = 0;
@@ -43,12 +52,15 @@ Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, 
         add(problems, (Str){NULL, 0}, "must be a JSON object: a CloudEvent");
         return STATUS_REFUSED;
     }
-    const char *problem = json_check_keys(event, seed);
+    const char *problem = json_check_keys(event, policy->hash_seed);
     if (problem) {
         add(problems, (Str){NULL, 0}, problem);
         return problem == json_keys_no_memory ? STATUS_BUSY : STATUS_REFUSED;
     }
     check_attributes(event, problems);
+    if (policy->faults_refused) {
+        check_fault(event, problems);
+    }
     *ret_data = yyjson_obj_get(event, "data");
     *ret_traceparent = text_of(yyjson_obj_get(event, "traceparent"));
     return problems->count ? STATUS_REFUSED : STATUS_OK;

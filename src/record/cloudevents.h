@@ -9,8 +9,8 @@
 #include "record/record_json.h"
 
 /* The data of a structured event and its traceparent, if it has one. REFUSED with `problems` filled (which is reset first), BUSY
- * without memory to check it. The seed is a secret, see key_set_init(). */
-Status cloudevent_open(yyjson_val *event, uint64_t seed, yyjson_val **ret_data, Str *ret_traceparent,
+ * without memory to check it. */
+Status cloudevent_open(yyjson_val *event, const RecordPolicy *policy, yyjson_val **ret_data, Str *ret_traceparent,
                        RecordProblems *problems) MUST_CHECK;
 
 /* The headers of an event in binary mode. NULL when they will do, else what is wrong. */

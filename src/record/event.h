@@ -15,7 +15,8 @@ typedef struct Event {
 } Event;
 
 /* What becomes of an event. `value` is from json_read(); `asked` names a mapping, empty: that of the client, else the built-in one (whose paths
- * then find the client). Texts borrow from the value and the arena. A top-level "simulateFailure" is not looked at.
+ * then find the client). Texts borrow from the value and the arena. A top-level FAULT_MEMBER is not
+ * looked at, or refused by the policy.
  * REFUSED with `problems` filled: the fields are paths as the event has them, and unknown_fields are those that no path of the mapping names.
  * Where the client could be read, problems->record_id is the client. BUSY: no memory. */
 Status event_from_json(yyjson_val *value, const MappingSet *mappings, Str asked, const RecordPolicy *policy,

@@ -184,11 +184,14 @@ static bool is_full(const Report *report)
 static void report_key(Report *report, uint16_t node, Str key, yyjson_val *value)
 {
     const char *problem = json_check_keys(value, report->policy->hash_seed);
-    bool is_nothing = yyjson_is_null(value) || (node == 0 && str_equal(key, STR("simulateFailure")));
+    bool is_fault = node == 0 && str_equal(key, STR(FAULT_MEMBER));
+    bool is_nothing = yyjson_is_null(value) || is_fault;
     if (problem == json_keys_no_memory) {
         report->is_starved = true;
     } else if (problem) {
         report_problem(report, node, key, problem);
+    } else if (is_fault && report->policy->faults_refused) {
+        report_problem(report, node, key, PROBLEM_FAULT);
     } else if (!is_nothing && is_full(report)) {
         report->problems->unknown_count++;
     } else if (!is_nothing) {

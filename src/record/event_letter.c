@@ -2,19 +2,42 @@
 
 #include <openssl/evp.h>
 
-enum { HASH_BYTES = 32, PLACE_BYTES = sizeof "sha256:" + 2 * HASH_BYTES };
+enum { HASH_BYTES = 32 };
 
-Str event_letter_place(Str raw, Arena *arena)
+/* Not "sha256:", which is the hash of what an event means. */
+static const Str of_bytes = STR("bytes:"), asking = STR("?mapping=");
+
+static char *put(char *at, Str text)
 {
-    const Str prefix = STR("sha256:");
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    char *place = arena_alloc(arena, PLACE_BYTES);
-    if (!place || EVP_Digest(raw.ptr ? raw.ptr : "", raw.len, hash, NULL, EVP_sha256(), NULL) != 1) {
-        return (Str){NULL, 0};
+    memcpy(at, text.ptr, text.len);
+    return at + text.len;
+}
+
+static Str no_text(void) { return (Str){NULL, 0}; }
+
+Str event_letter_place_of_record(Str record_id, Str mapping, Arena *arena)
+{
+    if (mapping.len == 0) {
+        return record_id;
     }
-    memcpy(place, prefix.ptr, prefix.len);
-    str_put_hex(place + prefix.len, hash, HASH_BYTES);
-    return (Str){place, prefix.len + 2 * HASH_BYTES};
+    char *place = arena_alloc(arena, record_id.len + asking.len + mapping.len);
+    if (!place) {
+        return no_text();
+    }
+    char *end = put(put(put(place, record_id), asking), mapping);
+    return (Str){place, (size_t)(end - place)};
+}
+
+Str event_letter_place(Str raw, Str mapping, Arena *arena)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    char text[sizeof "bytes:" + 2 * HASH_BYTES];
+    if (EVP_Digest(raw.ptr ? raw.ptr : "", raw.len, hash, NULL, EVP_sha256(), NULL) != 1) {
+        return no_text();
+    }
+    char *end = str_put_hex(put(text, of_bytes), hash, HASH_BYTES);
+    Str place = arena_copy(arena, (Str){text, (size_t)(end - text)});
+    return place.ptr ? event_letter_place_of_record(place, mapping, arena) : place;
 }
 
 Str event_letter_format(Str mapping, Arena *arena)

@@ -138,6 +138,10 @@ static const char *unknown_problem(Str name)
 
 void record_problems_add_unknown(RecordProblems *problems, Str field, const RecordPolicy *policy)
 {
+    if (policy->faults_refused && str_is(field, FAULT_MEMBER)) {
+        record_problems_add(problems, field, PROBLEM_FAULT);
+        return;
+    }
     if (policy->faults_allowed && str_is(field, FAULT_MEMBER)) {
         return;
     }

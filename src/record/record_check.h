@@ -12,6 +12,7 @@
 #define PROBLEM_VALUE    "must be a number or a string such as \"100.50\""
 #define PROBLEM_TIME     "must be a string with a date and time such as 2025-01-01T10:00:00Z"
 #define PROBLEM_TWICE    "must not be given twice"
+#define PROBLEM_FAULT    "is possible only at the top of a request with a single record or event"
 
 /* The bit number of a field, -1 for a name that is none. */
 int record_field_find(Str name);
@@ -32,7 +33,7 @@ void record_problems_reset(RecordProblems *problems);
 void record_problems_add(RecordProblems *problems, Str field, const char *problem);
 /* Of no field, but of the record as a whole. */
 void record_problems_add_whole(RecordProblems *problems, const char *problem);
-/* A warning or, by the policy, a problem that suggests the nearest name. */
+/* A warning or, by the policy, a problem that suggests the nearest name; nothing, or a problem, for FAULT_MEMBER. */
 void record_problems_add_unknown(RecordProblems *problems, Str field, const RecordPolicy *policy);
 
 /* The last step of reading a record: OK with the identity's hash, or REFUSED. */

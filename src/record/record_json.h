@@ -15,6 +15,7 @@ typedef struct RecordPolicy {
     uint64_t hash_seed;
     bool refuse_unknown_fields;
     bool faults_allowed; /* FAULT_MEMBER may be there, which is no field */
+    bool faults_refused; /* it must not: what is read is not the whole of a request, so that nobody would look at it */
 } RecordPolicy;
 
 #define FAULT_MEMBER "simulateFailure" /* of records and events that ask for a failure */

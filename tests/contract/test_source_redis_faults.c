@@ -235,8 +235,8 @@ static void test_the_same_bytes_are_at_the_same_place(void **state)
     assert_int_equal(reading_fetch(reading), STATUS_OK);
     assert_int_equal(reading->group.count, 3);
     /* printf same | sha256sum */
-    assert_true(str_is(reading->group.messages[0].place, "k/sha256:0967115f2813a354"));
-    assert_true(str_is(reading->group.messages[1].place, "k/sha256:0967115f2813a354"));
+    assert_true(str_is(reading->group.messages[0].place, "k/bytes:0967115f2813a354"));
+    assert_true(str_is(reading->group.messages[1].place, "k/bytes:0967115f2813a354"));
     assert_false(str_equal(reading->group.messages[1].place, reading->group.messages[2].place));
 }
 

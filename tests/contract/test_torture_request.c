@@ -119,7 +119,7 @@ static void read_body(Said *answer, const char *text)
     }
     data = root;
     if (answer->status == STATUS_OK && yyjson_obj_get(root, "specversion")) {
-        answer->status = cloudevent_open(root, policy.hash_seed, &data, &traceparent, &problems);
+        answer->status = cloudevent_open(root, &policy, &data, &traceparent, &problems);
     }
     if (answer->status == STATUS_OK) {
         answer->status = record_from_json(data, &policy, &record, &problems);
@@ -214,6 +214,7 @@ static void read_event(Said *answer, const char *text)
 static void make_slice(Said *answer, const char *text)
 {
     HttpServerOptions options = http_server_options_default();
+    options.policy = &policy;
     Slice *slice = slice_new(4096, 64);
     bool ready = slice && slice_expect_events(slice, &options, str_from(text)) && slice_reset(slice);
     answer->status = ready ? STATUS_OK : STATUS_BUSY;

@@ -170,6 +170,46 @@ for (const [path, body] of Object.entries(bodies)) {
   });
 }
 
+// One among many has no request of its own that could fail: it is told so, and never ignored.
+for (const [path, body] of Object.entries(bodies)) {
+  const asking = { ...body, simulateFailure: 'after' };
+  const only = /only at the top of a request with a single record or event/;
+  const around = (data, more = {}) => ({ specversion: '1.0', id: '1', source: '/s', type: 't', data, ...more });
+
+  for (const [name, args] of [['on', FAULTS], ['off', []]]) {
+    test(`a failure is not simulated for one among many (${path}, faults ${name})`, async (t) => {
+      const server = await startWeir(t, { args });
+      const rejected = async (many, type) => {
+        const answer = await send(server, path, many, { type });
+        assert.equal(answer.status, 200, answer.text);
+        const [refused, ...others] = answer.json.data.results.filter((it) => it.status === 'rejected');
+        assert.deepEqual([others.length, refused.index, Object.keys(refused.errors)], [0, 1, ['simulateFailure']]);
+        assert.match(refused.errors.simulateFailure[0], only);
+        assert.equal(answer.json.warnings, undefined);
+        return refused;
+      };
+      await rejected([body, asking], 'application/json');
+      await rejected({ [path.slice(5)]: [body, asking] }, 'application/json');
+      assert.equal((await rejected(`${JSON.stringify(body)}\n\n${JSON.stringify(asking)}\n`, NDJSON_TYPE)).line, 3);
+      await rejected([around(body), around(asking)], 'application/cloudevents-batch+json');
+      await rejected([around(body), around(body, { simulateFailure: true })], 'application/cloudevents-batch+json');
+      assertInvalid(await send(server, path, around(asking), { type: 'application/cloudevents+json' }), ['simulateFailure']);
+      assertInvalid(await send(server, `${path}?mode=atomic`, [body, asking]), [`${path.slice(5)}.1.simulateFailure`]);
+      assert.equal(await countRecords(server), 1);
+      await verified(server);
+    });
+  }
+
+  test(`a failure is simulated for a CloudEvent, and not for what has many (${path})`, async (t) => {
+    const server = await startWeir(t, { args: FAULTS });
+    const asked = await send(server, path, around(body, { simulateFailure: 'after' }), { type: 'application/cloudevents+json' });
+    assertProblem(asked, 500);
+    assert.equal(await countRecords(server), 1);
+    if (path === '/api/records') assertInvalid(await send(server, path, { records: [body], simulateFailure: 'before' }), ['simulateFailure']);
+    await verified(server);
+  });
+}
+
 test('a failure that one asks for takes nobody else with it', async (t) => {
   const server = await startWeir(t, { args: FAULTS });
   const sent = await Promise.all(Array.from({ length: 200 }, (_, i) =>
@@ -239,11 +279,25 @@ test('dead letters that have no room hold up nobody but those that fail', async 
 test('an array that is taken whole or not at all', async (t) => {
   const server = await startWeir(t);
   const refused = await submit(server, [event(), { client: 'c', metric: 'm', amount: 1 }], '?mode=atomic');
-  assertInvalid(refused, ['records.1.time']);
+  assertInvalid(refused, ['events.1.time']);
   assert.deepEqual([await countRecords(server), (await stats(server)).received, (await letters(server)).length], [0, 0, 0]);
   const taken = await submit(server, [event(), event({ amount: 6 }), event({ amount: '5.0' })], '?mode=atomic');
   assert.deepEqual([taken.status, taken.json.data.created, taken.json.data.duplicates], [200, 2, 1], 'a duplicate is no clash');
   assertInvalid(await submit(server, `${JSON.stringify(event())}\n`, '?mode=atomic', NDJSON_TYPE), ['mode']);
+  await verified(server);
+});
+
+// They are to be read in other ways: mended mappings may make events of one and not of the other.
+test('the same bytes by two mappings are two dead letters', async (t) => {
+  const server = await withConfig(t, SHOP);
+  const body = { client: 'c', amount: '1,200' };
+  const place = `bytes:${sha256(JSON.stringify(body))}`;
+  for (let i = 0; i < 2; i += 1) {
+    const plain = assertProblem(await submit(server, body), 422), shop = assertProblem(await submit(server, body, '?mapping=shop'), 422);
+    assert.deepEqual([plain.deadLetter.place, shop.deadLetter.place], [place, `${place}?mapping=shop`]);
+  }
+  const kept = (await letters(server)).map((it) => [it.place, it.format, it.attempts]);
+  assert.deepEqual(kept, [[`${place}?mapping=shop`, 'event:shop', 2], [place, 'event', 2]]);
   await verified(server);
 });
 
@@ -478,7 +532,7 @@ test('a failed event is listed once, with its attempts, and taken when its mappi
   let server = await withConfig(t, '', { data });
   for (let i = 0; i < 3; i += 1) {
     const { deadLetter } = assertProblem(await submit(server, body), 422);
-    assert.deepEqual(deadLetter, { source: 'events', place: `sha256:${sha256(JSON.stringify(body))}` });
+    assert.deepEqual(deadLetter, { source: 'events', place: `bytes:${sha256(JSON.stringify(body))}` });
   }
   const [letter, ...others] = await letters(server);
   assert.deepEqual([letter.stage, letter.state, letter.source, letter.format, letter.attempts, others.length], ['intake', 'open', 'events', 'event', 3, 0]);

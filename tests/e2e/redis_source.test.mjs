@@ -91,7 +91,7 @@ async function checkLetters(weir, name, messages) {
   const found = new Set();
   for (const letter of letters) {
     assert.deepEqual([letter.stage, letter.state, letter.source], ['intake', 'open', 'here']);
-    assert.match(letter.place, name === 'list' ? /^orders\/sha256:[0-9a-f]{16}$/ : /^orders\/\d+-\d+$/);
+    assert.match(letter.place, name === 'list' ? /^orders\/bytes:[0-9a-f]{16}$/ : /^orders\/\d+-\d+$/);
     assert.notEqual(letter.error, '');
     found.add(letter.rawBytes > 1 << 20 ? `long ${letter.rawBytes}` : (await getJson(weir, `/api/dead-letters/${letter.id}`)).data.raw);
   }

@@ -41,7 +41,7 @@ static void check_structured(const char *bytes, size_t size)
     memset(text + size, 0, YYJSON_PADDING_SIZE);
     arena_init(&arena, 4096, 1 << 24);
     if (json_read(text, size, &arena, &event, &error) == STATUS_OK) {
-        Status status = cloudevent_open(event, 1, &data, &traceparent, &problems);
+        Status status = cloudevent_open(event, &policy, &data, &traceparent, &problems);
         PROMISE(status == (problems.count ? STATUS_REFUSED : STATUS_OK));
         if (status == STATUS_OK) {
             check_opened(event, data, traceparent);

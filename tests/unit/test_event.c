@@ -288,6 +288,31 @@ static void test_unknown_fields_can_be_refused(void **state)
     assert_int_equal(world->problems.unknown_count, 1);
 }
 
+/* In a piece of a request nobody would look at it. */
+static void test_faults_can_be_refused(void **state)
+{
+    World *world = *state;
+    static const char *const members[] = {"\"simulateFailure\":true", "\"simulateFailure\":null",
+                                          "\"foo\":1,\"simulateFailure\":\"after\""};
+    RecordPolicy by = warns;
+    by.faults_allowed = by.faults_refused = true;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        char json[256];
+        int len = snprintf(json, sizeof json, "{\"client\":\"A\",\"metric\":\"m\",\"amount\":5,\"time\":1700000000,%s}",
+                           members[i]);
+        assert_int_equal(read_event(world, (Str){json, (size_t)len}, "", &by), STATUS_REFUSED);
+        assert_int_equal(world->problems.count, 1);
+        assert_text(world->problems.items[0].field, "simulateFailure");
+        assert_text(str_from(world->problems.items[0].problem),
+                    "is possible only at the top of a request with a single record or event");
+    }
+    assert_int_equal(read_event(world,
+                                STR("{\"client\":\"A\",\"metric\":\"m\",\"amount\":5,\"time\":1700000000,\"payload\":"
+                                    "{\"simulateFailure\":true}}"),
+                                "", &by),
+                     STATUS_OK);
+}
+
 /* So many that not all are listed, and keys longer than any list wants them. */
 static void test_many_unknown_fields(void **state)
 {
@@ -386,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_id),
         cmocka_unit_test(test_client_of_a_bad_event_is_named),
         cmocka_unit_test(test_unknown_fields_can_be_refused),
+        cmocka_unit_test(test_faults_can_be_refused),
         cmocka_unit_test(test_many_unknown_fields),
         cmocka_unit_test(test_long_extra_field),
         cmocka_unit_test(test_scale_is_not_in_the_hash),

@@ -101,7 +101,7 @@ static void test_what_is_none(void **state)
     assert_text(set->refused[0].format, "event");
     assert_true(str_starts_with(set->refused[0].error, STR("amount is missing")));
     assert_true(str_starts_with(set->refused[1].error, STR("client is missing")));
-    assert_text(set->refused[2].place, "sha256:021fb596db81e6d02bf3d2586ee3981fe519f275c0ac9ca76bbcf2ebb4097d96");
+    assert_text(set->refused[2].place, "bytes:021fb596db81e6d02bf3d2586ee3981fe519f275c0ac9ca76bbcf2ebb4097d96");
     /* The same bytes are the same letter. */
     assert_int_equal(read_event(fixture, BAD, 1503), STATUS_REFUSED);
     assert_true(str_equal(set->refused[0].place, set->refused[3].place));
@@ -144,6 +144,26 @@ static void test_used_again(void **state)
     assert_true(fixture->set.count == EVENTS_MAX / 2 && fixture->set.failed_count == EVENTS_MAX / 2);
 }
 
+/* The same bytes, by another mapping: other letters, of what can be read and of what cannot. */
+static void test_by_a_mapping(void **state)
+{
+    Fixture *fixture = *state;
+    Str places[2][2];
+    for (int i = 0; i < 2; i++) {
+        Str mapping = i ? STR("builtin") : STR("");
+        assert_true(event_set_init(&fixture->set, &fixture->options, &fixture->arena, mapping, EVENTS_MAX));
+        assert_int_equal(read_event(fixture, GOOD, 1), STATUS_OK);
+        assert_int_equal(read_event(fixture, BAD, 1), STATUS_REFUSED);
+        places[i][0] = fixture->set.letters[0].place;
+        places[i][1] = fixture->set.refused[0].place;
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *expected = arena_printf(&fixture->arena, "%.*s?mapping=builtin", STR_ARGS(places[0][i]));
+        assert_text(places[1][i], expected);
+    }
+    assert_text(fixture->set.refused[0].format, "event:builtin");
+}
+
 static void test_no_memory(void **state)
 {
     Fixture *fixture = *state;
@@ -170,6 +190,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_goes_with_the_work, setup, teardown),
         cmocka_unit_test_setup_teardown(test_used_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_by_a_mapping, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

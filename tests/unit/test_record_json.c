@@ -273,6 +273,22 @@ static void check_with_more(const char *more, const RecordPolicy *by, const char
     check_problems((Str){text, (size_t)len}, by, problems);
 }
 
+/* Where nobody would look at it, it must not be, whatever else is allowed and whatever it says. */
+static void test_faults_refused(void **state)
+{
+    (void)state;
+    static const char *const problem =
+        "simulateFailure is possible only at the top of a request with a single record or event";
+    RecordPolicy by = policy;
+    by.faults_refused = true;
+    for (int i = 0; i < 2; i++, by.faults_allowed = true) {
+        check_with_more("\"simulateFailure\":true", &by, problem);
+        check_with_more("\"simulateFailure\":null", &by, problem);
+    }
+    by.refuse_unknown_fields = true;
+    check_with_more("\"simulateFailure\":\"before\"", &by, problem);
+}
+
 static void test_duplicate_keys(void **state)
 {
     (void)state;
@@ -410,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_all_problems_are_named),
         cmocka_unit_test(test_not_an_object),
+        cmocka_unit_test(test_faults_refused),
         cmocka_unit_test(test_duplicate_keys),
         cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_unknown_fields_are_warnings),

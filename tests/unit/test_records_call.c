@@ -174,18 +174,36 @@ static void test_traceparent(void **state)
     }
 }
 
-static Status open_event(const char *text, RecordProblems *problems)
+static Status open_event_by(const char *text, const RecordPolicy *policy, RecordProblems *problems)
 {
     yyjson_val *data;
     Str traceparent;
     yyjson_doc *doc = yyjson_read(text, strlen(text), YYJSON_READ_NUMBER_AS_RAW);
     assert_non_null(doc);
-    Status status = cloudevent_open(yyjson_doc_get_root(doc), 7, &data, &traceparent, problems);
+    Status status = cloudevent_open(yyjson_doc_get_root(doc), policy, &data, &traceparent, problems);
     if (status == STATUS_OK) {
         assert_true(yyjson_is_obj(data));
     }
     yyjson_doc_free(doc);
     return status;
+}
+
+static Status open_event(const char *text, RecordProblems *problems)
+{
+    return open_event_by(text, &(RecordPolicy){.hash_seed = 7}, problems);
+}
+
+/* Beside the data of one among many. */
+static void test_faults_around_data(void **state)
+{
+    static const char text[] = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"t\",\"data\":{},"
+                               "\"simulateFailure\":\"before\"}";
+    RecordProblems problems;
+    (void)state;
+    assert_int_equal(open_event(text, &problems), STATUS_OK);
+    assert_int_equal(open_event_by(text, &(RecordPolicy){.faults_refused = true}, &problems), STATUS_REFUSED);
+    assert_int_equal(problems.count, 1);
+    assert_text(problems.items[0].field, "simulateFailure");
 }
 
 static void test_events(void **state)
@@ -245,9 +263,16 @@ static void test_slice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_results),    cmocka_unit_test(test_truncated),   cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_first_wins), cmocka_unit_test(test_traceparent), cmocka_unit_test(test_events),
-        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_slice),       cmocka_unit_test(test_list_that_is_full),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_first_wins),
+        cmocka_unit_test(test_traceparent),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_faults_around_data),
+        cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_slice),
+        cmocka_unit_test(test_list_that_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

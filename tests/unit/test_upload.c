@@ -106,9 +106,10 @@ static int teardown(void **state)
 
 static void take(Fixture *fixture, Str text) { assert_int_equal(upload_take(fixture->upload, text), text.len); }
 
-#define RECORD(id)                                                                                                     \
-    "{\"recordId\":\"" id "\",\"time\":\"2025-01-01 10:00:00\",\"sourceId\":\"s\",\"destinationId\":\"d\","            \
-    "\"type\":\"positive\",\"value\":\"1\",\"unit\":\"EUR\",\"reference\":\"r\"}"
+#define RECORD_FIELDS(id)                                                                                              \
+    "\"recordId\":\"" id "\",\"time\":\"2025-01-01 10:00:00\",\"sourceId\":\"s\",\"destinationId\":\"d\","             \
+    "\"type\":\"positive\",\"value\":\"1\",\"unit\":\"EUR\",\"reference\":\"r\""
+#define RECORD(id) "{" RECORD_FIELDS(id) "}"
 
 static void take_lines(Fixture *fixture, size_t count)
 {
@@ -310,7 +311,8 @@ static void test_front_door_is_full(void **state)
 
 /* ---- Events -------------------------------------------------------------------------------------------------------------- */
 
-#define LOOSE(amount) "{\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":1700000000}"
+#define LOOSE_FIELDS(amount) "\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":1700000000"
+#define LOOSE(amount)        "{" LOOSE_FIELDS(amount) "}"
 
 static int teardown_events(void **state)
 {
@@ -413,6 +415,22 @@ static void test_many_slices_of_events(void **state)
     assert_int_equal(end.results->rejected, FIRST_SLICE_LINES / 2);
 }
 
+/* A line has no request of its own that could fail. */
+static void test_simulated_failures(void **state)
+{
+    Fixture *fixture = *state;
+    const bool is_record = !fixture->call.events;
+    take(fixture, is_record ? STR(RECORD("r") "\n") : STR(LOOSE("1") "\n"));
+    take(fixture, is_record ? STR("{\"simulateFailure\":false," RECORD_FIELDS("s") "}\n")
+                            : STR("{\"simulateFailure\":false," LOOSE_FIELDS("2") "}\n"));
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed[0]->work.records.count, 1);
+    UploadEnd end = finish_handed(fixture);
+    assert_true(end.results->created == 1 && end.results->rejected == 1 && end.results->warning_count == 0);
+    const Str said = STR("\"simulateFailure\":[\"is possible only at the top of a request with a single");
+    assert_non_null(memmem(end.results->list.ptr, end.results->list.len, said.ptr, said.len));
+}
+
 static void test_no_memory_for_events(void **state)
 {
     Fixture *fixture = *state;
@@ -443,6 +461,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_broken_events_that_are_not_stored, setup_events, teardown_events),
         cmocka_unit_test_setup_teardown(test_a_dry_run_of_broken_events, setup_events, teardown_events),
         cmocka_unit_test_setup_teardown(test_many_slices_of_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_simulated_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_simulated_failures, setup_events, teardown_events),
         cmocka_unit_test_setup_teardown(test_no_memory_for_events, setup_events, teardown_events),
     };
     return cmocka_run_group_tests_name("upload", tests, NULL, NULL);
