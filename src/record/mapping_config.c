@@ -1,6 +1,7 @@
 #include "record/mapping_config.h"
 
 #include "config/mappings_table.h"
+#include "record/record.h"
 
 enum { CHUNK_BYTES = 1 << 16, BYTES_MAX = 1 << 26 };
 
@@ -33,6 +34,22 @@ static Status read_paths(const ConfigMember *member, unsigned option, Arena *are
     }
     *ret_paths = (EventPaths){paths, count};
     return STATUS_OK;
+}
+
+/* What tells equal content apart is nothing to a store whose records are known by their content: the second of two events with ids of their
+ * own would be a duplicate of the first, and never counted. A store cannot serve both, so the start says so. */
+static Status check_identity(const Config *config, const ConfigMember *member, const Mapping *mapping, Error *reterr)
+{
+    bool has_id = mapping->parts[EVENT_ID].count > 0;
+    if (config_int(config, OPTION_STORE_IDENTITY) != IDENTITY_CONTENT || (!has_id && mapping->extra.count == 0)) {
+        return STATUS_OK;
+    }
+    unsigned option = has_id ? MAPPINGS_ID : MAPPINGS_EXTRA;
+    return error_set(
+        reterr, STATUS_REFUSED,
+        "%s: mappings.%s.%s: store.identity is content, so events of the same client, metric, amount, unit "
+        "and time are one, whatever this says: leave it out, or use a store of another identity",
+        config_member_where(member, option), config_member_name(member), mappings_group.table.items[option].name);
 }
 
 static Status read_clients(const ConfigMember *member, Arena *arena, Mapping *mapping, Error *reterr)
@@ -76,7 +93,11 @@ static Status read_all(const Config *config, Arena *arena, MappingSet **ret_set,
     Mapping *mappings = ARENA_ARRAY(arena, Mapping, count);
     Status status = mappings ? STATUS_OK : no_memory(reterr);
     for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
-        status = read_member(config_member(config, OPTION_MAPPINGS, i), arena, &mappings[i], reterr);
+        const ConfigMember *member = config_member(config, OPTION_MAPPINGS, i);
+        status = read_member(member, arena, &mappings[i], reterr);
+        if (status == STATUS_OK) {
+            status = check_identity(config, member, &mappings[i], reterr);
+        }
     }
     return status == STATUS_OK ? mapping_set_new(mappings, count, ret_set, reterr) : status;
 }

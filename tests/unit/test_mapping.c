@@ -273,6 +273,29 @@ static void test_configured_wrongly(void **state)
                          "mappings.b.clients: names \"x\", as mappings.a does");
 }
 
+/* A store that knows records by their content cannot tell events apart by anything else. */
+static void test_beside_the_store(void **state)
+{
+#define WHY                                                                                                            \
+    ": store.identity is content, so events of the same client, metric, amount, unit and time are one, whatever this " \
+    "says: leave it out, or use a store of another identity"
+    Config *config = NULL;
+    MappingSet *set = NULL;
+    Error error = {0};
+    (void)state;
+    check_config_refused("store.identity: content\nmappings.a.id: n\n", true, ":2: mappings.a.id" WHY);
+    check_config_refused("mappings.a.amount: x\nmappings.b.extra: [n, o]\nstore.identity: content\n", true,
+                         ":2: mappings.b.extra" WHY);
+#undef WHY
+    assert_int_equal(read_config("store.identity: content\nmappings.a.amount: x\n", &config, &set, &error), STATUS_OK);
+    config_free(config);
+    mapping_set_free(set);
+    assert_int_equal(read_config("store.identity: sourceId+recordId\nmappings.a.id: n\n", &config, &set, &error),
+                     STATUS_OK);
+    config_free(config);
+    mapping_set_free(set);
+}
+
 static int make_file(void **state)
 {
     (void)state;
@@ -297,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_configured),
         cmocka_unit_test(test_configured_in_other_ways),
         cmocka_unit_test(test_configured_wrongly),
+        cmocka_unit_test(test_beside_the_store),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
