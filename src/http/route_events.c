@@ -70,7 +70,7 @@ static bool is_hash(Str text)
     Record record = {.record_id = text};
     Str key;
     uint64_t number;
-    return record_is_event(&record, &key, &number) && number == 0;
+    return record_has_event_id(&record, &key, &number) && number == 0;
 }
 
 /* Without the name of the hash function, or with it. */

@@ -155,7 +155,7 @@ static bool take_own_id(void *context, const StoredRecord *stored)
     EventFind *find = context;
     Str key;
     uint64_t number;
-    if (record_is_event(&stored->record, &key, &number)) {
+    if (record_has_event_id(&stored->record, &key, &number)) {
         snprintf(find->record_id, sizeof find->record_id, "sha256:%.*s", STR_ARGS(key));
     }
     return true;

@@ -11,18 +11,11 @@ uint32_t filter_fields(const Filter *filter)
     fields |= filter->destination_id.len ? FIELD_DESTINATION_ID : 0u;
     fields |= filter->reference.len ? FIELD_REFERENCE : 0u;
     fields |= filter->unit.len ? FIELD_UNIT : 0u;
-    fields |= filter->events ? FIELD_RECORD_ID : 0u;
+    fields |= filter->events ? FIELD_EVENT : 0u;
     return fields;
 }
 
 static bool text_matches(Str wanted, Str text) { return wanted.len == 0 || str_equal(wanted, text); }
-
-static bool is_event(const Record *record)
-{
-    Str key;
-    uint64_t number;
-    return record_is_event(record, &key, &number);
-}
 
 bool filter_matches(const Filter *filter, const Record *record)
 {
@@ -31,8 +24,12 @@ bool filter_matches(const Filter *filter, const Record *record)
            (filter->end_us == TIMESTAMP_MAX || record->time_us <= filter->end_us) &&
            (filter->type < 0 || filter->type == (int)record->type) &&
            text_matches(filter->destination_id, record->destination_id) && text_matches(filter->unit, record->unit) &&
-           text_matches(filter->source_id, record->source_id) && text_matches(filter->reference, record->reference) &&
-           (!filter->events || is_event(record));
+           text_matches(filter->source_id, record->source_id) && text_matches(filter->reference, record->reference);
+}
+
+bool filter_takes(const Filter *filter, const StoredRecord *stored)
+{
+    return (stored->is_event || !filter->events) && filter_matches(filter, &stored->record);
 }
 
 uint64_t filter_hash(const Filter *filter, uint64_t seed)

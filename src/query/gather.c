@@ -171,7 +171,7 @@ static bool add_row(Gathering *gathering, const StoredRecord *stored, const Filt
 {
     Gather *gather = gathering->gather;
     bool counts = !gather->left_out || !seq_set_has(gather->left_out, stored->seq);
-    if (counts && filter_matches(filter, &stored->record)) {
+    if (counts && filter_takes(filter, stored)) {
         int64_t window = window_of(gather, stored->record.time_us);
         gathering->full = !groups_add_record(gather->groups, window, &stored->record, gathering->sign);
     }

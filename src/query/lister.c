@@ -77,7 +77,7 @@ static bool visit_walked(void *context, const StoredRecord *stored)
     Listing *listing = context;
     Lister *lister = listing->lister;
     lister->examined++;
-    if (stored->seq <= lister->bound && filter_matches(lister->filter, &stored->record)) {
+    if (stored->seq <= lister->bound && filter_takes(lister->filter, stored)) {
         lister->matched++;
         if (!hand_out(listing, stored)) {
             return false;
@@ -130,8 +130,9 @@ static Status walk(Listing *listing, Error *reterr)
         lister->state = LISTER_DONE;
         return STATUS_OK;
     }
-    Status status = reader_walk_times(listing->step->reader, lister->at, lister->end, INT64_MAX, FIELD_ALL,
-                                      visit_walked, listing, reterr);
+    uint32_t fields = filter_fields(lister->filter) | FIELD_ALL;
+    Status status = reader_walk_times(listing->step->reader, lister->at, lister->end, INT64_MAX, fields, visit_walked,
+                                      listing, reterr);
     if (status != STATUS_OK || lister->state == LISTER_DONE) {
         return status;
     }
@@ -185,7 +186,7 @@ static void keep_match(Lister *lister, const StoredRecord *stored)
 {
     TimePosition place = {stored->record.time_us, stored->seq};
     if (stored->seq <= lister->bound && comes_before(lister, lister->at, place) &&
-        filter_matches(lister->filter, &stored->record)) {
+        filter_takes(lister->filter, stored)) {
         lister->found++;
         keep_place(lister, place);
     }
@@ -260,8 +261,8 @@ static Status begin(Listing *listing, Error *reterr)
     const Filter *filter = lister->filter;
     int64_t newest = 0;
     lister->state = LISTER_WALK;
-    if (!filter->destination_id.len || !filter->reference.len || !filter->unit.len) {
-        return STATUS_OK;
+    if (!filter->destination_id.len || !filter->reference.len || !filter->unit.len || filter->events) {
+        return STATUS_OK; /* a chain does not tell which of its records were events */
     }
     Status status = reader_find_flow(listing->step->reader, filter->destination_id, filter->reference, filter->unit,
                                      &newest, reterr);

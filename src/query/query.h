@@ -109,7 +109,7 @@ Status query_event_failures_new(const QueryParam *params, size_t count, QueryFor
 /* GET /api/events/{hash}: {"data":{…event…,"receivedAt":"…","mapping":"builtin","event":{…as it came…},"attempts":2,"log":[{"attempt":1,"status":"processed",
  * "receivedAt":"…","normalisedAt":"…","hashedAt":"…","decidedAt":"…"},{"attempt":2,"status":"duplicate",…}],"corrections":[{…event…,"correction":1,"mapping":"builtin","decidedAt":"…"},…]}}, of the log the first entry
  * and the last 100, of the corrections the first 50 rounds. An event is found by the hash that it had, and by the one that its last correction gave it.
- * Where several had the same one, since a meaning was first given to the wrong event, it finds the one that counts. `key` is as record_is_event()
+ * Where several had the same one, since a meaning was first given to the wrong event, it finds the one that counts. `key` is as record_has_event_id()
  * has it. query_step is REFUSED when there is none, and may append the whole event, whatever was wanted. */
 Status query_event_find_new(Str key, const QueryOptions *options, Query **ret_query) MUST_CHECK;
 

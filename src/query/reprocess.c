@@ -77,7 +77,7 @@ static bool take_record(void *context, const StoredRecord *stored)
     uint64_t number;
     bool copied = reprocess_copy(&looking->query->scratch, &stored->record, &looking->record);
     looking->status = copied ? STATUS_OK : reprocess_starved(looking->reterr);
-    if (copied && !record_is_event(&looking->record, &looking->key, &number)) {
+    if (copied && !record_has_event_id(&looking->record, &looking->key, &number)) {
         looking->status = error_set(looking->reterr, STATUS_BROKEN, "record %lld is none that an event became",
                                     (long long)stored->seq);
     }

@@ -74,7 +74,7 @@ static bool is_key(Str key)
            is_hex(key);
 }
 
-bool record_is_event(const Record *record, Str *ret_key, uint64_t *ret_number)
+bool record_has_event_id(const Record *record, Str *ret_key, uint64_t *ret_number)
 {
     const Str event = STR("sha256:"), correction = STR("correction:");
     Str id = record->record_id;
@@ -92,7 +92,7 @@ Str record_event_hash(const Record *record)
 {
     Str key;
     uint64_t number;
-    return record_is_event(record, &key, &number) ? (Str){key.ptr, EVENT_HASH_HEX_BYTES} : STR("");
+    return record_has_event_id(record, &key, &number) ? (Str){key.ptr, EVENT_HASH_HEX_BYTES} : STR("");
 }
 
 uint32_t record_identity_fields(RecordIdentity identity)

@@ -38,6 +38,7 @@ typedef enum RecordField {
     FIELD_REFERENCE = 1 << 7,
     FIELD_TOTALS = 1 << 8, /* not a field of a record: the running totals, prev_seq, received_us and traceparent */
     FIELD_ALL = (1 << 9) - 1,
+    FIELD_EVENT = 1 << 9, /* is_event, which is no part of the row but looked up beside it: it is not in FIELD_ALL */
 } RecordField;
 enum { RECORD_FIELD_COUNT = 8 };
 extern const char *const record_field_names[RECORD_FIELD_COUNT]; /* "recordId", "time", … by bit number */
@@ -68,6 +69,7 @@ typedef struct StoredRecord {
     int64_t prev_seq;    /* the flow's previous record, 0 for the first */
     int64_t received_us; /* when its batch was committed, by the wall clock */
     FlowTotals totals;   /* of the flow, this record included */
+    bool is_event;       /* it came from an event, or corrects one: the store has that beside it */
 } StoredRecord;
 
 /* The summary that a notification carries: the flow before this record. */
@@ -90,12 +92,12 @@ uint32_t record_identity_fields(RecordIdentity identity);
 uint64_t record_identity_hash(const Record *record, RecordIdentity identity, uint64_t seed);
 uint64_t record_flow_hash(Str destination_id, Str reference, Str unit, uint64_t seed);
 
-/* Whether it came from an event: its recordId is "sha256:" and a key, or a correction of one, "correction:" with the key, ":" and a number. The
+/* Whether its recordId is like those of events: "sha256:" and a key, or a correction of one, "correction:" with the key, ":" and a number. The
  * key is 64 hexadecimal digits, the hash of what the event means; or those, ":" and a number, where an event that means the same was there
  * before and had been taken back. `ret_number` is 0 for an event itself; the odd ones take back what was counted, the even ones take its
- * place. */
+ * place. Every event has such an id, but any record may: whether it came from an event is StoredRecord.is_event. */
 enum { EVENT_HASH_HEX_BYTES = 64, EVENT_KEY_BYTES_MAX = EVENT_HASH_HEX_BYTES + 1 + 20 };
-bool record_is_event(const Record *record, Str *ret_key, uint64_t *ret_number);
+bool record_has_event_id(const Record *record, Str *ret_key, uint64_t *ret_number);
 /* The hash of its event; empty when there is none. */
 Str record_event_hash(const Record *record);
 

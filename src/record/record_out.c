@@ -176,7 +176,7 @@ void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned
 {
     Str key = {0};
     uint64_t number = 0;
-    record_is_event(record, &key, &number);
+    record_has_event_id(record, &key, &number);
     BUF_PUT(buf, "\"hash\":");
     buf_put_json(buf, record_event_hash(record));
     buf_put_key(buf, "recordId");

@@ -1,5 +1,5 @@
 /* The contract of store.h: its reading side. */
-#include "store_fixture.h"
+#include "events_fixture.h"
 
 #include <stdlib.h>
 
@@ -308,6 +308,54 @@ static void test_rollups_cover_the_published(void **state)
     assert_verifies(fixture);
 }
 
+/* ---- Which of them were events ------------------------------------------------------------------------------------- */
+
+static bool see_kind(void *context, const StoredRecord *stored)
+{
+    char *text = context;
+    size_t len = strlen(text);
+    text[len] = stored->is_event ? 'e' : '-';
+    text[len + 1] = '\0';
+    return true;
+}
+
+/* All of them have one time, so that their order is the same in both. */
+static void assert_kinds(Fixture *fixture, uint32_t fields, const char *expected)
+{
+    char scanned[16] = "", walked[16] = "";
+    Error error = {0};
+    StoreView *view = fixture_begin(fixture);
+    assert_int_equal(reader_scan(fixture->reader, 0, INT64_MAX, fields, see_kind, scanned, &error), STATUS_OK);
+    assert_int_equal(reader_walk_times(fixture->reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, INT64_MAX, fields,
+                                       see_kind, walked, &error),
+                     STATUS_OK);
+    fixture_end(fixture, view);
+    assert_string_equal(scanned, expected);
+    assert_string_equal(walked, expected);
+}
+
+/* Anybody can give a record an id like an event's: what came from an event is what the store has the event of. */
+static void test_an_id_makes_no_event(void **state)
+{
+    Fixture *fixture = *state;
+    send_event(fixture, "sha256:1", "shop", "{1}", 1);
+    fixture_apply_one(fixture, record_of(fixture, "sha256:2", 2));
+    fixture_apply_one(fixture, record_of(fixture, "rec-1", 3));
+    fixture_apply_one(fixture, record_of(fixture, "correction:1:2", 4));
+    Events *events = events_new();
+    add_event(fixture, events, "correction:1:1", "shop", "", 1)->corrects = 1;
+    add_event(fixture, events, "sha256:3", "shop", "", 5);
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    events_free(events);
+    for (int published = 0; published < 2; published++) {
+        assert_kinds(fixture, FIELD_EVENT, "e---ee");
+        assert_kinds(fixture, FIELD_ALL | FIELD_EVENT, "e---ee");
+        assert_kinds(fixture, FIELD_ALL, "------"); /* it was not asked for */
+        fixture_maintain(fixture);
+    }
+    assert_verifies(fixture);
+}
+
 int store_suite_run_reading(const StoreFactory *factory)
 {
     fixture_use(factory);
@@ -318,6 +366,7 @@ int store_suite_run_reading(const StoreFactory *factory)
         STORE_TEST(test_find_by_id),
         STORE_TEST(test_find_flow),
         STORE_TEST(test_rollups_cover_the_published),
+        STORE_TEST(test_an_id_makes_no_event),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);
 }

@@ -75,6 +75,13 @@ static bool count_place(void *context, const SourcePlace *place)
 }
 
 /* How many rows there are about deliveries. */
+static bool see_no_event(void *context, const StoredRecord *stored)
+{
+    (void)context;
+    assert_false(stored->is_event);
+    return true;
+}
+
 static size_t count_all(StoreReader *reader)
 {
     const DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
@@ -87,6 +94,10 @@ static size_t count_all(StoreReader *reader)
     assert_int_equal(reader_attempts(reader, 1, count_attempt, &count, &error), STATUS_OK);
     assert_int_equal(reader_dead_letters(reader, &filter, count_letter, &count, &error), STATUS_OK);
     assert_int_equal(reader_replays(reader, STR(""), count_replay, &count, &error), STATUS_OK);
+    assert_int_equal(reader_scan(reader, 0, INT64_MAX, FIELD_EVENT, see_no_event, NULL, &error), STATUS_OK);
+    assert_int_equal(reader_walk_times(reader, TIME_POSITION_FIRST, TIME_POSITION_LAST, INT64_MAX, FIELD_EVENT,
+                                       see_no_event, NULL, &error),
+                     STATUS_OK);
     reader_end(reader);
     view_free(view);
     return count;

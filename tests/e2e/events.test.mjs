@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { eventually, runWeir, runWeirAsync, startRefused, startWeir, tempDir } from './support/weir.mjs';
-import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, get, getJson, post, send } from './support/client.mjs';
+import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, get, getJson, post, postLines, send } from './support/client.mjs';
 import { record } from './support/model.mjs';
 import { noRedis, startRedis } from './support/redis.mjs';
 import { sha256 } from './support/spelling.mjs';
@@ -453,6 +453,30 @@ test('GET /api/events by client, metric, unit and dates', async (t) => {
   assertInvalid(await get(server, '/api/events?sourceId=odd'), ['sourceId']);
   await post(server, record());
   assert.equal((await readAll(server, '', 1000)).length, 700, 'records are no events');
+});
+
+// Records may have any id, also one like an event's: what is an event is what came as one.
+test('records with ids like those of events are no events', async (t) => {
+  let server = await startWeir(t);
+  const { data: made } = (await submit(server, event())).json;
+  const ids = [`sha256:${'a'.repeat(64)}`, `correction:${made.hash}:1`, `correction:${made.hash}:2`, `correction:${'b'.repeat(64)}:2`];
+  const like = (recordId) => record({ recordId, sourceId: 'c', destinationId: 'c', reference: 'm', unit: 'none', value: '7.00', time: '2024-01-01 00:00:00' });
+  assert.equal((await post(server, like(ids[0]))).status, 201);
+  assert.equal((await postLines(server, ids.slice(1).map(like))).json.data.created, 3);
+  const check = async () => {
+    assert.deepEqual((await ask(server)).data.map((it) => it.hash), [made.hash]);
+    assert.deepEqual((await ask(server, '?client=c&metric=m&unit=none')).data.map((it) => it.hash), [made.hash]);
+    assert.deepEqual((await groups(server, '?client=c')).map((it) => [it.count, it.sum]), [[1, '5.00']]);
+    assert.deepEqual((await groups(server, '?startDate=2024-01-01&endDate=2024-01-01&measures=max')).map((it) => it.max), ['5.00']);
+    assert.deepEqual((await stats(server)).processed, 1);
+    assert.equal((await get(server, `/api/events/${ids[0]}`)).status, 404);
+  };
+  await check();
+  assert.equal(await countRecords(server), 5);
+  await server.stop();
+  server = await startWeir(t, { data: server.data });
+  await check();
+  await verified(server);
 });
 
 test('GET /api/events?status=duplicate and failed, page by page', async (t) => {

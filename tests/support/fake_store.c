@@ -82,11 +82,6 @@ int64_t fake_store_add_message(Store *base, Str kind, int64_t record_seq, int64_
     return store->last_seq;
 }
 
-int64_t fake_store_add_alert(Store *base, int64_t record_seq, const char *body)
-{
-    return fake_store_add_message(base, STR("alert"), record_seq, 0, str_from(body));
-}
-
 const StoredRecord *fake_store_at(Store *base, int64_t seq)
 {
     FakeStore *store = (FakeStore *)base;
@@ -196,6 +191,7 @@ static StoredRecord shown(const StoredRecord *row, uint32_t fields)
     to->time_us = fields & FIELD_TIME ? from->time_us : to->time_us;
     to->value = fields & FIELD_VALUE ? from->value : to->value;
     to->type = fields & FIELD_TYPE ? from->type : to->type;
+    copy.is_event = (fields & FIELD_EVENT) && row->is_event;
     if (fields & FIELD_TOTALS) {
         copy.totals = row->totals;
         copy.prev_seq = row->prev_seq;
@@ -212,8 +208,10 @@ static Status get(StoreReader *base, int64_t seq, RecordVisitor *visit, void *co
     if (!row || seq > reader->view->base.bound) {
         return error_set(reterr, STATUS_REFUSED, "there is no record %lld", (long long)seq);
     }
+    StoredRecord copy = *row;
+    copy.is_event = false; /* nobody has asked for it */
     reader->store->reads.fetched++;
-    visit(context, row);
+    visit(context, &copy);
     return STATUS_OK;
 }
 

@@ -12,6 +12,8 @@ void fake_store_free(Store *store);
 
 /* Appends to the log, with the flow's totals; the texts must outlive the store. Returns the sequence. */
 int64_t fake_store_add(Store *store, const Record *record);
+/* One that is said to have come from an event, of which there is nothing else. */
+int64_t fake_store_add_event(Store *store, const Record *record);
 int64_t fake_store_add_alert(Store *store, int64_t record_seq, const char *body);
 /* Any message; the texts are copied. */
 int64_t fake_store_add_message(Store *store, Str kind, int64_t record_seq, int64_t created_us, Str body);

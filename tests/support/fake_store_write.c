@@ -10,7 +10,20 @@ Str fake_store_keep(FakeStore *store, Str text)
     return copy;
 }
 
-static void append_record(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+int64_t fake_store_add_alert(Store *base, int64_t record_seq, const char *body)
+{
+    return fake_store_add_message(base, STR("alert"), record_seq, 0, str_from(body));
+}
+
+int64_t fake_store_add_event(Store *base, const Record *record)
+{
+    FakeStore *store = (FakeStore *)base;
+    int64_t seq = fake_store_add(base, record);
+    store->rows[store->count - 1].is_event = true;
+    return seq;
+}
+
+static void append_record(FakeStore *store, const Record *record, bool is_event, Outcome *ret_outcome, int64_t now_us)
 {
     Record copy = *record;
     Str *texts[] = {&copy.record_id, &copy.source_id, &copy.destination_id,
@@ -18,7 +31,7 @@ static void append_record(FakeStore *store, const Record *record, Outcome *ret_o
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
         *texts[at] = fake_store_keep(store, *texts[at]);
     }
-    int64_t seq = fake_store_add(&store->base, &copy);
+    int64_t seq = (is_event ? fake_store_add_event : fake_store_add)(&store->base, &copy);
     store->rows[store->count - 1].received_us = now_us;
     *ret_outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = seq};
 }
@@ -42,13 +55,13 @@ static void report_existing(const StoredRecord *there, const Record *record, uin
         (Outcome){.kind = differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE, .differs = differs, .seq = there->seq};
 }
 
-static void take_record(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+static void take_record(FakeStore *store, const Record *record, bool is_event, Outcome *ret_outcome, int64_t now_us)
 {
     const StoredRecord *there = find_in_log(store, record);
     if (there) {
         report_existing(there, record, UINT32_MAX, ret_outcome);
     } else {
-        append_record(store, record, ret_outcome, now_us);
+        append_record(store, record, is_event, ret_outcome, now_us);
     }
 }
 
@@ -58,7 +71,7 @@ static void take_event(FakeStore *store, const Record *record, const EventItem *
 {
     int64_t seq = item->corrects ? 0 : fake_events_alias(store->events, record->record_id);
     if (seq == 0) {
-        take_record(store, record, ret_outcome, now_us);
+        take_record(store, record, true, ret_outcome, now_us);
     } else if (seq > 0 || fake_events_is_same(store->events, -seq, item->raw)) {
         report_existing(fake_store_at(&store->base, seq > 0 ? seq : -seq), record, ~(uint32_t)FIELD_RECORD_ID,
                         ret_outcome);
@@ -67,7 +80,7 @@ static void take_event(FakeStore *store, const Record *record, const EventItem *
         Record another = *record;
         snprintf(id, sizeof id, "%.*s:%zu", STR_ARGS(record->record_id), store->count + 1);
         another.record_id = str_from(id);
-        append_record(store, &another, ret_outcome, now_us);
+        append_record(store, &another, true, ret_outcome, now_us);
         fake_events_put_alias(store->events, record->record_id, ret_outcome->seq);
     }
 }
@@ -83,9 +96,9 @@ static void apply_records(FakeStore *store, Work *work, int64_t now_us)
             take_event(store, &work->records.items[i], &work->records.events->items[i], &work->records.outcomes[i],
                        now_us);
         } else if (has_source) {
-            take_record(store, &work->records.items[i], &work->records.outcomes[i], now_us);
+            take_record(store, &work->records.items[i], false, &work->records.outcomes[i], now_us);
         } else {
-            append_record(store, &work->records.items[i], &work->records.outcomes[i], now_us);
+            append_record(store, &work->records.items[i], false, &work->records.outcomes[i], now_us);
         }
     }
     if (has_source) {

@@ -11,6 +11,7 @@
 #define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HASH_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define HASH_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+#define HASH_D "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
 
 static Record event(const char *id, const char *client, const char *metric, int64_t amount, const char *time,
                     const char *unit)
@@ -28,13 +29,21 @@ static Store *small_store(void)
     Store *store = fake_store_new(&run_info);
     const Record records[] = {
         event("sha256:" HASH_A, "A", "revenue", 120000, "2024-01-01 00:00:00", "EUR"),
-        event("rec-1", "A", "revenue", 7, "2024-01-01 12:00:00", "EUR"), /* none */
+        event("rec-1", "A", "revenue", 7, "2024-01-01 12:00:00", "EUR"),
         event("sha256:" HASH_B, "A", "revenue", -2050, "2024-01-01 23:59:59", "EUR"),
         event("sha256:" HASH_C, "B", "clicks, \"all\"", 300, "2024-01-02 00:00:00", "none"),
         event("correction:" HASH_B ":2", "A", "revenue", -2051, "2024-01-03 00:00:00", "EUR"),
     };
+    const Record others[] = {
+        event("sha256:" HASH_D, "A", "revenue", 900000, "2024-01-01 13:00:00", "EUR"),
+        event("correction:" HASH_A ":2", "B", "clicks, \"all\"", -900000, "2024-01-02 00:00:00", "none"),
+    };
     for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
-        fake_store_add(store, &records[i]);
+        (i == 1 ? fake_store_add : fake_store_add_event)(store, &records[i]);
+    }
+    /* Whatever their ids are like, these are no events. */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        fake_store_add(store, &others[i]);
     }
     return store;
 }
@@ -170,7 +179,7 @@ static void test_signed_measures(void **state)
             sum += amounts[i];
             snprintf(ids[i], sizeof ids[i], "sha256:%064zu", i);
             Record record = event(ids[i], "A", "m", amounts[i], "2024-01-01 00:00:00", "EUR");
-            fake_store_add(store, &record);
+            fake_store_add_event(store, &record);
         }
         qsort(amounts, count, sizeof *amounts, compare);
         char *answer = run_event_aggregate(store, "measures=min,max,avg,p50,p95", QUERY_JSON);

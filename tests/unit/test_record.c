@@ -208,7 +208,7 @@ static void test_ids_of_events(void **state)
         const Record record = {.record_id = str_from(cases[i].id)};
         Str key = STR("");
         uint64_t number = 0;
-        assert_int_equal(record_is_event(&record, &key, &number), cases[i].key != NULL);
+        assert_int_equal(record_has_event_id(&record, &key, &number), cases[i].key != NULL);
         assert_true(!cases[i].key || (str_equal(key, str_from(cases[i].key)) && number == cases[i].number));
         assert_true(str_equal(record_event_hash(&record), cases[i].key ? STR(HASH) : STR("")));
     }

@@ -7,10 +7,24 @@
 
 #define WHAT "read what is kept of events"
 
+static Status look_at_version(SqliteReader *reader, Error *reterr)
+{
+    return reader->version >= SCHEMA_EVENTS ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
+}
+
+Status sqlite_readable_fields(SqliteReader *reader, uint32_t *fields, Error *reterr)
+{
+    Status status = *fields & FIELD_EVENT ? look_at_version(reader, reterr) : STATUS_OK;
+    if (status == STATUS_OK && reader->version < SCHEMA_EVENTS) {
+        *fields &= ~(uint32_t)FIELD_EVENT;
+    }
+    return status;
+}
+
 /* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
 static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
-    Status status = reader->version >= SCHEMA_EVENTS ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
+    Status status = look_at_version(reader, reterr);
     return status == STATUS_OK && reader->version >= SCHEMA_EVENTS
                ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr)
                : status;

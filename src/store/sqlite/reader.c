@@ -300,8 +300,11 @@ Status sqlite_scan(StoreReader *base, int64_t after, int64_t through, uint32_t f
     int64_t bound = reader->view->base.bound;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = sqlite_take_select(reader, READER_SCAN, fields,
-                                       "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", &stmt, reterr);
+    Status status = sqlite_readable_fields(reader, &fields, reterr);
+    if (status == STATUS_OK) {
+        status = sqlite_take_select(reader, READER_SCAN, fields, "FROM records WHERE seq > ? AND seq <= ? ORDER BY seq",
+                                    &stmt, reterr);
+    }
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);

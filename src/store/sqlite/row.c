@@ -16,6 +16,10 @@ static const struct {
     {FIELD_REFERENCE, ", reference"},
     {FIELD_SOURCE_ID, ", source_id"},
     {FIELD_RECORD_ID, ", record_id"},
+    /* Only what may be one is looked up: the ids of all events begin so. In a scan the two tables are read side by side. */
+    {FIELD_EVENT,
+     ", CASE WHEN record_id BETWEEN 'correction:' AND 'correction;' OR record_id BETWEEN 'sha256:' AND 'sha256;'"
+     " THEN EXISTS(SELECT 1 FROM raw_events WHERE raw_events.seq = records.seq) ELSE 0 END"},
     {FIELD_TOTALS, ", received_us, prev_seq, positive_count, negative_count, positive_total_hi, positive_total_lo,"
                    " negative_total_hi, negative_total_lo, traceparent"},
 };
@@ -80,6 +84,9 @@ void row_read(sqlite3_stmt *stmt, uint32_t fields, StoredRecord *ret_stored)
     }
     if (fields & FIELD_RECORD_ID) {
         record->record_id = db_text(stmt, at++);
+    }
+    if (fields & FIELD_EVENT) {
+        ret_stored->is_event = sqlite3_column_int(stmt, at++) != 0;
     }
     if (fields & FIELD_TOTALS) {
         read_totals(stmt, at, ret_stored);

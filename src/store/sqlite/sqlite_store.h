@@ -203,6 +203,8 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr) 
 void sqlite_reader_close(StoreReader *base);
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr) MUST_CHECK;
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr) MUST_CHECK;
+/* Takes FIELD_EVENT out where there are no events: in a store of an older program that is only read, which has no table of them. */
+Status sqlite_readable_fields(SqliteReader *reader, uint32_t *fields, Error *reterr) MUST_CHECK;
 /* A select like row_prepare_select's that is used again and again: taken from where it is kept, if it is of the same fields, and given back
  * there. Whoever comes in between prepares one of his own. `rest` is always the same for `which`. */
 Status sqlite_take_select(SqliteReader *reader, ReaderKept which, uint32_t fields, const char *rest,

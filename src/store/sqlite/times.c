@@ -189,6 +189,9 @@ Status sqlite_walk_times(StoreReader *base, TimePosition from, TimePosition to, 
     bool with_tail = through > reader->view->set->published_seq;
     Status status = with_tail ? load_tail(reader, reader->view, reterr) : STATUS_OK;
     if (status == STATUS_OK) {
+        status = sqlite_readable_fields(reader, &fields, reterr);
+    }
+    if (status == STATUS_OK) {
         status = sqlite_take_select(reader, READER_WALK, fields, "FROM records WHERE seq = ?", &stmt, reterr);
     }
     if (status == STATUS_OK) {
