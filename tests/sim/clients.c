@@ -17,6 +17,8 @@ struct Call {
     ModelWork work;
     Outcome *outcomes; /* the store's */
     Outcome *expected; /* the model's */
+    EventChange events;
+    IntakeChange letters;
     Arena stored;
 };
 
@@ -42,7 +44,7 @@ static Call *list_take(CallList *list)
 
 static void call_free(Call *call)
 {
-    free((Record *)(uintptr_t)call->work.items);
+    model_work_release(&call->work);
     free(call->outcomes);
     free(call->expected);
     arena_release(&call->stored);
@@ -59,8 +61,11 @@ void clients_init(World *world, uint64_t seed)
 
 void clients_release(World *world)
 {
-    for (Call *call; (call = list_take(&world->clients.repeat));) {
-        call_free(call);
+    CallList *lists[] = {&world->clients.repeat, &world->senders.repeat};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        for (Call *call; (call = list_take(lists[i]));) {
+            call_free(call);
+        }
     }
     clients_forget_unsure(world);
 }
@@ -93,12 +98,7 @@ static void add_unsure(World *world, Unsure unsure)
 /* The call itself is free to be made again at once. */
 static void add_unsure_call(World *world, const Call *call)
 {
-    Unsure unsure = {.call = call->number, .work = call->work};
-    size_t bytes = call->work.count * sizeof *call->work.items;
-    if (bytes > 0) {
-        unsure.work.items = memcpy(need(malloc(bytes)), call->work.items, bytes);
-    }
-    add_unsure(world, unsure);
+    add_unsure(world, (Unsure){.call = call->number, .work = model_work_copy(&call->work)});
 }
 
 void clients_add_unsure(World *world, const Work *work)
@@ -111,17 +111,26 @@ void clients_forget_unsure(World *world)
     Clients *clients = &world->clients;
     for (Unsure *unsure; (unsure = clients->unsure);) {
         clients->unsure = unsure->next;
-        free((Record *)(uintptr_t)unsure->work.items);
+        model_work_release(&unsure->work);
         tables_free_work(unsure->delivery);
         free(unsure);
     }
     clients->unsure_count = 0;
 }
 
+/* To the log, and to the tables of what could not be taken in. */
+static void apply_work(World *world, const ModelWork *work, ModelAnswer *answer)
+{
+    model_apply(&world->model, work, answer);
+    if (answer->status == STATUS_OK && !work->dry_run) {
+        tables_take_in(world, work, answer->outcomes);
+    }
+}
+
 static void apply_call(World *world, const Unsure *unsure)
 {
     ModelAnswer answer = {.outcomes = need(calloc(unsure->work.count + 1, sizeof *answer.outcomes))};
-    model_apply(&world->model, &unsure->work, &answer);
+    apply_work(world, &unsure->work, &answer);
     free(answer.outcomes);
 }
 
@@ -137,6 +146,7 @@ static void apply_batch(World *world, const Unsure *batch, bool checked)
             (void)tables_apply(world, unsure->delivery);
         }
     }
+    event_model_commit(&world->model.events);
 }
 
 /* Whether it is this batch, the first one of the list, that the store has behind what the model has; then the model has it, too. */
@@ -223,16 +233,31 @@ static void put_outcome(const Outcome *outcome, char *ret_text, size_t room)
     }
 }
 
-static void check_stored(Call *call, const Outcome *outcome, const char *what)
+/* Of an event that has another's place, or its own under a further id. */
+static bool is_elsewhere(const Call *call, size_t at)
+{
+    const EventItem *events = call->work.events;
+    return events && !events[at].corrects &&
+           event_model_lead(&call->world->model.events, call->work.items[at].record_id) != 0;
+}
+
+static void check_stored(Call *call, size_t at, const char *what)
 {
     World *world = call->world;
-    if (outcome->kind != OUTCOME_CONFLICT || outcome->seq == 0 || !call->submission.work.records.stored) {
+    const Outcome *outcome = &call->outcomes[at];
+    bool wanted = outcome->kind == OUTCOME_CONFLICT || is_elsewhere(call, at);
+    if (!wanted || outcome->seq == 0 || !call->submission.work.records.stored) {
         return;
     }
     if (!outcome->stored) {
         story_fail(&world->story, what, "the record that is there", "none");
     }
-    walk_check_record(world, outcome->stored, outcome->seq, what);
+    const Record *right = &model_at(&world->model, outcome->seq)->record;
+    if (outcome->kind != OUTCOME_CREATED) {
+        walk_check_record(world, outcome->stored, outcome->seq, what);
+    } else if (!str_equal(outcome->stored->record.record_id, right->record_id)) {
+        story_fail(&world->story, what, "the id under which it was created", "another");
+    }
 }
 
 static void check_outcome(Call *call, size_t at)
@@ -251,7 +276,7 @@ static void check_outcome(Call *call, size_t at)
         }
         story_fail(&world->story, what, expected, found);
     }
-    check_stored(call, is, what);
+    check_stored(call, at, what);
 }
 
 static void count_told(Clients *clients, const Call *call)
@@ -307,10 +332,14 @@ static void check_answer(Call *call)
     World *world = call->world;
     ModelAnswer answer = {.outcomes = call->expected};
     ModelMark before = model_mark(&world->model);
-    model_apply(&world->model, &call->work, &answer);
+    apply_work(world, &call->work, &answer);
     tell_done(call);
-    bool changed = before.count != world->model.count || !model_same_rules(&world->model, &before);
+    bool changed = before.count != world->model.count || before.facts != world->model.events.count ||
+                   !model_same_rules(&world->model, &before);
     check_may_tell(call, changed);
+    if (call->work.simulate_failure && !call->work.dry_run && answer.status == STATUS_OK) {
+        story_failf(&world->story, "call %" PRId64 " was to fail, and was told OK", call->number);
+    }
     if (changed) {
         clients_forget_unsure(world); /* this commit has taken its place */
     }
@@ -326,13 +355,38 @@ static void check_answer(Call *call)
     count_told(&world->clients, call);
 }
 
+/* What corrects is not made again: whoever does so looks first what there is to be corrected now. */
+static void event_again_or_never(Call *call)
+{
+    Senders *senders = &call->world->senders;
+    bool corrects = call->work.quiet;
+    call->work.simulate_failure = false;
+    if (!corrects && random_below(&senders->random, 100) < 80) {
+        list_add(&senders->repeat, call);
+    } else {
+        call_free(call);
+    }
+}
+
 static void again_or_never(Call *call)
 {
     Clients *clients = &call->world->clients;
-    if (random_below(&clients->random, 100) < 80) {
+    if (call->intake == CLIENTS_OF_EVENTS) {
+        event_again_or_never(call);
+    } else if (random_below(&clients->random, 100) < 80) {
         list_add(&clients->repeat, call);
     } else {
         call_free(call);
+    }
+}
+
+/* Whoever asks for a failure gets one, unless nothing was to be written. */
+static void check_failure(const Call *call, Status status, const Error *error)
+{
+    World *world = call->world;
+    bool asked = call->work.simulate_failure && !call->work.dry_run;
+    if (!asked || status != STATUS_BUSY || !strstr(error->message, "simulated failure")) {
+        faults_check_failure(world, status, error->message);
     }
 }
 
@@ -348,8 +402,10 @@ static void on_done(Submission *submission, Status status, const Error *error)
         return;
     }
     story_tell(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
-    faults_check_failure(world, status, error->message);
-    world->faults.has_undone = world->faults.has_undone || (call->work.count > 0 && !call->work.dry_run);
+    check_failure(call, status, error);
+    bool is_long =
+        call->work.simulate_failure && world->workload.is_large; /* to fill a publish of such a run takes long */
+    world->faults.has_undone = world->faults.has_undone || (call->work.count > 0 && !call->work.dry_run && !is_long);
     if (status == STATUS_UNKNOWN) {
         add_unsure_call(world, call);
     }
@@ -358,11 +414,11 @@ static void on_done(Submission *submission, Status status, const Error *error)
 
 /* ---- Making calls --------------------------------------------------------------------------------------------------------------- */
 
-static Call *new_call(World *world)
+static Call *new_call(World *world, const ModelWork *work)
 {
     Call *call = need(calloc(1, sizeof *call));
     call->world = world;
-    workload_draw(&world->workload, &world->model, world->machine.clock.wall_us, &call->work);
+    call->work = *work;
     call->outcomes = need(calloc(call->work.count + 1, sizeof *call->outcomes));
     call->expected = need(calloc(call->work.count + 1, sizeof *call->expected));
     arena_init(&call->stored, 4096, (size_t)64 << 20);
@@ -380,11 +436,43 @@ static void tell_call(Call *call)
                    work->rule.version, STR_ARGS(work->rule.name));
         return;
     }
-    story_tell(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
-               work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
+    if (call->intake == CLIENTS_OF_EVENTS) {
+        story_tell(story, "call %" PRId64 " (%s): %zu, and %zu that failed%s%s%s", call->number,
+                   work->quiet    ? "corrections"
+                   : work->events ? "events"
+                                  : "records",
+                   work->count, work->failed_count, work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "",
+                   work->simulate_failure ? ", that are to fail in their middle" : "");
+    } else {
+        story_tell(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
+                   work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
+    }
     for (size_t i = 0; story->out && i < work->count && i < RECORDS_TOLD_MAX; i++) {
         walk_tell_record(call->world, "", &work->items[i]);
+        if (work->events) {
+            senders_tell_item(call->world, &work->events[i]);
+        }
     }
+}
+
+/* What goes with records that are events. */
+static void attach_events(Call *call)
+{
+    const ModelWork *work = &call->work;
+    Work *submitted = &call->submission.work;
+    if (!work->events) {
+        return;
+    }
+    call->events = (EventChange){.items = work->events, .failed = work->failed, .failed_count = work->failed_count};
+    submitted->records.events = &call->events;
+    submitted->records.quiet = work->quiet;
+    submitted->records.simulate_failure = work->simulate_failure;
+    call->letters = (IntakeChange){.source = TABLES_SOURCE,
+                                   .letters = work->letters,
+                                   .refused = work->refused,
+                                   .refused_count = work->failed_count,
+                                   .first_wins = call->number % 2};
+    submitted->records.intake = work->letters && !work->dry_run ? &call->letters : NULL;
 }
 
 static void prepare(Call *call)
@@ -407,6 +495,7 @@ static void prepare(Call *call)
     call->submission.work.records.atomic = call->work.atomic;
     call->submission.work.records.dry_run = call->work.dry_run;
     call->submission.work.records.stored = call->number % 2 ? &call->stored : NULL;
+    attach_events(call);
 }
 
 static void hand_in(Call *call)
@@ -431,7 +520,7 @@ static void hand_in(Call *call)
     } else {
         story_tell(&world->story, "call %" PRId64 ": the queue is full", call->number);
         clients->told.refused_busy++;
-        list_add(&clients->repeat, call);
+        list_add(call->intake == CLIENTS_OF_EVENTS ? &world->senders.repeat : &clients->repeat, call);
     }
 }
 
@@ -443,10 +532,32 @@ void clients_call(World *world)
         return;
     }
     bool again = clients->repeat.count > 0 && random_below(&clients->random, 100) < 50;
-    Call *call = again ? list_take(&clients->repeat) : new_call(world);
+    ModelWork work;
+    if (!again) {
+        workload_draw(&world->workload, &world->model, world->machine.clock.wall_us, &work);
+    }
+    Call *call = again ? list_take(&clients->repeat) : new_call(world, &work);
     call->intake = intake;
     call->number = ++clients->number;
     hand_in(call);
+}
+
+static void hand_in_events(World *world, Call *call)
+{
+    call->intake = CLIENTS_OF_EVENTS;
+    call->number = ++world->senders.number;
+    hand_in(call);
+}
+
+void clients_call_events(World *world, const ModelWork *work) { hand_in_events(world, new_call(world, work)); }
+
+bool clients_call_events_again(World *world)
+{
+    Call *call = list_take(&world->senders.repeat);
+    if (call) {
+        hand_in_events(world, call);
+    }
+    return call;
 }
 
 bool clients_wait(const World *world) { return world->clients.queue_bytes > 0; }
@@ -460,4 +571,5 @@ void clients_committed(void *self, int64_t last_seq)
         story_failf(&world->story, "a commit is told with last_seq %" PRId64 ", but the log ends at %" PRId64, last_seq,
                     model_last_seq(&world->model));
     }
+    event_model_commit(&world->model.events);
 }

@@ -15,6 +15,9 @@ typedef struct Call Call;
 
 enum { CLIENTS_INTAKES_MAX = 4 };
 
+/* The intake of events: see senders.h. */
+#define CLIENTS_OF_EVENTS CLIENTS_INTAKES_MAX
+
 typedef struct CallList {
     Call *first, **last;
     size_t count;
@@ -32,7 +35,7 @@ typedef struct Unsure {
 typedef struct Clients {
     uint64_t random;
     size_t intakes, calls_max; /* calls under way of each intake */
-    size_t under_way[CLIENTS_INTAKES_MAX];
+    size_t under_way[CLIENTS_INTAKES_MAX + 1];
     size_t queue_bytes; /* of all that the processor was handed, by lines and people, too */
     CallList repeat;    /* to be made again */
     Unsure *unsure;     /* the newest batch first, each in the order of its calls */
@@ -46,6 +49,10 @@ void clients_release(World *world); /* no call is under way */
 
 /* Makes a call, if an intake has room for one. */
 void clients_call(World *world);
+/* Makes one for events; takes the work's arrays. */
+void clients_call_events(World *world, const ModelWork *work);
+/* The oldest of those that were to be made again; false when there are none. */
+bool clients_call_events_again(World *world);
 /* Is any under way? */
 bool clients_wait(const World *world);
 

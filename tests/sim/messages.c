@@ -63,9 +63,14 @@ static void check_notice(const Expect *expect, yyjson_val *message, const ModelN
     yyjson_val *letter = expect_member(expect, message, "dead_letter");
     expect_size(expect, letter, 7);
     expect_int(expect, letter, "id", right->id);
-    expect_text(expect, letter, "stage", STR("delivery"));
-    expect_text(expect, letter, "sink", right->sink);
-    expect_int(expect, letter, "seq", right->seq);
+    expect_text(expect, letter, "stage", right->seq ? STR("delivery") : STR("intake"));
+    if (right->seq) {
+        expect_text(expect, letter, "sink", right->sink);
+        expect_int(expect, letter, "seq", right->seq);
+    } else {
+        expect_text(expect, letter, "source", right->source);
+        expect_text(expect, letter, "place", right->place);
+    }
     expect_text(expect, letter, "error", right->error);
     expect_int(expect, letter, "attempts", right->attempts);
     expect_member(expect, letter, "created");

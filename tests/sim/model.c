@@ -11,6 +11,8 @@ void model_init(Model *model, RecordIdentity identity)
     model->entries = need(calloc(model->capacity, sizeof *model->entries));
     plain_map_init(&model->by_identity);
     plain_map_init(&model->by_flow);
+    event_model_init(&model->events);
+    arena_init(&model->ids, 4096, SIZE_MAX);
 }
 
 void model_release(Model *model)
@@ -19,6 +21,8 @@ void model_release(Model *model)
     free(model->by_time);
     plain_map_release(&model->by_identity);
     plain_map_release(&model->by_flow);
+    event_model_release(&model->events);
+    arena_release(&model->ids);
 }
 
 const ModelEntry *model_at(const Model *model, int64_t seq)
@@ -195,7 +199,25 @@ static const char *severity_of(Exact exceeded_by, Exact threshold)
     return 2 * exceeded_by <= threshold ? "high" : "critical";
 }
 
-static int64_t append_record(Model *model, const Record *record)
+static void append_alerts(Model *model, int64_t seq, const ModelTotals *before, const ModelTotals *after)
+{
+    Record record = model_at(model, seq)->record;
+    int64_t flow = model_at(model, seq)->flow;
+    for (size_t i = 0; i < model->rule_count; i++) {
+        Exact exceeded_by = exceeded(&model->rules[i], &record, before, after);
+        if (exceeded_by > 0) {
+            ModelEntry *alert = append(model);
+            alert->kind = MODEL_ALERT;
+            alert->flow = flow;
+            alert->about = seq;
+            alert->rule = model->rules[i];
+            alert->exceeded_by = exceeded_by;
+            alert->severity = severity_of(exceeded_by, model->rules[i].threshold);
+        }
+    }
+}
+
+static int64_t append_record(Model *model, const Record *record, bool quiet)
 {
     PlainKey key;
     flow_key(record, &key);
@@ -214,37 +236,113 @@ static int64_t append_record(Model *model, const Record *record)
     entry->before = before;
     int64_t seq = model_last_seq(model);
     enter(model, seq);
-    for (size_t i = 0; i < model->rule_count; i++) {
-        Exact exceeded_by = exceeded(&model->rules[i], record, &before, &after);
-        if (exceeded_by > 0) {
-            ModelEntry *alert = append(model);
-            alert->kind = MODEL_ALERT;
-            alert->flow = entry_flow;
-            alert->about = seq;
-            alert->rule = model->rules[i];
-            alert->exceeded_by = exceeded_by;
-            alert->severity = severity_of(exceeded_by, model->rules[i].threshold);
-        }
+    if (!quiet) {
+        append_alerts(model, seq, &before, &after);
     }
     return seq;
 }
 
-static void take_record(Model *model, const Record *record, Outcome *outcome)
+/* What is found at `seq`. Where a correction stands for it, or where another id is the same content, the id does not differ. */
+static void tell_found(const Model *model, const Record *record, int64_t seq, uint32_t left_out, Outcome *outcome)
 {
-    *outcome = (Outcome){.kind = OUTCOME_CREATED};
+    outcome->seq = seq;
+    outcome->differs = model_differs(model, &model_at(model, seq)->record, record) & ~left_out;
+    outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+}
+
+static void take_record(Model *model, const Record *record, bool quiet, Outcome *outcome)
+{
     int64_t seq = model_find(model, record);
     if (seq) {
-        outcome->differs = model_differs(model, &model_at(model, seq)->record, record);
-        outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+        tell_found(model, record, seq, 0, outcome);
     } else {
-        seq = append_record(model, record);
+        *outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = append_record(model, record, quiet)};
     }
-    outcome->seq = seq;
+}
+
+/* ---- Events --------------------------------------------------------------------------------------------------------------- */
+
+/* Its id was given to another one first. */
+static int64_t append_another(Model *model, const Record *record, bool quiet)
+{
+    Record named = *record;
+    const char *id =
+        arena_printf(&model->ids, "%.*s:%lld", STR_ARGS(record->record_id), (long long)model_last_seq(model) + 1);
+    named.record_id = str_from(need((void *)(uintptr_t)id));
+    return append_record(model, &named, quiet);
+}
+
+static void take_event(Model *model, const ModelWork *work, size_t at, Outcome *outcome)
+{
+    const Record *record = &work->items[at];
+    const EventItem *item = &work->events[at];
+    int64_t lead = event_model_lead(&model->events, record->record_id);
+    const Fact *origin = lead < 0 ? event_model_origin(&model->events, -lead) : NULL;
+    bool is_another = lead < 0 && !(origin && str_equal(origin->item.raw, item->raw));
+    if (is_another) {
+        *outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = append_another(model, record, work->quiet)};
+    } else if (lead) {
+        tell_found(model, record, lead < 0 ? -lead : lead, FIELD_RECORD_ID, outcome);
+    } else {
+        take_record(model, record, work->quiet, outcome);
+    }
+    if (outcome->kind == OUTCOME_CREATED) {
+        event_model_created(&model->events, item, outcome->seq, is_another ? record->record_id : STR(""));
+    } else {
+        event_model_attempt(&model->events, item, outcome->seq, outcome->differs);
+    }
+}
+
+int64_t model_holder(const Model *model, const Record *record, Str id)
+{
+    Record named = *record;
+    named.record_id = id;
+    int64_t lead = event_model_lead(&model->events, id);
+    return lead > 0 ? lead : lead < 0 ? 0 : model_find(model, &named);
+}
+
+/* Whether those who are known by the correction's id now are those by whose leave it was decided. */
+static bool is_in_time(const Model *model, const ModelWork *work, size_t at)
+{
+    const EventItem *item = &work->events[at];
+    bool in_time = item->alias.len == 0;
+    for (size_t i = 0; i < at && item->holder == EVENT_HOLDER_BEFORE_IT; i++) {
+        in_time = in_time || (work->events[i].replaces && str_equal(work->events[i].alias, item->alias));
+    }
+    if (in_time || item->holder == EVENT_HOLDER_BEFORE_IT) {
+        return in_time;
+    }
+    int64_t holder = model_holder(model, &work->items[at], item->alias);
+    return holder == item->holder || (holder == 0 && item->replaces);
+}
+
+static void take_correction(Model *model, const ModelWork *work, size_t at, Outcome *outcome)
+{
+    if (model_find(model, &work->items[at]) || is_in_time(model, work, at)) {
+        take_record(model, &work->items[at], work->quiet, outcome);
+    } else {
+        *outcome = (Outcome){.kind = OUTCOME_CONFLICT};
+    }
+}
+
+/* What corrections change counts from the end of their piece on. */
+static void note_the_rest(Model *model, const ModelWork *work, const Outcome *outcomes)
+{
+    for (size_t i = 0; i < work->count && work->events; i++) {
+        const EventItem *item = &work->events[i];
+        if (item->corrects && outcomes[i].kind == OUTCOME_CREATED) {
+            Str corrected = model_at(model, item->corrects)->record.record_id;
+            event_model_correct(&model->events, item, outcomes[i].seq, corrected);
+        }
+    }
+    for (size_t i = 0; i < work->failed_count; i++) {
+        event_model_failed(&model->events, &work->failed[i]);
+    }
 }
 
 void model_announce(Model *model, const ModelNotice *notice)
 {
-    ModelKind kind = model_at(model, notice->seq)->kind;
+    ModelKind kind = notice->seq ? model_at(model, notice->seq)->kind : MODEL_ALERT;
     if (kind != MODEL_NOTICE) {
         ModelEntry *entry = append(model);
         entry->kind = MODEL_NOTICE;
@@ -259,9 +357,17 @@ static bool take_records(Model *model, const ModelWork *work, Outcome *outcomes)
 {
     bool clean = true;
     for (size_t i = 0; i < work->count; i++) {
-        take_record(model, &work->items[i], &outcomes[i]);
-        clean = clean && outcomes[i].kind != OUTCOME_CONFLICT;
+        bool is_event = work->events && !work->events[i].corrects;
+        if (is_event) {
+            take_event(model, work, i, &outcomes[i]);
+        } else if (work->events) {
+            take_correction(model, work, i, &outcomes[i]);
+        } else {
+            take_record(model, &work->items[i], work->quiet, &outcomes[i]);
+        }
+        clean = clean && (is_event || outcomes[i].kind != OUTCOME_CONFLICT);
     }
+    note_the_rest(model, work, outcomes);
     return clean;
 }
 
@@ -348,11 +454,38 @@ void model_apply(Model *model, const ModelWork *work, ModelAnswer *ret_answer)
     }
 }
 
+static void *copy_items(const void *items, size_t count, size_t size)
+{
+    return items ? memcpy(need(malloc((count + 1) * size)), items, count * size) : NULL;
+}
+
+ModelWork model_work_copy(const ModelWork *work)
+{
+    ModelWork copy = *work;
+    copy.items = copy_items(work->items, work->count, sizeof *work->items);
+    copy.events = copy_items(work->events, work->count, sizeof *work->events);
+    copy.letters = copy_items(work->letters, work->count, sizeof *work->letters);
+    copy.failed = copy_items(work->failed, work->failed_count, sizeof *work->failed);
+    copy.refused = copy_items(work->refused, work->failed_count, sizeof *work->refused);
+    return copy;
+}
+
+void model_work_release(ModelWork *work)
+{
+    const void *arrays[] = {work->items, work->events, work->letters, work->failed, work->refused};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        free((void *)(uintptr_t)arrays[i]);
+    }
+}
+
 /* ---- Going back ----------------------------------------------------------------------------------------------------------- */
 
 ModelMark model_mark(const Model *model)
 {
-    ModelMark mark = {.count = model->count, .rule_count = model->rule_count, .next_rule_id = model->next_rule_id};
+    ModelMark mark = {.count = model->count,
+                      .rule_count = model->rule_count,
+                      .next_rule_id = model->next_rule_id,
+                      .facts = model->events.count};
     memcpy(mark.rules, model->rules, sizeof mark.rules);
     return mark;
 }
@@ -365,6 +498,7 @@ void model_rewind(Model *model, const ModelMark *mark)
     memcpy(model->rules, mark->rules, sizeof mark->rules);
     model->rule_count = mark->rule_count;
     model->next_rule_id = mark->next_rule_id;
+    event_model_rewind(&model->events, mark->facts);
     if (model->timed_entries > model->count) {
         model->timed = model->timed_entries = 0;
     }

@@ -6,7 +6,7 @@
 #ifndef WEIR_TESTS_SIM_MODEL_H
 #define WEIR_TESTS_SIM_MODEL_H
 
-#include "sim/plain.h"
+#include "sim/event_model.h"
 #include "store/store.h"
 
 typedef struct ModelTotals {
@@ -20,7 +20,8 @@ typedef enum ModelKind { MODEL_RECORD, MODEL_ALERT, MODEL_NOTICE } ModelKind;
 typedef struct ModelNotice {
     int64_t id;
     Str sink;
-    int64_t seq;
+    int64_t seq; /* of the message; 0: of intake, at `place` of `source` */
+    Str source, place;
     Str error;
     int64_t attempts;
 } ModelNotice;
@@ -54,6 +55,8 @@ typedef struct Model {
     AlertRule rules[64]; /* by id */
     size_t rule_count;
     int64_t next_rule_id;
+    EventModel events;
+    Arena ids; /* of events that were created under a further one */
 } Model;
 
 enum { MODEL_RULES_MAX = 64 };
@@ -71,6 +74,8 @@ static inline bool model_is_record(const Model *model, int64_t seq)
 const Record *model_record_of(const Model *model, int64_t seq);
 /* The sequence of the record that is the same as this one; 0 when there is none. */
 int64_t model_find(const Model *model, const Record *record);
+/* The record that an event of this id is; 0 when nobody has it. The rest of its identity is the record's. */
+int64_t model_holder(const Model *model, const Record *record, Str id);
 
 /* All records, by time and sequence. Borrows until the model changes. */
 const ModelTimed *model_by_time(Model *model, size_t *ret_count);
@@ -80,9 +85,17 @@ typedef struct ModelWork {
     WorkKind kind;
     const Record *items;
     size_t count;
-    bool atomic, dry_run;
+    bool atomic, dry_run, quiet, simulate_failure;
+    const EventItem *events;     /* one for each; NULL: they are none */
+    const EventItem *failed;     /* likewise of those that are no records */
+    const IntakeLetter *letters; /* one for each record, NULL: nobody keeps any … */
+    const IntakeLetter *refused; /* … and for each that failed */
+    size_t failed_count;
     AlertRule rule;
 } ModelWork;
+/* With arrays of its own. What they borrow lives as long as the model. */
+ModelWork model_work_copy(const ModelWork *work);
+void model_work_release(ModelWork *work);
 
 /* What has to come of it. */
 typedef struct ModelAnswer {
@@ -101,6 +114,7 @@ typedef struct ModelMark {
     AlertRule rules[MODEL_RULES_MAX];
     size_t rule_count;
     int64_t next_rule_id;
+    size_t facts;
 } ModelMark;
 ModelMark model_mark(const Model *model);
 void model_rewind(Model *model, const ModelMark *mark);

@@ -23,7 +23,7 @@ static void on_done(Submission *submission, Status status, const Error *error)
 }
 
 /* Whoever finds the queue full thinks better of it. */
-static void submit(World *world, Work work)
+void people_submit(World *world, Work work)
 {
     Clients *clients = &world->clients;
     Order *order = need(calloc(1, sizeof *order));
@@ -41,7 +41,8 @@ static void submit(World *world, Work work)
 
 static void set_state(World *world, size_t sink, SinkState state)
 {
-    submit(world, (Work){.kind = WORK_SINK_STATE, .sink = {.name = str_from(tables_sink_name(sink)), .state = state}});
+    people_submit(world,
+                  (Work){.kind = WORK_SINK_STATE, .sink = {.name = str_from(tables_sink_name(sink)), .state = state}});
 }
 
 static void act_on_letters(World *world, size_t sink)
@@ -53,10 +54,10 @@ static void act_on_letters(World *world, size_t sink)
     if (percent(world, 30)) {
         filter.id = 1 + (int64_t)below(world, world->tables.letter_count + 1);
     }
-    submit(world, (Work){.kind = WORK_DEAD_LETTERS,
-                         .dead_letters = {.filter = filter,
-                                          .action = percent(world, 65) ? DEAD_LETTER_RETRY : DEAD_LETTER_DISCARD,
-                                          .limit = 1 + below(world, 20)}});
+    people_submit(world, (Work){.kind = WORK_DEAD_LETTERS,
+                                .dead_letters = {.filter = filter,
+                                                 .action = percent(world, 65) ? DEAD_LETTER_RETRY : DEAD_LETTER_DISCARD,
+                                                 .limit = 1 + below(world, 20)}});
 }
 
 static void ask_for_replay(World *world, size_t sink)
@@ -68,7 +69,8 @@ static void ask_for_replay(World *world, size_t sink)
     }
     int64_t after = (int64_t)below(world, (uint64_t)last_seq);
     int64_t through = after + 1 + (int64_t)below(world, (uint64_t)(last_seq - after));
-    submit(world, (Work){.kind = WORK_REPLAY_PUT,
+    people_submit(world,
+                  (Work){.kind = WORK_REPLAY_PUT,
                          .replay = {.sink = str_from(tables_sink_name(sink)),
                                     .after = after,
                                     .through = through < after + 300 ? through : after + 300,
@@ -87,7 +89,7 @@ void people_act(World *world)
         ask_for_replay(world, sink);
     } else if (world->tables.replay_count > 0) {
         int64_t id = 1 + (int64_t)below(world, world->tables.replay_count);
-        submit(world, (Work){.kind = WORK_REPLAY_CANCEL, .replay = {.id = id}});
+        people_submit(world, (Work){.kind = WORK_REPLAY_CANCEL, .replay = {.id = id}});
     }
 }
 

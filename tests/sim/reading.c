@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "sim/event_look.h"
 #include "sim/walk.h"
 #include "sim/world.h"
 #include "support/random.h"
@@ -69,6 +70,7 @@ static void use_view(World *world)
     }
     StoreReader *reader = world->machine.readers[MACHINE_READER_HELD];
     story_tell(&world->story, "the view up to seq %" PRId64 " is used", held->bound);
+    event_look_view(world, reader, held->bound);
     switch (random_below(random, 6)) {
     case 0: walk_scan(world, reader, 0, held->bound, "a held view, scanned"); break;
     case 3: walk_messages(world, reader, held->bound); break;
@@ -116,6 +118,15 @@ static void on_problem(void *context, const char *text)
     story_tell(&world->story, "verify: %s", text);
 }
 
+static int64_t count_events(const World *world)
+{
+    int64_t count = 0;
+    for (int64_t seq = 1; seq <= model_last_seq(&world->model); seq++) {
+        count += event_model_at(&world->model.events, seq) != NULL;
+    }
+    return count;
+}
+
 static void check_verify(World *world)
 {
     StoreReader *reader = NULL;
@@ -128,6 +139,9 @@ static void check_verify(World *world)
     }
     if (status != STATUS_OK) {
         faults_check_reading(world, verifying.struck, "verify", status, error.message);
+    } else if (report.events != count_events(world)) {
+        story_failf(&world->story, "verify looked at %" PRId64 " events of %" PRId64, report.events,
+                    count_events(world));
     } else if (report.records + report.messages != model_last_seq(&world->model)) {
         story_failf(&world->story,
                     "verify looked at %" PRId64 " records and %" PRId64 " messages of %" PRId64 " entries",
@@ -166,6 +180,7 @@ static void look_from_outside(World *world)
         walk_times(world, reader, model_last_seq(&world->model), random_below(&world->reading.random, 2),
                    "the records by time, from outside");
         walk_find(world, reader, model_last_seq(&world->model), id, source);
+        event_look_view(world, reader, model_last_seq(&world->model));
         reader_end(reader);
     }
     view_free(view);
@@ -213,7 +228,8 @@ bool reading_is_same(World *world, int64_t after)
     StoreReader *reader = begin_look_after_start(world, &view);
     char difference[TABLES_TEXT_BYTES];
     bool same = view_bound(view) == model_last_seq(&world->model) && walk_is_same(world, reader, after) &&
-                walk_rules(world, reader) && tables_check(world, reader, difference);
+                walk_rules(world, reader) && tables_check(world, reader, difference) &&
+                event_look_check(world, reader, difference);
     end_look(reader, view);
     return same;
 }
@@ -223,7 +239,9 @@ void reading_put_state(World *world, char *ret_text, size_t room)
     StoreView *view = NULL;
     StoreReader *reader = begin_look_after_start(world, &view);
     char difference[TABLES_TEXT_BYTES] = "";
-    (void)tables_check(world, reader, difference);
+    if (tables_check(world, reader, difference)) {
+        (void)event_look_check(world, reader, difference);
+    }
     snprintf(ret_text, room, "a log up to seq %" PRId64 "%s%s%s", view_bound(view),
              walk_rules(world, reader) ? "" : ", and other rules than these", difference[0] ? "; " : "", difference);
     end_look(reader, view);
@@ -268,6 +286,9 @@ static void check_log(World *world)
     char difference[TABLES_TEXT_BYTES];
     if (!tables_check(world, reader, difference)) {
         story_fail(&world->story, "what is stored of deliveries", NULL, difference);
+    }
+    if (!event_look_check(world, reader, difference)) {
+        story_fail(&world->story, "what is kept of events", NULL, difference);
     }
     enum { FINDS = 20, WALKS = 5 };
     for (size_t i = 0; i < WALKS; i++) {

@@ -244,13 +244,87 @@ static Status change_line(World *world, const DeliveryChange *change)
     return STATUS_OK;
 }
 
+/* ---- Dead letters of events ------------------------------------------------------------------------------------------------------ */
+
+static TableLetter *find_again(const Tables *tables, const IntakeLetter *coming)
+{
+    for (size_t i = 0; i < tables->letter_count; i++) {
+        TableLetter *letter = &tables->letters[i];
+        if (tables_is_of_intake(letter) && letter->state <= DEAD_LETTER_RETRYING &&
+            str_equal(letter->place, coming->place) && str_equal(letter->raw, coming->raw)) {
+            return letter;
+        }
+    }
+    return NULL;
+}
+
+static TableLetter *tried_again(const Tables *tables, int64_t id)
+{
+    TableLetter *letter = id >= 1 && (size_t)id <= tables->letter_count ? &tables->letters[id - 1] : NULL;
+    return letter && tables_is_of_intake(letter) && letter->state == DEAD_LETTER_RETRYING ? letter : NULL;
+}
+
+static void fail_letter(TableLetter *letter, Str error)
+{
+    letter->state = DEAD_LETTER_OPEN;
+    letter->error = error;
+    letter->attempts++;
+}
+
+static void add_letter(World *world, const IntakeLetter *coming)
+{
+    Tables *tables = &world->tables;
+    tables->letters =
+        need_room(tables->letters, &tables->letter_room, tables->letter_count + 1, sizeof *tables->letters);
+    tables->letters[tables->letter_count++] = (TableLetter){.sink = TABLES_SINKS_MAX,
+                                                            .attempts = 1,
+                                                            .error = coming->error,
+                                                            .place = coming->place,
+                                                            .format = coming->format,
+                                                            .raw = coming->raw};
+    model_announce(&world->model, &(ModelNotice){.id = (int64_t)tables->letter_count,
+                                                 .source = TABLES_SOURCE,
+                                                 .place = coming->place,
+                                                 .error = coming->error,
+                                                 .attempts = 1});
+}
+
+/* One that comes again while its letter is tried again leaves that to whoever does so. */
+static void take_refused(World *world, const IntakeLetter *coming)
+{
+    TableLetter *letter =
+        coming->letter ? tried_again(&world->tables, coming->letter) : find_again(&world->tables, coming);
+    bool is_busy = letter && !coming->letter && letter->state == DEAD_LETTER_RETRYING;
+    if (letter && !is_busy) {
+        fail_letter(letter, coming->error);
+    } else if (!letter && !coming->letter) {
+        add_letter(world, coming);
+    }
+}
+
+void tables_take_in(World *world, const ModelWork *work, const Outcome *outcomes)
+{
+    for (size_t i = 0; i < work->count && work->letters; i++) {
+        TableLetter *letter = tried_again(&world->tables, work->letters[i].letter);
+        if (letter && outcomes[i].kind != OUTCOME_NONE) {
+            letter->state = DEAD_LETTER_RESOLVED;
+        }
+    }
+    for (size_t i = 0; i < work->failed_count && work->refused; i++) {
+        take_refused(world, &work->refused[i]);
+    }
+}
+
+/* ---- What people do about them ----------------------------------------------------------------------------------------------------- */
+
 static bool picks(const DeadLetterFilter *filter, const TableLetter *letter, int64_t id)
 {
-    return (filter->stage < 0 || filter->stage == DEAD_LETTER_DELIVERY) &&
+    bool of_intake = tables_is_of_intake(letter);
+    Str origin = of_intake ? TABLES_SOURCE : str_from(names[letter->sink]);
+    return (filter->stage < 0 || filter->stage == (of_intake ? DEAD_LETTER_INTAKE : DEAD_LETTER_DELIVERY)) &&
            (filter->state < 0 || filter->state == (int)letter->state) &&
-           (filter->origin.len == 0 || str_is(filter->origin, names[letter->sink])) &&
-           (filter->id == 0 || filter->id == id) && (filter->before == 0 || id < filter->before) &&
-           letter->state == DEAD_LETTER_OPEN;
+           (filter->origin.len == 0 || str_equal(filter->origin, origin)) && (filter->id == 0 || filter->id == id) &&
+           (filter->before == 0 || id < filter->before) && letter->state == DEAD_LETTER_OPEN;
 }
 
 static void revive(Tables *tables, TableLetter *letter)
@@ -274,9 +348,23 @@ static size_t revive_of_sink(Tables *tables, size_t sink, const DeadLetterChange
     return count;
 }
 
+static size_t retry_intake(Tables *tables, const DeadLetterChange *change)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < tables->letter_count && count < change->limit; i++) {
+        TableLetter *letter = &tables->letters[i];
+        if (tables_is_of_intake(letter) && picks(&change->filter, letter, (int64_t)i + 1)) {
+            letter->state = DEAD_LETTER_RETRYING;
+            count++;
+        }
+    }
+    return count;
+}
+
 static Status change_letters(Tables *tables, const DeadLetterChange *change)
 {
     size_t left = change->limit;
+    left -= change->action == DEAD_LETTER_RETRY ? retry_intake(tables, change) : 0;
     for (size_t sink = 0; change->action == DEAD_LETTER_RETRY && sink < TABLES_SINKS_MAX; sink++) {
         left -= revive_of_sink(tables, sink, change, left);
     }

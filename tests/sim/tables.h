@@ -1,7 +1,7 @@
 /* The oracle of what the store keeps about deliveries: sinks, retries, dead letters, replays. Each piece of work does the same to these
  * tables as to the store's, in words of its own; and a look at the store compares them, row by row.
  *
- * It holds sinks whose name is one of tables_sink_name(), and dead letters of deliveries. Attempts are not kept here. */
+ * It holds sinks whose name is one of tables_sink_name(), and dead letters of deliveries and of events. Attempts are not kept here. */
 #ifndef WEIR_TESTS_SIM_TABLES_H
 #define WEIR_TESTS_SIM_TABLES_H
 
@@ -27,12 +27,15 @@ typedef struct TableRetry {
     int64_t attempts, due_us;
 } TableRetry;
 
+/* Texts borrow for as long as the world lives. */
 typedef struct TableLetter {
-    size_t sink;
+    size_t sink; /* TABLES_SINKS_MAX: of intake, at `place` of TABLES_SOURCE */
     DeadLetterState state;
     int64_t seq, attempts;
-    Str error; /* borrows for as long as the world lives */
+    Str error;
+    Str place, format, raw; /* of intake */
 } TableLetter;
+#define TABLES_SOURCE STR("events")
 
 typedef struct TableReplay {
     size_t sink;
@@ -63,6 +66,11 @@ TableRetry *tables_retry(const Tables *tables, size_t sink, int64_t job, int64_t
 TableLetter *tables_letter(const Tables *tables, size_t sink, int64_t seq);
 TableReplay *tables_replay(const Tables *tables, int64_t id);
 int64_t tables_open_letters(const Tables *tables);
+
+static inline bool tables_is_of_intake(const TableLetter *letter) { return letter->sink == TABLES_SINKS_MAX; }
+
+/* What becomes of the dead letters of events: those that failed, and those that are tried again. After model_apply, which gave `outcomes`. */
+void tables_take_in(World *world, const ModelWork *work, const Outcome *outcomes);
 
 /* Does to the tables (and to the log, where a dead letter is announced) what the work does. Returns what the work's status has to be. */
 Status tables_apply(World *world, const Work *work);

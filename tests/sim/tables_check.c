@@ -55,6 +55,19 @@ static bool visit_retry(void *context, const StoredRetry *retry)
                   name, comparing->job, retry->seq, retry->attempts, retry->due_us, right->attempts, right->due_us);
 }
 
+static bool is_of_intake(const DeadLetter *letter, const TableLetter *right)
+{
+    return tables_is_of_intake(right) && letter->stage == DEAD_LETTER_INTAKE &&
+           str_equal(letter->origin, TABLES_SOURCE) && str_equal(letter->place, right->place) &&
+           str_equal(letter->format, right->format) && str_equal(letter->raw, right->raw);
+}
+
+static bool is_of_sink(const DeadLetter *letter, const TableLetter *right)
+{
+    return !tables_is_of_intake(right) && letter->stage == DEAD_LETTER_DELIVERY &&
+           str_is(letter->origin, tables_sink_name(right->sink));
+}
+
 static bool visit_letter(void *context, const DeadLetter *letter)
 {
     Comparing *comparing = context;
@@ -64,15 +77,16 @@ static bool visit_letter(void *context, const DeadLetter *letter)
         return DIFFER(comparing, "there is a dead letter %" PRId64, letter->id);
     }
     const TableLetter *right = &tables->letters[letter->id - 1];
-    bool same = letter->stage == DEAD_LETTER_DELIVERY && str_is(letter->origin, tables_sink_name(right->sink)) &&
-                letter->state == right->state && letter->seq == right->seq && letter->attempts == right->attempts &&
+    bool same = (is_of_sink(letter, right) || is_of_intake(letter, right)) && letter->state == right->state &&
+                letter->seq == right->seq && letter->attempts == right->attempts &&
                 str_equal(letter->error, right->error);
-    return same || DIFFER(comparing,
-                          "dead letter %" PRId64 " is about message %" PRId64 " of %.*s, %s, after %" PRId64
-                          " attempts; right are %" PRId64 " of %s, %s, %" PRId64,
-                          letter->id, letter->seq, STR_ARGS(letter->origin), dead_letter_state_names[letter->state],
-                          letter->attempts, right->seq, tables_sink_name(right->sink),
-                          dead_letter_state_names[right->state], right->attempts);
+    return same ||
+           DIFFER(comparing,
+                  "dead letter %" PRId64 " is about message %" PRId64 " of %.*s, %s, after %" PRId64
+                  " attempts; right are %" PRId64 " of %s, %s, %" PRId64,
+                  letter->id, letter->seq, STR_ARGS(letter->origin), dead_letter_state_names[letter->state],
+                  letter->attempts, right->seq, tables_is_of_intake(right) ? "intake" : tables_sink_name(right->sink),
+                  dead_letter_state_names[right->state], right->attempts);
 }
 
 static bool visit_replay(void *context, const StoredReplay *replay)

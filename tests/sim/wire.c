@@ -446,7 +446,9 @@ void wire_begin_anew(World *world)
     }
     for (size_t i = 0; i < world->tables.letter_count; i++) {
         const TableLetter *letter = &world->tables.letters[i];
-        wire_seen(world, letter->sink, letter->seq)->was_dead = true;
+        if (!tables_is_of_intake(letter)) {
+            wire_seen(world, letter->sink, letter->seq)->was_dead = true;
+        }
     }
     wire_forget_replays(world);
     note_retries_ahead(world);

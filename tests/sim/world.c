@@ -56,6 +56,7 @@ static int64_t world_init(World *world, const WorldOptions *options)
     int64_t steps = options->steps ? options->steps : 40 + (int64_t)below(world, 260);
     faults_init(world, random_next(&seeds), steps);
     deliveries_init(world, random_next(&seeds));
+    uint64_t senders_seed = random_next(&seeds);
     world->machine.options.identity = world->workload.identity;
     world->machine.options.scale = world->workload.scale;
     world->machine.committed = clients_committed;
@@ -65,6 +66,7 @@ static int64_t world_init(World *world, const WorldOptions *options)
     story_tell(&world->story, "seed %" PRIu64 ": %" PRId64 " steps, %zu faults; records are known by %s, scale %u",
                options->seed, steps, world->faults.count, identities[world->workload.identity], world->workload.scale);
     draw_settings(world);
+    senders_init(world, senders_seed);
     return steps;
 }
 
@@ -113,6 +115,7 @@ static void begin_life(World *world, bool rebuild)
     sim_disk_disarm(world->machine.disk);
     clients_begin_life(world);
     clients_settle(world);
+    senders_begin_life(world);
     deliveries_begin_life(world);
     reading_all(world);
     faults_after_boot(world);
@@ -224,11 +227,15 @@ static void step(World *world)
     if (!faults_end_is_due(world) && below(world, 100) < 60) {
         deliveries_step(world);
     }
+    if (!faults_end_is_due(world)) {
+        senders_step(world);
+    }
     if (faults_end_is_due(world)) {
         end_life(world);
         faults_between_lives(world);
         if (below(world, 3) == 0) {
             draw_settings(world);
+            senders_draw_settings(world);
         }
         begin_life(world, false);
     }

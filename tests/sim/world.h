@@ -9,6 +9,7 @@
 #include "sim/messages.h"
 #include "sim/model.h"
 #include "sim/reading.h"
+#include "sim/senders.h"
 #include "sim/story.h"
 #include "sim/tables.h"
 #include "sim/workload.h"
@@ -32,6 +33,7 @@ typedef struct World {
     Clients clients;
     Faults faults;
     Reading reading;
+    Senders senders;
     int64_t lives;
     bool has_new_settings; /* a start may find more entries than fit into its tail now */
 } World;

@@ -1,0 +1,209 @@
+#include "sim/corrections.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "sim/meaning.h"
+#include "sim/need.h"
+#include "sim/world.h"
+#include "support/random.h"
+
+enum { CHANGES_MAX = 8, LOOKS_MAX = 30 };
+
+/* One event, and what is in force of it. */
+typedef struct Looked {
+    World *world;
+    const Fact *event;
+    int64_t rounds, seq;
+    bool taken_back;
+    Record becomes;
+    int64_t holder, same_as;
+} Looked;
+
+static uint64_t below(World *world, uint64_t limit) { return random_below(&world->senders.random, limit); }
+
+/* ---- What there is --------------------------------------------------------------------------------------------------------------------- */
+
+/* The record that corrects this one, behind `after`; 0: none. */
+static int64_t correction_of(const EventModel *events, int64_t seq, int64_t after)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        const Fact *fact = &events->facts[i];
+        if (fact->kind == FACT_CORRECTION && fact->item.corrects == seq && fact->seq > after) {
+            return fact->seq;
+        }
+    }
+    return 0;
+}
+
+/* The first correction of a record takes it back, the second takes its place. */
+static void find_in_force(Looked *looked)
+{
+    const EventModel *events = &looked->world->model.events;
+    looked->seq = looked->event->seq;
+    for (;;) {
+        int64_t reversal = correction_of(events, looked->seq, 0);
+        int64_t replacement = reversal ? correction_of(events, looked->seq, reversal) : 0;
+        looked->taken_back = reversal && !replacement;
+        if (!replacement) {
+            return;
+        }
+        looked->seq = replacement;
+        looked->rounds++;
+    }
+}
+
+/* Whether it stays with the id, by the mapping of now; what was no event does. */
+static bool keeps_id(const Looked *looked, int64_t holder)
+{
+    const Senders *senders = &looked->world->senders;
+    const Fact *origin = event_model_origin(&looked->world->model.events, holder);
+    if (!origin) {
+        return true;
+    }
+    Meaning meaning = meaning_of(senders->key, meaning_event(origin->item.raw), senders->mapping);
+    return str_equal(meaning_record(looked->world, meaning).record_id, looked->becomes.record_id);
+}
+
+static void find_same(Looked *looked, const ModelWork *work, const int64_t *events)
+{
+    Model *model = &looked->world->model;
+    for (size_t i = 0; i < work->count; i++) {
+        if (work->events[i].replaces && str_equal(work->events[i].alias, looked->becomes.record_id)) {
+            looked->same_as = events[i];
+            looked->holder = EVENT_HOLDER_BEFORE_IT;
+            return;
+        }
+    }
+    looked->holder = model_holder(model, &looked->becomes, looked->becomes.record_id);
+    bool is_other = looked->holder && (looked->taken_back || looked->holder != looked->seq);
+    looked->same_as = is_other && keeps_id(looked, looked->holder) ? looked->holder : 0;
+}
+
+static bool is_right(const Looked *looked)
+{
+    const Model *model = &looked->world->model;
+    uint32_t differs =
+        model_differs(model, &model_at(model, looked->seq)->record, &looked->becomes) & ~(uint32_t)FIELD_RECORD_ID;
+    return looked->taken_back ? looked->same_as != 0 : differs == 0 && looked->holder == looked->seq;
+}
+
+/* ---- What puts it right ------------------------------------------------------------------------------------------------------------------ */
+
+static Str id_of(const Looked *looked, int64_t number)
+{
+    Model *model = &looked->world->model;
+    Str id = model_at(model, looked->event->seq)->record.record_id;
+    size_t prefix = sizeof "sha256:" - 1;
+    const char *text = arena_printf(&looked->world->workload.texts, "correction:%.*s:%" PRId64, (int)(id.len - prefix),
+                                    id.ptr + prefix, number);
+    return str_from(need((void *)(uintptr_t)text));
+}
+
+static EventItem *add(const Looked *looked, ModelWork *work, const Record *content, bool replaces)
+{
+    const World *world = looked->world;
+    int64_t now_us = world->machine.clock.wall_us;
+    Record *record = (Record *)(uintptr_t)&work->items[work->count];
+    EventItem *item = (EventItem *)(uintptr_t)&work->events[work->count++];
+    *record = *content;
+    record->record_id = id_of(looked, 2 * looked->rounds + 1 + replaces);
+    record->traceparent = (Str){NULL, 0};
+    *item = (EventItem){.raw = STR(""),
+                        .mapping = meaning_mapping(world->senders.mapping),
+                        .alias = STR(""),
+                        .received_us = now_us,
+                        .normalised_us = now_us,
+                        .hashed_us = now_us,
+                        .corrects = looked->seq,
+                        .replaces = replaces};
+    return item;
+}
+
+static Record reversal_of(const Looked *looked)
+{
+    Record record = model_at(&looked->world->model, looked->seq)->record;
+    record.type = record.type == RECORD_POSITIVE ? RECORD_NEGATIVE : RECORD_POSITIVE;
+    return record;
+}
+
+/* A record that is no correction may have the name of one: then nothing is done. */
+static bool is_taken(const Looked *looked, const ModelWork *work, size_t from)
+{
+    bool taken = false;
+    for (size_t i = from; i < work->count; i++) {
+        taken = taken || model_find(&looked->world->model, &work->items[i]);
+    }
+    return taken;
+}
+
+static void put_right(const Looked *looked, ModelWork *work, int64_t *events)
+{
+    size_t from = work->count;
+    EventItem *last = NULL;
+    if (!looked->taken_back) {
+        Record reversal = reversal_of(looked);
+        last = add(looked, work, &reversal, false);
+    }
+    if (!looked->same_as) {
+        last = add(looked, work, &looked->becomes, true);
+    }
+    last->alias = looked->becomes.record_id;
+    last->holder = looked->holder;
+    for (size_t i = from; i < work->count; i++) {
+        events[i] = looked->event->seq;
+    }
+    work->count = is_taken(looked, work, from) ? from : work->count;
+}
+
+static const Fact *draw_event(World *world)
+{
+    const EventModel *events = &world->model.events;
+    size_t at = events->count ? below(world, events->count) : 0;
+    while (at < events->count && events->facts[at].kind != FACT_EVENT) {
+        at++;
+    }
+    return at < events->count ? &events->facts[at] : NULL;
+}
+
+static bool is_planned(const ModelWork *work, const int64_t *events, int64_t seq)
+{
+    bool planned = false;
+    for (size_t i = 0; i < work->count; i++) {
+        planned = planned || events[i] == seq;
+    }
+    return planned;
+}
+
+static void look_at(World *world, const Fact *event, ModelWork *work, int64_t *events)
+{
+    const Senders *senders = &world->senders;
+    Meaning meaning = meaning_of(senders->key, meaning_event(event->item.raw), senders->mapping);
+    Looked looked = {.world = world, .event = event, .becomes = meaning_record(world, meaning)};
+    find_in_force(&looked);
+    find_same(&looked, work, events);
+    if (!is_right(&looked)) {
+        put_right(&looked, work, events);
+    }
+}
+
+ModelWork corrections_draw(World *world)
+{
+    int64_t events[2 * CHANGES_MAX]; /* which event each record is about */
+    size_t changes = below(world, 2) ? 1 : 1 + below(world, CHANGES_MAX);
+    ModelWork work = {.kind = WORK_RECORDS,
+                      .items = need(calloc(2 * CHANGES_MAX, sizeof(Record))),
+                      .events = need(calloc(2 * CHANGES_MAX, sizeof(EventItem))),
+                      .atomic = true,
+                      .quiet = true};
+    for (size_t i = 0, found = 0; i < LOOKS_MAX && found < changes; i++) {
+        size_t before = work.count;
+        const Fact *event = draw_event(world);
+        if (event && !is_planned(&work, events, event->seq)) {
+            look_at(world, event, &work, events);
+        }
+        found += work.count > before;
+    }
+    work.simulate_failure = below(world, 100) < world->senders.fault_percent;
+    return work;
+}
