@@ -15,6 +15,14 @@ static void put_decimal(Buf *buf, const char *name, Total value, unsigned scale)
     buf_put_decimal_json(buf, value, scale);
 }
 
+/* Left out when it has not come. */
+static void put_time_if_any(Buf *buf, const char *name, int64_t time_us)
+{
+    if (time_us) {
+        buf_put_key_time(buf, name, time_us);
+    }
+}
+
 /* A JSON number, with all its decimals: 1000.00. */
 static void put_number(Buf *buf, const char *name, Total value, unsigned scale)
 {
@@ -92,15 +100,19 @@ void message_put_alert(Buf *buf, const StoredRecord *stored, Str body, unsigned 
     buf_put_char(buf, '}');
 }
 
+/* ---- Dead letters -------------------------------------------------------------------------------------------------- */
+
 void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
 {
+    static const char *const origins[] = {
+        [DEAD_LETTER_INTAKE] = "source", [DEAD_LETTER_DELIVERY] = "sink", [DEAD_LETTER_JOB] = "batch_id"};
     bool is_delivery = letter->stage == DEAD_LETTER_DELIVERY;
     buf_put_char(buf, '{');
     buf_put_key(buf, "dead_letter");
     buf_put_char(buf, '{');
     buf_put_key_i64(buf, "id", letter->id);
     put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
-    put_text(buf, is_delivery ? "sink" : "source", letter->origin);
+    put_text(buf, origins[letter->stage], letter->origin);
     if (is_delivery) {
         buf_put_key_i64(buf, "seq", letter->seq);
     } else {
@@ -109,5 +121,65 @@ void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
     put_text(buf, "error", letter->error);
     buf_put_key_i64(buf, "attempts", letter->attempts);
     buf_put_key_time(buf, "created", letter->created_us);
+    BUF_PUT(buf, "}}");
+}
+
+/* ---- Onboarding ---------------------------------------------------------------------------------------------------- */
+
+static void put_organization(Buf *buf, const StoredOrganization *organization)
+{
+    const OrganizationContent *content = &organization->content;
+    buf_put_key_i64(buf, "id", organization->id);
+    put_text(buf, "domain", content->domain);
+    put_text(buf, "name", content->name);
+    put_text(buf, "contact_email", content->contact_email);
+    buf_put_key(buf, "metadata");
+    buf_put(buf, content->metadata.len ? content->metadata : STR("null"));
+    put_text(buf, "status", str_from(job_state_names[organization->status]));
+    buf_put_key_i64(buf, "version", organization->version);
+    buf_put_key_time(buf, "created", organization->created_us);
+    buf_put_key_time(buf, "updated", organization->updated_us);
+    put_time_if_any(buf, "deleted", organization->deleted_us);
+}
+
+static void put_job(Buf *buf, const StoredJob *job)
+{
+    buf_put_char(buf, '{');
+    buf_put_key_i64(buf, "id", job->id);
+    buf_put_key_i64(buf, "item", job->item);
+    put_text(buf, "status", str_from(job_state_names[job->state]));
+    buf_put_key_i64(buf, "attempts", job->attempts);
+    if (job->error.len) {
+        put_text(buf, "error", job->error);
+    }
+    buf_put_char(buf, '}');
+}
+
+void message_put_organization_body(Buf *buf, const StoredOrganization *organization, const StoredJob *job)
+{
+    BUF_PUT(buf, "{\"organization\":{");
+    put_organization(buf, organization);
+    buf_put_char(buf, '}');
+    if (job) {
+        put_text(buf, "batch_id", job->batch_id);
+        buf_put_key(buf, "job");
+        put_job(buf, job);
+    } else {
+        BUF_PUT(buf, ",\"batch_id\":null,\"job\":null");
+    }
+    buf_put_char(buf, '}');
+}
+
+void message_put_batch_body(Buf *buf, const StoredBatch *batch)
+{
+    BUF_PUT(buf, "{\"batch\":{");
+    put_text(buf, "batch_id", batch->id);
+    buf_put_key_i64(buf, "total", batch->total);
+    for (size_t i = 0; i < JOB_STATE_COUNT; i++) {
+        buf_put_key_i64(buf, job_state_names[i], batch->jobs[i]);
+    }
+    buf_put_key_time(buf, "created", batch->created_us);
+    put_time_if_any(buf, "started", batch->started_us);
+    put_time_if_any(buf, "finished", batch->finished_us);
     BUF_PUT(buf, "}}");
 }

@@ -4,6 +4,8 @@
 
 const char *const dead_letter_stage_names[] = {"intake", "delivery", "job"};
 const char *const dead_letter_state_names[] = {"open", "retrying", "resolved", "discarded"};
+const char *const job_state_names[] = {"pending", "processing", "completed", "failed", "cancelled"};
+const char *const organization_action_names[] = {"created", "updated", "deleted", "restored", "processed", "failed"};
 
 int64_t dead_letter_bytes(const DeadLetter *letter)
 {
@@ -228,6 +230,38 @@ Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filt
 Status reader_event_clients(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr)
 {
     return reader->ops->event_clients(reader, visit, context, reterr);
+}
+
+Status reader_organizations(StoreReader *reader, const OrganizationFilter *filter, OrganizationVisitor *visit,
+                            void *context, Error *reterr)
+{
+    return reader->ops->organizations(reader, filter, visit, context, reterr);
+}
+
+Status reader_organization_changes(StoreReader *reader, int64_t organization, int64_t before,
+                                   OrganizationChangeVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->organization_changes(reader, organization, before, visit, context, reterr);
+}
+
+Status reader_jobs(StoreReader *reader, const JobFilter *filter, JobVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->jobs(reader, filter, visit, context, reterr);
+}
+
+Status reader_batches(StoreReader *reader, const BatchFilter *filter, BatchVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->batches(reader, filter, visit, context, reterr);
+}
+
+Status reader_onboard_counts(StoreReader *reader, OnboardCounts *ret_counts, Error *reterr)
+{
+    return reader->ops->onboard_counts(reader, ret_counts, reterr);
+}
+
+Status reader_idempotency(StoreReader *reader, Str key, IdempotencyVisitor *visit, void *context, Error *reterr)
+{
+    return reader->ops->idempotency(reader, key, visit, context, reterr);
 }
 
 Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,

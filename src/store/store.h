@@ -14,6 +14,7 @@
 #include "process/rules.h"
 #include "store/events.h"
 #include "store/intake.h"
+#include "store/onboard.h"
 
 typedef struct Store Store;
 typedef struct StoreReader StoreReader;
@@ -78,6 +79,12 @@ typedef enum WorkKind {
     WORK_REPLAY_CANCEL, /* by id. REFUSED: no such replay, or it has come to its end */
     WORK_SOURCE_STATE,  /* name, state, reason */
     WORK_SOURCE_FORGET, /* the places of a source: of one part, or (empty) all of them */
+    WORK_ONBOARD,
+    WORK_JOBS_TAKE,
+    WORK_JOBS_END,
+    WORK_BATCH_RETRY,
+    WORK_BATCH_CANCEL,
+    WORK_ORGANIZATION,
 } WorkKind;
 
 /* One thing to do in a batch. A piece of work is done whole or not at all, whatever happens to the others. */
@@ -110,8 +117,13 @@ typedef struct Work {
             Str source, part;
             size_t count; /* filled */
         } forget;
+        OnboardChange onboard;
+        JobsTake jobs_take;
+        JobsEnd jobs_end;
+        BatchChange batch;
+        OrganizationEdit organization;
     };
-    /* Filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken), BUSY (intake has no room for dead letters). */
+    /* Filled when the batch as a whole was OK: OK, CONFLICT, REFUSED (no such rule, name taken), BUSY (no room for what has a bound). */
     Status status;
     Error error;
 } Work;
@@ -231,10 +243,10 @@ Status reader_rollups(StoreReader *reader, RollupLevel level, int64_t from, int6
                       void *context, Error *reterr) MUST_CHECK;
 int64_t view_rollup_seq(const StoreView *view);
 
-/* A message that is not a record: alerts, and notices of dead letters. */
+/* A message that is not a record: alerts, notices of dead letters, and what becomes of organizations and batches. */
 typedef struct StoredMessage {
     int64_t seq;
-    Str kind;           /* "alert", "dead_letter.created" */
+    Str kind;           /* "alert", "dead_letter.created", "organization.created" … (deliver/outbox.h) */
     int64_t record_seq; /* the record that it is about, 0 for none */
     int64_t created_us;
     Str body; /* JSON object: what the message says besides the record */
@@ -293,14 +305,36 @@ Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filt
                              void *context, Error *reterr) MUST_CHECK;
 Status reader_event_clients(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
+/* What store/onboard.h describes: as it is now, whatever a view's bound. A search goes through all organizations that the rest of the filter
+ * leaves. */
+typedef bool OrganizationVisitor(void *context, const StoredOrganization *organization);
+Status reader_organizations(StoreReader *reader, const OrganizationFilter *filter, OrganizationVisitor *visit,
+                            void *context, Error *reterr) MUST_CHECK;
+/* What was done to one, the newest first: with a smaller id than `before`; 0: all. */
+typedef bool OrganizationChangeVisitor(void *context, const OrganizationChange *change);
+Status reader_organization_changes(StoreReader *reader, int64_t organization, int64_t before,
+                                   OrganizationChangeVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+typedef bool JobVisitor(void *context, const StoredJob *job);
+Status reader_jobs(StoreReader *reader, const JobFilter *filter, JobVisitor *visit, void *context,
+                   Error *reterr) MUST_CHECK;
+typedef bool BatchVisitor(void *context, const StoredBatch *batch);
+Status reader_batches(StoreReader *reader, const BatchFilter *filter, BatchVisitor *visit, void *context,
+                      Error *reterr) MUST_CHECK;
+/* Cheap, however much there is. */
+Status reader_onboard_counts(StoreReader *reader, OnboardCounts *ret_counts, Error *reterr) MUST_CHECK;
+/* The answer under this key: REFUSED when there is none. Calls `visit` once. */
+typedef bool IdempotencyVisitor(void *context, const IdempotencyAnswer *answer);
+Status reader_idempotency(StoreReader *reader, Str key, IdempotencyVisitor *visit, void *context,
+                          Error *reterr) MUST_CHECK;
+
 /* ---- Verify ------------------------------------------------------------------------------------------------------ */
 
 typedef struct VerifyReport {
-    int64_t records, messages, flows, events; /* looked at */
+    int64_t records, messages, flows, events, jobs; /* looked at */
     int64_t problems;
 } VerifyReport;
 
-/* Recomputes every total, chain, index entry, rollup and count of events from the raw rows and calls `problem` with a sentence for each
+/* Recomputes every total, chain, index entry, rollup and count of events and jobs from the raw rows and calls `problem` with a sentence for each
  * place where they differ (at most 1,000 times; the report counts all). OK also when there are problems. Long. */
 Status store_verify(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                     void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),

@@ -54,6 +54,15 @@ typedef struct StoreOps {
     Status (*event_attempts)(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr);
     Status (*event_clients)(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr);
+    Status (*organizations)(StoreReader *reader, const OrganizationFilter *filter, OrganizationVisitor *visit,
+                            void *context, Error *reterr);
+    Status (*organization_changes)(StoreReader *reader, int64_t organization, int64_t before,
+                                   OrganizationChangeVisitor *visit, void *context, Error *reterr);
+    Status (*jobs)(StoreReader *reader, const JobFilter *filter, JobVisitor *visit, void *context, Error *reterr);
+    Status (*batches)(StoreReader *reader, const BatchFilter *filter, BatchVisitor *visit, void *context,
+                      Error *reterr);
+    Status (*onboard_counts)(StoreReader *reader, OnboardCounts *ret_counts, Error *reterr);
+    Status (*idempotency)(StoreReader *reader, Str key, IdempotencyVisitor *visit, void *context, Error *reterr);
     Status (*verify)(StoreReader *reader, void (*problem)(void *context, const char *text), void *context,
                      void (*progress)(void *context, const char *what, uint64_t done, uint64_t total),
                      VerifyReport *ret_report, Error *reterr);

@@ -352,5 +352,6 @@ int store_suite_run(const StoreFactory *factory)
     failed += store_suite_run_dead_letters(factory);
     failed += store_suite_run_intake(factory);
     failed += store_suite_run_events(factory);
-    return failed + store_suite_run_corrections(factory);
+    failed += store_suite_run_corrections(factory);
+    return failed + store_suite_run_onboard(factory);
 }

@@ -8,7 +8,7 @@
 /* As the third version left it, likewise. */
 static void make_third_version(const OldStore *fixture)
 {
-    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL "PRAGMA user_version = 3");
+    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL DROP_ONBOARD_SQL "PRAGMA user_version = 3");
 }
 
 static bool count_event(void *context, const StoredEvent *event)

@@ -10,16 +10,17 @@ static void make_first_version(const OldStore *fixture)
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     assert_int_equal(apply_record(store).kind, OUTCOME_CREATED);
     store_close(store);
-    run_sql(fixture, "DROP TABLE sinks; DROP TABLE retries; DROP TABLE delivery_attempts; DROP TABLE dead_letters;"
-                     "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places;" DROP_EVENTS_SQL
-                     "PRAGMA user_version = 1");
+    run_sql(fixture,
+            "DROP TABLE sinks; DROP TABLE retries; DROP TABLE delivery_attempts; DROP TABLE dead_letters;"
+            "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places;" DROP_EVENTS_SQL DROP_ONBOARD_SQL
+            "PRAGMA user_version = 1");
 }
 
 /* As the second version left it, with what is there now. */
 static void make_second_version(const OldStore *fixture)
 {
     run_sql(
-        fixture,
+        fixture, DROP_ONBOARD_SQL
         "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
         "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;" DROP_LETTER_BYTES_SQL
             DROP_EVENTS_SQL "PRAGMA user_version = 2");
@@ -351,7 +352,7 @@ static void test_letters_of_a_third_version_are_counted(void **state)
     fill(store);
     fill_intake(store);
     store_close(store);
-    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL "PRAGMA user_version = 3");
+    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL DROP_ONBOARD_SQL "PRAGMA user_version = 3");
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     store_metrics(store, &metrics);
     assert_int_equal(metrics.dead_letter_bytes, bytes_of_intake());

@@ -486,22 +486,6 @@ static Status event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Er
 
 static void close_store(Store *store) { fake_store_free(store); }
 
-void fake_store_fail_apply(Store *base, Status status) { ((FakeStore *)base)->apply_failure = status; }
-
-void fake_store_untell_flows(Store *base) { ((FakeStore *)base)->flows_untold = true; }
-
-void fake_store_use_clock(Store *base, const Clock *clock) { ((FakeStore *)base)->clock = clock; }
-
-void fake_store_set_letter_bytes_max(Store *base, uint64_t bytes)
-{
-    fake_intake_set_bytes_max(((FakeStore *)base)->intake, bytes);
-}
-
-void fake_store_set_events_max(Store *base, size_t attempts, size_t clients)
-{
-    fake_events_set_max(((FakeStore *)base)->events, attempts, clients);
-}
-
 static Status maintain(Store *store, bool idle, bool *ret_more, Error *reterr)
 {
     (void)store, (void)idle;
@@ -594,5 +578,11 @@ static const StoreOps ops = {
     .event_alias = event_alias,
     .event_attempts = event_attempts,
     .event_clients = event_clients,
+    .organizations = fake_no_organizations,
+    .organization_changes = fake_no_organization_changes,
+    .jobs = fake_no_jobs,
+    .batches = fake_no_batches,
+    .onboard_counts = fake_no_onboard_counts,
+    .idempotency = fake_no_idempotency,
     .verify = verify,
 };

@@ -49,4 +49,15 @@ struct FakeStore {
 Str fake_store_keep(FakeStore *store, Str text);
 Status fake_store_apply(Store *store, Work *first, Error *reterr);
 
+/* fake_onboard.c */
+Status fake_no_organizations(StoreReader *reader, const OrganizationFilter *filter, OrganizationVisitor *visit,
+                             void *context, Error *reterr);
+Status fake_no_organization_changes(StoreReader *reader, int64_t organization, int64_t before,
+                                    OrganizationChangeVisitor *visit, void *context, Error *reterr);
+Status fake_no_jobs(StoreReader *reader, const JobFilter *filter, JobVisitor *visit, void *context, Error *reterr);
+Status fake_no_batches(StoreReader *reader, const BatchFilter *filter, BatchVisitor *visit, void *context,
+                       Error *reterr);
+Status fake_no_onboard_counts(StoreReader *reader, OnboardCounts *ret_counts, Error *reterr);
+Status fake_no_idempotency(StoreReader *reader, Str key, IdempotencyVisitor *visit, void *context, Error *reterr);
+
 #endif

@@ -118,6 +118,12 @@ static void apply_work(FakeStore *store, Work *work, int64_t now_us)
     case WORK_RULE_DELETE: assert(false && "there are no rules"); break;
     case WORK_SOURCE_STATE:
     case WORK_SOURCE_FORGET: fake_intake_change(store->intake, work, now_us); break;
+    case WORK_ONBOARD:
+    case WORK_JOBS_TAKE:
+    case WORK_JOBS_END:
+    case WORK_BATCH_RETRY:
+    case WORK_BATCH_CANCEL:
+    case WORK_ORGANIZATION: assert(false && "nobody is onboarded here"); break;
     default: fake_deliveries_apply(store->deliveries, &store->base, work, now_us); break;
     }
 }
@@ -147,4 +153,22 @@ Status fake_store_apply(Store *base, Work *first, Error *reterr)
         apply_work(store, work, now_us);
     }
     return STATUS_OK;
+}
+
+/* ---- How it is to behave ---------------------------------------------------------------------------------------- */
+
+void fake_store_fail_apply(Store *base, Status status) { ((FakeStore *)base)->apply_failure = status; }
+
+void fake_store_untell_flows(Store *base) { ((FakeStore *)base)->flows_untold = true; }
+
+void fake_store_use_clock(Store *base, const Clock *clock) { ((FakeStore *)base)->clock = clock; }
+
+void fake_store_set_letter_bytes_max(Store *base, uint64_t bytes)
+{
+    fake_intake_set_bytes_max(((FakeStore *)base)->intake, bytes);
+}
+
+void fake_store_set_events_max(Store *base, size_t attempts, size_t clients)
+{
+    fake_events_set_max(((FakeStore *)base)->events, attempts, clients);
 }

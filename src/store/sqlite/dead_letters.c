@@ -121,12 +121,13 @@ static Status find_letter(SqliteStore *store, const DeadLetter *letter, int64_t 
     return status;
 }
 
-static Status reopen_letter(SqliteStore *store, int64_t id, const DeadLetter *letter, int64_t now_us, Error *reterr)
+Status sqlite_reopen_dead_letter(SqliteStore *store, int64_t id, Str error, int64_t attempts, int64_t now_us,
+                                 Error *reterr)
 {
     sqlite3_stmt *stmt = store->deliveries[DELIVERY_REOPEN_LETTER];
     sqlite3_bind_int64(stmt, 1, id);
-    db_bind_text(stmt, 2, letter->error);
-    sqlite3_bind_int64(stmt, 3, letter->attempts);
+    db_bind_text(stmt, 2, error);
+    sqlite3_bind_int64(stmt, 3, attempts);
     sqlite3_bind_int64(stmt, 4, now_us);
     return db_run(stmt, "open a dead letter again", reterr);
 }
@@ -149,7 +150,8 @@ Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool
     bool is_open = false;
     Status status = find_letter(store, letter, &id, &is_open, reterr);
     if (status == STATUS_OK) {
-        status = id ? reopen_letter(store, id, letter, now_us, reterr) : add_letter(store, letter, now_us, reterr);
+        status = id ? sqlite_reopen_dead_letter(store, id, letter->error, letter->attempts, now_us, reterr)
+                    : add_letter(store, letter, now_us, reterr);
     }
     if (status == STATUS_OK) {
         store->tally.dead_letters += !is_open;
@@ -397,7 +399,7 @@ static Status retry_all(SqliteStore *store, DeadLetterChange *change, int64_t no
         status = revive_all(store, change, now_us, reterr);
     }
     store->tally.dead_letters -= (int64_t)change->count;
-    return status;
+    return status == STATUS_OK ? sqlite_retry_job_letters(store, change, now_us, reterr) : status;
 }
 
 Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)

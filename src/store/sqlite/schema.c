@@ -101,8 +101,45 @@ static const char events_sql[] =
     "CREATE TABLE event_aliases(record_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX event_aliases_by_seq ON event_aliases(seq);" LETTER_BYTES_SQL;
 
+/* What is kept about onboarding. The jobs of a batch are `first_job` and the ids behind it, so that no index finds them; the state of an
+ * organization is that of its newest `job`, so that a job that moves writes no organization. Whatever is done to jobs waits in two small
+ * indexes: those that will be due, and those that are not completed. `due_us` of one that is processing is the end of its lease. */
+static const char onboard_sql[] =
+    "CREATE TABLE organizations("
+    "  id INTEGER PRIMARY KEY, job INTEGER NOT NULL, version INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+    "  updated_us INTEGER NOT NULL, deleted_us INTEGER NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL,"
+    "  contact_email TEXT NOT NULL, metadata TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX organizations_by_domain ON organizations(domain) WHERE deleted_us = 0;"
+    "CREATE INDEX organizations_deleted ON organizations(domain) WHERE deleted_us <> 0;"
+    "CREATE TABLE organization_changes("
+    "  id INTEGER PRIMARY KEY, organization INTEGER NOT NULL, action INTEGER NOT NULL, version INTEGER NOT NULL,"
+    "  at_us INTEGER NOT NULL, batch INTEGER NOT NULL, who TEXT NOT NULL, changed TEXT NOT NULL);"
+    "CREATE INDEX organization_changes_by_organization ON organization_changes(organization);"
+    "CREATE TABLE onboard_batches("
+    "  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, first_job INTEGER NOT NULL, total INTEGER NOT NULL,"
+    "  pending INTEGER NOT NULL, processing INTEGER NOT NULL, completed INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    "  cancelled INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL,"
+    "  started_us INTEGER NOT NULL, finished_us INTEGER NOT NULL);"
+    "CREATE TABLE jobs("
+    "  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, item INTEGER NOT NULL, organization INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL, attempts INTEGER NOT NULL, due_us INTEGER NOT NULL, token INTEGER NOT NULL,"
+    "  created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL, finished_us INTEGER NOT NULL, error TEXT NOT NULL);"
+    "CREATE INDEX jobs_due ON jobs(due_us) WHERE state < 2;"
+    "CREATE INDEX jobs_unfinished ON jobs(state, organization) WHERE state <> 2;"
+    "CREATE TABLE idempotency_answers("
+    "  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, created_us INTEGER NOT NULL, code INTEGER NOT NULL,"
+    "  body_hash BLOB NOT NULL, answer TEXT NOT NULL);"
+    /* One row: how many there are, and the newest ids, which are never used again. */
+    "CREATE TABLE onboard_counts("
+    "  batches INTEGER NOT NULL, organizations INTEGER NOT NULL, answers INTEGER NOT NULL, pending INTEGER NOT NULL,"
+    "  processing INTEGER NOT NULL, completed INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
+    "  last_batch INTEGER NOT NULL, last_organization INTEGER NOT NULL, last_job INTEGER NOT NULL);"
+    "INSERT INTO onboard_counts VALUES(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+    "CREATE UNIQUE INDEX dead_letters_of_jobs ON dead_letters(origin, place) WHERE stage = 2;";
+static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2, "indexes say so");
+
 /* Each makes a store of one version into one of the next; an empty database has version 0. */
-static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql, events_sql};
+static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql, events_sql, onboard_sql};
 static_assert(sizeof upgrades_sql / sizeof *upgrades_sql == SCHEMA_VERSION, "one for each version");
 
 static const char *const identity_names[] = {"recordId", "sourceId+recordId", "content"};

@@ -8,7 +8,7 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x57656972, /* "Weir": PRAGMA application_id */
-    SCHEMA_VERSION = 4,                 /* PRAGMA user_version */
+    SCHEMA_VERSION = 5,                 /* PRAGMA user_version */
 };
 
 /* dead_letter_bytes() of a row of dead_letters, in SQL. */
@@ -29,6 +29,8 @@ enum { SCHEMA_DELIVERIES = 2 };
 enum { SCHEMA_SOURCES = 3 };
 /* And events. */
 enum { SCHEMA_EVENTS = 4 };
+/* And organizations, with their batches and jobs. */
+enum { SCHEMA_ONBOARD = 5 };
 /* The version of a store that is only read: what its tables are. */
 Status schema_version(sqlite3 *db, int64_t *ret_version, Error *reterr) MUST_CHECK;
 

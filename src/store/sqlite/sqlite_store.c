@@ -106,6 +106,12 @@ static const StoreOps sqlite_ops = {
     .event_corrections = sqlite_event_corrections,
     .event_alias = sqlite_event_alias,
     .event_clients = sqlite_event_clients,
+    .organizations = sqlite_organizations,
+    .organization_changes = sqlite_organization_changes,
+    .jobs = sqlite_jobs,
+    .batches = sqlite_batches,
+    .onboard_counts = sqlite_onboard_counts,
+    .idempotency = sqlite_idempotency,
     .verify = sqlite_verify,
 };
 

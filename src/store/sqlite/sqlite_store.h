@@ -9,6 +9,7 @@
 #include "store/sqlite/derived.h"
 #include "store/sqlite/events.h"
 #include "store/sqlite/flow_cache.h"
+#include "store/sqlite/onboard.h"
 #include "store/store_ops.h"
 
 /* What the writer counts, read by anyone at any time. */
@@ -43,6 +44,7 @@ typedef struct SqliteStore {
     sqlite3_stmt *insert_record, *insert_message, *select_record, *select_flow;
     sqlite3_stmt *deliveries[DELIVERY_STATEMENT_COUNT];
     EventWriter events;
+    OnboardWriter onboard;
     int64_t next_seq;
     int64_t page_bytes;
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
@@ -88,6 +90,8 @@ Status sqlite_count_dead_letters(SqliteStore *store, Error *reterr) MUST_CHECK;
 /* The dead letter of a delivery is opened, or made. `announce`: a new one gets its message. */
 Status sqlite_put_dead_letter(SqliteStore *store, const DeadLetter *letter, bool announce, int64_t now_us,
                               bool *ret_made, Error *reterr) MUST_CHECK;
+Status sqlite_reopen_dead_letter(SqliteStore *store, int64_t id, Str error, int64_t attempts, int64_t now_us,
+                                 Error *reterr) MUST_CHECK;
 /* A message that was a dead letter and was tried again is settled. */
 Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
@@ -126,6 +130,25 @@ Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *r
 /* Whether the event that the record at `seq` counts for, itself or as a correction, came as these bytes. */
 Status sqlite_is_same_event(SqliteStore *store, int64_t seq, Str raw, bool *ret_same, Error *reterr) MUST_CHECK;
 
+/* onboard.c: organizations, batches and jobs. The counts are read before a piece of work and written after it. */
+Status sqlite_prepare_onboard(SqliteStore *store, Error *reterr) MUST_CHECK;
+void sqlite_finalize_onboard(SqliteStore *store);
+Status sqlite_begin_onboard(SqliteStore *store, Error *reterr) MUST_CHECK;
+Status sqlite_end_onboard(SqliteStore *store, Error *reterr) MUST_CHECK;
+
+/* onboard_writer.c, jobs_writer.c, organizations_writer.c */
+Status sqlite_apply_onboard(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_take_jobs(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_end_jobs(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_edit_organization(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+
+/* jobs_again.c */
+Status sqlite_change_batch(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_retry_job_letters(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr) MUST_CHECK;
+/* Whether an earlier process has left jobs that it had, and (in a transaction) what is done about them. */
+Status sqlite_count_leases(SqliteStore *store, Error *reterr) MUST_CHECK;
+Status sqlite_end_leases(SqliteStore *store, int64_t now_us, Error *reterr) MUST_CHECK;
+
 /* replays.c */
 Status sqlite_put_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_cancel_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
@@ -154,6 +177,19 @@ Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, 
 Status sqlite_event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
+/* onboard_reader.c */
+Status sqlite_organizations(StoreReader *base, const OrganizationFilter *filter, OrganizationVisitor *visit,
+                            void *context, Error *reterr) MUST_CHECK;
+Status sqlite_organization_changes(StoreReader *base, int64_t organization, int64_t before,
+                                   OrganizationChangeVisitor *visit, void *context, Error *reterr) MUST_CHECK;
+Status sqlite_jobs(StoreReader *base, const JobFilter *filter, JobVisitor *visit, void *context,
+                   Error *reterr) MUST_CHECK;
+Status sqlite_batches(StoreReader *base, const BatchFilter *filter, BatchVisitor *visit, void *context,
+                      Error *reterr) MUST_CHECK;
+Status sqlite_onboard_counts(StoreReader *base, OnboardCounts *ret_counts, Error *reterr) MUST_CHECK;
+Status sqlite_idempotency(StoreReader *base, Str key, IdempotencyVisitor *visit, void *context,
+                          Error *reterr) MUST_CHECK;
+
 /* reader.c */
 typedef enum ReaderKept {
     READER_SCAN,
@@ -170,6 +206,11 @@ typedef enum ReaderKept {
     READER_EVENT_CLIENTS,
     READER_EVENT_CORRECTIONS,
     READER_EVENT_ALIAS,
+    READER_ORGANIZATION_CHANGES,
+    READER_BATCH,
+    READER_BATCHES,
+    READER_ONBOARD_COUNTS,
+    READER_IDEMPOTENCY,
     READER_KEPT_COUNT,
 } ReaderKept;
 

@@ -134,6 +134,9 @@ static Status load_counters(SqliteStore *store, Error *reterr)
     if (status == STATUS_OK) {
         status = sqlite_load_events(store, reterr);
     }
+    if (status == STATUS_OK) {
+        status = sqlite_count_leases(store, reterr);
+    }
     store->next_seq = last_seq + 1;
     store->tally.records = published + behind;
     store->tally.messages = last_seq - store->tally.records;
@@ -229,16 +232,22 @@ static Status apply_work(SqliteStore *store, Work *work, int64_t now_us, Error *
     case WORK_REPLAY_PUT: return sqlite_put_replay(store, work, now_us, reterr);
     case WORK_REPLAY_CANCEL: return sqlite_cancel_replay(store, work, now_us, reterr);
     case WORK_SOURCE_STATE: return sqlite_set_source_state(store, work, now_us, reterr);
-    case WORK_SOURCE_FORGET: break;
+    case WORK_SOURCE_FORGET: return sqlite_forget_places(store, work, reterr);
+    case WORK_ONBOARD: return sqlite_apply_onboard(store, work, now_us, reterr);
+    case WORK_JOBS_TAKE: return sqlite_take_jobs(store, work, now_us, reterr);
+    case WORK_JOBS_END: return sqlite_end_jobs(store, work, now_us, reterr);
+    case WORK_BATCH_RETRY:
+    case WORK_BATCH_CANCEL: return sqlite_change_batch(store, work, now_us, reterr);
+    case WORK_ORGANIZATION: break;
     }
-    return sqlite_forget_places(store, work, reterr);
+    return sqlite_edit_organization(store, work, now_us, reterr);
 }
 
 static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
 {
     int64_t now_us = clock_wall_us(store->options.clock);
-    Status status = STATUS_OK;
     sqlite_begin_events(store);
+    Status status = store->onboard.has_leases ? sqlite_end_leases(store, now_us, reterr) : STATUS_OK;
     for (Work *work = first; work && status == STATUS_OK; work = work->next) {
         arena_reset(&store->scratch);
         status = apply_work(store, work, now_us, reterr);
@@ -293,6 +302,7 @@ static Status commit_all(SqliteStore *store, Work *first, Error *reterr)
     if (db_exec(store->db, "COMMIT", reterr) != STATUS_OK) {
         return fail_commit(store, before, reterr);
     }
+    store->onboard.has_leases = false;
     derived_committed(store->derived, store->next_seq - 1);
     publish_counters(store);
     store->counters.commits++;
@@ -374,7 +384,10 @@ static Status prepare(SqliteStore *store, Error *reterr)
     if (status == STATUS_OK) {
         status = sqlite_prepare_deliveries(store, reterr);
     }
-    return status == STATUS_OK ? sqlite_prepare_events(store, reterr) : status;
+    if (status == STATUS_OK) {
+        status = sqlite_prepare_events(store, reterr);
+    }
+    return status == STATUS_OK ? sqlite_prepare_onboard(store, reterr) : status;
 }
 
 /* Writes the WAL's own bytes back and syncs them. */
@@ -410,6 +423,18 @@ static Status make_durable(SqliteStore *store, Error *reterr)
     }
     const Io *io = store->options.io;
     return status == STATUS_OK ? io->sync_dir(io->self, store->dir, reterr) : status;
+}
+
+/* Jobs that an earlier process had are free at once, and not only when something is written. On a disk that has no room for that, the first
+ * batch that is taken does it. */
+static Status end_leases(SqliteStore *store, Error *reterr)
+{
+    Error ignored = {0};
+    Status status = store->onboard.has_leases ? check_space(store, &ignored) : STATUS_OK;
+    if (status == STATUS_OK && store->onboard.has_leases) {
+        status = sqlite_apply(&store->base, NULL, &ignored);
+    }
+    return store->broken ? error_set(reterr, status, "%s", ignored.message) : STATUS_OK;
 }
 
 Status sqlite_writer_open(SqliteStore *store, Error *reterr)
@@ -452,7 +477,10 @@ Status sqlite_writer_open(SqliteStore *store, Error *reterr)
     if (status == STATUS_OK) {
         status = sqlite_load_rules(store, reterr);
     }
-    return status == STATUS_OK ? load_counters(store, reterr) : status;
+    if (status == STATUS_OK) {
+        status = load_counters(store, reterr);
+    }
+    return status == STATUS_OK ? end_leases(store, reterr) : status;
 }
 
 void sqlite_writer_close(SqliteStore *store)
@@ -469,6 +497,7 @@ void sqlite_writer_close(SqliteStore *store)
     sqlite3_finalize(store->select_flow);
     sqlite_finalize_deliveries(store);
     sqlite_finalize_events(store);
+    sqlite_finalize_onboard(store);
     if (store->db) {
         /* The last connection checkpoints and removes the WAL when it closes, if no sync has failed. */
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, store->broken, NULL);
