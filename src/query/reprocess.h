@@ -22,7 +22,7 @@ typedef struct ReprocessOptions {
  * A query looks through a bounded part of the log, and stops early when `limit` events have changed or cannot be read. It appends
  * {"data":{"looked":9,"same":7,"changed":1,"unreadable":1,"next":7|null,"through":9,"changes":[{"id":3,"was":{…event…,"mapping":"builtin"},
  * "becomes":{…event…,"mapping":"shop"}}],"unreadableEvents":[{"id":5,"hash":"…","errors":{…}}] without the two braces, so that more members can follow. `next` is
- * where the next query begins; null: it was all. "becomes" has "knownAs" when the event's id is another one now; it is null, and "sameAs" the "id" of the event that
+ * where the next query begins; null: it was all. "becomes" has "alias" when the event's id is another one now; it is null, and "sameAs" the "id" of the event that
  * counts, when only one of the two does. "was" is null for an event that was taken back and counts again. */
 Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *params, size_t count,
                            const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;

@@ -129,7 +129,7 @@ static void put_becomes(Looking *looking, size_t last)
     }
     put_side(out, "becomes", &query->records[last], 0, item->mapping, query->base.options.info->scale);
     if (!is_own_id(looking, item->alias)) {
-        buf_put_key(out, "knownAs");
+        buf_put_key(out, "alias");
         buf_put_json(out, item->alias);
     }
     buf_put_char(out, '}');

@@ -57,7 +57,7 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
   const change = dry.data.changes.find((each) => each.id === id);
   assert.deepEqual([change.was.amount, change.was.recordId, change.becomes.amount, change.becomes.recordId, change.becomes.mapping],
     ['101.00', `sha256:${hash}`, '2.50', `correction:${hash}:2`, 'shop']);
-  assert.match(change.becomes.knownAs, /^sha256:[0-9a-f]{64}$/);
+  assert.match(change.becomes.alias, /^sha256:[0-9a-f]{64}$/);
   assert.deepEqual(dry.data.unreadableEvents.map((each) => Object.keys(each.errors)), [['amount']]);
   assert.match(dry.data.unreadableEvents[0].errors.amount[0], /^is missing/);
   assert.deepEqual(await groups(server), before); // nothing has happened
@@ -74,7 +74,7 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
     client: 'S', metric: 'sales', unit: 'EUR', count: 4, sum: '116.50', min: '0.50', max: '109.00', avg: '29.13' }]);
 
   // The event tells of it, by the hash that it had and by the one that it has.
-  for (const name of [hash, change.becomes.knownAs]) {
+  for (const name of [hash, change.becomes.alias]) {
     const found = (await getJson(server, `/api/events/${name}`)).data;
     assert.equal(found.hash, hash);
     assert.deepEqual(found.corrections.map((each) => [each.correction, each.amount]), [[1, '-101.00'], [2, '2.50']]);

@@ -212,7 +212,7 @@ static void test_another_id_is_a_change(void **state)
     (void)state;
     World *world = world_new();
     use(world, "gross", "order");
-    check_has(reprocess(world, "", 0, true), "\"knownAs\":\"sha256:");
+    check_has(reprocess(world, "", 0, true), "\"alias\":\"sha256:");
     check_begins(reprocess(world, "", 0, true), "{\"data\":{\"looked\":5,\"same\":5,\"changed\":0,");
     check_has(run_event_aggregate(world->store, "", QUERY_JSON), "\"count\":5,\"sum\":\"15.00\",\"min\":\"1.00\"");
     world_free(world);
