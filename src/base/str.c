@@ -126,6 +126,22 @@ int64_t str_count_code_points(Str a)
     return count;
 }
 
+uint32_t str_take_code_point(Str *text)
+{
+    const unsigned char *at = (const unsigned char *)text->ptr;
+    size_t bytes = utf8_sequence(at, text->len);
+    if (bytes == 0) {
+        *text = (Str){text->ptr + 1, text->len - 1};
+        return 0xFFFD;
+    }
+    uint32_t point = bytes == 1 ? at[0] : at[0] & (0x7Fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        point = point << 6 | (at[i] & 0x3F);
+    }
+    *text = (Str){text->ptr + bytes, text->len - bytes};
+    return point;
+}
+
 char *str_put_hex(char *at, const uint8_t *bytes, size_t count)
 {
     static const char hex[] = "0123456789abcdef";

@@ -1,20 +1,5 @@
 #include "config/values.h"
 
-/* The first code point of the text, which is taken off; U+FFFD for a byte that begins none. */
-static uint32_t take_code_point(Str *text)
-{
-    unsigned char first = (unsigned char)text->ptr[0];
-    size_t bytes = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    bool is_whole = bytes <= text->len && str_count_code_points((Str){text->ptr, bytes}) == 1;
-    uint32_t point = bytes == 1 ? first : first & (0x7Fu >> bytes);
-    for (size_t i = 1; is_whole && i < bytes; i++) {
-        point = point << 6 | ((unsigned char)text->ptr[i] & 0x3F);
-    }
-    bytes = is_whole ? bytes : 1;
-    *text = (Str){text->ptr + bytes, text->len - bytes};
-    return is_whole ? point : 0xFFFD;
-}
-
 /* YAML 1.2 section 5: what may not stand in a file as it is, or would be taken for a line break there. */
 static bool needs_escape(uint32_t point)
 {
@@ -27,7 +12,7 @@ static void put_yaml_quoted(Buf *buf, Str text)
     buf_put_char(buf, '"');
     while (text.len > 0) {
         const char *start = text.ptr;
-        uint32_t point = take_code_point(&text);
+        uint32_t point = str_take_code_point(&text);
         if (point == '"' || point == '\\') {
             buf_printf(buf, "\\%c", (char)point);
         } else if (needs_escape(point) || (point == 0xFFFD && text.ptr - start == 1)) {

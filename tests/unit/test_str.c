@@ -144,6 +144,10 @@ static void test_every_code_point(void **state)
         if (str_count_code_points((Str){text, len}) != (valid ? 1 : -1)) {
             fail_msg("U+%04X", c);
         }
+        Str rest = {text, len};
+        assert_int_equal(str_take_code_point(&rest), valid ? c : 0xFFFD);
+        assert_ptr_equal(rest.ptr, text + (valid ? len : 1));
+        assert_int_equal(rest.len, valid ? 0 : len - 1);
         for (size_t cut = 1; cut < len; cut++) {
             assert_int_equal(str_count_code_points((Str){text, cut}), -1);
         }
