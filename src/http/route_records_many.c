@@ -108,31 +108,10 @@ static void say_outcomes(Request *request)
 /* "records.3.value":["…","…"], once a field. */
 static void put_errors(Many *many, size_t index, const RecordProblems *problems)
 {
-    Buf *buf = &many->errors;
-    for (size_t i = 0; i < problems->count; i++) {
-        Str field = problems->items[i].field;
-        bool is_first = true;
-        for (size_t j = 0; j < i; j++) {
-            is_first &= !str_equal(problems->items[j].field, field);
-        }
-        if (!is_first) {
-            continue;
-        }
-        char name[320];
-        snprintf(name, sizeof name, "%s.%zu%s%.*s", noun(many->call), index, field.len ? "." : "", STR_ARGS(field));
-        buf_put(buf, buf->len ? STR(",") : STR(""));
-        buf_put_json(buf, str_from(name));
-        char before = '[';
-        BUF_PUT(buf, ":");
-        for (size_t j = i; j < problems->count; j++) {
-            if (str_equal(problems->items[j].field, field)) {
-                buf_put_char(buf, before);
-                buf_put_json(buf, str_from(problems->items[j].problem));
-                before = ',';
-            }
-        }
-        buf_put_char(buf, ']');
-    }
+    char whole[FIELD_PREFIX_BYTES_MAX], prefix[FIELD_PREFIX_BYTES_MAX];
+    snprintf(whole, sizeof whole, "%s.%zu", noun(many->call), index);
+    snprintf(prefix, sizeof prefix, "%s.%zu.", noun(many->call), index);
+    field_problems_put(&many->errors, prefix, whole, problems->items, problems->count);
 }
 
 /* Behind so many bytes of entries, those that follow are counted and not listed. */

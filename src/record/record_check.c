@@ -1,6 +1,6 @@
 #include "record/record_check.h"
 
-enum { UTF8_BYTES_MAX = 4, NAME_BYTES_MAX = 128 };
+enum { UTF8_BYTES_MAX = 4 };
 
 static bool is(Str name, const char *text, size_t len) { return memcmp(name.ptr, text, len) == 0; }
 
@@ -98,7 +98,7 @@ void record_problems_reset(RecordProblems *problems)
 }
 
 /* Answers repeat the names of unknown fields; they stay short whatever a client sends. */
-static Str cut_name(Str name) { return name.len > 0 ? str_cut(name, NAME_BYTES_MAX) : STR("(no name)"); }
+static Str cut_name(Str name) { return name.len > 0 ? str_cut(name, FIELD_NAME_BYTES_MAX) : STR("(no name)"); }
 
 static void add(RecordProblems *problems, Str field, const char *problem)
 {
@@ -136,6 +136,14 @@ static const char *unknown_problem(Str name)
 #undef UNKNOWN
 }
 
+void record_problems_note_unknown(RecordProblems *problems, Str field)
+{
+    if (problems->unknown_count < RECORD_WARNINGS_MAX) {
+        problems->unknown_fields[problems->unknown_count] = cut_name(field);
+    }
+    problems->unknown_count++;
+}
+
 void record_problems_add_unknown(RecordProblems *problems, Str field, const RecordPolicy *policy)
 {
     if (policy->faults_refused && str_is(field, FAULT_MEMBER)) {
@@ -145,10 +153,7 @@ void record_problems_add_unknown(RecordProblems *problems, Str field, const Reco
     if (policy->faults_allowed && str_is(field, FAULT_MEMBER)) {
         return;
     }
-    if (problems->unknown_count < RECORD_WARNINGS_MAX) {
-        problems->unknown_fields[problems->unknown_count] = cut_name(field);
-    }
-    problems->unknown_count++;
+    record_problems_note_unknown(problems, field);
     if (policy->refuse_unknown_fields) {
         record_problems_add(problems, field, unknown_problem(field));
     }

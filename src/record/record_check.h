@@ -33,6 +33,8 @@ void record_problems_reset(RecordProblems *problems);
 void record_problems_add(RecordProblems *problems, Str field, const char *problem);
 /* Of no field, but of the record as a whole. */
 void record_problems_add_whole(RecordProblems *problems, const char *problem);
+/* A warning. */
+void record_problems_note_unknown(RecordProblems *problems, Str field);
 /* A warning or, by the policy, a problem that suggests the nearest name; nothing, or a problem, for FAULT_MEMBER. */
 void record_problems_add_unknown(RecordProblems *problems, Str field, const RecordPolicy *policy);
 

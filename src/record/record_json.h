@@ -20,10 +20,10 @@ typedef struct RecordPolicy {
 
 #define FAULT_MEMBER "simulateFailure" /* of records and events that ask for a failure */
 
-enum { RECORD_PROBLEMS_MAX = 32, RECORD_WARNINGS_MAX = 16 };
+enum { RECORD_PROBLEMS_MAX = 32, RECORD_WARNINGS_MAX = 16, FIELD_NAME_BYTES_MAX = 128 };
 
 typedef struct FieldProblem {
-    Str field;           /* the field's name as the client wrote it, or "" for the record as a whole */
+    Str field; /* the field's name as the client wrote it, cut at FIELD_NAME_BYTES_MAX; "" for the record as a whole */
     const char *problem; /* a sentence: "must be a string of 1 to 255 characters" */
 } FieldProblem;
 
@@ -100,6 +100,11 @@ void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale);
 
 /* ["value","time"] of RecordField bits. */
 void record_differs_put_json(Buf *buf, uint32_t differs);
+
+/* "records.3.value":["…"],"records.3.time":["…","…"], a name of each once, behind a comma where something is before it: names are `prefix` (at most
+ * FIELD_PREFIX_BYTES_MAX) and the field's, `whole` for what has no field. */
+enum { FIELD_PREFIX_BYTES_MAX = 64 };
+void field_problems_put(Buf *buf, const char *prefix, const char *whole, const FieldProblem *items, size_t count);
 
 /* {"value":["…"],"time":["…","…"]}; problems of the record as a whole are under "record". */
 void record_problems_put_json(Buf *buf, const RecordProblems *problems);

@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "base/decimal.h"
 #include "base/timestamp.h"
 #include "record/record_json.h"
@@ -108,39 +110,62 @@ void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale)
     BUF_PUT(buf, "\r\n");
 }
 
-static bool is_first_of_field(const RecordProblems *problems, size_t at)
+static bool is_first_of_field(const FieldProblem *items, size_t at)
 {
     for (size_t i = 0; i < at; i++) {
-        if (str_equal(problems->items[i].field, problems->items[at].field)) {
+        if (str_equal(items[i].field, items[at].field)) {
             return false;
         }
     }
     return true;
 }
 
-static void put_problems_of_field(Buf *buf, const RecordProblems *problems, size_t first)
+/* Names of fields are short: they were cut when they became problems. */
+static void put_field_name(Buf *buf, const char *prefix, const char *whole, Str field)
 {
-    Str field = problems->items[first].field;
-    buf_put_json(buf, field.len > 0 ? field : STR("record"));
-    BUF_PUT(buf, ":[");
-    for (size_t i = first; i < problems->count; i++) {
-        if (str_equal(problems->items[i].field, field)) {
-            buf_put(buf, i > first ? STR(",") : STR(""));
-            buf_put_json(buf, str_from(problems->items[i].problem));
+    char name[FIELD_PREFIX_BYTES_MAX + FIELD_NAME_BYTES_MAX];
+    size_t len = strlen(prefix);
+    assert(len <= FIELD_PREFIX_BYTES_MAX);
+    if (field.len == 0) {
+        buf_put_json(buf, str_from(whole));
+        return;
+    }
+    field = str_cut(field, FIELD_NAME_BYTES_MAX);
+    memcpy(name, prefix, len);
+    memcpy(name + len, field.ptr, field.len);
+    buf_put_json(buf, (Str){name, len + field.len});
+}
+
+static void put_problems_of_field(Buf *buf, const FieldProblem *items, size_t first, size_t count)
+{
+    char before = '[';
+    for (size_t i = first; i < count; i++) {
+        if (str_equal(items[i].field, items[first].field)) {
+            buf_put_char(buf, before);
+            buf_put_json(buf, str_from(items[i].problem));
+            before = ',';
         }
     }
     buf_put_char(buf, ']');
 }
 
+void field_problems_put(Buf *buf, const char *prefix, const char *whole, const FieldProblem *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_first_of_field(items, i)) {
+            bool is_begun = buf->len > 0 && buf->ptr[buf->len - 1] != '{';
+            buf_put(buf, is_begun ? STR(",") : STR(""));
+            put_field_name(buf, prefix, whole, items[i].field);
+            buf_put_char(buf, ':');
+            put_problems_of_field(buf, items, i, count);
+        }
+    }
+}
+
 void record_problems_put_json(Buf *buf, const RecordProblems *problems)
 {
     buf_put_char(buf, '{');
-    for (size_t i = 0; i < problems->count; i++) {
-        if (is_first_of_field(problems, i)) {
-            buf_put(buf, i > 0 ? STR(",") : STR(""));
-            put_problems_of_field(buf, problems, i);
-        }
-    }
+    field_problems_put(buf, "", "record", problems->items, problems->count);
     buf_put_char(buf, '}');
 }
 
