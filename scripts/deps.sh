@@ -11,7 +11,7 @@ set -euo pipefail
 
 level=${1:-run}
 run_packages=(gcc libc6-dev make meson ninja-build pkg-config curl
-  libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev libicu-dev libhiredis-dev librdkafka-dev)
+  libsqlite3-dev libmicrohttpd-dev libyyjson-dev libxxhash-dev libssl-dev libyaml-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev libicu-dev libidn2-dev libhiredis-dev librdkafka-dev)
 check_packages=(clang clang-format libclang-rt-14-dev libcmocka-dev sqlite3 nodejs npm python3 git redis-server
   default-jre-headless maven) # the last two run and fetch the Kafka that tests send to
 bench_packages=(g++ postgresql redis-tools)
@@ -42,7 +42,7 @@ install_npm_packages() {
 check_other_system() {
   local name missing=()
   for name in cc meson ninja pkg-config curl; do command -v "$name" >/dev/null || missing+=("$name"); done
-  for name in sqlite3 libmicrohttpd yyjson libxxhash libcrypto yaml-0.1 zlib libzstd libcurl icu-i18n hiredis rdkafka; do
+  for name in sqlite3 libmicrohttpd yyjson libxxhash libcrypto yaml-0.1 zlib libzstd libcurl icu-i18n libidn2 hiredis rdkafka; do
     pkg-config --exists "$name" 2>/dev/null || missing+=("$name")
   done
   [ ${#missing[@]} -eq 0 ] && exit 0
