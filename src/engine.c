@@ -43,6 +43,7 @@ static Status start_processor(Engine *engine, const Config *config, const Engine
         .batch_records_max = config_size(config, OPTION_PROCESS_BATCH_RECORDS_MAX),
         .background = true,
         .committed = hooks->committed,
+        .jobs_made = hooks->jobs_made,
         .broken = hooks->broken,
         .self = hooks->self,
     };

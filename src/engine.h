@@ -12,6 +12,7 @@ typedef struct EngineHooks {
     void (*progress)(void *self, const char *what, uint64_t done, uint64_t total);
     /* See ProcessorOptions; `broken` may not be NULL. */
     void (*committed)(void *self, int64_t last_seq);
+    void (*jobs_made)(void *self);
     void (*broken)(void *self, const Error *error);
     void *self;
 } EngineHooks;

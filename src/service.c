@@ -18,6 +18,7 @@
 #include "intake/front_door_config.h"
 #include "intake/intake.h"
 #include "intake/source_config.h"
+#include "onboard/onboard_config.h"
 #include "record/mapping_config.h"
 
 enum { URL_BYTES_MAX = 128, OTHER_FILES = 256, MS_US = 1000 };
@@ -33,8 +34,10 @@ typedef struct Service {
     MappingSet *mappings;
     Intake *intake;
     FrontDoor *front_door; /* NULL: POST /records goes straight to the store */
+    OnboardConfig onboarding;
     /* The processor's thread looks at these while they are started and stopped. */
     _Atomic(Dispatcher *) dispatcher;
+    _Atomic(Runner *) runner; /* NULL: there are no jobs to work on */
     _Atomic(HttpServer *) server;
 } Service;
 
@@ -114,6 +117,12 @@ static void on_committed(void *self, int64_t last_seq)
     Service *service = self;
     dispatcher_committed(service->dispatcher);
     http_server_committed(service->server, last_seq);
+}
+
+static void on_jobs_made(void *self)
+{
+    Service *service = self;
+    runner_wake(service->runner);
 }
 
 static void on_broken(void *self, const Error *error)
@@ -217,6 +226,35 @@ static Status start_front_door(Service *service, Error *reterr)
     return status == STATUS_OK ? status : error_prefix(reterr, "http.front_door: sources.%s", options.source->name);
 }
 
+/* ---- Onboarding ---------------------------------------------------------------------------------------------------- */
+
+static Status open_check(void *self, const DomainCheckOptions *options, DomainCheck **ret_check, Error *reterr)
+{
+    (void)self;
+    return domain_check_open(options, ret_check, reterr);
+}
+
+static Status start_onboarding(Service *service, Error *reterr)
+{
+    OnboardConfig *onboarding = &service->onboarding;
+    Status status = onboard_config_read(service->options->config, &service->sinks, onboarding, reterr);
+    if (status != STATUS_OK || !onboarding->has_jobs) {
+        return status;
+    }
+    RunnerOptions options = onboarding->runner;
+    options.processor = service->engine.processor;
+    options.info = store_info(service->engine.store);
+    options.clock = &clock_system;
+    options.random = &random_system;
+    options.background = true;
+    options.open_sink = open_sink;
+    options.open_check = open_check;
+    Runner *runner = NULL;
+    status = runner_start(&options, &runner, reterr);
+    service->runner = runner;
+    return status;
+}
+
 /* ---- HTTP ---------------------------------------------------------------------------------------------------------- */
 
 static Status check_exposure(const Config *config, Error *reterr)
@@ -256,6 +294,8 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.store = service->engine.store;
     options.dispatcher = service->dispatcher;
     options.intake = service->intake;
+    options.runner = service->runner;
+    options.onboard_complete = !service->onboarding.has_jobs;
     options.front_door = service->front_door;
     options.policy = &service->engine.policy;
     options.mappings = service->mappings;
@@ -294,12 +334,17 @@ static Status start_http(Service *service, Error *reterr)
 static Status start(Service *service, Error *reterr)
 {
     const Config *config = service->options->config;
-    EngineHooks hooks = {on_progress, on_committed, on_broken, service};
+    EngineHooks hooks = {.progress = on_progress,
+                         .committed = on_committed,
+                         .jobs_made = on_jobs_made,
+                         .broken = on_broken,
+                         .self = service};
     Status status;
     if ((status = check_exposure(config, reterr)) == STATUS_OK &&
         (status = take_signals(service, reterr)) == STATUS_OK &&
         (status = engine_open(config, &hooks, &service->engine, reterr)) == STATUS_OK &&
         (status = start_sinks(service, reterr)) == STATUS_OK &&
+        (status = start_onboarding(service, reterr)) == STATUS_OK &&
         (status = start_sources(service, reterr)) == STATUS_OK &&
         (status = start_front_door(service, reterr)) == STATUS_OK &&
         (status = start_http(service, reterr)) == STATUS_OK) {
@@ -382,11 +427,13 @@ static void drain(Service *service)
     http_server_stop(service->server);
     front_door_stop(service->front_door);
     intake_stop(service->intake);
+    runner_stop(service->runner);
     dispatcher_stop(service->dispatcher);
     engine_stop(&service->engine);
     http_server_free(service->server);
     front_door_close(service->front_door);
     intake_free(service->intake);
+    runner_free(service->runner);
     dispatcher_free(service->dispatcher);
     engine_close(&service->engine);
     sink_config_release(&service->sinks);

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "deliver/sink_config.h"
 #include "intake/front_door_config.h"
+#include "onboard/onboard_config.h"
 #include "record/mapping_config.h"
 
 enum { OUTPUT_BYTES_MAX = 4 << 20 };
@@ -44,6 +45,21 @@ static int say_wrong(const Args *args, const Error *error)
 /* Of the store, what is made here needs no more than that there is one. */
 static const StoreInfo some_store = {.epoch = 1};
 
+/* Likewise for the service that organizations are onboarded with. */
+static Status try_onboarding(const Config *config, const SinkConfig *sinks, Error *reterr)
+{
+    OnboardConfig onboarding;
+    Sink *sink = NULL;
+    Status status = onboard_config_read(config, sinks, &onboarding, reterr);
+    if (status == STATUS_OK && onboarding.runner.sink) {
+        SinkContext context = {
+            .options = onboarding.runner.sink, .info = &some_store, .clock = &clock_system, .random = &random_system};
+        status = sink_open(&context, &sink, reterr);
+        sink_close(sink);
+    }
+    return status;
+}
+
 /* Makes each sink as a start does, which connects to nothing yet. */
 static Status try_sinks(const Config *config, Error *reterr)
 {
@@ -61,6 +77,9 @@ static Status try_sinks(const Config *config, Error *reterr)
             error_prefix(reterr, "sinks.%s", sinks.items[i].name);
         }
         sink_close(sink);
+    }
+    if (status == STATUS_OK) {
+        status = try_onboarding(config, &sinks, reterr);
     }
     sink_config_release(&sinks);
     return status;

@@ -19,6 +19,7 @@
 #include "deliver/sink_config.h"
 #include "engine.h"
 #include "intake/front_door_config.h"
+#include "onboard/onboard_config.h"
 #include "record/mapping_config.h"
 
 enum {
@@ -237,16 +238,22 @@ static void check_sqlite(const Patient *patient, Finding *finding)
     say(finding, old ? LEVEL_FAIL : LEVEL_OK, old ? "update libsqlite3" : NULL, "%s", sqlite3_libversion());
 }
 
-/* Whether a start would take the sinks, with their files. */
+/* Whether a start would take the sinks, with their files, and onboarding, which may need one. */
 static void check_sinks(const Patient *patient, Finding *finding)
 {
-    SinkConfig sinks;
+    SinkConfig sinks = {0};
+    OnboardConfig onboarding;
     Error error;
-    if (sink_config_read(patient->config, &sinks, &error) != STATUS_OK) {
-        say(finding, LEVEL_FAIL, "correct the configuration: docs/configuration.md", "%s", error.message);
-        return;
+    Status status = sink_config_read(patient->config, &sinks, &error);
+    if (status == STATUS_OK) {
+        status = onboard_config_read(patient->config, &sinks, &onboarding, &error);
     }
-    say(finding, LEVEL_OK, NULL, "%zu of %u enabled", sinks.count, config_member_count(patient->config, OPTION_SINKS));
+    if (status == STATUS_OK) {
+        say(finding, LEVEL_OK, NULL, "%zu of %u enabled", sinks.count,
+            config_member_count(patient->config, OPTION_SINKS));
+    } else {
+        say(finding, LEVEL_FAIL, "correct the configuration: docs/configuration.md", "%s", error.message);
+    }
     sink_config_release(&sinks);
 }
 

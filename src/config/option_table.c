@@ -77,6 +77,36 @@ const Option option_table[OPTION_COUNT] = {
         "The threshold of the rule named `default`: a record whose value is above it raises an alert. A new store gets the rule. "
         "When this option is set, the rule is set to it at each start; leave it out to change the rule through the API.", NO_MARKS},
 
+    [OPTION_ONBOARDING_HANDLER] = {"onboarding.handler", OPTION_CHOICE, "none", NO_LIMITS, CHOICES("none", "webhook", "kafka", "redis"),
+        "What is done for an organization that was onboarded. `none`: it is registered. `webhook`: a service of yours is called, and its 2xx completes "
+        "the job. `kafka`, `redis`: a sink of that type hands it over, which has to have `organization.created` and `organization.updated` among its "
+        "`messages`.", NO_MARKS},
+    [OPTION_ONBOARDING_URL] = {"onboarding.url", OPTION_URL, "", NO_LIMITS, NO_CHOICES,
+        "With `webhook`: the endpoint that is called, `https://…`, with a POST for each job.", NO_MARKS},
+    [OPTION_ONBOARDING_SECRET] = {"onboarding.secret", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "What these calls are signed with: `whsec_` and Base64, as Standard Webhooks has it. Two while one replaces the other.",
+        OPTION_LIST | OPTION_SECRET, 0},
+    [OPTION_ONBOARDING_ALLOW_PRIVATE] = {"onboarding.allow_private", OPTION_CIDR, "", NO_LIMITS, NO_CHOICES,
+        "Private, loopback and link-local addresses that may be called. Without it none is, whatever name leads there.",
+        OPTION_LIST, 0},
+    [OPTION_ONBOARDING_CA_FILE] = {"onboarding.ca_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "Certificates (PEM) to trust instead of the system's.", NO_MARKS},
+    [OPTION_ONBOARDING_TIMEOUT] = {"onboarding.timeout", OPTION_DURATION, "15s", 10 * MILLISECOND, 60 * SECOND, NO_CHOICES,
+        "A call that takes longer has failed; so has the look-up of a domain.", NO_MARKS},
+    [OPTION_ONBOARDING_CONCURRENCY] = {"onboarding.concurrency", OPTION_INTEGER, "10", 1, 1000, NO_CHOICES,
+        "Jobs that are worked on at once.", NO_MARKS},
+    [OPTION_ONBOARDING_RATE] = {"onboarding.rate", OPTION_INTEGER, "10", 0, 1000000, NO_CHOICES,
+        "Calls that are begun in a second. 0: as many as there are.", NO_MARKS},
+    [OPTION_ONBOARDING_ATTEMPTS] = {"onboarding.attempts", OPTION_INTEGER, "3", 1, 100, NO_CHOICES,
+        "When so many attempts at a job have failed, it has failed, and is a dead letter.", NO_MARKS},
+    [OPTION_ONBOARDING_BACKOFF] = {"onboarding.backoff", OPTION_DURATION, "10s", MILLISECOND, HOUR, NO_CHOICES,
+        "The longest wait for the second attempt. It doubles with each attempt, up to an hour; half of it is left to chance.", NO_MARKS},
+    [OPTION_ONBOARDING_LEASE] = {"onboarding.lease", OPTION_DURATION, "5m", SECOND, 24 * HOUR, NO_CHOICES,
+        "A job that nothing was heard of for so long is tried by whoever looks next. At least three times `onboarding.timeout`.", NO_MARKS},
+    [OPTION_ONBOARDING_DNS] = {"onboarding.dns", OPTION_CHOICE, "off", NO_LIMITS, CHOICES("off", "warn", "require"),
+        "Whether an organization's domain is looked up first. `warn`: what is found wrong is told with the job. `require`: a job whose domain does not exist "
+        "has failed; when nobody could tell, it is tried again.", NO_MARKS},
+
     [OPTION_QUERY_THREADS] = {"query.threads", OPTION_INTEGER, "0", 0, 64, NO_CHOICES,
         "Threads that answer lists, aggregates and feeds. 0: as many as suit the machine.", NO_MARKS},
     [OPTION_QUERY_GROUP_BYTES_MAX] = {"query.group_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,

@@ -44,6 +44,9 @@ typedef struct Message {
     Str traceparent;    /* of the record; empty for none */
     int64_t created_us; /* when it was committed, by the wall clock */
     uint64_t flow_hash; /* of the record's flow; 0 for none */
+    /* Empty for a message of the log. Else it is none: it asks a webhook to do something, and this is its type. Its id then goes out as an
+     * Idempotency-Key, too, and `seq` is the caller's. */
+    Str call;
 } Message;
 
 enum { MESSAGE_ID_BYTES_MAX = 64 };

@@ -82,7 +82,8 @@ enum { SINK_SCHEDULE_MAX = 32, SINK_NAME_BYTES_MAX = 64 };
 /* What the configuration says about a sink (docs/configuration.md has the words). Texts borrow from the configuration, which
  * outlives every sink; "" where nothing is set. */
 typedef struct SinkOptions {
-    const char *name; /* [a-z0-9][a-z0-9_-]*, at most SINK_NAME_BYTES_MAX */
+    const char *name;    /* [a-z0-9][a-z0-9_-]*, at most SINK_NAME_BYTES_MAX */
+    const char *section; /* what its options are called by in messages, where it is none of sinks.<name>; NULL: it is */
     SinkType type;
     Subscription subscription;
     int64_t start_seq; /* a new sink starts behind it: 0 from the beginning, -1 from now */
@@ -121,6 +122,10 @@ typedef struct SinkContext {
 } SinkContext;
 
 extern const char *const sink_type_names[SINK_TYPE_COUNT]; /* "webhook", "kafka", "redis" */
+
+/* One of its options in full: "sinks.ops.url". */
+enum { SINK_OPTION_NAME_BYTES_MAX = SINK_NAME_BYTES_MAX + 32 };
+void sink_option_name(const SinkOptions *options, const char *option, char ret_name[SINK_OPTION_NAME_BYTES_MAX]);
 
 /* Makes the sink of the type that the options name; connects nowhere yet. REFUSED: an option that it cannot work with, named in
  * the message. */

@@ -183,7 +183,16 @@ static const SinkOps webhook_ops = {
 
 static Status refuse(const SinkOptions *options, const char *option, const char *why, Error *reterr)
 {
-    return error_set(reterr, STATUS_REFUSED, "sinks.%s.%s: %s", options->name, option, why);
+    char name[SINK_OPTION_NAME_BYTES_MAX];
+    sink_option_name(options, option, name);
+    return error_set(reterr, STATUS_REFUSED, "%s: %s", name, why);
+}
+
+static Status prefix(const SinkOptions *options, const char *option, Error *reterr)
+{
+    char name[SINK_OPTION_NAME_BYTES_MAX];
+    sink_option_name(options, option, name);
+    return error_prefix(reterr, "%s", name);
 }
 
 static Status check_scheme(CURLU *url, const SinkOptions *options, Error *reterr)
@@ -220,13 +229,11 @@ static Status read_options(Webhook *webhook, Error *reterr)
         return status;
     }
     if ((status = signer_new(str_from(options->secret), &webhook->place.signer, reterr)) != STATUS_OK) {
-        error_prefix(reterr, "sinks.%s.secret", options->name);
-        return status;
+        return prefix(options, "secret", reterr);
     }
     if ((status = address_guard_init(&webhook->place.sockets.guard, str_from(options->allow_private), reterr)) !=
         STATUS_OK) {
-        error_prefix(reterr, "sinks.%s.allow_private", options->name);
-        return status;
+        return prefix(options, "allow_private", reterr);
     }
     if (options->ca_file[0] && access(options->ca_file, R_OK) != 0) {
         return refuse(options, "ca_file", "the file cannot be read", reterr);
@@ -247,7 +254,7 @@ static Status make_calls(Webhook *webhook, Error *reterr)
         made = webhook_call_init(&webhook->calls[i], &webhook->place);
     }
     return made ? STATUS_OK
-                : error_set(reterr, STATUS_BUSY, "no memory for sinks.%s", webhook->place.context.options->name);
+                : error_set(reterr, STATUS_BUSY, "no memory for the sink %s", webhook->place.context.options->name);
 }
 
 Status sink_webhook_open(const SinkContext *context, Sink **ret_sink, Error *reterr)
@@ -255,7 +262,7 @@ Status sink_webhook_open(const SinkContext *context, Sink **ret_sink, Error *ret
     Webhook *webhook = calloc(1, sizeof *webhook);
     if (!webhook || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         free(webhook);
-        return error_set(reterr, STATUS_BUSY, "no memory for sinks.%s", context->options->name);
+        return error_set(reterr, STATUS_BUSY, "no memory for the sink %s", context->options->name);
     }
     webhook->sink.ops = &webhook_ops;
     webhook->place.context = *context;

@@ -104,16 +104,16 @@ static void tell_library(WebhookCall *call, CURLcode why)
 /* A name may have several addresses. Those that were called have failed too, then, and which they are is not in the library's text. */
 static void tell_addresses(WebhookCall *call, CURLcode why)
 {
-    const char *sink = call->place->context.options->name;
+    char option[SINK_OPTION_NAME_BYTES_MAX];
+    sink_option_name(call->place->context.options, "allow_private", option);
     if (!call->called[0]) {
-        snprintf(call->error, sizeof call->error, "address %s and not allowed (sinks.%s.allow_private)", call->refused,
-                 sink);
+        snprintf(call->error, sizeof call->error, "address %s and not allowed (%s)", call->refused, option);
         return;
     }
     tell_library(call, why);
     size_t len = strlen(call->error);
-    snprintf(call->error + len, sizeof call->error - len,
-             " (address %s); address %s and not allowed (sinks.%s.allow_private)", call->called, call->refused, sink);
+    snprintf(call->error + len, sizeof call->error - len, " (address %s); address %s and not allowed (%s)",
+             call->called, call->refused, option);
 }
 
 static void tell_failure(WebhookCall *call, CURLcode why)
@@ -195,6 +195,9 @@ static Status add_headers(WebhookCall *call, const Message *message, Error *rete
                  add_header(call, "webhook-id", message->id) && add_number(call, "webhook-timestamp", timestamp_s) &&
                  add_header(call, "webhook-signature", str_from(signature)) &&
                  curl_slist_append(call->headers, "Expect:") != NULL;
+    if (message->call.len > 0) {
+        whole = whole && add_header(call, "idempotency-key", message->id);
+    }
     if (webhook_is_header_value(message->traceparent)) {
         whole = whole && add_header(call, "traceparent", message->traceparent);
     }

@@ -12,7 +12,7 @@ void webhook_put_body(Buf *buf, const Message *message)
     char created[TIMESTAMP_TEXT_BYTES_MAX];
     size_t created_len = timestamp_format(message->created_us, created);
     BUF_PUT(buf, "{\"type\":\"");
-    buf_put(buf, str_from(message_kind_name(message->kind)));
+    buf_put(buf, message->call.len > 0 ? message->call : str_from(message_kind_name(message->kind)));
     BUF_PUT(buf, "\",\"timestamp\":\"");
     buf_put(buf, (Str){created, created_len});
     BUF_PUT(buf, "\",\"data\":");

@@ -47,9 +47,27 @@ static void put_front_door(Buf *out, FrontDoor *door)
     buf_put_char(out, '}');
 }
 
+static void put_onboarding(Buf *out, Runner *runner)
+{
+    RunnerStatus status;
+    runner_status(runner, &status);
+    buf_put_key(out, "onboarding");
+    BUF_PUT(out, "{\"handler\":");
+    buf_put_json(out, str_from(status.handler));
+    buf_put_key(out, "state");
+    buf_put_json(out, str_from(runner_state_name(status.state)));
+    buf_put_key_i64(out, "inFlight", status.in_flight);
+    if (status.state != RUNNER_RUNNING) {
+        buf_put_key(out, "error");
+        buf_put_json(out, str_from(status.error));
+        buf_put_key_time(out, "nextTry", status.next_try_us);
+    }
+    buf_put_char(out, '}');
+}
+
 /* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. Neither does a
  * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. Nor a source or the
- * front door that is down: it is told, and the rest goes on. */
+ * front door that is down, nor a service that organizations are onboarded with: it is told, and the rest goes on. */
 void ready_get(Request *request)
 {
     bool ready = atomic_load(&request->server->ready);
@@ -69,6 +87,9 @@ void ready_get(Request *request)
     source_put_idle(&request->out, sources.items, sources.count);
     if (request_options(request)->front_door) {
         put_front_door(&request->out, request_options(request)->front_door);
+    }
+    if (request_options(request)->runner) {
+        put_onboarding(&request->out, request_options(request)->runner);
     }
     put_version(request);
     buf_put_char(&request->out, '}');
@@ -92,7 +113,31 @@ static void put_connections(Buf *buf, HttpServer *server)
                      atomic_load(&server->waits));
 }
 
-void metrics_get(Request *request)
+static Status read_counts(Request *request, StoreReader *reader)
+{
+    return reader_onboard_counts(reader, request->state, &request->error);
+}
+
+static JobNext count_step(Request *request, StoreReader *reader)
+{
+    sinks_read(request, reader, read_counts);
+    return JOB_FINISHED;
+}
+
+static void put_onboarding_metrics(Request *request)
+{
+    const HttpServerOptions *options = request_options(request);
+    if (request->failed == STATUS_OK) { /* else they are not known; the others are */
+        metrics_put_jobs(&request->out, request->state, clock_wall_us(options->clock));
+    }
+    if (options->runner) {
+        RunnerStatus status;
+        runner_status(options->runner, &status);
+        metrics_put_runner(&request->out, &status);
+    }
+}
+
+static void say_metrics(Request *request)
 {
     HttpServer *server = request->server;
     Buf *out = &request->out;
@@ -115,9 +160,21 @@ void metrics_get(Request *request)
         front_door_look(server->options.front_door, &front_door);
         metrics_put_front_door(out, &front_door);
     }
+    put_onboarding_metrics(request);
     put_connections(out, server);
     http_metrics_put(out, &server->metrics, route_count, method_of, pattern_of);
     request_answer(request, 200, PROMETHEUS_TYPE);
+}
+
+/* What is counted in the store alone is read by a query thread. */
+void metrics_get(Request *request)
+{
+    request->state = ARENA_NEW(&request->arena, OnboardCounts);
+    if (!request->state) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return;
+    }
+    request_run(request, count_step, say_metrics);
 }
 
 void openapi_get(Request *request)

@@ -12,6 +12,7 @@
 #include "deliver/dispatcher.h"
 #include "intake/front_door.h"
 #include "intake/intake.h"
+#include "onboard/runner.h"
 #include "process/processor.h"
 #include "record/mapping.h"
 #include "record/record_json.h"
@@ -28,6 +29,8 @@ typedef struct HttpServerOptions {
     Store *store;               /* borrows until http_server_stop */
     Dispatcher *dispatcher;     /* likewise; NULL: there are no sinks */
     Intake *intake;             /* likewise; NULL: nothing but HTTP takes records in */
+    Runner *runner;             /* borrows until http_server_free; NULL: nothing has to be done for organizations */
+    bool onboard_complete;      /* jobs of organizations are completed as they are made */
     FrontDoor *front_door;      /* borrows until http_server_free; NULL: POST /records goes to the processor, too */
     const RecordPolicy *policy; /* borrows until http_server_free */
     const MappingSet *mappings; /* likewise; of events */

@@ -261,27 +261,6 @@ void metrics_put_sources(Buf *buf, const SourceStatus *sources, size_t count, in
 
 /* ---- The front door ------------------------------------------------------------------------------------------------- */
 
-static void put_front_door_seconds(Buf *buf, const FrontDoorStatus *status)
-{
-    int64_t count = 0;
-    prometheus_family(buf, "weir_front_door_seconds", "histogram",
-                      "From handing a call's records in until the broker had all of them.");
-    for (size_t i = 0; i < FRONT_DOOR_BUCKETS; i++) {
-        char limit[24] = "+Inf";
-        count += status->buckets[i];
-        if (i < FRONT_DOOR_BUCKETS - 1) {
-            snprintf(limit, sizeof limit, "%g", (double)front_door_bucket_us[i] / 1e6);
-        }
-        prometheus_begin(buf, "weir_front_door_seconds_bucket");
-        prometheus_put_label(buf, "le", limit);
-        prometheus_end(buf, count);
-    }
-    prometheus_begin(buf, "weir_front_door_seconds_sum");
-    prometheus_end_seconds(buf, status->us_total);
-    prometheus_begin(buf, "weir_front_door_seconds_count");
-    prometheus_end(buf, count);
-}
-
 void metrics_put_front_door(Buf *buf, const FrontDoorStatus *status)
 {
     gauge(buf, "weir_front_door_up", "1 while brokers can be reached.", status->state == FRONT_DOOR_OPEN);
@@ -293,7 +272,87 @@ void metrics_put_front_door(Buf *buf, const FrontDoorStatus *status)
     gauge(buf, "weir_front_door_waiting", "Records that wait to be confirmed.", status->waiting_records);
     gauge(buf, "weir_front_door_waiting_bytes", "What they count for.", status->waiting_bytes);
     gauge(buf, "weir_front_door_waiting_bytes_max", "What may wait.", status->bytes_max);
-    put_front_door_seconds(buf, status);
+    prometheus_histogram(buf, "weir_front_door_seconds",
+                         "From handing a call's records in until the broker had all of them.", status->buckets,
+                         front_door_bucket_us, FRONT_DOOR_BUCKETS, status->us_total);
+}
+
+/* ---- Onboarding ---------------------------------------------------------------------------------------------------- */
+
+static void put_jobs(Buf *buf, const OnboardCounts *counts)
+{
+    gauge(buf, "weir_onboarding_batches", "Batches of organizations.", counts->batches);
+    gauge(buf, "weir_onboarding_organizations", "Organizations that are not deleted.", counts->organizations);
+    prometheus_family(buf, "weir_onboarding_jobs", "gauge", "Jobs of all batches that are in the state.");
+    for (size_t i = 0; i < JOB_STATE_COUNT; i++) {
+        prometheus_begin(buf, "weir_onboarding_jobs");
+        prometheus_put_label(buf, "state", job_state_names[i]);
+        prometheus_end(buf, counts->jobs[i]);
+    }
+}
+
+/* How long the job that waits longest has been due; 0 when none is. */
+static void put_delay(Buf *buf, const OnboardCounts *counts, int64_t now_us)
+{
+    int64_t due_us = counts->oldest_due_us;
+    prometheus_seconds(buf, "weir_onboarding_delay_seconds", "gauge",
+                       "Since the pending job that waits longest was due.",
+                       due_us > 0 && now_us > due_us ? now_us - due_us : 0);
+}
+
+static void put_verdicts(Buf *buf, const RunnerStatus *status)
+{
+    static const char *const names[] = {[JOB_VERDICT_COMPLETED] = "completed",
+                                        [JOB_VERDICT_AGAIN] = "again",
+                                        [JOB_VERDICT_FAILED] = "failed",
+                                        [JOB_VERDICT_HELD] = "held"};
+    prometheus_family(buf, "weir_onboarding_verdicts_total", "counter", "What became of jobs that were taken.");
+    for (JobVerdict verdict = JOB_VERDICT_COMPLETED; verdict <= JOB_VERDICT_HELD; verdict++) {
+        prometheus_begin(buf, "weir_onboarding_verdicts_total");
+        prometheus_put_label(buf, "verdict", names[verdict]);
+        prometheus_end(buf, status->verdicts[verdict]);
+    }
+}
+
+static void put_runner_states(Buf *buf, const RunnerStatus *status)
+{
+    prometheus_family(buf, "weir_onboarding_state", "gauge", "1 for the state that onboarding is in.");
+    for (RunnerState state = 0; state < RUNNER_STATE_COUNT; state++) {
+        prometheus_begin(buf, "weir_onboarding_state");
+        prometheus_put_label(buf, "state", runner_state_name(state));
+        prometheus_end(buf, status->state == state);
+    }
+    prometheus_family(buf, "weir_onboarding_breaker_state", "gauge",
+                      "1 for the state that the circuit breaker of the service that is called is in.");
+    for (BreakerState state = BREAKER_CLOSED; state <= BREAKER_HALF_OPEN && status->calls; state++) {
+        prometheus_begin(buf, "weir_onboarding_breaker_state");
+        prometheus_put_label(buf, "state", breaker_state_name(state));
+        prometheus_end(buf, status->breaker == state);
+    }
+}
+
+void metrics_put_jobs(Buf *buf, const OnboardCounts *counts, int64_t now_us)
+{
+    put_jobs(buf, counts);
+    put_delay(buf, counts, now_us);
+}
+
+void metrics_put_runner(Buf *buf, const RunnerStatus *status)
+{
+    gauge(buf, "weir_onboarding_in_flight", "Jobs that are being worked on.", status->in_flight);
+    counter(buf, "weir_onboarding_attempts_total", "Calls that were begun.", status->attempts);
+    counter(buf, "weir_onboarding_failures_total", "Attempts that have failed, for good or not.", status->failures);
+    counter(buf, "weir_onboarding_stale_total", "Results that came when the job's lease was over and another had it.",
+            status->stale);
+    counter(buf, "weir_onboarding_domains_checked_total", "Domains that were looked up.", status->checked);
+    counter(buf, "weir_onboarding_domains_absent_total", "Domains that do not exist.", status->absent);
+    counter(buf, "weir_onboarding_domains_unsure_total", "Domains that could not be looked up.", status->unsure);
+    counter(buf, "weir_onboarding_breaker_opened_total", "Times the circuit breaker has opened.",
+            status->breaker_opened);
+    put_verdicts(buf, status);
+    put_runner_states(buf, status);
+    prometheus_histogram(buf, "weir_onboarding_call_seconds", "From a call to its answer.", status->buckets,
+                         runner_bucket_us, RUNNER_BUCKETS, status->us_total);
 }
 
 /* ---- The process --------------------------------------------------------------------------------------------------- */

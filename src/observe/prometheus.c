@@ -1,5 +1,7 @@
 #include "observe/prometheus.h"
 
+#include <stdio.h>
+
 void prometheus_family(Buf *buf, const char *name, const char *type, const char *help)
 {
     buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -55,4 +57,20 @@ void prometheus_seconds(Buf *buf, const char *name, const char *type, const char
     prometheus_family(buf, name, type, help);
     prometheus_begin(buf, name);
     prometheus_end_seconds(buf, us);
+}
+
+void prometheus_histogram(Buf *buf, const char *name, const char *help, const int64_t *buckets,
+                          const int64_t *limits_us, size_t bucket_count, int64_t us_total)
+{
+    int64_t count = 0;
+    prometheus_family(buf, name, "histogram", help);
+    for (size_t i = 0; i < bucket_count; i++) {
+        char limit[24] = "+Inf";
+        count += buckets[i];
+        if (i < bucket_count - 1) {
+            snprintf(limit, sizeof limit, "%g", (double)limits_us[i] / 1e6);
+        }
+        buf_printf(buf, "%s_bucket{le=\"%s\"} %lld\n", name, limit, (long long)count);
+    }
+    buf_printf(buf, "%s_sum %.6f\n%s_count %lld\n", name, (double)us_total / 1e6, name, (long long)count);
 }

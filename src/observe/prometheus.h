@@ -15,6 +15,10 @@ void prometheus_put_label(Buf *buf, const char *name, const char *value);
 void prometheus_end(Buf *buf, int64_t value);
 void prometheus_end_seconds(Buf *buf, int64_t us);
 
+/* A whole histogram of times without labels; `limits_us` has one fewer than there are buckets. */
+void prometheus_histogram(Buf *buf, const char *name, const char *help, const int64_t *buckets,
+                          const int64_t *limits_us, size_t bucket_count, int64_t us_total);
+
 /* A family of one sample without labels. */
 void prometheus_value(Buf *buf, const char *name, const char *type, const char *help, int64_t value);
 void prometheus_seconds(Buf *buf, const char *name, const char *type, const char *help, int64_t us);

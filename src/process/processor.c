@@ -62,8 +62,15 @@ static void break_down(Processor *processor, const Error *error)
     }
 }
 
+/* Those of people; who works on jobs knows himself when they are due again. */
+static bool makes_jobs(const Work *work)
+{
+    return work->kind == WORK_ONBOARD || work->kind == WORK_BATCH_RETRY || work->kind == WORK_DEAD_LETTERS;
+}
+
 static void run_batch(Processor *processor, Submission *first)
 {
+    bool makes_some = false;
     Error error = {0};
     if (processor->broken) {
         Status broken = error_set(&error, STATUS_BROKEN, "the store takes nothing more after an earlier failure");
@@ -72,6 +79,7 @@ static void run_batch(Processor *processor, Submission *first)
     }
     for (Submission *each = first; each; each = each->next) {
         each->work.next = each->next ? &each->next->work : NULL;
+        makes_some = makes_some || makes_jobs(&each->work);
     }
     int64_t begun_us = clock_monotonic_us(processor->options.clock);
     Status status = store_apply(processor->options.store, &first->work, &error);
@@ -80,6 +88,9 @@ static void run_batch(Processor *processor, Submission *first)
     tell_all(processor, first, status, &error);
     if (status == STATUS_OK && processor->options.committed) {
         processor->options.committed(processor->options.self, store_last_seq(processor->options.store));
+    }
+    if (status == STATUS_OK && makes_some && processor->options.jobs_made) {
+        processor->options.jobs_made(processor->options.self);
     }
     /* After UNKNOWN the store may go on, or not: the housekeeping that follows each batch is told. */
     if (status == STATUS_BROKEN) {

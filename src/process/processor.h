@@ -33,6 +33,8 @@ typedef struct ProcessorOptions {
     bool background;          /* on a thread of its own; otherwise whoever owns the processor calls processor_step */
     /* Called on the processor's thread after each commit with the last sequence, for those who wait for messages. */
     void (*committed)(void *self, int64_t last_seq);
+    /* Likewise, after the commit of work that may have made jobs, or has made them due once more. */
+    void (*jobs_made)(void *self);
     /* Called once, on the processor's thread, when the store is broken: the process must end. */
     void (*broken)(void *self, const Error *error);
     void *self;

@@ -233,6 +233,24 @@ static void test_replay_header(void **state)
     sink_close(sink);
 }
 
+/* What is no message of the log but asks for something: a service can tell that it was asked before. */
+static void test_call(void **state)
+{
+    WebhookSide *side = *state;
+    Sink *sink = open_connected(side);
+    Message message = message_of(5);
+    message.call = STR("organization.onboard");
+    message.id = STR("0011-job-5");
+    assert_int_equal(send_one(sink, message).verdict, SINK_TAKEN);
+    const ReceivedRequest *request = webhook_receiver_request(side->receiver, 0);
+    assert_header(request, "webhook-id", "0011-job-5");
+    assert_header(request, "idempotency-key", "0011-job-5");
+    assert_holds(str_from(request->body), "{\"type\":\"organization.onboard\",\"timestamp\":\"");
+    assert_int_equal(send_one(sink, message_of(6)).verdict, SINK_TAKEN);
+    assert_null(received_header(webhook_receiver_request(side->receiver, 1), "idempotency-key"));
+    sink_close(sink);
+}
+
 /* Nothing that a record says can make a header of its own. */
 static void test_odd_traceparent_is_left_out(void **state)
 {
@@ -499,6 +517,7 @@ static int run_own_tests(void)
         WEBHOOK_TEST(test_request),
         WEBHOOK_TEST(test_signatures),
         WEBHOOK_TEST(test_replay_header),
+        WEBHOOK_TEST(test_call),
         WEBHOOK_TEST(test_odd_traceparent_is_left_out),
         WEBHOOK_TEST(test_connections_are_used_again),
         WEBHOOK_TEST(test_codes),

@@ -22,13 +22,13 @@ BELOW = {
     'broker': {'base', 'config'},
     'deliver': {'base', 'config', 'record', 'process', 'store', 'broker'},
     'query': {'base', 'config', 'record', 'process', 'store', 'deliver'},
-    'onboard': {'base', 'config', 'record', 'process', 'store'},
-    'observe': {'base', 'config', 'record', 'process', 'store', 'deliver', 'intake'},
+    'onboard': {'base', 'config', 'record', 'process', 'store', 'deliver'},
+    'observe': {'base', 'config', 'record', 'process', 'store', 'deliver', 'intake', 'onboard'},
     'intake': {'base', 'config', 'record', 'process', 'store', 'broker'},
     'http': {'base', 'config', 'record', 'process', 'store', 'deliver', 'query', 'onboard', 'observe', 'intake'},
     'bench': {'base'},
     'engine': {'base', 'config', 'record', 'process', 'store'},
-    'service': {'base', 'config', 'record', 'process', 'store', 'deliver', 'query', 'http', 'observe', 'intake', 'engine'},
+    'service': {'base', 'config', 'record', 'process', 'store', 'deliver', 'query', 'http', 'observe', 'intake', 'onboard', 'engine'},
     'cli': None,  # anything
     'main': {'cli'},
 }
@@ -40,7 +40,7 @@ STORE_NEIGHBOURS = {'process/outcome.h', 'process/rules.h', 'deliver/message.h'}
 BANNED = [
     (r'\b(?:log_debug|log_info|log_warn|log_error|fprintf|vfprintf|printf|puts|perror)\s*\(',
      'whoever absorbs an error reports it; below service.c it is returned',
-     r'src/(?:cli|http|intake|deliver|bench)/|src/(?:service|engine)\.c|src/base/log\.[ch]'),
+     r'src/(?:cli|http|intake|deliver|onboard|bench)/|src/(?:service|engine)\.c|src/base/log\.[ch]'),
     (r'\b(?:exit|_exit|abort|quick_exit)\s*\(', 'only the service and the commands end the process',
      r'src/(?:cli|bench)/|src/service\.c'),
     (r'\b(?:system|popen|execl|execlp|execvp|fork|vfork)\s*\(', 'no other program is run', None),

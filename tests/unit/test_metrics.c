@@ -44,6 +44,33 @@ static void test_parts(void **state)
     buf_release(&buf);
 }
 
+static void test_onboarding(void **state)
+{
+    Buf buf;
+    (void)state;
+    buf_init(&buf, 1 << 16);
+    OnboardCounts counts = {.batches = 2, .organizations = 9, .jobs = {4, 1, 3, 2, 0}, .oldest_due_us = 5000000};
+    metrics_put_jobs(&buf, &counts, 7500000);
+    metrics_put_runner(&buf, &(RunnerStatus){.state = RUNNER_HOLDING,
+                                             .calls = true,
+                                             .breaker = BREAKER_OPEN,
+                                             .verdicts = {[JOB_VERDICT_AGAIN] = 6},
+                                             .attempts = 12,
+                                             .buckets = {[1] = 2, [RUNNER_BUCKETS - 1] = 1},
+                                             .us_total = 3000000});
+    assert_true(has_line(&buf, "\nweir_onboarding_jobs{state=\"pending\"} 4\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_jobs{state=\"cancelled\"} 0\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_delay_seconds 2.500000\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_attempts_total 12\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_verdicts_total{verdict=\"again\"} 6\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_state{state=\"holding\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_breaker_state{state=\"open\"} 1\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_call_seconds_bucket{le=\"0.01\"} 2\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_call_seconds_bucket{le=\"+Inf\"} 3\n"));
+    assert_true(has_line(&buf, "\nweir_onboarding_call_seconds_count 3\n"));
+    buf_release(&buf);
+}
+
 static void test_front_door(void **state)
 {
     Buf buf;
@@ -165,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_format),     cmocka_unit_test(test_parts),
                                        cmocka_unit_test(test_front_door), cmocka_unit_test(test_sinks),
-                                       cmocka_unit_test(test_sources),    cmocka_unit_test(test_http)};
+                                       cmocka_unit_test(test_onboarding), cmocka_unit_test(test_sources),
+                                       cmocka_unit_test(test_http)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

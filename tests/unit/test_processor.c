@@ -67,7 +67,7 @@ static const StoreOps fake_ops = {
 
 typedef struct Told {
     atomic_int count, last_status;
-    atomic_int committed, broken;
+    atomic_int committed, jobs_made, broken;
 } Told;
 
 static Told told;
@@ -85,6 +85,12 @@ static void on_committed(void *self, int64_t last_seq)
     (void)self;
     assert_int_equal(last_seq, 7);
     told.committed++;
+}
+
+static void on_jobs_made(void *self)
+{
+    (void)self;
+    told.jobs_made++;
 }
 
 static void on_broken(void *self, const Error *error)
@@ -116,6 +122,7 @@ static int setup_with(void **state, bool background)
                                 .batch_records_max = 8,
                                 .background = background,
                                 .committed = on_committed,
+                                .jobs_made = on_jobs_made,
                                 .broken = on_broken};
     assert_int_equal(processor_start(&options, &fixture->processor, &error), STATUS_OK);
     *state = fixture;
@@ -304,6 +311,25 @@ static void test_failed_housekeeping_is_the_end(void **state)
     assert_int_equal(told.broken, 1);
 }
 
+/* Whoever works on jobs is not woken by everything that is committed. */
+static void test_work_that_makes_jobs(void **state)
+{
+    static const WorkKind kinds[] = {WORK_ONBOARD, WORK_BATCH_RETRY, WORK_DEAD_LETTERS, WORK_JOBS_TAKE, WORK_JOBS_END};
+    Fixture *fixture = *state;
+    assert_int_equal(submit(fixture, 0, 1), STATUS_OK);
+    wait_for(&told.committed, 1);
+    assert_int_equal(told.jobs_made, 0);
+    for (int i = 0; i < 5; i++) {
+        Submission *submission = &fixture->submissions[1 + i];
+        *submission = (Submission){.work = {.kind = kinds[i]}, .bytes = 1, .done = on_done};
+        assert_int_equal(processor_submit(fixture->processor, submission, NULL), STATUS_OK);
+        wait_for(&told.committed, 2 + i);
+    }
+    processor_stop(fixture->processor);
+    fixture->processor = NULL;
+    assert_int_equal(told.jobs_made, 3);
+}
+
 /* ---- Driven by its owner -------------------------------------------------------------------------------------------- */
 
 static void test_steps_take_batches(void **state)
@@ -408,6 +434,7 @@ int main(void)
         PROCESSOR_TEST(test_broken_store_is_reported_once),
         PROCESSOR_TEST(test_failed_housekeeping_is_the_end),
         PROCESSOR_TEST(test_quiet_is_used),
+        PROCESSOR_TEST(test_work_that_makes_jobs),
         STEPPED_TEST(test_steps_take_batches),
         STEPPED_TEST(test_rules_make_batches_smaller),
         STEPPED_TEST(test_a_simulated_failure_hits_nobody_else),
