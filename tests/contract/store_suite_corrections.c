@@ -182,6 +182,31 @@ static void test_two_in_one_piece_have_the_id(void **state)
     assert_verifies(fixture);
 }
 
+/* The second one has the bytes of the event that was taken back: it would be that one's, if the first did not come before it. */
+static void test_a_dry_run_of_two_that_have_the_id(void **state)
+{
+    Fixture *fixture = *state;
+    if (!fixture->factory->keeps) {
+        skip();
+    }
+    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
+    Events *events = events_new();
+    add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
+    add_event(fixture, events, "sha256:1", "shop", "{1}", 1);
+    events->work.records.dry_run = true;
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_created(events->group->outcomes[0], 0);
+    assert_duplicate(events->group->outcomes[1], 0);
+    assert_int_equal(store_last_seq(fixture->store), 3);
+    events->work.records.dry_run = false;
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_created(events->group->outcomes[0], 4);
+    assert_duplicate(events->group->outcomes[1], 4);
+    events_free(events);
+    assert_verifies(fixture);
+}
+
 /* A single correction, handed in. */
 static Status decide(Fixture *fixture, const char *id, int64_t seq, bool replaces, const char *alias, int64_t holder)
 {
@@ -257,9 +282,13 @@ int store_suite_run_corrections(const StoreFactory *factory)
 {
     fixture_use(factory);
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_corrections_are_found),           STORE_TEST(test_where_ids_lead),
-        STORE_TEST(test_another_event_has_the_id),        STORE_TEST(test_two_in_one_piece_have_the_id),
-        STORE_TEST(test_a_correction_that_came_too_late), STORE_TEST(test_the_same_as_one_before_it),
+        STORE_TEST(test_corrections_are_found),
+        STORE_TEST(test_where_ids_lead),
+        STORE_TEST(test_another_event_has_the_id),
+        STORE_TEST(test_two_in_one_piece_have_the_id),
+        STORE_TEST(test_a_dry_run_of_two_that_have_the_id),
+        STORE_TEST(test_a_correction_that_came_too_late),
+        STORE_TEST(test_the_same_as_one_before_it),
         STORE_TEST(test_a_correction_does_not_give_way),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);

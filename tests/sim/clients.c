@@ -498,6 +498,17 @@ static void prepare(Call *call)
     attach_events(call);
 }
 
+/* What corrects is not made again, see above: the log may be another one then. */
+static void turn_away(Call *call)
+{
+    World *world = call->world;
+    if (call->work.quiet) {
+        call_free(call);
+    } else {
+        list_add(call->intake == CLIENTS_OF_EVENTS ? &world->senders.repeat : &world->clients.repeat, call);
+    }
+}
+
 static void hand_in(Call *call)
 {
     World *world = call->world;
@@ -520,7 +531,7 @@ static void hand_in(Call *call)
     } else {
         story_tell(&world->story, "call %" PRId64 ": the queue is full", call->number);
         clients->told.refused_busy++;
-        list_add(call->intake == CLIENTS_OF_EVENTS ? &world->senders.repeat : &clients->repeat, call);
+        turn_away(call);
     }
 }
 

@@ -89,12 +89,6 @@ static uint64_t draw_event(World *world)
     return senders->made - below(world, recent);
 }
 
-/* Which event it is, and how it is read. */
-typedef struct Sent {
-    uint64_t event;
-    unsigned mapping, spelling;
-} Sent;
-
 /* Now and then the client names a mapping itself. */
 static Sent draw_sent(World *world)
 {
@@ -138,11 +132,14 @@ static void add_sent(World *world, ModelWork *work, Sent sent, int64_t letter)
 
 static void add_event(World *world, ModelWork *work, int64_t letter)
 {
-    Sent sent;
-    if (!percent(world, 10) || !draw_ended(world, &sent)) {
+    Sent *last = &world->senders.last, sent = *last;
+    sent.spelling = (unsigned)below(world, 4);
+    bool is_last_again = last->event && percent(world, 12);
+    if (!is_last_again && (!percent(world, 10) || !draw_ended(world, &sent))) {
         sent = draw_sent(world);
     }
     add_sent(world, work, sent, letter);
+    *last = sent;
 }
 
 static Str draw_failed_client(World *world)

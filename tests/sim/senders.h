@@ -10,6 +10,12 @@
 
 enum { SENDERS_CLIENTS_MAX = 40, SENDERS_MAPPINGS = 5 };
 
+/* Which event it is, and how it is read. */
+typedef struct Sent {
+    uint64_t event;
+    unsigned mapping, spelling;
+} Sent;
+
 typedef struct Senders {
     uint64_t random;
     unsigned busy_percent; /* of steps; 0: nobody sends events in this run */
@@ -20,6 +26,7 @@ typedef struct Senders {
     uint64_t made;    /* events: 1 … */
     uint64_t events_max;
     uint64_t failed; /* broken ones: 1 … */
+    Sent last;
     unsigned repeat_percent, fail_percent, correct_percent, fault_percent;
     size_t events_at_once, calls_max;
     int64_t number; /* of calls */

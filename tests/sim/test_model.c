@@ -263,6 +263,98 @@ static void test_the_order_of_time(void **state)
     model_release(&model);
 }
 
+/* ---- Events ------------------------------------------------------------------------------------------------------------ */
+
+static EventItem item_of(const char *client, const char *raw)
+{
+    return (EventItem){.client = str_from(client), .raw = str_from(raw), .mapping = STR("builtin"), .alias = STR("")};
+}
+
+static Outcome send(Model *model, const char *id, const char *raw)
+{
+    Outcome outcome;
+    Record record = record_of(id, 5, RECORD_POSITIVE);
+    EventItem item = item_of("client", raw);
+    ModelWork work = {.kind = WORK_RECORDS, .items = &record, .count = 1, .events = &item};
+    ModelAnswer answer = {.outcomes = &outcome};
+    model_apply(model, &work, &answer);
+    event_model_commit(&model->events);
+    return outcome;
+}
+
+/* Takes back the record at `corrects`, or replaces it with what is known as `alias`. */
+static Status correct(Model *model, const char *id, int64_t corrects, const char *alias, int64_t holder)
+{
+    Outcome outcome;
+    Record record = record_of(id, 5, RECORD_NEGATIVE);
+    EventItem item = item_of("", "");
+    item.corrects = corrects;
+    item.replaces = alias[0];
+    item.alias = str_from(alias);
+    item.holder = holder;
+    ModelWork work = {
+        .kind = WORK_RECORDS, .items = &record, .count = 1, .events = &item, .atomic = true, .quiet = true};
+    ModelAnswer answer = {.outcomes = &outcome};
+    model_apply(model, &work, &answer);
+    return answer.status;
+}
+
+static void assert_is(Outcome outcome, OutcomeKind kind, int64_t seq)
+{
+    assert_int_equal(outcome.kind, kind);
+    assert_int_equal(outcome.seq, seq);
+}
+
+static void test_where_events_lead(void **state)
+{
+    (void)state;
+    Model model;
+    model_init(&model, IDENTITY_RECORD_ID);
+    assert_is(send(&model, "one", "{1}"), OUTCOME_CREATED, 1);
+    assert_is(send(&model, "one", "{ 1 }"), OUTCOME_DUPLICATE, 1);
+    ModelMark mark = model_mark(&model);
+    assert_int_equal(correct(&model, "back", 1, "", 0), STATUS_OK);
+    assert_int_equal(correct(&model, "instead", 1, "two", 7), STATUS_OK); /* whom nobody knows as that any more */
+    assert_is(send(&model, "two", "{9}"), OUTCOME_CONFLICT, 3);           /* it has the other sign */
+    assert_is(send(&model, "one", "{1}"), OUTCOME_DUPLICATE, 1);
+    assert_is(send(&model, "one", "{2}"), OUTCOME_CREATED, 4);
+    assert_true(str_is(model_at(&model, 4)->record.record_id, "one:4"));
+    assert_is(send(&model, "one", "{1}"), OUTCOME_DUPLICATE, 4);
+    assert_int_equal(correct(&model, "late", 4, "two", 1), STATUS_CONFLICT);
+    assert_int_equal(event_model_lead(&model.events, STR("two")), 3);
+    model_rewind(&model, &mark);
+    assert_int_equal(event_model_lead(&model.events, STR("two")), 0);
+    assert_is(send(&model, "one", "{2}"), OUTCOME_DUPLICATE, 1);
+    model_release(&model);
+}
+
+static void test_what_is_kept_of_events(void **state)
+{
+    (void)state;
+    Model model;
+    model_init(&model, IDENTITY_RECORD_ID);
+    EventModel *events = &model.events;
+    events->attempts_max = 2;
+    events->clients_max = 0;
+    for (int i = 0; i < 4; i++) {
+        send(&model, "one", "{1}");
+    }
+    assert_int_equal(events->attempt_count - events->gone, 2);
+    assert_int_equal(events->facts[events->attempts[2]].number, 4);
+    send(&model, "two", "{2}");
+    send(&model, "two", "{2}");
+    send(&model, "two", "{2}");
+    send(&model, "one", "{1}"); /* all of its others have left the ring */
+    assert_int_equal(events->facts[events->attempts[5]].number, 2);
+    assert_int_equal(events->client_count, 1);
+    assert_true(events->clients[0].client.len == 0 && events->clients[0].processed == 2);
+    assert_int_equal(events->clients[0].duplicates, 6);
+    EventItem failed = item_of("other", "");
+    event_model_failed(events, &failed);
+    assert_int_equal(events->clients[0].failed, 1);
+    model_release(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +364,8 @@ int main(void)
         cmocka_unit_test(test_maps),
         cmocka_unit_test(test_totals_and_outcomes),
         cmocka_unit_test(test_an_atomic_call_with_a_clash_does_nothing),
+        cmocka_unit_test(test_where_events_lead),
+        cmocka_unit_test(test_what_is_kept_of_events),
         cmocka_unit_test(test_alerts),
         cmocka_unit_test(test_rules_have_versions_and_names),
         cmocka_unit_test(test_going_back),

@@ -379,6 +379,39 @@ static void test_much_metadata(void **state)
     }
 }
 
+/* Memory that gives out, wherever it does, is neither good nor bad. */
+static void test_memory_runs_out(void **state)
+{
+    (void)state;
+    enum { COUNT = 200, STEP = 16 << 10 };
+    for (BulkForm form = BULK_JSON; form <= BULK_CSV; form++) {
+        Buf text;
+        Status status = STATUS_BUSY;
+        size_t busy = 0;
+        buf_init(&text, 1 << 20);
+        put_many(&text, COUNT, form, 7);
+        for (size_t bytes_max = 0; status == STATUS_BUSY; bytes_max += STEP) {
+            ArenaBudget budget = {.bytes_max = bytes_max};
+            Arena arena;
+            Bulk bulk;
+            char *copy = malloc(text.len + YYJSON_PADDING_SIZE);
+            assert_non_null(copy);
+            memcpy(copy, text.ptr, text.len);
+            memset(copy + text.len, 0, YYJSON_PADDING_SIZE);
+            arena_init(&arena, 1 << 10, ARENA_BYTES_MAX);
+            arena.budget = &budget;
+            status = bulk_read(copy, text.len, form, &lenient, &arena, &bulk);
+            busy += status == STATUS_BUSY;
+            assert_true(status == STATUS_BUSY || (bulk.count == COUNT - 1 && bulk.bad_count == 1));
+            arena_release(&arena);
+            free(copy);
+        }
+        assert_int_equal(status, STATUS_REFUSED);
+        assert_in_range(busy, 2, 1000);
+        buf_release(&text);
+    }
+}
+
 /* ---- Properties ----------------------------------------------------------------------------------------------------- */
 
 /* The same organizations in both forms, good ones and bad ones and the same domain again: they are read alike. */
@@ -444,7 +477,8 @@ int main(void)
         cmocka_unit_test(test_same_domain),   cmocka_unit_test(test_csv),
         cmocka_unit_test(test_bad_lines),     cmocka_unit_test(test_nul),
         cmocka_unit_test(test_many),          cmocka_unit_test(test_problems_are_bounded),
-        cmocka_unit_test(test_much_metadata), cmocka_unit_test(test_forms_agree),
+        cmocka_unit_test(test_much_metadata), cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_forms_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@ typedef struct Search {
     const EventItem *event; /* NULL: it is a plain record, or a correction */
     StoredRecord found;     /* borrows from select_record until it is reset */
     bool is_found, by_alias;
+    bool was_ended;  /* its id leads nowhere any more */
     bool is_another; /* not found, although its id was given to an event before */
     Status status;
     Error *reterr;
@@ -97,6 +98,7 @@ static Status find_by_alias(Search *search, int64_t seq)
 {
     bool is_same = true;
     Status status = STATUS_OK;
+    search->was_ended = seq < 0;
     if (seq < 0) {
         status = sqlite_is_same_event(search->store, -seq, search->event->raw, &is_same, search->reterr);
     }
@@ -413,18 +415,28 @@ static Status planned_init(Planned *planned, Arena *arena, size_t count, Error *
     return planned->slots ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory for the submission");
 }
 
-/* The earlier item with the same identity, or NULL after entering this one. */
-static const Record *planned_find_or_add(Planned *planned, const SqliteStore *store, const Record *items, size_t index)
+/* The slot of the earlier item with the same identity, or the empty one in which this one would be. */
+static uint32_t *planned_slot(const Planned *planned, const SqliteStore *store, const Record *items, size_t index)
 {
     size_t at = items[index].identity_hash & (planned->capacity - 1);
     while (planned->slots[at]) {
         const Record *earlier = &items[planned->slots[at] - 1];
         if (earlier->identity_hash == items[index].identity_hash && is_same_identity(store, earlier, &items[index])) {
-            return earlier;
+            break;
         }
         at = (at + 1) & (planned->capacity - 1);
     }
-    planned->slots[at] = (uint32_t)index + 1;
+    return &planned->slots[at];
+}
+
+/* The earlier item with the same identity, or NULL after entering this one. */
+static const Record *planned_find_or_add(Planned *planned, const SqliteStore *store, const Record *items, size_t index)
+{
+    uint32_t *slot = planned_slot(planned, store, items, index);
+    if (*slot) {
+        return &items[*slot - 1];
+    }
+    *slot = (uint32_t)index + 1;
     return NULL;
 }
 
@@ -503,6 +515,10 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
     Status status = find_existing(&search);
     if (status != STATUS_OK) {
         return status;
+    }
+    if (search.was_ended && *planned_slot(planned, store, work->records.items, index)) {
+        search.is_found = false; /* its id would be the earlier one's by then */
+        sqlite3_reset(store->select_record);
     }
     return search.is_found ? report_existing(&search, work->records.stored, outcome)
                            : plan_new(store, work, index, planned, reterr);
