@@ -300,6 +300,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.policy = &service->engine.policy;
     options.mappings = service->mappings;
     options.clock = &clock_system;
+    options.random = &random_system;
     options.on_conflict = (OnConflict)config_int(config, OPTION_RECORDS_ON_CONFLICT);
     options.connection_threads = (unsigned)config_int(config, OPTION_HTTP_THREADS);
     options.query_threads = (unsigned)config_int(config, OPTION_QUERY_THREADS);

@@ -2,7 +2,7 @@
 
 #include "observe/prometheus.h"
 
-static const int codes[HTTP_METRICS_CODES] = {200, 201, 202, 204, 400, 404, 405, 409,
+static const int codes[HTTP_METRICS_CODES] = {200, 201, 202, 204, 400, 404, 405, 409, 412,
                                               413, 414, 415, 422, 431, 500, 503, 0};
 static const int64_t bucket_us[HTTP_METRICS_BUCKETS - 1] = {250,   500,    1000,   2500,    5000,   10000,
                                                             25000, 100000, 250000, 1000000, 5000000};

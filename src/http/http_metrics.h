@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-enum { HTTP_METRICS_ROUTES_MAX = 40, HTTP_METRICS_CODES = 18, HTTP_METRICS_BUCKETS = 12 };
+enum { HTTP_METRICS_ROUTES_MAX = 80, HTTP_METRICS_CODES = 18, HTTP_METRICS_BUCKETS = 12 };
 
 typedef struct HttpRouteMetrics {
     atomic_llong by_code[HTTP_METRICS_CODES];

@@ -13,6 +13,7 @@ static const struct {
     {"application/jsonlines", MEDIA_NDJSON},
     {"application/cloudevents+json", MEDIA_CLOUDEVENT},
     {"application/cloudevents-batch+json", MEDIA_CLOUDEVENTS},
+    {"text/csv", MEDIA_CSV},
     {"application/x-www-form-urlencoded", MEDIA_FORM},
     {"multipart/form-data", MEDIA_FORM},
 };

@@ -9,6 +9,7 @@ typedef enum MediaType {
     MEDIA_NDJSON,      /* application/x-ndjson and its other names */
     MEDIA_CLOUDEVENT,  /* application/cloudevents+json */
     MEDIA_CLOUDEVENTS, /* application/cloudevents-batch+json */
+    MEDIA_CSV,         /* text/csv */
     MEDIA_FORM,        /* what browsers and curl -d send when nobody says otherwise */
     MEDIA_OTHER,
 } MediaType;

@@ -8,6 +8,7 @@ static const struct {
     [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing here"},
     [PROBLEM_METHOD] = {405, "method-not-allowed", "The method is not possible here"},
     [PROBLEM_CONFLICT] = {409, "conflict", "The request contradicts what is recorded"},
+    [PROBLEM_PRECONDITION] = {412, "precondition", "It is not as the request expects it to be"},
     [PROBLEM_TOO_LARGE] = {413, "too-large", "The request is too large"},
     [PROBLEM_TARGET_TOO_LONG] = {414, "address-too-long", "The address is too long"},
     [PROBLEM_MEDIA_TYPE] = {415, "media-type", "The body is of a kind that is not understood here"},

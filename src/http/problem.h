@@ -15,6 +15,7 @@ typedef enum ProblemKind {
     PROBLEM_NOT_FOUND,         /* 404 */
     PROBLEM_METHOD,            /* 405 */
     PROBLEM_CONFLICT,          /* 409 */
+    PROBLEM_PRECONDITION,      /* 412: it is at another version than the client says */
     PROBLEM_TOO_LARGE,         /* 413 */
     PROBLEM_TARGET_TOO_LONG,   /* 414 */
     PROBLEM_MEDIA_TYPE,        /* 415 */

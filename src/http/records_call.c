@@ -40,7 +40,7 @@ static bool read_media(Request *request, RecordsCall *call)
     if (call->media == MEDIA_FORM) {
         say_media_type(request,
                        "this is the content type of a form; send JSON with the header Content-Type: application/json");
-    } else if (call->media == MEDIA_OTHER) {
+    } else if (call->media == MEDIA_OTHER || call->media == MEDIA_CSV) {
         say_media_type(request, "send application/json, application/x-ndjson, application/cloudevents+json or "
                                 "application/cloudevents-batch+json");
     } else if (!media_charset_is_utf8(charset)) {

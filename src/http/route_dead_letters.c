@@ -1,6 +1,6 @@
 /* Dead letters: what was given up, of every stage; tried again or discarded through the processor. */
 #include "base/base64.h"
-#include "http/json_body.h"
+#include "http/letters_filter.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
 #include "http/sinks_call.h"
@@ -8,9 +8,8 @@
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, RETRY_DEFAULT = 1000, RETRY_MAX = STORE_RETRIES_MAX };
 
 typedef struct LettersCall {
+    LettersFilter asked; /* the first member: the readers of letters_filter.h get the call */
     Request *request;
-    DeadLetterFilter filter; /* texts in the request's arena or body */
-    Str sink, source;        /* what `filter` has as the origin; `sink` also of a single letter that was read */
     uint64_t limit, limit_max;
     bool dry_run;
     Str raw, encoded; /* what a letter's bytes are from now on; empty: as they were */
@@ -43,7 +42,7 @@ static LettersCall *begin(Request *request)
         return NULL;
     }
     call->request = request;
-    call->filter = DEAD_LETTER_FILTER_ALL;
+    call->asked.filter = DEAD_LETTER_FILTER_ALL;
     buf_init(&call->text, TEXT_BYTES_MAX);
     request->state = call;
     request->release = release;
@@ -51,53 +50,6 @@ static LettersCall *begin(Request *request)
 }
 
 /* ---- What is asked for --------------------------------------------------------------------------------------------- */
-
-static bool find_word(yyjson_val *value, const char *const *words, int count, int *ret_index)
-{
-    for (int i = 0; i < count; i++) {
-        if (yyjson_equals_str(value, words[i])) {
-            *ret_index = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *read_stage(void *self, const char *name, yyjson_val *value)
-{
-    LettersCall *call = self;
-    (void)name;
-    return find_word(value, dead_letter_stage_names, DEAD_LETTER_JOB + 1, &call->filter.stage)
-               ? NULL
-               : "must be intake, delivery or job";
-}
-
-static const char *read_state(void *self, const char *name, yyjson_val *value)
-{
-    LettersCall *call = self;
-    (void)name;
-    if (yyjson_equals_str(value, "all")) {
-        call->filter.state = -1;
-        return NULL;
-    }
-    return find_word(value, dead_letter_state_names, DEAD_LETTER_DISCARDED + 1, &call->filter.state)
-               ? NULL
-               : "must be open, retrying, resolved, discarded or all";
-}
-
-static const char *read_sink(void *self, const char *name, yyjson_val *value)
-{
-    LettersCall *call = self;
-    (void)name;
-    return field_text(value, &call->sink) ? NULL : "must be the name of a sink";
-}
-
-static const char *read_source(void *self, const char *name, yyjson_val *value)
-{
-    LettersCall *call = self;
-    (void)name;
-    return field_text(value, &call->source) ? NULL : "must be the name of a source";
-}
 
 static const char *read_limit(void *self, const char *name, yyjson_val *value)
 {
@@ -117,7 +69,7 @@ static const char *read_cursor(void *self, const char *name, yyjson_val *value)
     if (!field_integer(value, INT64_MAX, &before) || before == 0) {
         return "must be the nextCursor of an earlier answer";
     }
-    call->filter.before = (int64_t)before;
+    call->asked.filter.before = (int64_t)before;
     return NULL;
 }
 
@@ -126,24 +78,6 @@ static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
     LettersCall *call = self;
     (void)name;
     return field_bool(value, &call->dry_run) ? NULL : "must be true or false";
-}
-
-/* A sink's name is where deliveries come from, a source's where intake does. False, and a 422 is said, for what cannot be both. */
-static bool finish_filter(Request *request, LettersCall *call)
-{
-    int stage = call->sink.len ? DEAD_LETTER_DELIVERY : call->source.len ? DEAD_LETTER_INTAKE : call->filter.stage;
-    if (call->sink.len && call->source.len) {
-        request_invalid(request, "source", "must be left out: what comes from a source goes to no sink");
-        return false;
-    }
-    if (call->filter.stage >= 0 && call->filter.stage != stage) {
-        request_invalid(request, "stage", "must be %s with the name of a %s", dead_letter_stage_names[stage],
-                        call->sink.len ? "sink" : "source");
-        return false;
-    }
-    call->filter.stage = stage;
-    call->filter.origin = call->sink.len ? call->sink : call->source;
-    return true;
 }
 
 /* ---- A page -------------------------------------------------------------------------------------------------------- */
@@ -167,7 +101,7 @@ static bool put_letter(void *context, const DeadLetter *letter)
 static Status read_page(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
-    return reader_dead_letters(reader, &call->filter, put_letter, call, &request->error);
+    return reader_dead_letters(reader, &call->asked.filter, put_letter, call, &request->error);
 }
 
 static JobNext list_step(Request *request, StoreReader *reader)
@@ -196,17 +130,19 @@ static void say_list(Request *request)
 
 void dead_letters_list(Request *request)
 {
-    static const Field fields[] = {{"stage", read_stage},   {"state", read_state}, {"sink", read_sink},
-                                   {"source", read_source}, {"limit", read_limit}, {"cursor", read_cursor}};
+    static const Field fields[] = {{"stage", letters_read_stage}, {"state", letters_read_state},
+                                   {"sink", letters_read_sink},   {"source", letters_read_source},
+                                   {"batch", letters_read_batch}, {"limit", read_limit},
+                                   {"cursor", read_cursor}};
     LettersCall *call = begin(request);
     if (!call) {
         return;
     }
-    call->filter.state = DEAD_LETTER_OPEN;
+    call->asked.filter.state = DEAD_LETTER_OPEN;
     call->limit = PAGE_DEFAULT;
     call->limit_max = PAGE_MAX;
     if (request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call) &&
-        finish_filter(request, call)) {
+        letters_filter_finish(request, &call->asked)) {
         request_run(request, list_step, say_list);
     }
 }
@@ -228,7 +164,7 @@ static LettersCall *begin_one(Request *request)
         return NULL;
     }
     if (call) {
-        call->filter.id = (int64_t)id;
+        call->asked.filter.id = (int64_t)id;
     }
     return call;
 }
@@ -240,11 +176,11 @@ static bool copy_letter(void *context, const DeadLetter *letter)
     call->letter = *letter;
     buf_put_char(&call->text, '{');
     dead_letter_put_fields(&call->text, letter);
-    if (letter->stage != DEAD_LETTER_DELIVERY) {
+    if (letter->stage == DEAD_LETTER_INTAKE) {
         dead_letter_put_raw(&call->text, letter->raw);
-    } else {
-        call->sink = arena_copy(&call->request->arena, letter->origin);
-        call->text.failed = call->text.failed || !call->sink.ptr;
+    } else if (letter->stage == DEAD_LETTER_DELIVERY) {
+        call->asked.sink = arena_copy(&call->request->arena, letter->origin);
+        call->text.failed = call->text.failed || !call->asked.sink.ptr;
     }
     return false;
 }
@@ -252,7 +188,7 @@ static bool copy_letter(void *context, const DeadLetter *letter)
 static Status read_letter(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
-    Status status = reader_dead_letters(reader, &call->filter, copy_letter, call, &request->error);
+    Status status = reader_dead_letters(reader, &call->asked.filter, copy_letter, call, &request->error);
     return status == STATUS_OK && call->text.failed
                ? error_set(&request->error, STATUS_BUSY, "there is no memory for the dead letter")
                : status;
@@ -339,14 +275,14 @@ static void submit(Request *request, DeadLetterAction action, RequestThen *then)
 {
     const LettersCall *call = request->state;
     request->submission.bytes = 1024 + call->raw.len;
-    request->submission.work =
-        (Work){.kind = WORK_DEAD_LETTERS,
-               .dead_letters = {
-                   .filter = call->filter, .action = action, .limit = call->limit ? call->limit : 1, .raw = call->raw}};
+    request->submission.work = (Work){
+        .kind = WORK_DEAD_LETTERS,
+        .dead_letters = {
+            .filter = call->asked.filter, .action = action, .limit = call->limit ? call->limit : 1, .raw = call->raw}};
     request_submit(request, then);
 }
 
-/* True when it was done. Those of intake are taken in again at once, those of deliveries by their line. */
+/* True when it was done. Those of intake are taken in again at once, those of jobs are due, those of deliveries go by their line. */
 static bool is_retried(Request *request)
 {
     if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
@@ -393,7 +329,7 @@ static void show_again(Request *request)
     if (!is_retried(request)) {
         return;
     }
-    if (request->submission.work.dead_letters.count == 0 && call->letter.stage == DEAD_LETTER_INTAKE) {
+    if (request->submission.work.dead_letters.count == 0 && call->letter.stage != DEAD_LETTER_DELIVERY) {
         request_problem(request, PROBLEM_CONFLICT, "the dead letter %.*s is not open any more", STR_ARGS(request->id));
         return;
     }
@@ -414,12 +350,9 @@ static void retry_found(Request *request)
     if (!is_open(request)) {
         return;
     }
-    if (call->letter.stage == DEAD_LETTER_JOB) {
-        request_problem(request, PROBLEM_CONFLICT, "the dead letter %.*s is of a job, and cannot be tried again",
-                        STR_ARGS(request->id));
-    } else if (call->raw.len && call->letter.stage != DEAD_LETTER_INTAKE) {
-        request_invalid(request, "raw", "must be left out: only what came in can be replaced, not a message");
-    } else if (check_sink(request, call->sink)) {
+    if (call->raw.len && call->letter.stage != DEAD_LETTER_INTAKE) {
+        request_invalid(request, "raw", "must be left out: only what came in can be replaced, not a message or a job");
+    } else if (check_sink(request, call->asked.sink)) {
         submit(request, DEAD_LETTER_RETRY, show_again);
     }
 }
@@ -515,7 +448,7 @@ enum { COUNTED_AT_ONCE = 8192 };
 static bool count_letter(void *context, const DeadLetter *letter)
 {
     LettersCall *call = context;
-    call->count += letter->stage != DEAD_LETTER_JOB; /* which cannot be tried again */
+    call->count++;
     call->last = letter->id;
     call->more = ++call->looked_at % COUNTED_AT_ONCE == 0;
     return !call->more && call->count < call->limit;
@@ -525,14 +458,14 @@ static Status read_count(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
     call->more = false;
-    return reader_dead_letters(reader, &call->filter, count_letter, call, &request->error);
+    return reader_dead_letters(reader, &call->asked.filter, count_letter, call, &request->error);
 }
 
 static JobNext count_step(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
     sinks_read(request, reader, read_count);
-    call->filter.before = call->last;
+    call->asked.filter.before = call->last;
     return request->failed == STATUS_OK && call->more && call->count < call->limit ? JOB_AGAIN : JOB_FINISHED;
 }
 
@@ -563,26 +496,22 @@ static void say_retried(Request *request)
 /* A dry run without a limit of its own counts them all. */
 void dead_letters_retry_many(Request *request)
 {
-    static const Field fields[] = {{"stage", read_stage},
-                                   {"sink", read_sink},
-                                   {"source", read_source},
-                                   {"limit", read_limit},
-                                   {"dryRun", read_dry_run}};
+    static const Field fields[] = {{"stage", letters_read_stage},   {"sink", letters_read_sink},
+                                   {"source", letters_read_source}, {"batch", letters_read_batch},
+                                   {"limit", read_limit},           {"dryRun", read_dry_run}};
     yyjson_val *body = NULL;
     LettersCall *call = begin(request);
     if (!call) {
         return;
     }
-    call->filter.state = DEAD_LETTER_OPEN;
+    call->asked.filter.state = DEAD_LETTER_OPEN;
     call->limit_max = RETRY_MAX;
     if (!request_json_body(request, "the filter", BODY_OPTIONAL, &body) ||
         !request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call) ||
-        !finish_filter(request, call) || !check_sink(request, call->sink)) {
+        !letters_filter_finish(request, &call->asked) || !check_sink(request, call->asked.sink)) {
         return;
     }
-    if (call->filter.stage == DEAD_LETTER_JOB) {
-        request_invalid(request, "stage", "must be intake or delivery: those of jobs cannot be tried again");
-    } else if (call->dry_run) {
+    if (call->dry_run) {
         call->limit = call->limit ? call->limit : UINT64_MAX;
         request_run(request, count_step, say_counted);
     } else {

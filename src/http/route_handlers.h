@@ -64,6 +64,25 @@ void dead_letters_retry(Request *request);
 void dead_letters_retry_many(Request *request);
 void dead_letters_discard(Request *request);
 
+/* route_onboard.c */
+void onboard_begin(Request *request);
+void onboard_post(Request *request);
+
+/* route_batches.c */
+void batches_list(Request *request);
+void batches_get(Request *request);
+void batches_items(Request *request);
+void batches_retry(Request *request);
+void batches_cancel(Request *request);
+
+/* route_organizations.c */
+void organizations_list(Request *request);
+void organizations_get(Request *request);
+void organizations_change(Request *request);
+void organizations_delete(Request *request);
+void organizations_restore(Request *request);
+void organizations_history(Request *request);
+
 /* route_observe.c */
 void health_get(Request *request);
 void ready_get(Request *request);

@@ -35,6 +35,7 @@ typedef struct HttpServerOptions {
     const RecordPolicy *policy; /* borrows until http_server_free */
     const MappingSet *mappings; /* likewise; of events */
     const Clock *clock;         /* borrows until http_server_free */
+    const Random *random;       /* likewise; for ids of batches */
     OnConflict on_conflict;     /* what a record with a known id and other content is answered with */
 
     unsigned connection_threads; /* 0: as many as suit the machine */

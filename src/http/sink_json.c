@@ -102,20 +102,41 @@ void replay_put_json(Buf *buf, const StoredReplay *replay, const LineStatus *lin
 
 /* ---- Dead letters -------------------------------------------------------------------------------------------------- */
 
-void dead_letter_put_fields(Buf *buf, const DeadLetter *letter)
+/* Of a job: "job/17". */
+static void put_job(Buf *buf, const DeadLetter *letter)
 {
-    bool is_delivery = letter->stage == DEAD_LETTER_DELIVERY;
-    member_put_count(buf, "id", letter->id);
-    member_put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
-    member_put_text(buf, "state", str_from(dead_letter_state_names[letter->state]));
-    member_put_text(buf, is_delivery ? "sink" : "source", letter->origin);
-    if (is_delivery) {
+    Str place = letter->place;
+    uint64_t job = 0;
+    (void)str_split(&place, '/');
+    member_put_text(buf, "batchId", letter->origin);
+    if (place.ptr && str_to_u64(place, INT64_MAX, &job)) {
+        member_put_count(buf, "jobId", (int64_t)job);
+    }
+}
+
+static void put_origin(Buf *buf, const DeadLetter *letter)
+{
+    switch (letter->stage) {
+    case DEAD_LETTER_DELIVERY:
+        member_put_text(buf, "sink", letter->origin);
         member_put_count(buf, "seq", letter->seq);
-    } else {
+        break;
+    case DEAD_LETTER_JOB: put_job(buf, letter); break;
+    case DEAD_LETTER_INTAKE:
+        member_put_text(buf, "source", letter->origin);
         member_put_text(buf, "place", letter->place);
         member_put_text(buf, "format", letter->format);
         member_put_count(buf, "rawBytes", (int64_t)letter->raw.len);
+        break;
     }
+}
+
+void dead_letter_put_fields(Buf *buf, const DeadLetter *letter)
+{
+    member_put_count(buf, "id", letter->id);
+    member_put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
+    member_put_text(buf, "state", str_from(dead_letter_state_names[letter->state]));
+    put_origin(buf, letter);
     member_put_text(buf, "error", letter->error);
     member_put_count(buf, "attempts", letter->attempts);
     member_put_time(buf, "createdAt", letter->created_us);

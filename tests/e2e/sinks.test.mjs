@@ -110,7 +110,8 @@ test('what is wrong is said', async (t) => {
       assertProblem(await call(server, `/api/dead-letters/${id}${path}`, { method }), 404);
     }
   }
-  assertInvalid(await send(server, '/api/dead-letters/retry', { stage: 'job' }), ['stage']);
+  assert.deepEqual((await send(server, '/api/dead-letters/retry', { stage: 'job' })).json, { data: { dryRun: false, count: 0 } });
+  assertInvalid(await send(server, '/api/dead-letters/retry', { batch: 'b', source: 'orders' }), ['batch']);
   assertInvalid(await send(server, '/api/dead-letters/retry', { stage: 'intake', sink: 'hooks' }), ['stage']);
   assertInvalid(await send(server, '/api/dead-letters/retry', { sink: 'hooks', source: 'orders' }), ['source']);
   assertInvalid(await get(server, '/api/dead-letters?stage=delivery&source=orders'), ['stage']);

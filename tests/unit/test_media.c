@@ -20,6 +20,7 @@ static void test_bodies(void **state)
         {"application/jsonl; charset=utf-8", MEDIA_NDJSON, "utf-8"},
         {"application/cloudevents+json", MEDIA_CLOUDEVENT, ""},
         {"application/cloudevents-batch+json; charset=utf-8", MEDIA_CLOUDEVENTS, "utf-8"},
+        {"text/csv; charset=utf-8; header=present", MEDIA_CSV, "utf-8"},
         {"application/x-www-form-urlencoded", MEDIA_FORM, ""},
         {"multipart/form-data; boundary=x", MEDIA_FORM, ""},
         {"text/plain", MEDIA_OTHER, ""},

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "http/http_metrics.h"
 #include "http/pages.h"
 #include "http/problem.h"
 #include "http/routes.h"
@@ -33,6 +34,11 @@ static void test_found(void **state)
     assert_string_equal(find("POST", "/api/dead-letters/retry", segment, allow)->pattern, "/api/dead-letters/retry");
     assert_string_equal(find("POST", "/api/dead-letters/7/retry", segment, allow)->pattern,
                         "/api/dead-letters/{id}/retry");
+    assert_string_equal(find("POST", "/api/v1/bulk-onboard/b-1/retry", segment, allow)->pattern,
+                        "/api/bulk-onboard/{id}/retry");
+    assert_text(segment[0], "b-1");
+    assert_string_equal(find("GET", "/api/organizations/acme.com/history", segment, allow)->pattern,
+                        "/api/organizations/{id}/history");
 }
 
 static void test_not_found(void **state)
@@ -81,6 +87,13 @@ static void test_openapi(void **state)
     yyjson_doc_free(doc);
 }
 
+/* The last place of the metrics is for requests without a route. */
+static void test_each_is_counted_by_itself(void **state)
+{
+    (void)state;
+    assert_true(route_count < HTTP_METRICS_ROUTES_MAX);
+}
+
 static void test_problem(void **state)
 {
     Buf buf;
@@ -106,7 +119,8 @@ static void test_statuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),   cmocka_unit_test(test_not_found), cmocka_unit_test(test_openapi),
+        cmocka_unit_test(test_found),   cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_openapi), cmocka_unit_test(test_each_is_counted_by_itself),
         cmocka_unit_test(test_problem), cmocka_unit_test(test_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,33 @@ static void test_attempt(void **state)
                                "\"latencyMs\":1.005,\"error\":\"503\",\"response\":\"\xef\xbf\xbd\",\"replay\":4}");
 }
 
+static void check_origin(DeadLetter letter, const char *expected)
+{
+    letter.id = 7;
+    buf_reset(&buf);
+    dead_letter_put_fields(&buf, &letter);
+    assert_text(buf_str(&buf), expected);
+}
+
+/* Where it is from is told in the words of its stage. */
+static void test_origins(void **state)
+{
+    (void)state;
+    check_origin(
+        (DeadLetter){.stage = DEAD_LETTER_DELIVERY, .origin = STR("hooks"), .seq = 3, .attempts = 2},
+        "\"id\":7,\"stage\":\"delivery\",\"state\":\"open\",\"sink\":\"hooks\",\"seq\":3,\"error\":null,\"attempts\":2,"
+        "\"createdAt\":null,\"updatedAt\":null");
+    check_origin(
+        (DeadLetter){.stage = DEAD_LETTER_INTAKE, .origin = STR("orders"), .place = STR("a/0/1"), .raw = STR("x")},
+        "\"id\":7,\"stage\":\"intake\",\"state\":\"open\",\"source\":\"orders\",\"place\":\"a/0/1\",\"format\":null,"
+        "\"rawBytes\":1,\"error\":null,\"attempts\":0,\"createdAt\":null,\"updatedAt\":null");
+    check_origin(
+        (DeadLetter){.stage = DEAD_LETTER_JOB, .origin = STR("b-1"), .place = STR("job/17"), .error = STR("503")},
+        "\"id\":7,\"stage\":\"job\",\"state\":\"open\",\"batchId\":\"b-1\",\"jobId\":17,\"error\":\"503\",\"attempts\":"
+        "0,"
+        "\"createdAt\":null,\"updatedAt\":null");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +170,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_raw_bytes, set_up, tear_down),
         cmocka_unit_test(test_long_raw_bytes),
         cmocka_unit_test_setup_teardown(test_attempt, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_origins, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
