@@ -93,13 +93,17 @@ static Status put_url(Client *client, const ClientCall *call, Error *reterr)
 static struct curl_slist *make_headers(const ClientCall *call)
 {
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:"); /* no 100-continue: it costs a round trip */
-    char line[256];
+    char line[512];
     if (call->accept) {
         snprintf(line, sizeof line, "Accept: %s", call->accept);
         headers = curl_slist_append(headers, line);
     }
     if (call->content_type) {
         snprintf(line, sizeof line, "Content-Type: %s", call->content_type);
+        headers = curl_slist_append(headers, line);
+    }
+    if (call->idempotency_key) {
+        snprintf(line, sizeof line, "Idempotency-Key: %s", call->idempotency_key);
         headers = curl_slist_append(headers, line);
     }
     return headers;
@@ -196,6 +200,7 @@ static void set_options(Client *client, const ClientCall *call, struct curl_slis
     curl_easy_setopt(curl, CURLOPT_URL, client->url.ptr);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->error);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
@@ -248,4 +253,13 @@ int64_t client_retry_after_us(const Client *client)
     curl_off_t seconds = 0;
     curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, &seconds);
     return (int64_t)seconds * SECOND_US;
+}
+
+Str client_problem(const Client *client) { return buf_str(&client->problem); }
+
+Str client_header(const Client *client, const char *name)
+{
+    struct curl_header *header = NULL;
+    bool is_there = curl_easy_header(client->curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
+    return is_there ? str_from(header->value) : (Str){NULL, 0};
 }

@@ -19,10 +19,11 @@ typedef struct ClientCall {
     const char *path;   /* "/api/records" */
     const QueryParam *params;
     size_t param_count;
-    const char *accept;       /* NULL for anything */
-    const char *content_type; /* of the body; NULL: there is none */
-    Str body;                 /* borrows until the call returns */
-    ClientSink *sink;         /* gets the body of a 2xx answer */
+    const char *accept;          /* NULL for anything */
+    const char *content_type;    /* of the body; NULL: there is none */
+    const char *idempotency_key; /* NULL: none */
+    Str body;                    /* borrows until the call returns */
+    ClientSink *sink;            /* gets the body of a 2xx answer */
     void *context;
     long seconds_max; /* without any byte moving */
 } ClientCall;
@@ -33,6 +34,11 @@ Status client_call(Client *client, const ClientCall *call, Error *reterr) MUST_C
 
 /* How long the server asked to wait (Retry-After) in its last answer; 0 when it did not. */
 int64_t client_retry_after_us(const Client *client);
+
+/* The first bytes of the last answer's body when that was not 2xx, as it came; empty else. Until the next call. */
+Str client_problem(const Client *client);
+/* A header of the last answer; empty when it was not there. Until the next call. */
+Str client_header(const Client *client, const char *name);
 
 /* A part of a path or a query, percent-encoded. */
 void client_put_encoded(Buf *url, Str text);

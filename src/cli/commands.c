@@ -11,6 +11,7 @@ extern const Command command_sources;
 extern const Command command_dead_letters;
 extern const Command command_events;
 extern const Command command_mapping;
+extern const Command command_orgs;
 extern const Command command_verify;
 extern const Command command_doctor;
 extern const Command command_bench;
@@ -31,6 +32,7 @@ const Command *const commands[] = {
     &command_dead_letters,
     &command_events,
     &command_mapping,
+    &command_orgs,
     &command_verify,
     &command_doctor,
     &command_bench,

@@ -50,21 +50,21 @@ static void put_left(char *text, size_t *at, uint64_t behind, uint64_t done, uin
     }
 }
 
-size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const char *what, uint64_t behind, uint64_t done,
-                       uint64_t total, uint64_t records, int64_t elapsed_us)
+size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const Progress *progress, uint64_t done, uint64_t total,
+                       uint64_t records, int64_t elapsed_us)
 {
     size_t at = 0;
     char count[COUNT_BYTES_MAX];
-    put(ret_text, &at, "%s", what);
+    put(ret_text, &at, "%s", progress->what);
     if (total > 0) {
         put_bar(ret_text, &at, done, total);
     }
-    put(ret_text, &at, "  %s records", count_format(records, count));
+    put(ret_text, &at, "  %s %s", count_format(records, count), progress->noun ? progress->noun : "records");
     if (elapsed_us >= SECOND_US / 2) {
         put(ret_text, &at, "  %s/s",
             count_format((uint64_t)((double)records * (double)SECOND_US / (double)elapsed_us), count));
     }
-    put_left(ret_text, &at, behind, done, total, elapsed_us);
+    put_left(ret_text, &at, progress->behind, done, total, elapsed_us);
     return at;
 }
 
@@ -84,7 +84,7 @@ void progress_show(Progress *progress, const char *what, uint64_t done, uint64_t
         return;
     }
     char text[PROGRESS_BYTES_MAX];
-    progress_format(text, what, progress->behind, done, total, records, now - progress->stage_us);
+    progress_format(text, progress, done, total, records, now - progress->stage_us);
     fprintf(stderr, "\r\033[K%s", text);
     progress->shown_us = now;
     progress->visible = true;

@@ -9,6 +9,7 @@
 
 typedef struct Progress {
     const char *what; /* of the stage that is under way; borrows */
+    const char *noun; /* of what is counted; NULL: records. Borrows */
     uint64_t behind;  /* of what is done, in the bar's unit: not by this run, so that the time left does not go by it */
     int64_t stage_us, shown_us;
     bool enabled, visible;
@@ -27,8 +28,8 @@ void progress_of_records(void *self, const char *what, uint64_t done, uint64_t t
 
 /* The line without a line feed, for progress_show and its tests; returns the length. */
 enum { PROGRESS_BYTES_MAX = 160 };
-size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const char *what, uint64_t behind, uint64_t done,
-                       uint64_t total, uint64_t records, int64_t elapsed_us);
+size_t progress_format(char ret_text[PROGRESS_BYTES_MAX], const Progress *progress, uint64_t done, uint64_t total,
+                       uint64_t records, int64_t elapsed_us);
 
 /* "1,234,567" */
 enum { COUNT_BYTES_MAX = 32 };

@@ -1,4 +1,4 @@
-/* What the commands share that look after a running server: sources, sinks, dead-letters. */
+/* What the commands share that look after a running server: sources, sinks, dead-letters, orgs. */
 #ifndef WEIR_CLI_REMOTE_H
 #define WEIR_CLI_REMOTE_H
 

@@ -8,7 +8,7 @@ import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary, environment }
 import { getJson, load, get, countRecords, readFeed, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups, byTime, shown } from './support/model.mjs';
 
-const COMMANDS = ['serve', 'ingest', 'query', 'records', 'tail', 'sinks', 'dead-letters', 'mapping', 'verify', 'doctor', 'config', 'version', 'completion', 'bench'];
+const COMMANDS = ['serve', 'ingest', 'query', 'records', 'tail', 'sinks', 'dead-letters', 'mapping', 'orgs', 'verify', 'doctor', 'config', 'version', 'completion', 'bench'];
 const strip = ({ id, ...fields }) => fields;
 
 test('help: every command has one, with an example and its exit codes', () => {

@@ -23,7 +23,8 @@ static void check_progress(uint64_t behind, uint64_t done, uint64_t total, uint6
                            const char *expected)
 {
     char text[PROGRESS_BYTES_MAX];
-    assert_int_equal(progress_format(text, "taking in", behind, done, total, records, elapsed_us), strlen(expected));
+    Progress progress = {.what = "taking in", .behind = behind};
+    assert_int_equal(progress_format(text, &progress, done, total, records, elapsed_us), strlen(expected));
     assert_string_equal(text, expected);
 }
 
@@ -41,13 +42,22 @@ static void test_progress(void **state)
     check_progress(0, 200, 0, 7, 700000, "taking in  7 records  10/s");
 }
 
+static void test_progress_counts_other_things(void **state)
+{
+    (void)state;
+    char text[PROGRESS_BYTES_MAX];
+    Progress progress = {.what = "onboarding", .noun = "organizations"};
+    progress_format(text, &progress, 5, 0, 5, 100000);
+    assert_string_equal(text, "onboarding  5 organizations");
+}
+
 static void test_progress_is_cut(void **state)
 {
     (void)state;
     char what[PROGRESS_BYTES_MAX * 2], text[PROGRESS_BYTES_MAX];
     memset(what, 'x', sizeof what - 1);
     what[sizeof what - 1] = '\0';
-    assert_int_equal(progress_format(text, what, 0, 1, 2, 3, 4000000), PROGRESS_BYTES_MAX - 1);
+    assert_int_equal(progress_format(text, &(Progress){.what = what}, 1, 2, 3, 4000000), PROGRESS_BYTES_MAX - 1);
     assert_int_equal(strlen(text), PROGRESS_BYTES_MAX - 1);
 }
 
@@ -154,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_progress_counts_other_things),
         cmocka_unit_test(test_progress_is_cut),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_is_harmless),
