@@ -11,6 +11,7 @@ import { Report } from './lib/report.mjs';
 import { Server } from './lib/server.mjs';
 import { events } from './scenarios/events.mjs';
 import { array, ndjson, single, steady } from './scenarios/ingest.mjs';
+import { onboarding } from './scenarios/onboarding.mjs';
 import { expressSqlite } from './scenarios/peer_express_sqlite.mjs';
 import { postgres } from './scenarios/peer_postgres.mjs';
 import { redis } from './scenarios/peer_redis.mjs';
@@ -23,6 +24,7 @@ const scenarios = {
   'single-64': ['Single records on 64 connections, durable', single],
   'array-500': ['Arrays of 500', array],
   events: ['Events in loose shapes, NDJSON over HTTP, durable', events],
+  onboarding: ['Organizations by the thousand, and how far they are', onboarding],
   'rate-28': ["The reference's load test", steady],
   'aggregate-10m': ['Aggregates over 30 days and 1,000 destinations', aggregate],
   listing: ['Listings', listing],
