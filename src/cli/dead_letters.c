@@ -22,6 +22,8 @@ static int run_list(Remote *remote, const Args *args)
                                            {"seq", "seq", REMOTE_NUMBER},
                                            {"source", "source", REMOTE_TEXT},
                                            {"place", "place", REMOTE_LINE},
+                                           {"batchId", "batch", REMOTE_TEXT},
+                                           {"jobId", "job", REMOTE_NUMBER},
                                            {"attempts", "attempts", REMOTE_NUMBER},
                                            {"createdAt", "created", REMOTE_TEXT},
                                            {"error", "error", REMOTE_LINE},
@@ -179,7 +181,7 @@ enum { AT_ONCE = 1000 };
 
 static Status retry_some(Remote *remote, const Args *args, int64_t *ret_count, Error *reterr)
 {
-    static const char *const filters[] = {"sink", "source", "stage"};
+    static const char *const filters[] = {"sink", "source", "batch", "stage"};
     char limit[32];
     bool dry_run = args_has(args, "dry-run");
     snprintf(limit, sizeof limit, "%d", AT_ONCE);
@@ -262,6 +264,7 @@ static int run(const Args *args)
 static const Flag flags_letters[] = {
     {"sink", "NAME", "list and retry --all: those of this sink", NULL, "sink"},
     {"source", "NAME", "list and retry --all: those of this source", NULL, "source"},
+    {"batch", "ID", "list and retry --all: those of this onboarding batch", NULL, "batch"},
     {"stage", "intake|delivery|job", "list and retry --all: those of this stage", NULL, "stage"},
     {"state", "open|retrying|resolved|discarded|all", "list: those in this state; without it, the open ones", NULL,
      "state"},
@@ -281,8 +284,10 @@ const Command command_dead_letters = {
     .description =
         "Asks a running server. Without an argument it lists the open dead letters, the newest first. `show ID` tells "
         "all about one, with the message as it would be sent, or with what came in (the beginning of a long one).\n\n"
-        "`retry ID`, or `retry --all`, sends messages again, or takes them in again, once what they failed at was "
-        "mended; one that fails again is open once more. What came in can be mended itself: `show ID --raw FILE` "
+        "`retry ID`, or `retry --all`, sends messages again, takes them in again, or has jobs tried again, once what "
+        "they "
+        "failed at was mended; one that fails again is open once more. What came in can be mended itself: `show ID "
+        "--raw FILE` "
         "writes it into a file, and `retry ID --raw FILE` takes that in its place. `discard ID` says that one is not "
         "wanted.",
     .example = "weir dead-letters\n"

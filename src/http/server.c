@@ -13,6 +13,7 @@ HttpServerOptions http_server_options_default(void)
         .port = 8080,
         .version = "",
         .clock = &clock_system,
+        .random = &random_system,
         .header_bytes_max = 16 << 10,
         .headers_max = 100,
         .body_bytes_max = 16 << 20,

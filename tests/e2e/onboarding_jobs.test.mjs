@@ -113,6 +113,9 @@ test('What is final is given up at once, tried again from the dead letters, or d
   await eventually(async () => (await getJson(server, `/api/dead-letters/${letter.id}`)).data.state === 'open', 'it fails again');
   assert.equal(receiver.deliveries.length, 5);
   assertProblem(await send(server, `/api/dead-letters/${letter.id}/retry`, { raw: '{}' }), 422);
+  const shown = runWeir(['dead-letters', 'list', '--batch', id, '--to', server.url]);
+  assert.match(shown.stdout, new RegExp(`^ +\\d+ +job +open +${id} +${letter.jobId} +`, 'm'));
+  assert.match(runWeir(['dead-letters', 'retry', '--all', '--batch', id, '--dry-run', '--to', server.url]).stdout, /^4 would be tried again$/m);
 
   assert.equal((await call(server, `/api/dead-letters/${second.id}`, { method: 'DELETE' })).status, 204);
   status = 204;
