@@ -242,6 +242,11 @@ test('A key makes a request happen once', async (t) => {
   }
   assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 5);
 
+  // Other requests under one key at once: one is done, the others are mistakes.
+  const others = await Promise.all(Array.from({ length: 10 }, (_, i) => onboard(server, organizations(100, 1000 * (i + 1)), '', { 'idempotency-key': 'others' })));
+  assert.deepEqual(others.map((answer) => answer.status).sort(), [202, ...Array.from({ length: 9 }, () => 422)]);
+  assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 6);
+
   await server.kill();
   const after = await startWeir(t, { data: server.data });
   const kept = await onboard(after, list, '?onDuplicate=skip', key);
@@ -363,4 +368,25 @@ test('Batches of which nothing waits and nothing failed have nothing to try agai
   assertInvalid(await get(server, `/api/bulk-onboard/${id}/items?status=done&limit=1001&cursor=-1`), ['status', 'limit', 'cursor']);
   assertInvalid(await get(server, `/api/bulk-onboard/${id}?limit=1`), ['limit']);
   assert.deepEqual(await readFeed(server), [], 'organizations are no records');
+});
+
+test('What is answered is what the contract says', async (t) => {
+  const server = await startWeir(t);
+  const { schemas } = (await getJson(server, '/openapi.json')).components;
+  const check = (name, value) => {
+    const { properties, required } = schemas[name];
+    assert.deepEqual(Object.keys(value).filter((key) => !(key in properties)), [], name);
+    assert.deepEqual(required.filter((key) => !(key in value)), [], name);
+  };
+  const list = [...organizations(2), { name: 'bad' }];
+  check('OnboardDryRun', (await onboard(server, list, '?dryRun=true&mode=partial')).json);
+  const { json } = await onboard(server, list, '?mode=partial');
+  check('OnboardAnswer', json);
+  check('Batch', (await getJson(server, `/api/bulk-onboard/${json.batch_id}`)).data);
+  check('Batch', (await getJson(server, '/api/bulk-onboard')).data[0]);
+  check('BatchItem', (await itemsOf(server, json.batch_id))[0]);
+  const { data } = await getJson(server, '/api/organizations?domain=o1.example.com');
+  check('Organization', data);
+  check('Organization', (await allOrganizations(server))[0]);
+  check('OrganizationChange', (await getJson(server, `/api/organizations/${data.id}/history`)).data[0]);
 });
