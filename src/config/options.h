@@ -78,7 +78,7 @@ typedef enum OptionType {
 } OptionType;
 
 enum {
-    OPTION_CHOICES_MAX = 4,
+    OPTION_CHOICES_MAX = 12,
     OPTION_ITEMS_MAX = 32,       /* of a list */
     OPTION_MANY_ITEMS_MAX = 256, /* of one that is marked so */
 };

@@ -20,7 +20,8 @@ static const Option table[SINKS_OPTION_COUNT] = {
         "Where a new sink starts: with the first message of the store, with what comes in from now on, or behind the message with this "
         "sequence. It counts once, when the sink is seen for the first time.", 0, ALL},
     [SINKS_MESSAGES] = {"messages", OPTION_CHOICE, "notification, alert", NO_LIMITS,
-        CHOICES("notification", "alert", "dead_letter.created"),
+        CHOICES("notification", "alert", "dead_letter.created", "organization.created", "organization.updated",
+            "organization.processed", "organization.failed", "batch.completed", "batch.failed"),
         "Which kinds of messages are sent.", OPTION_LIST, ALL},
     [SINKS_FILTER_SOURCE_ID] = {"filter.source_id", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "Only messages about records of this source. Messages that are about no record pass every filter.", 0, ALL},
@@ -64,7 +65,7 @@ static const Option table[SINKS_OPTION_COUNT] = {
         "Settings of librdkafka, such as `security.protocol=SASL_SSL`. Write a value that contains a comma as an item of a YAML list.",
         OPTION_LIST, KAFKA},
     [SINKS_PREFIX] = {"prefix", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
-        "Stands in front of the names of topics and streams: `notifications`, `alerts`, `dead_letters`.", 0, KAFKA | REDIS},
+        "Stands in front of the names of topics and streams: `notifications`, `alerts`, `dead_letters`, `organizations`, `batches`.", 0, KAFKA | REDIS},
     [SINKS_AS] = {"as", OPTION_CHOICE, "stream", NO_LIMITS, CHOICES("stream", "list"),
         "Streams take each message exactly once; lists (`RPUSH`) at least once.", 0, REDIS},
     [SINKS_TRIM] = {"trim", OPTION_INTEGER, "0", 0, INT64_C(1000000000000), NO_CHOICES,

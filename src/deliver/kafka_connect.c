@@ -64,7 +64,7 @@ Status kafka_add_reason(KafkaSink *sink, Status status, Error *reterr)
 /* Whatever the producer still has queued is dropped; what a broker has of an open transaction is aborted by the next connect(). */
 void kafka_disconnect(KafkaSink *sink)
 {
-    for (size_t i = 0; i < MESSAGE_KIND_COUNT; i++) {
+    for (size_t i = 0; i < MESSAGE_STREAM_COUNT; i++) {
         if (sink->topics[i]) {
             rd_kafka_topic_destroy(sink->topics[i]);
         }
@@ -116,15 +116,15 @@ static rd_kafka_resp_err_t ask_topic(KafkaSink *sink, rd_kafka_topic_t *topic, i
     return kafka_client_ask_topic(sink->producer, topic, left_ms > 1 ? (int)left_ms : 1);
 }
 
-Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, Error *reterr)
+Status kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us, Error *reterr)
 {
-    const char *name = sink->topic_names[kind];
-    sink->topics[kind] = rd_kafka_topic_new(sink->producer, name, NULL);
-    if (!sink->topics[kind]) {
+    const char *name = sink->topic_names[stream];
+    sink->topics[stream] = rd_kafka_topic_new(sink->producer, name, NULL);
+    if (!sink->topics[stream]) {
         return error_set(reterr, STATUS_REFUSED, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
     }
     for (;;) {
-        rd_kafka_resp_err_t code = ask_topic(sink, sink->topics[kind], deadline_us);
+        rd_kafka_resp_err_t code = ask_topic(sink, sink->topics[stream], deadline_us);
         Status status = kafka_error_status(code);
         if (status == STATUS_OK) {
             return STATUS_OK;
@@ -140,7 +140,7 @@ static Status read_place(const KafkaSink *sink, bool settled, int64_t deadline_u
 {
     KafkaPlaceQuestion question = {.group = sink->names.group,
                                    .topics = (const char *const *)sink->topic_names,
-                                   .topic_count = MESSAGE_KIND_COUNT,
+                                   .topic_count = MESSAGE_STREAM_COUNT,
                                    .clock = sink->context.clock,
                                    .deadline_us = deadline_us,
                                    .settled = settled};
@@ -204,9 +204,9 @@ Status kafka_renew(KafkaSink *sink, Error *reterr)
         status = end_predecessor(sink, step_deadline_us(sink), reterr);
     }
     int64_t deadline = step_deadline_us(sink);
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT && status == STATUS_OK; kind++) {
-        if (sink->context.options->subscription.kinds & 1U << kind) {
-            status = kafka_find_topic(sink, kind, deadline, reterr);
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT && status == STATUS_OK; stream++) {
+        if (subscription_wants_stream(&sink->context.options->subscription, stream)) {
+            status = kafka_find_topic(sink, stream, deadline, reterr);
         }
     }
     return status;

@@ -25,14 +25,14 @@ typedef struct KafkaSink {
     SinkContext context;
     KafkaNames names;
     KafkaStamp stamp;
-    char *topic_names[MESSAGE_KIND_COUNT]; /* owns */
-    MessageKind place_kind;                /* on whose topic the place is kept */
-    rd_kafka_conf_t *conf;                 /* owns; each producer gets a copy */
+    char *topic_names[MESSAGE_STREAM_COUNT]; /* owns */
+    MessageStream place_stream;              /* on whose topic the place is kept */
+    rd_kafka_conf_t *conf;                   /* owns; each producer gets a copy */
     int step_ms;
     size_t message_bytes_max;
 
     rd_kafka_t *producer; /* owns; NULL while not connected */
-    rd_kafka_topic_t *topics[MESSAGE_KIND_COUNT];
+    rd_kafka_topic_t *topics[MESSAGE_STREAM_COUNT];
     char writer[KAFKA_WRITER_BYTES]; /* of this sink */
     KafkaPlace found;                /* what was read last, and taken for a predecessor's or our own */
     bool was_connected;
@@ -61,7 +61,7 @@ void kafka_disconnect(KafkaSink *sink);
 /* A new producer in the place of the one that there was: what that has not committed is aborted. */
 Status kafka_renew(KafkaSink *sink, Error *reterr) MUST_CHECK;
 
-/* Makes the topic of a kind ready to be sent to. */
-Status kafka_find_topic(KafkaSink *sink, MessageKind kind, int64_t deadline_us, Error *reterr) MUST_CHECK;
+/* Makes a topic ready to be sent to. */
+Status kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us, Error *reterr) MUST_CHECK;
 
 #endif

@@ -183,3 +183,28 @@ void message_put_batch_body(Buf *buf, const StoredBatch *batch)
     put_time_if_any(buf, "finished", batch->finished_us);
     BUF_PUT(buf, "}}");
 }
+
+static bool skip(Str *text, Str prefix)
+{
+    bool skipped = str_starts_with(*text, prefix);
+    if (skipped) {
+        *text = (Str){text->ptr + prefix.len, text->len - prefix.len};
+    }
+    return skipped;
+}
+
+/* Neither a domain nor a batch's id has a character that JSON escapes. */
+Str message_subject(Str body)
+{
+    if (skip(&body, STR("{\"organization\":{\"id\":"))) {
+        (void)str_take_digits(&body);
+        return skip(&body, STR(",\"domain\":\"")) ? str_split(&body, '"') : (Str){0};
+    }
+    return skip(&body, STR("{\"batch\":{\"batch_id\":\"")) ? str_split(&body, '"') : (Str){0};
+}
+
+uint64_t message_subject_hash(Str body, uint64_t hash_seed)
+{
+    Str subject = message_subject(body);
+    return subject.len ? record_flow_hash(subject, STR(""), STR(""), hash_seed) : 0;
+}

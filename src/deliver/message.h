@@ -25,6 +25,11 @@ void message_put_organization_body(Buf *buf, const StoredOrganization *organizat
  * the whole of a "batch.…" message. Times that have not come are left out. */
 void message_put_batch_body(Buf *buf, const StoredBatch *batch);
 
+/* What one of the two is about, from its body: the organization's domain, the batch's id; empty for any other. Borrows from the body. The hash is
+ * in place of a flow's, so that messages about one thing keep their order; 0 for none. */
+Str message_subject(Str body);
+uint64_t message_subject_hash(Str body, uint64_t hash_seed);
+
 /* {"record":{…},"rule":…,"threshold":…,"exceeded_by":…,"severity":…} from the stored body. */
 void message_put_alert(Buf *buf, const StoredRecord *stored, Str body, unsigned scale);
 

@@ -14,15 +14,29 @@ enum {
 };
 
 static const struct {
-    const char *name, *stream;
+    const char *name;
+    MessageStream stream;
 } kinds[MESSAGE_KIND_COUNT] = {
-    [MESSAGE_NOTIFICATION] = {"notification", "notifications"},
-    [MESSAGE_ALERT] = {"alert", "alerts"},
-    [MESSAGE_DEAD_LETTER_CREATED] = {"dead_letter.created", "dead_letters"},
+    [MESSAGE_NOTIFICATION] = {"notification", STREAM_NOTIFICATIONS},
+    [MESSAGE_ALERT] = {"alert", STREAM_ALERTS},
+    [MESSAGE_DEAD_LETTER_CREATED] = {"dead_letter.created", STREAM_DEAD_LETTERS},
+    [MESSAGE_ORGANIZATION_CREATED] = {"organization.created", STREAM_ORGANIZATIONS},
+    [MESSAGE_ORGANIZATION_UPDATED] = {"organization.updated", STREAM_ORGANIZATIONS},
+    [MESSAGE_ORGANIZATION_PROCESSED] = {"organization.processed", STREAM_ORGANIZATIONS},
+    [MESSAGE_ORGANIZATION_FAILED] = {"organization.failed", STREAM_ORGANIZATIONS},
+    [MESSAGE_BATCH_COMPLETED] = {"batch.completed", STREAM_BATCHES},
+    [MESSAGE_BATCH_FAILED] = {"batch.failed", STREAM_BATCHES},
 };
 
 const char *message_kind_name(MessageKind kind) { return kinds[kind].name; }
-const char *message_kind_stream(MessageKind kind) { return kinds[kind].stream; }
+MessageStream message_kind_stream(MessageKind kind) { return kinds[kind].stream; }
+
+const char *message_stream_name(MessageStream stream)
+{
+    static const char *const names[MESSAGE_STREAM_COUNT] = {"notifications", "alerts", "dead_letters", "organizations",
+                                                            "batches"};
+    return names[stream];
+}
 
 bool message_kind_parse(Str name, MessageKind *ret_kind)
 {
@@ -33,6 +47,15 @@ bool message_kind_parse(Str name, MessageKind *ret_kind)
         }
     }
     return false;
+}
+
+bool subscription_wants_stream(const Subscription *subscription, MessageStream stream)
+{
+    bool wants = false;
+    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
+        wants = wants || (kinds[kind].stream == stream && subscription->kinds & 1u << kind);
+    }
+    return wants;
 }
 
 static bool allows(Str wanted, Str text) { return wanted.len == 0 || str_equal(wanted, text); }
@@ -147,6 +170,8 @@ static bool collect_note(void *context, const StoredMessage *message)
     note->wanted = message_kind_parse(message->kind, &note->kind) && outbox->subscription.kinds & 1u << note->kind;
     if (note->wanted) {
         note->body = arena_copy(&outbox->arena, message->body);
+        note->key = message_subject(note->body);
+        note->flow_hash = message_subject_hash(note->body, outbox->info->hash_seed);
         collecting->failed = !note->body.ptr;
     }
     return !collecting->failed && outbox->note_count < collecting->wanted;

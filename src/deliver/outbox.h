@@ -13,13 +13,31 @@ typedef enum MessageKind {
     MESSAGE_NOTIFICATION,        /* of each record */
     MESSAGE_ALERT,               /* of a record, or a flow's total, that crosses a rule's threshold */
     MESSAGE_DEAD_LETTER_CREATED, /* of what could not be taken in, delivered or finished */
+    MESSAGE_ORGANIZATION_CREATED,
+    MESSAGE_ORGANIZATION_UPDATED,   /* also deleted or restored: its version has grown, or a batch has it again */
+    MESSAGE_ORGANIZATION_PROCESSED, /* its job was completed */
+    MESSAGE_ORGANIZATION_FAILED,    /* its job gave up */
+    MESSAGE_BATCH_COMPLETED,        /* all jobs of a batch have ended, and none has failed */
+    MESSAGE_BATCH_FAILED,
 } MessageKind;
-#define MESSAGE_KIND_COUNT ((MessageKind)3)
+#define MESSAGE_KIND_COUNT ((MessageKind)9)
 
-const char *message_kind_name(MessageKind kind); /* "notification", "alert", "dead_letter.created" */
 const char *
-message_kind_stream(MessageKind kind); /* where brokers keep it: "notifications", "alerts", "dead_letters" */
+message_kind_name(MessageKind kind); /* "notification", "alert", "dead_letter.created", "organization.created" … */
 bool message_kind_parse(Str name, MessageKind *ret_kind);
+
+/* Where brokers keep them: what is about one thing keeps its order there, whatever its kind. */
+typedef enum MessageStream {
+    STREAM_NOTIFICATIONS,
+    STREAM_ALERTS,
+    STREAM_DEAD_LETTERS,
+    STREAM_ORGANIZATIONS,
+    STREAM_BATCHES,
+} MessageStream;
+#define MESSAGE_STREAM_COUNT ((MessageStream)5)
+
+const char *message_stream_name(MessageStream stream); /* "notifications", "alerts", "dead_letters" … */
+MessageStream message_kind_stream(MessageKind kind);
 
 /* Which messages a sink wants. An empty text matches everything; the filters are the record's that the message is about, and a
  * message that is about none (a dead letter's) passes them. */
@@ -33,17 +51,19 @@ typedef struct Subscription {
 } Subscription;
 
 bool subscription_wants(const Subscription *subscription, const Record *record);
+/* Any of the kinds that go there. */
+bool subscription_wants_stream(const Subscription *subscription, MessageStream stream);
 
 /* A message on its way. Everything borrows until the call that it is handed to returns. */
 typedef struct Message {
     int64_t seq;
     MessageKind kind;
-    Str id;             /* outbox_put_id(): the same however often it is sent */
-    Str key;            /* the record's destination, which keeps the order of its messages; empty for a dead letter's */
+    Str id;  /* outbox_put_id(): the same however often it is sent */
+    Str key; /* what keeps the order of its messages: the record's destination, the organization's domain, the batch's id; or empty */
     Str body;           /* the JSON object of docs/messages.md */
     Str traceparent;    /* of the record; empty for none */
     int64_t created_us; /* when it was committed, by the wall clock */
-    uint64_t flow_hash; /* of the record's flow; 0 for none */
+    uint64_t flow_hash; /* of the record's flow, or of the key of what is about none; 0 for none */
     /* Empty for a message of the log. Else it is none: it asks a webhook to do something, and this is its type. Its id then goes out as an
      * Idempotency-Key, too, and `seq` is the caller's. */
     Str call;

@@ -37,7 +37,7 @@ size_t redis_id_format(int64_t seq, char ret_text[REDIS_ID_BYTES_MAX]);
 /* What Redis says of one stream. Texts borrow from the replies. */
 typedef struct RedisStream {
     const char *key;
-    MessageKind kind;  /* that goes into it */
+    MessageStream stream;
     Str last_id;       /* last-generated-id; empty when there is no such stream */
     Str message_id;    /* the field `id` of its last entry; empty when it has none */
     Str remembered_id; /* in the hash; empty when it was never written */
@@ -46,7 +46,7 @@ typedef struct RedisStream {
 
 typedef struct RedisStanding {
     Str store, epoch, place_id; /* in the hash; empty when it is not there */
-    RedisStream streams[MESSAGE_KIND_COUNT];
+    RedisStream streams[MESSAGE_STREAM_COUNT];
     size_t stream_count; /* of those that the sink writes to */
 } RedisStanding;
 

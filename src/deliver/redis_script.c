@@ -27,25 +27,25 @@ static const char stream_script[] =
     "  end\n"
     "end\n"
     "local added, problem, last, newest = 0, '', {}, nil\n"
-    "for i = #KEYS + 5, #ARGV, 7 do\n"
-    "  local kind, id, answer = tonumber(ARGV[i]), ARGV[i + 1], nil\n"
-    "  if have[kind + 2] and not last[kind] and is_deleted(KEYS[kind], have[kind + 2]) then\n"
-    "    problem = 'DELETED the stream ' .. KEYS[kind] .. ' was deleted on the other side'\n"
+    "for i = 6, #ARGV, 8 do\n"
+    "  local at, id, answer = tonumber(ARGV[i]), ARGV[i + 1], nil\n"
+    "  if have[at + 2] and not last[at] and is_deleted(KEYS[at], have[at + 2]) then\n"
+    "    problem = 'DELETED the stream ' .. KEYS[at] .. ' was deleted on the other side'\n"
     "    break\n"
     "  end\n"
     "  if ARGV[i + 5] == '' then\n"
-    "    answer = redis.pcall('XADD', KEYS[kind], id, 'id', ARGV[i + 2], 'type', ARGV[4 + kind], 'time', ARGV[i + 3],\n"
+    "    answer = redis.pcall('XADD', KEYS[at], id, 'id', ARGV[i + 2], 'type', ARGV[i + 7], 'time', ARGV[i + 3],\n"
     "      'key', ARGV[i + 4], 'data', ARGV[i + 6])\n"
     "  else\n"
-    "    answer = redis.pcall('XADD', KEYS[kind], id, 'id', ARGV[i + 2], 'type', ARGV[4 + kind], 'time', ARGV[i + 3],\n"
+    "    answer = redis.pcall('XADD', KEYS[at], id, 'id', ARGV[i + 2], 'type', ARGV[i + 7], 'time', ARGV[i + 3],\n"
     "      'key', ARGV[i + 4], 'traceparent', ARGV[i + 5], 'data', ARGV[i + 6])\n"
     "  end\n"
     "  if type(answer) == 'table' and answer.err then problem = answer.err break end\n"
-    "  added, last[kind], newest = added + 1, id, id\n"
+    "  added, last[at], newest = added + 1, id, id\n"
     "end\n"
-    "for kind, id in pairs(last) do\n"
-    "  if field ~= '' then redis.call('HSET', KEYS[1], KEYS[kind], id) end\n"
-    "  if ARGV[5] ~= '0' then redis.call('XTRIM', KEYS[kind], 'MAXLEN', '~', ARGV[5]) end\n"
+    "for at, id in pairs(last) do\n"
+    "  if field ~= '' then redis.call('HSET', KEYS[1], KEYS[at], id) end\n"
+    "  if ARGV[5] ~= '0' then redis.call('XTRIM', KEYS[at], 'MAXLEN', '~', ARGV[5]) end\n"
     "end\n"
     "if newest and field ~= '' then redis.call('HSET', KEYS[1], field, newest) end\n"
     "return {added, problem}\n";
@@ -73,10 +73,10 @@ static const char claim_script[] =
     "return 'OK'\n";
 
 enum {
-    KEY_COUNT = 1 + MESSAGE_KIND_COUNT,
+    KEY_COUNT = 1 + MESSAGE_STREAM_COUNT,
     COMMAND_ARGS = 3 + KEY_COUNT, /* EVALSHA, the script, how many keys, the keys */
-    HEAD_ARGS = 5 + MESSAGE_KIND_COUNT,
-    MESSAGE_ARGS = 7,
+    HEAD_ARGS = 5,
+    MESSAGE_ARGS = 8,
     LIST_BYTES_MAX = 1 << 30,
     SHA_BYTES = 41,
 };
@@ -180,10 +180,10 @@ Status redis_script_load(RedisScript *script, RedisConn *conn, Error *reterr)
     return status;
 }
 
-/* The keys are the hash and, behind it, a stream for each kind. */
+/* The keys are the hash and, behind it, the streams. */
 static_assert(KEY_COUNT <= 9, "numbers of one digit");
 static const char *const numbers[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-static const char *kind_number(MessageKind kind) { return numbers[kind + 2]; }
+static const char *stream_number(MessageStream stream) { return numbers[stream + 2]; }
 
 static void add_command(RedisScript *script, const RedisTarget *target)
 {
@@ -192,8 +192,8 @@ static void add_command(RedisScript *script, const RedisTarget *target)
     add_text(script, script->sha);
     add_text(script, numbers[KEY_COUNT]);
     add_text(script, target->hash);
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        add_text(script, target->keys[kind]);
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        add_text(script, target->keys[stream]);
     }
 }
 
@@ -205,9 +205,6 @@ static void add_head(RedisScript *script, const RedisTarget *target, int64_t aft
     add_text(script, script->epoch);
     add_text(script, script->after);
     add_text(script, target->remembers ? script->trim : "0");
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        add_text(script, message_kind_name(kind));
-    }
 }
 
 /* Messages of one commit have one time, and writing it costs more than all else here. */
@@ -225,13 +222,14 @@ static void add_stream_message(RedisScript *script, const RedisTarget *target, c
 {
     const Message *message = &messages[i];
     Texts *texts = &script->texts[i];
-    add_text(script, kind_number(message->kind));
+    add_text(script, stream_number(message_kind_stream(message->kind)));
     add(script, target->own_ids ? STR("*") : (Str){texts->id, redis_id_format(message->seq, texts->id)});
     add(script, message->id);
     add(script, time_text(script, messages, i));
     add(script, message->key);
     add(script, message->traceparent);
     add(script, message->body);
+    add_text(script, message_kind_name(message->kind));
 }
 
 static void put_json(RedisScript *script, const Message *messages, size_t i)
@@ -269,7 +267,7 @@ static Status add_list_messages(RedisScript *script, const Message *messages, si
     }
     for (size_t i = 0; i < count; i++) {
         size_t at = script->texts[i].json_at, end = i + 1 < count ? script->texts[i + 1].json_at : script->json.len;
-        add_text(script, kind_number(messages[i].kind));
+        add_text(script, stream_number(message_kind_stream(messages[i].kind)));
         add(script, (Str){script->json.ptr + at, end - at});
     }
     return STATUS_OK;
@@ -321,7 +319,7 @@ Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarg
                        const RedisStanding *standing, int64_t to_seq, Error *reterr)
 {
     char store[REDIS_STORE_TEXT_BYTES], epoch[24], field[REDIS_FIELD_BYTES_MAX], to_id[REDIS_ID_BYTES_MAX];
-    Str args[3 + KEY_COUNT + 5 + 2 * MESSAGE_KIND_COUNT];
+    Str args[3 + KEY_COUNT + 5 + 2 * MESSAGE_STREAM_COUNT];
     const char *argv[sizeof args / sizeof *args];
     size_t lens[sizeof args / sizeof *args], count = 0;
     redis_store_format(owner->info, store);
@@ -331,8 +329,8 @@ Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarg
     args[count++] = str_from(claim_script);
     args[count++] = str_from(numbers[KEY_COUNT]);
     args[count++] = str_from(target->hash);
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        args[count++] = str_from(target->keys[kind]);
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        args[count++] = str_from(target->keys[stream]);
     }
     args[count++] = str_from(field);
     args[count++] = str_from(store);
@@ -340,7 +338,7 @@ Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarg
     args[count++] = standing->place_id;
     args[count++] = (Str){to_id, redis_id_format(to_seq, to_id)};
     for (size_t i = 0; i < standing->stream_count; i++) {
-        args[count++] = str_from(kind_number(standing->streams[i].kind));
+        args[count++] = str_from(stream_number(standing->streams[i].stream));
         args[count++] = stream_id(&standing->streams[i]);
     }
     for (size_t i = 0; i < count; i++) {

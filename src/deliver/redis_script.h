@@ -8,10 +8,10 @@
 #include "broker/redis_conn.h"
 #include "deliver/redis_place.h"
 
-/* Keys that messages go to, by their kind, and the hash beside them. */
+/* Keys of the streams that messages go to, and of the hash beside them. */
 typedef struct RedisTarget {
     char hash[REDIS_KEY_BYTES_MAX];
-    char keys[MESSAGE_KIND_COUNT][REDIS_KEY_BYTES_MAX];
+    char keys[MESSAGE_STREAM_COUNT][REDIS_KEY_BYTES_MAX];
     bool remembers; /* the script keeps the place in the hash, and adds nothing unless it is at `after` */
     bool own_ids;   /* entries get ids of Redis's own making instead of `<seq>-0` */
 } RedisTarget;

@@ -60,8 +60,8 @@ static bool find_oversized(KafkaSink *sink, const Message *messages, size_t coun
 static Status produce_one(KafkaSink *sink, const Message *message, size_t index, int64_t deadline_us, Error *reterr)
 {
     for (;;) {
-        rd_kafka_resp_err_t code =
-            kafka_message_produce(sink->producer, sink->topics[message->kind], message, &sink->stamp, index);
+        rd_kafka_resp_err_t code = kafka_message_produce(
+            sink->producer, sink->topics[message_kind_stream(message->kind)], message, &sink->stamp, index);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             return STATUS_OK;
         }
@@ -78,8 +78,9 @@ static Status produce_all(KafkaSink *sink, const Message *messages, size_t count
     Status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         /* A message of another kind than the sink wants comes when somebody asks for it: a dead letter of before. */
-        if (!sink->topics[messages[i].kind]) {
-            status = kafka_find_topic(sink, messages[i].kind, deadline, reterr);
+        MessageStream stream = message_kind_stream(messages[i].kind);
+        if (!sink->topics[stream]) {
+            status = kafka_find_topic(sink, stream, deadline, reterr);
         }
         if (status == STATUS_OK) {
             status = produce_one(sink, &messages[i], sink->settled + i, deadline, reterr);
@@ -92,7 +93,8 @@ static rd_kafka_error_t *put_place(KafkaSink *sink, const SinkPlace *place)
 {
     KafkaPlace put = {.place = *place, .epoch = sink->context.info->epoch};
     memcpy(put.writer, sink->writer, sizeof put.writer);
-    return kafka_place_put(sink->producer, sink->names.group, sink->topic_names[sink->place_kind], &put, sink->step_ms);
+    return kafka_place_put(sink->producer, sink->names.group, sink->topic_names[sink->place_stream], &put,
+                           sink->step_ms);
 }
 
 /* Which messages of the group the brokers blame: how many, and the first of them. */
@@ -277,7 +279,7 @@ static void kafka_close(Sink *base)
     if (sink->conf) {
         rd_kafka_conf_destroy(sink->conf);
     }
-    for (size_t i = 0; i < MESSAGE_KIND_COUNT; i++) {
+    for (size_t i = 0; i < MESSAGE_STREAM_COUNT; i++) {
         free(sink->topic_names[i]);
     }
     if (sink->wake_fd >= 0) {
@@ -319,21 +321,21 @@ static Status make_settings(KafkaSink *sink, Error *reterr)
     return kafka_client_try(RD_KAFKA_PRODUCER, sink->conf, reterr);
 }
 
-/* The place is kept with the first kind that the sink wants, since that topic is sure to be there. */
+/* The place is kept with the first topic that the sink wants, since that topic is sure to be there. */
 static Status name_topics(KafkaSink *sink, Error *reterr)
 {
     const SinkOptions *options = sink->context.options;
-    sink->place_kind = MESSAGE_KIND_COUNT;
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        if (asprintf(&sink->topic_names[kind], "%s%s", options->prefix, message_kind_stream(kind)) < 0) {
-            sink->topic_names[kind] = NULL;
+    sink->place_stream = MESSAGE_STREAM_COUNT;
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        if (asprintf(&sink->topic_names[stream], "%s%s", options->prefix, message_stream_name(stream)) < 0) {
+            sink->topic_names[stream] = NULL;
             return error_set(reterr, STATUS_BUSY, "out of memory");
         }
-        if (sink->place_kind == MESSAGE_KIND_COUNT && (options->subscription.kinds & 1U << kind)) {
-            sink->place_kind = kind;
+        if (sink->place_stream == MESSAGE_STREAM_COUNT && subscription_wants_stream(&options->subscription, stream)) {
+            sink->place_stream = stream;
         }
     }
-    return sink->place_kind < MESSAGE_KIND_COUNT
+    return sink->place_stream < MESSAGE_STREAM_COUNT
                ? STATUS_OK
                : error_set(reterr, STATUS_REFUSED, "messages: the sink wants no kind of message");
 }

@@ -262,10 +262,10 @@ static Status decide(RedisSink *sink, RedisStanding *standing, redisReply *const
 static Status find_place(RedisSink *sink, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)
 {
     RedisStanding standing = {0};
-    redisReply *replies[1 + MESSAGE_KIND_COUNT] = {0};
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        if (sink->context.options->subscription.kinds & 1U << kind) {
-            standing.streams[standing.stream_count++] = (RedisStream){.key = sink->live.keys[kind], .kind = kind};
+    redisReply *replies[1 + MESSAGE_STREAM_COUNT] = {0};
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        if (subscription_wants_stream(&sink->context.options->subscription, stream)) {
+            standing.streams[standing.stream_count++] = (RedisStream){.key = sink->live.keys[stream], .stream = stream};
         }
     }
     Status status = ask_standing(sink, &standing, replies, reterr);
@@ -383,13 +383,13 @@ static void name_keys(RedisSink *sink)
     const char *prefix = context->options->prefix;
     snprintf(sink->live.hash, sizeof sink->live.hash, "%sweir", prefix);
     sink->live.remembers = !context->replay_job && !context->options->list;
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        const char *stream = message_kind_stream(kind);
-        char *key = sink->live.keys[kind];
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        const char *name = message_stream_name(stream);
+        char *key = sink->live.keys[stream];
         if (context->replay_job) {
-            snprintf(key, REDIS_KEY_BYTES_MAX, "%s%s:replay:%lld", prefix, stream, (long long)context->replay_job);
+            snprintf(key, REDIS_KEY_BYTES_MAX, "%s%s:replay:%lld", prefix, name, (long long)context->replay_job);
         } else {
-            snprintf(key, REDIS_KEY_BYTES_MAX, "%s%s", prefix, stream);
+            snprintf(key, REDIS_KEY_BYTES_MAX, "%s%s", prefix, name);
         }
     }
     sink->dead = sink->live;
@@ -398,9 +398,9 @@ static void name_keys(RedisSink *sink)
     }
     sink->dead.remembers = false;
     sink->dead.own_ids = true;
-    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT; kind++) {
-        snprintf(sink->dead.keys[kind], REDIS_KEY_BYTES_MAX, "%s%s:replay:dead-letters", prefix,
-                 message_kind_stream(kind));
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        snprintf(sink->dead.keys[stream], REDIS_KEY_BYTES_MAX, "%s%s:replay:dead-letters", prefix,
+                 message_stream_name(stream));
     }
 }
 

@@ -72,7 +72,10 @@ static Status read_messages(Reading *reading, yyjson_val *value)
     {
         MessageKind kind;
         if (!yyjson_is_str(item) || !message_kind_parse(text_of(item), &kind)) {
-            return refuse(reading, "the kinds are notification, alert and dead_letter.created");
+            return refuse(
+                reading,
+                "the kinds are notification, alert, dead_letter.created, organization.created, organization.updated, "
+                "organization.processed, organization.failed, batch.completed and batch.failed");
         }
         bits |= 1u << kind;
     }

@@ -145,7 +145,8 @@ typedef struct DeliveryChange {
 
 /* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits for a delivery
  * becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer than STORE_RETRIES_MAX. One of
- * intake is RETRYING until it was taken in or refused again (IntakeChange). Those of jobs cannot be tried again, and are not picked. The
+ * intake is RETRYING until it was taken in or refused again (IntakeChange). One
+ * of a job is RETRYING, and its job pending with no attempts, until it is completed or fails for good (store/onboard.h). The
  * oldest come first, deliveries sink by sink. */
 typedef struct DeadLetterChange {
     DeadLetterFilter filter;

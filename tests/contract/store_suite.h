@@ -31,5 +31,6 @@ int store_suite_run_events(const StoreFactory *factory);
 int store_suite_run_corrections(const StoreFactory *factory);
 /* And those about onboarding. */
 int store_suite_run_onboard(const StoreFactory *factory);
+int store_suite_run_jobs(const StoreFactory *factory);
 
 #endif

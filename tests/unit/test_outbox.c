@@ -110,8 +110,65 @@ static void test_count_fails(void **state)
     fake_store_free(store);
 }
 
+typedef struct Taken {
+    size_t count;
+    char text[512]; /* kind key, a ; behind each */
+    uint64_t hashes[8];
+} Taken;
+
+static bool take_text(void *context, const Message *message)
+{
+    Taken *taken = context;
+    size_t len = strlen(taken->text);
+    assert_true(taken->count < 8);
+    taken->hashes[taken->count++] = message->flow_hash;
+    snprintf(taken->text + len, sizeof taken->text - len, "%s %s %.*s;", message_kind_name(message->kind),
+             message_stream_name(message_kind_stream(message->kind)), STR_ARGS(message->key));
+    return true;
+}
+
+/* What is about no record is in the order of what it is about. */
+static void test_what_messages_are_about(void **state)
+{
+    static const char *const rows[][2] = {
+        {"organization.created",
+         "{\"organization\":{\"id\":12,\"domain\":\"acme.com\",\"name\":\"A\"},\"batch_id\":\"b1\"}"},
+        {"batch.completed", "{\"batch\":{\"batch_id\":\"b1\",\"total\":1}}"},
+        {"organization.processed", "{\"organization\":{\"id\":12,\"domain\":\"acme.com\"}}"},
+        {"dead_letter.created", "{\"dead_letter\":{\"id\":1,\"batch_id\":\"b1\"}}"},
+        {"organization.unheard_of", "{}"},
+    };
+    const Subscription all = {.kinds = (1u << MESSAGE_KIND_COUNT) - 1, .type = -1};
+    const Subscription batches = {.kinds = 1u << MESSAGE_BATCH_COMPLETED | 1u << MESSAGE_BATCH_FAILED, .type = -1};
+    Store *store = fake_store_new(&run_info);
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fake_store_add_message(store, str_from(rows[i][0]), 0, 1, str_from(rows[i][1]));
+    }
+    Taken taken = {0};
+    Outbox *outbox = NULL;
+    int64_t after = 0;
+    assert_int_equal(outbox_open(store, &all, &outbox, NULL), STATUS_OK);
+    assert_int_equal(outbox_read(outbox, 0, INT64_MAX, take_text, &taken, &after, NULL), STATUS_OK);
+    outbox_close(outbox);
+    assert_string_equal(taken.text, "organization.created organizations acme.com;batch.completed batches b1;"
+                                    "organization.processed organizations acme.com;"
+                                    "dead_letter.created dead_letters ;");
+    assert_true(taken.hashes[0] != 0 && taken.hashes[0] == taken.hashes[2] && taken.hashes[1] != taken.hashes[0]);
+    assert_true(taken.hashes[1] != 0 && taken.hashes[3] == 0);
+    assert_true(subscription_wants_stream(&batches, STREAM_BATCHES));
+    assert_false(subscription_wants_stream(&batches, STREAM_ORGANIZATIONS));
+    taken = (Taken){0};
+    assert_int_equal(outbox_open(store, &batches, &outbox, NULL), STATUS_OK);
+    assert_int_equal(outbox_read(outbox, 0, INT64_MAX, take_text, &taken, &after, NULL), STATUS_OK);
+    outbox_close(outbox);
+    assert_string_equal(taken.text, "batch.completed batches b1;");
+    fake_store_free(store);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_count_fails)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_count_fails),
+                                       cmocka_unit_test(test_what_messages_are_about)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,17 +47,18 @@ static Status find_record(SqliteStore *store, int64_t seq, bool *ret_found, Subj
     return status;
 }
 
-static Status find_message(SqliteStore *store, int64_t seq, int64_t *ret_record_seq, bool *ret_notice, Error *reterr)
+static Status find_message(SqliteStore *store, int64_t seq, int64_t *ret_record_seq, Subject *subject, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     bool row = false;
-    Status status = db_prepare(store->db, "SELECT kind, record_seq FROM messages WHERE seq = ?", &stmt, reterr);
+    Status status = db_prepare(store->db, "SELECT kind, record_seq, body FROM messages WHERE seq = ?", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, seq);
         status = db_step(stmt, "read a message", &row, reterr);
     }
     if (status == STATUS_OK && row) {
-        *ret_notice = str_equal(db_text(stmt, 0), NOTICE_KIND);
+        subject->is_notice = str_equal(db_text(stmt, 0), NOTICE_KIND);
+        subject->flow_hash = message_subject_hash(db_text(stmt, 2), store->base.info.hash_seed);
         *ret_record_seq = sqlite3_column_int64(stmt, 1);
     }
     sqlite3_finalize(stmt);
@@ -72,7 +73,7 @@ static Status find_subject(SqliteStore *store, int64_t seq, Subject *ret_subject
     *ret_subject = (Subject){0};
     Status status = find_record(store, seq, &ret_subject->is_record, ret_subject, reterr);
     if (status == STATUS_OK && !ret_subject->is_record) {
-        status = find_message(store, seq, &record_seq, &ret_subject->is_notice, reterr);
+        status = find_message(store, seq, &record_seq, ret_subject, reterr);
     }
     if (status == STATUS_OK && record_seq && !ret_subject->is_notice) {
         status = find_record(store, record_seq, &found, ret_subject, reterr);

@@ -281,6 +281,10 @@ Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const cha
 Status sqlite_find_forgotten(sqlite3 *db, void (*tell)(void *context, Str sentence), void *context,
                              Error *reterr) MUST_CHECK;
 
+/* verify_onboard.c: in one look, since these tables are small beside the log */
+Status sqlite_check_onboard(sqlite3 *db, void (*tell)(void *context, Str sentence), void *context, int64_t *ret_jobs,
+                            Error *reterr) MUST_CHECK;
+
 /* verify_events.c: within a look, which it may end and begin again with the same view */
 Status sqlite_check_events(SqliteReader *reader, void (*tell)(void *context, Str sentence), void *context,
                            int64_t *ret_events, Error *reterr) MUST_CHECK;

@@ -522,6 +522,9 @@ static Status verify_view(Verify *verify)
     if (status == STATUS_OK) {
         status = sqlite_find_forgotten(verify->reader->db, tell_sentence, verify, verify->reterr);
     }
+    if (status == STATUS_OK) {
+        status = sqlite_check_onboard(verify->reader->db, tell_sentence, verify, &verify->report.jobs, verify->reterr);
+    }
     return status == STATUS_OK
                ? sqlite_check_events(verify->reader, tell_sentence, verify, &verify->report.events, verify->reterr)
                : status;
