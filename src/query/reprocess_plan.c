@@ -83,8 +83,9 @@ Status reprocess_plan_change(Looking *looking)
     query->ends[query->changed] = end;
     EventItem *last = &query->items[end - 1];
     last->alias = arena_copy(&query->kept, looking->becomes.record.record_id);
+    last->client = arena_copy(&query->kept, looking->becomes.record.source_id);
     last->holder = looking->holder;
-    return made && last->alias.ptr ? STATUS_OK : reprocess_starved(looking->reterr);
+    return made && last->alias.ptr && last->client.ptr ? STATUS_OK : reprocess_starved(looking->reterr);
 }
 
 /* ---- What is told --------------------------------------------------------------------------------------------------------- */

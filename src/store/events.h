@@ -8,7 +8,7 @@
 
 /* How an event came to be a record. */
 typedef struct EventItem {
-    Str client;  /* of one that failed: as far as it could be read, else empty */
+    Str client;  /* of one that failed: as far as it could be read, else empty; of a correction: whose the event is by the mappings of now */
     Str raw;     /* its bytes; not looked at of one that failed (its dead letter has them); empty of a correction */
     Str mapping; /* by which it was read; likewise */
     int64_t received_us, normalised_us, hashed_us; /* wall clock */

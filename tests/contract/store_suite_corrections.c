@@ -265,6 +265,46 @@ static void test_the_same_as_one_before_it(void **state)
     assert_verifies(fixture);
 }
 
+static void set_source(const Fixture *fixture, Events *events, size_t at, const char *source)
+{
+    const StoreInfo *info = store_info(fixture->store);
+    Record *record = &events->group->records[at];
+    record->source_id = str_from(source);
+    record->identity_hash = record_identity_hash(record, info->identity, info->hash_seed);
+}
+
+/* What takes back is of the client that the event had; the id is one of the client that it has now. */
+static void test_whose_the_id_is(void **state)
+{
+    Fixture *fixture = *state;
+    if (!fixture->factory->keeps) {
+        skip();
+    }
+    fixture_close(fixture);
+    fixture->factory->remove(fixture->dir);
+    fixture->factory->make(fixture->dir, sizeof fixture->dir);
+    fixture->options.identity = IDENTITY_SOURCE_AND_RECORD_ID;
+    fixture_open(fixture);
+    Events *events = events_new();
+    add_event(fixture, events, "sha256:1", "old", "{1}", 1);
+    add_event(fixture, events, "sha256:2", "new", "{2}", 1);
+    set_source(fixture, events, 0, "old");
+    set_source(fixture, events, 1, "new");
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    events_free(events);
+    events = events_new();
+    EventItem *item = add_correction(fixture, events, "correction:1:1", 1);
+    set_source(fixture, events, 0, "old");
+    item->client = STR("new");
+    item->alias = STR("sha256:2");
+    item->holder = 2;
+    events->work.records.atomic = events->work.records.quiet = true;
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_created(events->group->outcomes[0], 3);
+    events_free(events);
+    assert_verifies(fixture);
+}
+
 /* What is there under its id says something else. */
 static void test_a_correction_does_not_give_way(void **state)
 {
@@ -287,6 +327,7 @@ int store_suite_run_corrections(const StoreFactory *factory)
         STORE_TEST(test_another_event_has_the_id),
         STORE_TEST(test_two_in_one_piece_have_the_id),
         STORE_TEST(test_a_dry_run_of_two_that_have_the_id),
+        STORE_TEST(test_whose_the_id_is),
         STORE_TEST(test_a_correction_that_came_too_late),
         STORE_TEST(test_the_same_as_one_before_it),
         STORE_TEST(test_a_correction_does_not_give_way),

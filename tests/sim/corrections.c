@@ -149,6 +149,7 @@ static void put_right(const Looked *looked, ModelWork *work, int64_t *events)
         last = add(looked, work, &looked->becomes, true);
     }
     last->alias = looked->becomes.record_id;
+    last->client = looked->becomes.source_id;
     last->holder = looked->holder;
     for (size_t i = from; i < work->count; i++) {
         events[i] = looked->event->seq;
@@ -187,15 +188,20 @@ static void look_at(World *world, const Fact *event, ModelWork *work, int64_t *e
     }
 }
 
+static ModelWork new_work(void)
+{
+    return (ModelWork){.kind = WORK_RECORDS,
+                       .items = need(calloc(2 * CHANGES_MAX, sizeof(Record))),
+                       .events = need(calloc(2 * CHANGES_MAX, sizeof(EventItem))),
+                       .atomic = true,
+                       .quiet = true};
+}
+
 ModelWork corrections_draw(World *world)
 {
     int64_t events[2 * CHANGES_MAX]; /* which event each record is about */
     size_t changes = below(world, 2) ? 1 : 1 + below(world, CHANGES_MAX);
-    ModelWork work = {.kind = WORK_RECORDS,
-                      .items = need(calloc(2 * CHANGES_MAX, sizeof(Record))),
-                      .events = need(calloc(2 * CHANGES_MAX, sizeof(EventItem))),
-                      .atomic = true,
-                      .quiet = true};
+    ModelWork work = new_work();
     for (size_t i = 0, found = 0; i < LOOKS_MAX && found < changes; i++) {
         size_t before = work.count;
         const Fact *event = draw_event(world);
@@ -206,4 +212,55 @@ ModelWork corrections_draw(World *world)
     }
     work.simulate_failure = below(world, 100) < world->senders.fault_percent;
     return work;
+}
+
+/* ---- All of them ------------------------------------------------------------------------------------------------------------------------- */
+
+ModelWork corrections_next(World *world, size_t *at)
+{
+    const EventModel *facts = &world->model.events;
+    int64_t events[2 * CHANGES_MAX];
+    ModelWork work = new_work();
+    for (; *at < facts->count && work.count + 2 <= 2 * CHANGES_MAX; ++*at) {
+        if (facts->facts[*at].kind == FACT_EVENT) {
+            look_at(world, &facts->facts[*at], &work, events);
+        }
+    }
+    return work;
+}
+
+/* `by_id` has whoever counts as what the id means. */
+static void check_event(World *world, const Fact *event, PlainMap *by_id)
+{
+    Looked looked = {.world = world, .event = event};
+    const Senders *senders = &world->senders;
+    looked.becomes = meaning_record(world, meaning_of(senders->key, meaning_event(event->item.raw), senders->mapping));
+    find_in_force(&looked);
+    Str id = looked.becomes.record_id;
+    int64_t holder = model_holder(&world->model, &looked.becomes, id), other = plain_map_get(by_id, id);
+    if (!looked.taken_back && (other || holder != looked.seq)) {
+        story_failf(&world->story,
+                    "event %" PRId64 " counts as record %" PRId64 ", but it is known as %" PRId64
+                    ", and record %" PRId64 " (0: none) counts as the same",
+                    event->seq, looked.seq, holder, other);
+    }
+    if (looked.taken_back && !holder) {
+        story_failf(&world->story, "event %" PRId64 " was taken back, and nothing counts for it", event->seq);
+    }
+    if (!looked.taken_back) {
+        plain_map_put(by_id, id, looked.seq);
+    }
+}
+
+void corrections_check(World *world)
+{
+    const EventModel *facts = &world->model.events;
+    PlainMap by_id;
+    plain_map_init(&by_id);
+    for (size_t i = 0; i < facts->count; i++) {
+        if (facts->facts[i].kind == FACT_EVENT) {
+            check_event(world, &facts->facts[i], &by_id);
+        }
+    }
+    plain_map_release(&by_id);
 }

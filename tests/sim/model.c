@@ -312,7 +312,9 @@ static bool is_in_time(const Model *model, const ModelWork *work, size_t at)
     if (in_time || item->holder == EVENT_HOLDER_BEFORE_IT) {
         return in_time;
     }
-    int64_t holder = model_holder(model, &work->items[at], item->alias);
+    Record named = work->items[at];
+    named.source_id = item->client;
+    int64_t holder = model_holder(model, &named, item->alias);
     return holder == item->holder || (holder == 0 && item->replaces);
 }
 

@@ -287,7 +287,7 @@ static Status correct(Model *model, const char *id, int64_t corrects, const char
 {
     Outcome outcome;
     Record record = record_of(id, 5, RECORD_NEGATIVE);
-    EventItem item = item_of("", "");
+    EventItem item = item_of("source", "");
     item.corrects = corrects;
     item.replaces = alias[0];
     item.alias = str_from(alias);

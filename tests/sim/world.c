@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "sim/bounds.h"
+#include "sim/corrections.h"
 #include "support/random.h"
 
 /* ---- What the seed draws ------------------------------------------------------------------------------------------------------------ */
@@ -255,6 +256,33 @@ static void work_off(World *world)
     }
 }
 
+/* In several rounds: where one event has the id of another, that one has to be put right first. */
+static void put_events_right(World *world)
+{
+    enum { ROUNDS_MAX = 10 };
+    bool changed = senders_are_there(world) && world->workload.identity != IDENTITY_CONTENT;
+    if (!changed) {
+        return;
+    }
+    for (size_t round = 0; round < ROUNDS_MAX && changed; round++) {
+        changed = false;
+        for (size_t at = 0; at < world->model.events.count;) {
+            ModelWork work = corrections_next(world, &at);
+            changed = changed || work.count > 0;
+            if (work.count > 0) {
+                clients_call_events(world, &work);
+                work_off(world);
+            } else {
+                model_work_release(&work);
+            }
+        }
+    }
+    if (changed) {
+        story_fail(&world->story, "events of the past are put right", "an end of it", "more after each round");
+    }
+    corrections_check(world);
+}
+
 static void restart_in_peace(World *world, bool rebuild)
 {
     world->faults.restart_due = true;
@@ -273,6 +301,7 @@ static void finish(World *world)
         world->deliveries.lost_something = false;
     }
     work_off(world);
+    put_events_right(world);
     deliveries_finish(world);
     check_processor(world);
     reading_all(world);

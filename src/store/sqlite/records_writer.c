@@ -126,14 +126,16 @@ static Status find_existing(Search *search)
     return seq ? find_by_alias(search, seq) : find_in_log(search);
 }
 
-/* Which record an event's id leads to; 0: none. */
-static Status find_holder(SqliteStore *store, const Record *record, Str id, int64_t *ret_seq, Error *reterr)
+/* Which record an event's id leads to; 0: none. What takes back has the client that the event had, and its id is one of the client that it has now. */
+static Status find_holder(SqliteStore *store, const Record *record, const EventItem *item, int64_t *ret_seq,
+                          Error *reterr)
 {
     Record named = *record;
-    named.record_id = id;
+    named.record_id = item->alias;
+    named.source_id = item->client.len ? item->client : record->source_id;
     named.identity_hash = record_identity_hash(&named, store->base.info.identity, store->base.info.hash_seed);
     Search search = {.store = store, .record = &named, .reterr = reterr};
-    Status status = sqlite_find_alias(store, id, ret_seq, reterr);
+    Status status = sqlite_find_alias(store, item->alias, ret_seq, reterr);
     if (status == STATUS_OK && *ret_seq == 0) {
         status = find_in_log(&search);
         *ret_seq = search.is_found ? search.found.seq : 0;
@@ -479,7 +481,7 @@ static Status check_holder(SqliteStore *store, const Work *work, size_t index, b
         *ret_fits = is_brought_before(work, index);
         return STATUS_OK;
     }
-    Status status = find_holder(store, &work->records.items[index], item->alias, &holder, reterr);
+    Status status = find_holder(store, &work->records.items[index], item, &holder, reterr);
     *ret_fits = holder == item->holder || (holder == 0 && item->replaces);
     return status;
 }
