@@ -134,6 +134,29 @@ static void test_handing_over_needs_a_sink(void **state)
         "organization.updated among its messages: nobody would hear of what is onboarded";
     check_refused("onboarding.handler: kafka\n", nobody);
     check_refused("onboarding.handler: kafka\nsinks.a: {type: kafka, brokers: 'k:1'}\n", nobody);
+    check_refused("onboarding.handler: kafka\nsinks.a: {type: kafka, brokers: 'k:1', messages: organization.created}\n",
+                  nobody);
+    check_refused("onboarding.handler: kafka\nsinks.a: {type: redis, url: 'redis://h', messages: "
+                  "[organization.created, organization.updated]}\n",
+                  nobody);
+    check_refused("onboarding.handler: kafka\nsinks.a: {type: kafka, brokers: 'k:1', enabled: false, messages: "
+                  "[organization.created, organization.updated]}\n",
+                  nobody);
+}
+
+/* It does, and there is nothing else to do. */
+static void test_a_sink_hands_over(void **state)
+{
+    (void)state;
+    Config *config = load("onboarding.handler: redis\nsinks: {a: {type: kafka, brokers: 'k:1'}, b: {type: redis, url: "
+                          "'redis://h', messages: [organization.updated, alert, organization.created]}}\n");
+    OnboardConfig onboard;
+    Error error = {0};
+    assert_int_equal(read_both(config, &onboard, &error), STATUS_OK);
+    assert_int_equal(onboard.handler, HANDLER_REDIS);
+    assert_false(onboard.has_jobs);
+    assert_null(onboard.runner.sink);
+    config_free(config);
 }
 
 int main(void)
@@ -145,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_dns_makes_jobs),
         cmocka_unit_test(test_what_a_webhook_needs),
         cmocka_unit_test(test_handing_over_needs_a_sink),
+        cmocka_unit_test(test_a_sink_hands_over),
     };
     int fd = mkstemp(path);
     if (fd < 0) {
