@@ -55,7 +55,9 @@ bool idempotency_read(Request *request, Idempotency *ret_idempotency)
                         ONBOARD_KEY_BYTES_MAX);
         return false;
     }
-    if (!hash_request(request, ret_idempotency->answer.body_hash)) {
+    /* A request that is left behind when its time is over outlives its headers, and the store has it still. */
+    ret_idempotency->answer.key = arena_copy(&request->arena, key);
+    if (!ret_idempotency->answer.key.ptr || !hash_request(request, ret_idempotency->answer.body_hash)) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return false;
     }

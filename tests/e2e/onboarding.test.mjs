@@ -1,10 +1,12 @@
 // Bulk onboarding as a client sees it, where nothing has to be done for an organization (handler none).
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { runWeir, sleep, startWeir } from './support/weir.mjs';
+import { eventually, runWeir, sleep, startWeir } from './support/weir.mjs';
 import { CSV_TYPE, assertInvalid, assertProblem, call, get, getJson, readFeed, send } from './support/client.mjs';
+import { startReceiver } from './support/webhook_receiver.mjs';
 import { MESSAGE, allOrganizations, batchOf, finished, itemsOf, onboard, onboarded, organization, organizations, readAll } from './support/organizations.mjs';
 
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const REFERENCE = `{
     "organizations": [
         {
@@ -279,6 +281,27 @@ test('Whoever is killed when, what is sent again under its key is done once', { 
   await verified(server);
 });
 
+// The answers of those that take too long are given up, while the store has them still.
+test('Who is told to send it again under its key, because it took too long, has done it once', { timeout: 180_000 }, async (t) => {
+  const server = await startWeir(t, { args: ['--set', 'http.request_timeout=1s'] });
+  const many = 100;
+  const one = (i) => onboard(server, organizations(1000, 1000 * i), '', { 'idempotency-key': `late ${i}` });
+  const first = await Promise.all(Array.from({ length: many }, (_, i) => one(i).catch(() => undefined)));
+  t.diagnostic(`${first.filter((answer) => answer?.status !== 202).length} of ${many} took too long`);
+  const batches = new Set();
+  for (let i = 0; i < many; i += 1) {
+    const answer = await eventually(async () => {
+      const again = await one(i).catch(() => undefined);
+      return again?.status === 202 && again;
+    }, `the answer to request ${i}`, 60_000);
+    if (first[i]?.status === 202) assert.equal(answer.text, first[i].text);
+    batches.add(answer.json.batch_id);
+  }
+  assert.deepEqual((await readAll(server, '/api/bulk-onboard')).map((batch) => batch.id).sort(), [...batches].sort());
+  assert.equal(batches.size, many);
+  await verified(server);
+});
+
 test('CSV is taken as JSON is', async (t) => {
   const server = await startWeir(t);
   const upload = (text, query = '') => send(server, `/api/bulk-onboard${query}`, text, { type: 'text/csv; charset=utf-8' });
@@ -389,4 +412,23 @@ test('What is answered is what the contract says', async (t) => {
   check('Organization', data);
   check('Organization', (await allOrganizations(server))[0]);
   check('OrganizationChange', (await getJson(server, `/api/organizations/${data.id}/history`)).data[0]);
+});
+
+test('Sinks hear of organizations and of batches, in order', async (t) => {
+  const receiver = await startReceiver(t, { secrets: [SECRET] });
+  receiver.plan = () => ({});
+  const options = { type: 'webhook', url: receiver.url, secret: SECRET, allow_private: '127.0.0.1', in_flight_max: 1,
+    messages: 'organization.created, organization.updated, organization.processed, organization.failed, batch.completed, batch.failed' };
+  const server = await startWeir(t, { args: Object.entries(options).flatMap(([name, value]) => ['--set', `sinks.ops.${name}=${value}`]) });
+  const first = await onboarded(server, organizations(2));
+  const second = await onboarded(server, [organization(1, { name: 'Another' })]);
+  await receiver.until(() => receiver.taken.size === 8, 'eight messages');
+  const heard = receiver.messages().map(({ type, data }) => [type, data.batch?.batch_id ?? data.batch_id, data.organization?.domain ?? data.batch.completed]);
+  assert.deepEqual(heard.filter(([, batch]) => batch === first).map(([type, , what]) => [type, what]).sort(), [
+    ['batch.completed', 2],
+    ['organization.created', 'o0.example.com'], ['organization.created', 'o1.example.com'],
+    ['organization.processed', 'o0.example.com'], ['organization.processed', 'o1.example.com']]);
+  assert.deepEqual(heard.filter(([, batch]) => batch === second).map(([type]) => type), ['organization.updated', 'organization.processed', 'batch.completed']);
+  assert.equal(heard.findIndex(([type]) => type === 'batch.completed'), 4, 'the batch after all of its organizations');
+  assert.deepEqual(receiver.problems, []);
 });

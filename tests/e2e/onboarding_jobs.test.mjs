@@ -1,7 +1,8 @@
 // Onboarding with a handler: jobs that fail, stall, are tried again, given up, cancelled, and a Weir that is killed meanwhile.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { eventually, runWeir, sleep, startWeir } from './support/weir.mjs';
+import { noRedis, startRedis } from './support/redis.mjs';
+import { eventually, runWeir, sleep, startRefused, startWeir, tempDir } from './support/weir.mjs';
 import { assertProblem, call, get, getJson, send } from './support/client.mjs';
 import { startReceiver } from './support/webhook_receiver.mjs';
 import { allOrganizations, batchOf, finished, itemsOf, onboarded, organizations, readAll } from './support/organizations.mjs';
@@ -146,5 +147,31 @@ test('Those that wait are cancelled', async (t) => {
   assert.deepEqual([batch.status, batch.failed, batch.cancelled + batch.completed], ['cancelled', 0, 100]);
   assert.equal((await itemsOf(server, id, '?status=cancelled')).length, batch.cancelled);
   assert.equal((await get(server, `/api/bulk-onboard/${id}`)).status, 200);
+  await verified(server);
+});
+
+test('A sink hands over what is onboarded, once and in order, with Weir killed in between', { skip: noRedis, timeout: 120_000 }, async (t) => {
+  const redis = await startRedis(t);
+  const args = ['--set', 'onboarding.handler=redis'];
+  const alone = await startRefused(t, tempDir(t), { args });
+  assert.equal(alone.code, 2);
+  assert.match(alone.stderr, /onboarding\.handler is redis, and no sink of that type has both organization\.created and organization\.updated/);
+
+  const options = { type: 'redis', url: redis.url, messages: 'organization.created, organization.updated, batch.completed' };
+  for (const [name, value] of Object.entries(options)) args.push('--set', `sinks.crm.${name}=${value}`);
+  let server = await startWeir(t, { args });
+  for (let round = 0; round < 4; round += 1) {
+    assert.equal((await batchOf(server, await onboarded(server, organizations(500, 250 * round)))).status, 'completed');
+    await server.kill();
+    server = await startWeir(t, { data: server.data, args });
+  }
+  const handed = await eventually(() => {
+    const entries = [...redis.entries('organizations')];
+    return entries.length >= 2000 && entries;
+  }, 'the entries');
+  assert.equal(handed.length, 2000);
+  assert.deepEqual(handed.map((entry) => entry.type), [...Array(500).fill('created'), ...[1, 2, 3].flatMap(() => [...Array(250).fill('updated'), ...Array(250).fill('created')])].map((what) => `organization.${what}`));
+  handed.forEach(({ key, data }, i) => assert.equal(JSON.parse(data).organization.domain, key, `entry ${i}`));
+  assert.equal([...redis.entries('batches')].length, 4);
   await verified(server);
 });
