@@ -77,6 +77,7 @@ static Status add_event(EventSet *set, const Event *event, Str raw, int64_t rece
     set->items[set->count++] = (EventItem){.client = event->record.source_id,
                                            .raw = raw,
                                            .mapping = event->mapping->name,
+                                           .asked = set->mapping.len > 0,
                                            .received_us = received_us,
                                            .normalised_us = now_us,
                                            .hashed_us = now_us};

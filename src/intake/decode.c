@@ -60,6 +60,7 @@ static Status read_event(const SourceMessage *message, yyjson_val *root, const M
         *ret_record = event.record;
         ret_record->traceparent = traceparent_check(traceparent.len ? traceparent : message->traceparent);
         item->mapping = event.mapping->name;
+        item->asked = asked.len > 0;
     }
     return status == STATUS_REFUSED ? say_problems(arena, &problems, ret_why) : status;
 }

@@ -17,7 +17,8 @@ static bool keep_event(ReprocessQuery *query, const StoredEvent *event)
 {
     PageEvent *kept = &query->page[query->page_count];
     char *raw = arena_alloc_zero(&query->scratch, event->raw.len + YYJSON_PADDING_SIZE);
-    *kept = (PageEvent){event->seq, {raw, event->raw.len}, arena_copy(&query->scratch, event->mapping)};
+    *kept = (PageEvent){event->seq, {raw, event->raw.len}, arena_copy(&query->scratch, event->mapping), STR("")};
+    kept->asked = event->asked ? kept->mapping : STR("");
     if (!raw || !kept->mapping.ptr) {
         return false;
     }
@@ -160,7 +161,7 @@ static Status judge(Looking *looking)
 {
     ReprocessQuery *query = looking->query;
     RecordProblems problems;
-    Status status = reprocess_read(query, looking->event->raw, looking->mapping, &looking->becomes, &problems);
+    Status status = reprocess_read(query, looking->event->raw, looking->event->asked, &looking->becomes, &problems);
     query->looked++;
     if (status == STATUS_REFUSED) {
         reprocess_tell_refusal(looking, &problems);

@@ -14,7 +14,7 @@ typedef struct ReprocessOptions {
 
 /* POST /api/events/reprocess: ?client&startDate&endDate&limit (1–REPROCESS_LIMIT_MAX, default REPROCESS_LIMIT_DEFAULT); the filters are of what is in force now.
  *
- * Each event is read by the mapping that names its client, else by the one that read it if that still is there, else by the built-in one. It has
+ * Each event is read by the mapping that was asked for with it if that still is there, else by the one that names its client, else by the built-in one. It has
  * changed when its content has; or when its id has, by which it would be known again, and that id leads elsewhere. Everything becomes as if the
  * mappings of now had been there from the beginning: of two events that are one by them the first counts, and the other is only taken back. (Of
  * those that change in the same way, a dry run sees this within one call.)

@@ -35,6 +35,7 @@ static bool make_item(Looking *looking, Str mapping, EventItem *ret_item)
     int64_t now_us = clock_wall_us(query->base.options.clock);
     *ret_item = (EventItem){.raw = STR(""),
                             .mapping = arena_copy(&query->kept, mapping),
+                            .asked = looking->event->asked.len > 0,
                             .alias = STR(""),
                             .received_us = now_us,
                             .normalised_us = now_us,

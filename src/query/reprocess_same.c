@@ -1,17 +1,7 @@
 /* An event read again, and who else counts as it. */
 #include "query/reprocess_parts.h"
 
-/* By `mapping` it was read before. */
-static Str choose_mapping(ReprocessQuery *query, yyjson_val *value, Str mapping)
-{
-    const QueryOptions *options = &query->base.options;
-    const Mapping *used = mapping_find(options->mappings, mapping);
-    bool has_own = used && event_mapping_of_client(value, options->mappings, options->policy, &query->scratch);
-    return used && !has_own ? used->name : (Str){"", 0};
-}
-
-/* REFUSED with problems. */
-Status reprocess_read(ReprocessQuery *query, Str raw, Str mapping, Event *ret_event, RecordProblems *problems)
+Status reprocess_read(ReprocessQuery *query, Str raw, Str asked, Event *ret_event, RecordProblems *problems)
 {
     const QueryOptions *options = &query->base.options;
     yyjson_val *value = NULL;
@@ -22,8 +12,9 @@ Status reprocess_read(ReprocessQuery *query, Str raw, Str mapping, Event *ret_ev
         record_problems_reset(problems);
         record_problems_add(problems, STR("event"), why ? why : "is not valid JSON");
     }
-    return status == STATUS_OK ? event_from_json(value, options->mappings, choose_mapping(query, value, mapping),
-                                                 options->policy, &query->scratch, ret_event, problems)
+    bool is_there = asked.len && mapping_find(options->mappings, asked);
+    return status == STATUS_OK ? event_from_json(value, options->mappings, is_there ? asked : STR(""), options->policy,
+                                                 &query->scratch, ret_event, problems)
                                : status;
 }
 
@@ -47,12 +38,30 @@ Status reprocess_find_record(Looking *looking, const Record *record, int64_t *re
     return status;
 }
 
+static bool see_event(void *context, const StoredEvent *event)
+{
+    *(bool *)context = event->seq > 0;
+    return true;
+}
+
+/* A record that has the id and was no event holds nothing. */
+static Status find_record_of_event(Looking *looking)
+{
+    bool is_event = false;
+    Status status = reprocess_find_record(looking, &looking->becomes.record, &looking->holder);
+    if (status == STATUS_OK && looking->holder) {
+        status = reader_event(looking->reader, looking->holder, see_event, &is_event, looking->reterr);
+        looking->holder = is_event ? looking->holder : 0;
+    }
+    return status == STATUS_REFUSED ? STATUS_OK : status;
+}
+
 static Status find_holder(Looking *looking)
 {
-    const Record *record = &looking->becomes.record;
-    Status status = reader_event_alias(looking->reader, record->record_id, &looking->holder, looking->reterr);
+    Str id = looking->becomes.record.record_id;
+    Status status = reader_event_alias(looking->reader, id, &looking->holder, looking->reterr);
     if (status == STATUS_OK && looking->holder == 0) {
-        status = reprocess_find_record(looking, record, &looking->holder);
+        status = find_record_of_event(looking);
     }
     looking->holder = looking->holder < 0 ? 0 : looking->holder;
     return status;
@@ -61,7 +70,7 @@ static Status find_holder(Looking *looking)
 /* An event of the past that the one looked at may be the same as: its bytes, from the first of its corrections on. */
 typedef struct Original {
     ReprocessQuery *query;
-    Str raw, mapping;
+    Str raw, asked;
     int64_t corrects;
     bool starved;
 } Original;
@@ -71,12 +80,12 @@ static bool take_original(void *context, const StoredEvent *event)
     Original *original = context;
     Arena *scratch = &original->query->scratch;
     char *raw = arena_alloc_zero(scratch, event->raw.len + YYJSON_PADDING_SIZE);
-    Str mapping = original->mapping.ptr ? original->mapping : arena_copy(scratch, event->mapping);
-    original->starved = !raw || !mapping.ptr;
+    Str asked = arena_copy(scratch, event->asked ? event->mapping : STR(""));
+    original->starved = !raw || !asked.ptr;
     if (!original->starved) {
         memcpy(raw, event->raw.len ? event->raw.ptr : "", event->raw.len);
         original->raw = (Str){raw, event->raw.len};
-        original->mapping = mapping;
+        original->asked = asked;
         original->corrects = event->corrects;
     }
     return true;
@@ -92,8 +101,8 @@ static Status read_original(Looking *looking, Original *original)
     return status == STATUS_OK && original->starved ? reprocess_starved(looking->reterr) : status;
 }
 
-/* Does the holder keep the id? Not when the mappings of now give it another one: its own correction is still to come. What was no event, or cannot be
- * read any more, or came after this query began, stays as it is. */
+/* Does the holder keep the id? Not when the mappings of now give it another one: its own correction is still to come. What cannot be read any
+ * more, or came after this query began, stays as it is. */
 static Status holder_keeps(Looking *looking, bool *ret_keeps)
 {
     Original original = {.query = looking->query};
@@ -105,7 +114,7 @@ static Status holder_keeps(Looking *looking, bool *ret_keeps)
     }
     Status status = read_original(looking, &original);
     if (status == STATUS_OK) {
-        status = reprocess_read(looking->query, original.raw, original.mapping, &event, &problems);
+        status = reprocess_read(looking->query, original.raw, original.asked, &event, &problems);
         *ret_keeps = status != STATUS_OK || str_equal(event.record.record_id, looking->becomes.record.record_id);
     }
     return status == STATUS_BUSY || status == STATUS_BROKEN ? status : STATUS_OK;

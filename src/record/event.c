@@ -359,19 +359,6 @@ Status event_from_json(yyjson_val *value, const MappingSet *mappings, Str asked,
     return status == STATUS_OK ? make_event(&reading, &meaning, mappings, ret_event) : status;
 }
 
-const Mapping *event_mapping_of_client(yyjson_val *value, const MappingSet *mappings, const RecordPolicy *policy,
-                                       Arena *arena)
-{
-    RecordProblems problems;
-    Reading reading;
-    reading_init(&reading, policy, arena, &problems);
-    record_problems_reset(&problems);
-    const Mapping *builtin = mapping_find(mappings, STR("builtin"));
-    bool chosen = mapping_set_has_clients(mappings) && yyjson_is_obj(value) &&
-                  choose_mapping(&reading, value, mappings, (Str){"", 0});
-    return chosen && reading.fields.mapping != builtin ? reading.fields.mapping : NULL;
-}
-
 Status event_canonical(yyjson_val *value, const MappingSet *mappings, Str asked, const RecordPolicy *policy,
                        Arena *arena, Str *ret_text, RecordProblems *problems)
 {

@@ -22,10 +22,6 @@ typedef struct Event {
 Status event_from_json(yyjson_val *value, const MappingSet *mappings, Str asked, const RecordPolicy *policy,
                        Arena *arena, Event *ret_event, RecordProblems *problems) MUST_CHECK;
 
-/* The mapping that names the event's client, which the built-in paths find for that; NULL: none does. */
-const Mapping *event_mapping_of_client(yyjson_val *value, const MappingSet *mappings, const RecordPolicy *policy,
-                                       Arena *arena);
-
 /* The canonical form of an event, for people; else as event_from_json(). */
 Status event_canonical(yyjson_val *value, const MappingSet *mappings, Str asked, const RecordPolicy *policy,
                        Arena *arena, Str *ret_text, RecordProblems *problems) MUST_CHECK;

@@ -11,6 +11,7 @@ typedef struct EventItem {
     Str client;  /* of one that failed: as far as it could be read, else empty; of a correction: whose the event is by the mappings of now */
     Str raw;     /* its bytes; not looked at of one that failed (its dead letter has them); empty of a correction */
     Str mapping; /* by which it was read; likewise */
+    bool asked;  /* for that mapping, by the request or by the source; else whose client it is decided */
     int64_t received_us, normalised_us, hashed_us; /* wall clock */
     /* Of a correction; else all of it is empty. */
     int64_t corrects; /* the seq of the record that it takes back or replaces */
@@ -29,10 +30,11 @@ enum { EVENT_HOLDER_BEFORE_IT = -1 };
  * is rejected has `failed`, as the `failed` ones have: that these are dead letters is up to IntakeChange. What is handed in again counts
  * again, also when a dead letter is tried once more.
  *
- * An event is known by its record id, unless an alias says otherwise. A correction that replaces makes its alias lead to itself: an event with
+ * An event is known by its record id, unless an alias says otherwise. A record that has the id and was no event is none of its business, but where records
+ * are known by their content: the event is then another one, as below. A correction that replaces makes its alias lead to itself: an event with
  * that id is a duplicate of it. One that takes back ends what leads to the record that it takes back: that record's own id, and its aliases.
  * A further event with such an id is another event, whose meaning was first given to the wrong one: it is created under the id, ":" and
- * its seq, and the id leads to it. The same bytes as before are the same event still, and a duplicate.
+ * its seq (or the next number that no record has), and the id leads to it. The same bytes as before are the same event still, and a duplicate.
  *
  * Corrections are handed in `atomic`, are not counted, and leave nothing when they are there already. One with an alias conflicts when that id's
  * holder has become another record since; a replacement goes ahead where nobody holds it any more. */
@@ -46,6 +48,7 @@ typedef struct EventChange {
 typedef struct StoredEvent {
     int64_t seq; /* its record's */
     Str raw, mapping;
+    bool asked;
     int64_t received_us, normalised_us, hashed_us, stored_us;
     int64_t corrects;
     int64_t attempts; /* all in all, the first included; at least so many when all others have left the ring */

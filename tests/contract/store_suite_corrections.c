@@ -207,6 +207,42 @@ static void test_a_dry_run_of_two_that_have_the_id(void **state)
     assert_verifies(fixture);
 }
 
+/* Anybody may give a record an id like those of events. */
+static void test_a_record_has_the_id(void **state)
+{
+    Fixture *fixture = *state;
+    if (!fixture->factory->keeps) {
+        skip();
+    }
+    assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "sha256:1", 9)).kind, OUTCOME_CREATED);
+    assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "sha256:1:3", 9)).kind, OUTCOME_CREATED);
+    assert_created(send(fixture, "sha256:1", "{1}"), 3);
+    assert_duplicate(send(fixture, "sha256:1", "{1}"), 3);
+    assert_duplicate(send(fixture, "sha256:1", "{other bytes}"), 3);
+    assert_int_equal(alias_of(fixture, "sha256:1"), 3);
+    StoreView *view = fixture_begin(fixture);
+    char id[64] = "";
+    Error error = {0};
+    assert_int_equal(reader_get(fixture->reader, 3, see_id, id, &error), STATUS_OK);
+    fixture_end(fixture, view);
+    assert_string_equal(id, "sha256:1:4");
+    assert_verifies(fixture);
+}
+
+/* The second is known to be the first one before anything else of it is known. */
+static void test_the_same_event_twice_in_one_piece(void **state)
+{
+    Fixture *fixture = *state;
+    Events *events = events_new();
+    add_event(fixture, events, "sha256:1", "shop", "{1}", 1);
+    add_event(fixture, events, "sha256:1", "shop", "{1}", 1);
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_created(events->group->outcomes[0], 1);
+    assert_duplicate(events->group->outcomes[1], 1);
+    events_free(events);
+    assert_verifies(fixture);
+}
+
 /* A single correction, handed in. */
 static Status decide(Fixture *fixture, const char *id, int64_t seq, bool replaces, const char *alias, int64_t holder)
 {
@@ -327,6 +363,8 @@ int store_suite_run_corrections(const StoreFactory *factory)
         STORE_TEST(test_another_event_has_the_id),
         STORE_TEST(test_two_in_one_piece_have_the_id),
         STORE_TEST(test_a_dry_run_of_two_that_have_the_id),
+        STORE_TEST(test_a_record_has_the_id),
+        STORE_TEST(test_the_same_event_twice_in_one_piece),
         STORE_TEST(test_whose_the_id_is),
         STORE_TEST(test_a_correction_that_came_too_late),
         STORE_TEST(test_the_same_as_one_before_it),

@@ -161,7 +161,7 @@ static void test_verify_looks_at_events(void **state)
     static const struct {
         const char *damage, *mend;
     } cases[] = {
-        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, '', x'')", "DELETE FROM raw_events WHERE seq = 9"},
+        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, 0, '', x'')", "DELETE FROM raw_events WHERE seq = 9"},
         {"UPDATE raw_events SET corrects = 4 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
         {"UPDATE raw_events SET corrects = -1 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
         {"UPDATE event_attempts SET seq = 9", "UPDATE event_attempts SET seq = 2"},

@@ -171,7 +171,8 @@ test('Which events are looked at, and by which mapping', async (t) => {
   await asked('?mapping=one', { client: 'A' });
   await asked('?mapping=two', { client: 'B' });
   await asked('?mapping=gone', { client: 'D', amount: 5 });
-  await asked('?mapping=two', { client: 'C', time: '2025-01-01' });
+  await asked('', { client: 'C', time: '2025-01-01' });
+  await asked('?mapping=two', { client: 'C', time: '2025-01-02' }); // what was asked for goes before whose it is, then and now
   await server.stop();
   server = await start(t, data, MANY.replace('gone: {amount: gross}, ', '').replace('amount: net, clients', 'amount: gross, clients'));
   const changes = async (filter) => {
@@ -182,7 +183,8 @@ test('Which events are looked at, and by which mapping', async (t) => {
   const a = ['A', '2.50', '101.00', 'one'], c = ['C', '2.50', '101.00', 'clients'], d = ['D', '101.00', '5.00', 'builtin'];
   assert.deepEqual(await changes({}), [a, d, c]);
   assert.deepEqual(await changes({ client: 'C' }), [c]);
-  assert.deepEqual(await changes({ mapping: 'two' }), [c]);
+  assert.deepEqual(await changes({ mapping: 'two' }), []);
+  assert.deepEqual(await changes({ mapping: 'clients' }), [c]);
   assert.deepEqual(await changes({ mapping: 'gone' }), [d]);
   assert.deepEqual(await changes({ startDate: '2024-06-01' }), [c]);
   assert.deepEqual(await changes({ endDate: '2024-01-01' }), [a, d]);
@@ -190,11 +192,11 @@ test('Which events are looked at, and by which mapping', async (t) => {
 
   // Pages: a call stops when it has found enough, and says where to go on.
   const first = (await reprocess(server, { dryRun: true, limit: 1 })).json.data;
-  assert.deepEqual([first.looked, first.changed, first.next, first.through], [1, 1, 1, 4]);
+  assert.deepEqual([first.looked, first.changed, first.next, first.through], [1, 1, 1, 5]);
   const second = (await reprocess(server, { dryRun: true, limit: 1, after: first.next, through: first.through })).json.data;
   assert.deepEqual([second.looked, second.changed, second.next], [2, 1, 3]);
   const third = (await reprocess(server, { dryRun: true, after: second.next, through: first.through })).json.data;
-  assert.deepEqual([third.looked, third.changed, third.next], [1, 1, null]);
+  assert.deepEqual([third.looked, third.changed, third.next], [2, 1, null]);
 
   const text = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run', '--client', 'A']);
   assert.equal(text.code, 0, text.stderr);
@@ -212,6 +214,28 @@ test('Which events are looked at, and by which mapping', async (t) => {
   const begun = Date.now();
   assert.equal(runWeir(['events', 'reprocess', '--dry-run', '--to', 'http://127.0.0.1:1']).code, 3);
   assert.ok(Date.now() - begun < 5000, 'a server that never answered is not waited for');
+  await verified(server);
+});
+
+test('A record under the id of an event takes nothing from it', async (t) => {
+  const data = tempDir(t);
+  const config = (key) => `mappings: {shop: {clients: [S], amount: ${key}, default_unit: EUR}}\n`;
+  let server = await start(t, data, config('gross'));
+  const event = sale(1), first = await submit(server, event, '?dryRun=true');
+  const squat = async (id) => assert.equal((await post(server, record({ recordId: id, value: '1.00' }))).status, 201);
+  await squat(first.json.data.recordId);
+  const taken = await submit(server, event);
+  assert.equal(taken.status, 201, taken.text);
+  assert.equal((await submit(server, event)).status, 200);
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[1, '101.00']]);
+  assert.equal((await getJson(server, `/api/events/${taken.json.data.hash}`)).data.id, taken.json.data.id);
+  // Nor does one under the id that it gets by the mapping of now.
+  await server.stop();
+  server = await start(t, data, config('net'));
+  await squat((await submit(server, event, '?dryRun=true')).json.data.recordId);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 1, same: 0, changed: 1, unreadable: 0, corrected: 1 });
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[1, '2.50']]);
+  assert.equal((await submit(server, event)).status, 200);
   await verified(server);
 });
 

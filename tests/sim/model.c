@@ -262,14 +262,23 @@ static void take_record(Model *model, const Record *record, bool quiet, Outcome 
 
 /* ---- Events --------------------------------------------------------------------------------------------------------------- */
 
-/* Its id was given to another one first. */
+/* Its id was given to another one first, or is that of a record which was no event. */
 static int64_t append_another(Model *model, const Record *record, bool quiet)
 {
     Record named = *record;
-    const char *id =
-        arena_printf(&model->ids, "%.*s:%lld", STR_ARGS(record->record_id), (long long)model_last_seq(model) + 1);
-    named.record_id = str_from(need((void *)(uintptr_t)id));
+    long long number = (long long)model_last_seq(model) + 1;
+    do {
+        const char *id = arena_printf(&model->ids, "%.*s:%lld", STR_ARGS(record->record_id), number++);
+        named.record_id = str_from(need((void *)(uintptr_t)id));
+    } while (model_find(model, &named));
     return append_record(model, &named, quiet);
+}
+
+/* The event that a record is, whatever it is now; 0: none. Where records are known by their content each is one. */
+static int64_t find_event(const Model *model, const Record *record)
+{
+    int64_t seq = model_find(model, record);
+    return seq && (model->identity == IDENTITY_CONTENT || event_model_at(&model->events, seq)) ? seq : 0;
 }
 
 static void take_event(Model *model, const ModelWork *work, size_t at, Outcome *outcome)
@@ -278,7 +287,9 @@ static void take_event(Model *model, const ModelWork *work, size_t at, Outcome *
     const EventItem *item = &work->events[at];
     int64_t lead = event_model_lead(&model->events, record->record_id);
     const Fact *origin = lead < 0 ? event_model_origin(&model->events, -lead) : NULL;
-    bool is_another = lead < 0 && !(origin && str_equal(origin->item.raw, item->raw));
+    bool is_another = lead < 0    ? !(origin && str_equal(origin->item.raw, item->raw))
+                      : lead == 0 ? model_find(model, record) && !find_event(model, record)
+                                  : false;
     if (is_another) {
         *outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = append_another(model, record, work->quiet)};
     } else if (lead) {
@@ -298,7 +309,7 @@ int64_t model_holder(const Model *model, const Record *record, Str id)
     Record named = *record;
     named.record_id = id;
     int64_t lead = event_model_lead(&model->events, id);
-    return lead > 0 ? lead : lead < 0 ? 0 : model_find(model, &named);
+    return lead > 0 ? lead : lead < 0 ? 0 : find_event(model, &named);
 }
 
 /* Whether those who are known by the correction's id now are those by whose leave it was decided. */

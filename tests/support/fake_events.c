@@ -204,6 +204,7 @@ static void put_event(FakeEvents *events, const EventItem *item, int64_t seq, in
     events->events[events->event_count++] = (StoredEvent){.seq = seq,
                                                           .raw = keep(events, item->raw),
                                                           .mapping = keep(events, item->mapping),
+                                                          .asked = item->asked,
                                                           .received_us = item->received_us,
                                                           .normalised_us = item->normalised_us,
                                                           .hashed_us = item->hashed_us,

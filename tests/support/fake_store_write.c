@@ -65,23 +65,35 @@ static void take_record(FakeStore *store, const Record *record, bool is_event, O
     }
 }
 
-/* An event's id may lead elsewhere since events were corrected. */
+/* Under its id and a number that no record has there. */
+static void append_another(FakeStore *store, const Record *record, Outcome *ret_outcome, int64_t now_us)
+{
+    char id[256];
+    Record another = *record;
+    size_t number = store->count + 1;
+    do {
+        snprintf(id, sizeof id, "%.*s:%zu", STR_ARGS(record->record_id), number++);
+        another.record_id = str_from(id);
+        another.identity_hash = record_identity_hash(&another, store->base.info.identity, store->base.info.hash_seed);
+    } while (find_in_log(store, &another));
+    append_record(store, &another, true, ret_outcome, now_us);
+    fake_events_put_alias(store->events, record->record_id, ret_outcome->seq);
+}
+
+/* An event's id may lead elsewhere since events were corrected, and a record may have it that was none. */
 static void take_event(FakeStore *store, const Record *record, const EventItem *item, Outcome *ret_outcome,
                        int64_t now_us)
 {
-    int64_t seq = item->corrects ? 0 : fake_events_alias(store->events, record->record_id);
-    if (seq == 0) {
+    int64_t seq = fake_events_alias(store->events, record->record_id);
+    const StoredRecord *there = find_in_log(store, record);
+    bool is_none = there && !there->is_event && store->base.info.identity != IDENTITY_CONTENT;
+    if (item->corrects || (seq == 0 && !is_none)) {
         take_record(store, record, true, ret_outcome, now_us);
-    } else if (seq > 0 || fake_events_is_same(store->events, -seq, item->raw)) {
+    } else if (seq > 0 || (seq < 0 && fake_events_is_same(store->events, -seq, item->raw))) {
         report_existing(fake_store_at(&store->base, seq > 0 ? seq : -seq), record, ~(uint32_t)FIELD_RECORD_ID,
                         ret_outcome);
     } else {
-        char id[256];
-        Record another = *record;
-        snprintf(id, sizeof id, "%.*s:%zu", STR_ARGS(record->record_id), store->count + 1);
-        another.record_id = str_from(id);
-        append_record(store, &another, true, ret_outcome, now_us);
-        fake_events_put_alias(store->events, record->record_id, ret_outcome->seq);
+        append_another(store, record, ret_outcome, now_us);
     }
 }
 

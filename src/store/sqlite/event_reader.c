@@ -48,7 +48,7 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
     bool go_on = true;
     Status status =
         take(reader, READER_EVENTS,
-             "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, mapping, raw,"
+             "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw,"
              " coalesce((SELECT number FROM event_attempts WHERE seq = raw_events.seq ORDER BY id DESC LIMIT 1), 1)"
              " FROM raw_events WHERE seq > ? AND seq <= ? ORDER BY seq",
              &stmt, reterr);
@@ -57,16 +57,17 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
     }
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
-        const char *raw = sqlite3_column_blob(stmt, 7);
+        const char *raw = sqlite3_column_blob(stmt, 8);
         StoredEvent event = {.seq = sqlite3_column_int64(stmt, 0),
                              .received_us = sqlite3_column_int64(stmt, 1),
                              .normalised_us = sqlite3_column_int64(stmt, 2),
                              .hashed_us = sqlite3_column_int64(stmt, 3),
                              .stored_us = sqlite3_column_int64(stmt, 4),
                              .corrects = sqlite3_column_int64(stmt, 5),
-                             .mapping = db_text(stmt, 6),
-                             .raw = {raw, (size_t)sqlite3_column_bytes(stmt, 7)},
-                             .attempts = sqlite3_column_int64(stmt, 8)};
+                             .asked = sqlite3_column_int(stmt, 6) != 0,
+                             .mapping = db_text(stmt, 7),
+                             .raw = {raw, (size_t)sqlite3_column_bytes(stmt, 8)},
+                             .attempts = sqlite3_column_int64(stmt, 9)};
         go_on = visit(context, &event);
     }
     give_back(reader, READER_EVENTS, stmt);

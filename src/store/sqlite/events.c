@@ -9,8 +9,8 @@
 /* A row of raw_events is appended, and never changes. The number of an attempt comes from the newest of its event that is in the ring. */
 static const char *const statements_sql[] = {
     [EVENT_PUT] =
-        "INSERT INTO raw_events(seq, received_us, normalised_us, hashed_us, stored_us, corrects, mapping, raw)"
-        " VALUES(?,?,?,?,?,?,?,?)",
+        "INSERT INTO raw_events(seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw)"
+        " VALUES(?,?,?,?,?,?,?,?,?)",
     [EVENT_PUT_ATTEMPT] =
         "INSERT INTO event_attempts(seq, number, received_us, normalised_us, hashed_us, decided_us, differs)"
         " VALUES(?1, 1 + coalesce((SELECT number FROM event_attempts WHERE seq = ?1 ORDER BY id DESC LIMIT 1), 1),"
@@ -26,6 +26,7 @@ static const char *const statements_sql[] = {
     [EVENT_END_ALIASES] = "UPDATE event_aliases SET seq = -seq WHERE seq = ?",
     [EVENT_END_ID] = "INSERT OR IGNORE INTO event_aliases(record_id, seq) SELECT record_id, -seq FROM records"
                      " WHERE seq = ?1 AND (SELECT corrects FROM raw_events WHERE seq = ?1) = 0",
+    [EVENT_IS] = "SELECT 1 FROM raw_events WHERE seq = ?",
     [EVENT_ORIGIN] = "SELECT corrects, raw FROM raw_events WHERE seq = ?",
 };
 static_assert(sizeof statements_sql / sizeof *statements_sql == EVENT_STATEMENT_COUNT, "one for each");
@@ -132,8 +133,9 @@ static Status put_event(SqliteStore *store, const EventItem *item, int64_t seq, 
     sqlite3_bind_int64(stmt, 4, item->hashed_us);
     sqlite3_bind_int64(stmt, 5, now_us);
     sqlite3_bind_int64(stmt, 6, item->corrects);
-    db_bind_text(stmt, 7, item->mapping);
-    sqlite3_bind_blob64(stmt, 8, item->raw.len ? item->raw.ptr : "", item->raw.len, SQLITE_STATIC);
+    sqlite3_bind_int(stmt, 7, item->asked);
+    db_bind_text(stmt, 8, item->mapping);
+    sqlite3_bind_blob64(stmt, 9, item->raw.len ? item->raw.ptr : "", item->raw.len, SQLITE_STATIC);
     return db_run(stmt, "keep an event", reterr);
 }
 
@@ -175,6 +177,15 @@ static Status end_aliases(SqliteStore *store, int64_t seq, Error *reterr)
         status = db_run(stmt, "end what leads to an event", reterr);
     }
     store->tally.has_aliases = true;
+    return status;
+}
+
+Status sqlite_is_event(SqliteStore *store, int64_t seq, bool *ret_event, Error *reterr)
+{
+    sqlite3_stmt *stmt = store->events.statements[EVENT_IS];
+    sqlite3_bind_int64(stmt, 1, seq);
+    Status status = db_step(stmt, "look whether a record was an event", ret_event, reterr);
+    sqlite3_reset(stmt);
     return status;
 }
 

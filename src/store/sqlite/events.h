@@ -16,6 +16,7 @@ typedef enum EventStatement {
     EVENT_PUT_ALIAS,
     EVENT_END_ALIASES, /* of what is taken back */
     EVENT_END_ID,
+    EVENT_IS,
     EVENT_ORIGIN,
     EVENT_STATEMENT_COUNT,
 } EventStatement;

@@ -113,17 +113,44 @@ static Status find_by_alias(Search *search, int64_t seq)
                            "an event's id leads to record %" PRId64 ", which is not there", seq < 0 ? -seq : seq);
 }
 
+/* Whether the record that was found was an event, too: what is known of those of this very work comes behind them. Records that are known by
+ * their content are what they are, however they came. */
+static Status check_event(SqliteStore *store, const Search *search, bool *ret_event)
+{
+    *ret_event = store->base.info.identity == IDENTITY_CONTENT || search->found.seq >= store->work_begin;
+    return *ret_event ? STATUS_OK : sqlite_is_event(store, search->found.seq, ret_event, search->reterr);
+}
+
+/* The log may have a record with the event's id that was none. */
+static Status find_event(Search *search)
+{
+    bool is_event = true;
+    Status status = find_in_log(search);
+    if (status == STATUS_OK && search->is_found) {
+        status = check_event(search->store, search, &is_event);
+    }
+    if (status == STATUS_OK && !is_event) {
+        sqlite3_reset(search->store->select_record);
+        search->is_found = false;
+        search->is_another = true;
+    }
+    return status;
+}
+
 static Status find_existing(Search *search)
 {
     int64_t seq = 0;
     Status status = STATUS_OK;
-    if (search->event && search->store->tally.has_aliases) {
+    if (!search->event) {
+        return find_in_log(search);
+    }
+    if (search->store->tally.has_aliases) {
         status = sqlite_find_alias(search->store, search->record->record_id, &seq, search->reterr);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    return seq ? find_by_alias(search, seq) : find_in_log(search);
+    return seq ? find_by_alias(search, seq) : find_event(search);
 }
 
 /* Which record an event's id leads to; 0: none. What takes back has the client that the event had, and its id is one of the client that it has now. */
@@ -137,7 +164,7 @@ static Status find_holder(SqliteStore *store, const Record *record, const EventI
     Search search = {.store = store, .record = &named, .reterr = reterr};
     Status status = sqlite_find_alias(store, item->alias, ret_seq, reterr);
     if (status == STATUS_OK && *ret_seq == 0) {
-        status = find_in_log(&search);
+        status = find_event(&search);
         *ret_seq = search.is_found ? search.found.seq : 0;
         sqlite3_reset(store->select_record);
     }
@@ -330,16 +357,36 @@ static Status append_record(SqliteStore *store, const Record *record, uint64_t f
     return quiet ? STATUS_OK : append_alerts(store, &stored, &before, reterr);
 }
 
+enum { EVENT_ID_BYTES = sizeof "sha256:" + EVENT_KEY_BYTES_MAX };
+
+/* Names `record` in `id`: behind its id a number that no record has there. Anybody may have handed in a record of such a name. */
+static Status name_another(Search *search, char id[EVENT_ID_BYTES], Record *record)
+{
+    SqliteStore *store = search->store;
+    Search named = {.store = store, .record = record, .reterr = search->reterr};
+    int64_t number = store->next_seq;
+    Status status = STATUS_OK;
+    do {
+        snprintf(id, EVENT_ID_BYTES, "%.*s:%" PRId64, STR_ARGS(search->record->record_id), number++);
+        record->record_id = str_from(id);
+        record->identity_hash = record_identity_hash(record, store->base.info.identity, store->base.info.hash_seed);
+        status = find_in_log(&named);
+        sqlite3_reset(store->select_record);
+    } while (status == STATUS_OK && named.is_found);
+    return status;
+}
+
 /* An event that means what was given to another one first: see EventChange. */
 static Status append_another(Search *search, const Work *work, uint64_t flow_hash, int64_t now_us, Outcome *outcome)
 {
     SqliteStore *store = search->store;
-    char id[sizeof "sha256:" + EVENT_KEY_BYTES_MAX];
+    char id[EVENT_ID_BYTES];
     Record record = *search->record;
-    snprintf(id, sizeof id, "%.*s:%" PRId64, STR_ARGS(record.record_id), store->next_seq);
-    record.record_id = str_from(id);
-    record.identity_hash = record_identity_hash(&record, store->base.info.identity, store->base.info.hash_seed);
-    Status status = append_record(store, &record, flow_hash, now_us, work->records.quiet, outcome, search->reterr);
+    Status status = name_another(search, id, &record);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = append_record(store, &record, flow_hash, now_us, work->records.quiet, outcome, search->reterr);
     if (status != STATUS_OK || outcome->kind != OUTCOME_CREATED) {
         return status;
     }
@@ -574,6 +621,7 @@ Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Erro
 {
     bool clean = true;
     work->status = STATUS_OK;
+    store->work_begin = store->next_seq;
     if (work->records.atomic || work->records.dry_run) {
         Status status = plan(store, work, &clean, reterr);
         if (status != STATUS_OK) {

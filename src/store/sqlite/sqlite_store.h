@@ -46,6 +46,7 @@ typedef struct SqliteStore {
     EventWriter events;
     OnboardWriter onboard;
     int64_t next_seq;
+    int64_t work_begin; /* the first one that the records under way may get */
     int64_t page_bytes;
     int64_t wal_moved_bytes; /* of the WAL, already in the database */
     int64_t checked_free_us;
@@ -127,6 +128,7 @@ Status sqlite_apply_events(SqliteStore *store, Work *work, int64_t now_us, Error
 /* Where an event's id leads: see reader_event_alias(). */
 Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr) MUST_CHECK;
+Status sqlite_is_event(SqliteStore *store, int64_t seq, bool *ret_event, Error *reterr) MUST_CHECK;
 /* Whether the event that the record at `seq` counts for, itself or as a correction, came as these bytes. */
 Status sqlite_is_same_event(SqliteStore *store, int64_t seq, Str raw, bool *ret_same, Error *reterr) MUST_CHECK;
 
