@@ -145,9 +145,8 @@ typedef struct DeliveryChange {
 
 /* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits for a delivery
  * becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer than STORE_RETRIES_MAX. One of
- * intake is RETRYING until it was taken in or refused again (IntakeChange). One
- * of a job is RETRYING, and its job pending with no attempts, until it is completed or fails for good (store/onboard.h). The
- * oldest come first, deliveries sink by sink. */
+ * intake is RETRYING until it was taken in or refused again (IntakeChange). One of a job is RETRYING, and its job pending with no
+ * attempts, until that is completed or gives up again (store/onboard.h). The oldest come first, deliveries sink by sink. */
 typedef struct DeadLetterChange {
     DeadLetterFilter filter;
     DeadLetterAction action;
