@@ -13,7 +13,7 @@ enum { REPROCESS_PAGE_EVENTS = 256 };
 
 typedef struct PageEvent {
     int64_t seq;
-    Str raw; /* with room for YYJSON_PADDING_SIZE behind it */
+    Str raw;     /* with room for YYJSON_PADDING_SIZE behind it */
     Str mapping; /* by which it was read first */
     Str asked;   /* the same, when it was asked for; else empty */
 } PageEvent;
@@ -62,8 +62,7 @@ static inline Status reprocess_starved(Error *reterr)
 /* Reads an event's bytes, with room for YYJSON_PADDING_SIZE behind them, by the mappings of now; `asked` is the mapping that was asked for with it, and
  * counts as long as there is one of that name; empty: none was.
  * REFUSED with problems. */
-Status reprocess_read(ReprocessQuery *query, Str raw, Str asked, Event *ret_event,
-                      RecordProblems *problems) MUST_CHECK;
+Status reprocess_read(ReprocessQuery *query, Str raw, Str asked, Event *ret_event, RecordProblems *problems) MUST_CHECK;
 /* Who has this record's id: *ret_seq is 0 when nobody has. */
 Status reprocess_find_record(Looking *looking, const Record *record, int64_t *ret_seq) MUST_CHECK;
 /* Sets `holder` and `same_as`. */
