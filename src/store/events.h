@@ -8,16 +8,16 @@
 
 /* How an event came to be a record. */
 typedef struct EventItem {
-    Str client;  /* of one that failed: as far as it could be read, else empty; of a correction: whose the event is by the mappings of now */
-    Str raw;     /* its bytes; not looked at of one that failed (its dead letter has them); empty of a correction */
+    Str client; /* of one that failed: as far as it could be read, else empty; of a correction: whose the event is by the mappings of now */
+    Str raw;    /* its bytes; not looked at of one that failed (its dead letter has them); empty of a correction */
     Str mapping; /* by which it was read; likewise */
     bool asked;  /* for that mapping, by the request or by the source; else whose client it is decided */
     int64_t received_us, normalised_us, hashed_us; /* wall clock */
     /* Of a correction; else all of it is empty. */
     int64_t corrects; /* the seq of the record that it takes back or replaces */
     bool replaces;    /* the corrected event counts as this one from now on; else what `corrects` is counts no more */
-    Str alias;        /* the record id that the event has by the mappings of now; empty of what only makes room for the next one */
-    int64_t holder;   /* which record was known by that id when this was decided, 0 for none, or EVENT_HOLDER_BEFORE_IT */
+    Str alias; /* the record id that the event has by the mappings of now; empty of what only makes room for the next one */
+    int64_t holder; /* which record was known by that id when this was decided, 0 for none, or EVENT_HOLDER_BEFORE_IT */
 } EventItem;
 
 /* A correction before this one in the same piece of work brings it. */
