@@ -45,7 +45,10 @@ static bool hash_request(const Request *request, uint8_t ret_hash[32])
 
 bool idempotency_read(Request *request, Idempotency *ret_idempotency)
 {
-    Str key = request_header(request, "Idempotency-Key");
+    Str key;
+    if (!request_keep_header(request, "Idempotency-Key", &key)) {
+        return false;
+    }
     *ret_idempotency = (Idempotency){.has_key = key.ptr != NULL, .answer = {.key = key}};
     if (!ret_idempotency->has_key) {
         return true;
@@ -55,9 +58,7 @@ bool idempotency_read(Request *request, Idempotency *ret_idempotency)
                         ONBOARD_KEY_BYTES_MAX);
         return false;
     }
-    /* A request that is left behind when its time is over outlives its headers, and the store has it still. */
-    ret_idempotency->answer.key = arena_copy(&request->arena, key);
-    if (!ret_idempotency->answer.key.ptr || !hash_request(request, ret_idempotency->answer.body_hash)) {
+    if (!hash_request(request, ret_idempotency->answer.body_hash)) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return false;
     }

@@ -80,6 +80,16 @@ static bool read_mapping(Request *request, RecordsCall *call)
     return true;
 }
 
+bool records_call_trace(Request *request, RecordsCall *call, const char *header)
+{
+    Str traceparent;
+    if (!request_keep_header(request, header, &traceparent)) {
+        return false;
+    }
+    call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
+    return true;
+}
+
 RecordsCall *records_call_read(Request *request, RecordsRoute route)
 {
     RecordsCall *call = ARENA_NEW(&request->arena, RecordsCall);
@@ -89,9 +99,8 @@ RecordsCall *records_call_read(Request *request, RecordsRoute route)
     }
     call->events = route == ROUTE_EVENTS;
     call->first_wins = call->events || request_options(request)->on_conflict == ON_CONFLICT_FIRST;
-    call->traceparent = traceparent_check(request_header(request, "traceparent"));
     call->accepts_only = route == ROUTE_RECORDS_ACCEPTED;
-    if (!read_media(request, call) ||
+    if (!records_call_trace(request, call, "traceparent") || !read_media(request, call) ||
         !request_check_params(request, parameters, call->events ? EVENT_PARAMETERS : RECORD_PARAMETERS) ||
         !read_choices(request, call) || !read_mapping(request, call) || !check_atomic(request, call)) {
         return NULL;

@@ -24,6 +24,8 @@ typedef enum RecordsRoute { ROUTE_RECORDS, ROUTE_RECORDS_ACCEPTED, ROUTE_EVENTS 
 
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
 RecordsCall *records_call_read(Request *request, RecordsRoute route);
+/* Takes the trace of this header, if there is one, in place of an earlier one. False, and a 503 is said, without memory. */
+bool records_call_trace(Request *request, RecordsCall *call, const char *header);
 
 enum { RESULTS_LISTED_MAX = 10000 };
 

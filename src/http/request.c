@@ -103,6 +103,17 @@ Str request_header(const Request *request, const char *name)
     return (Str){value, value ? len : 0};
 }
 
+bool request_keep_header(Request *request, const char *name, Str *ret_value)
+{
+    Str value = request_header(request, name);
+    *ret_value = value.ptr ? arena_copy(&request->arena, value) : value;
+    if (value.ptr && !ret_value->ptr) {
+        request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
+        return false;
+    }
+    return true;
+}
+
 /* ---- Parameters -------------------------------------------------------------------------------------------------- */
 
 const QueryParam *request_param(const Request *request, const char *name)

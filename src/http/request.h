@@ -123,8 +123,11 @@ size_t request_bytes_held(const Request *request);
 const StoreInfo *request_store_info(const Request *request);
 const QueryOptions *request_query_options(const Request *request);
 
-/* A header's value; empty when it is not there. Until the request ends. */
+/* A header's value; empty when it is not there. It is the library's, until the request is answered: of one that is left behind, whoever has
+ * it still must not look. */
 Str request_header(const Request *request, const char *name);
+/* The same for what is handed to others: a copy in the request's arena. False, and a 503 is said, without memory. */
+bool request_keep_header(Request *request, const char *name, Str *ret_value);
 
 /* A query parameter; NULL when it is not there. The first of several. */
 const QueryParam *request_param(const Request *request, const char *name);

@@ -227,9 +227,7 @@ static bool check_binary_event(Request *request, RecordsCall *call)
         request_invalid(request, "headers", "%s", problem);
         return false;
     }
-    Str traceparent = request_header(request, "ce-traceparent");
-    call->traceparent = traceparent.len ? traceparent_check(traceparent) : call->traceparent;
-    return true;
+    return records_call_trace(request, call, "ce-traceparent");
 }
 
 static void post_one(Request *request, RecordsCall *call, yyjson_val *root, Str raw)
