@@ -398,7 +398,8 @@ static const struct {
     {"a CloudEvent", read_body,
      "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"t\",\"data\":{" RECORD "}}"},
     {"an event", read_event, "{" LOOSE ",\"amount\":\"1.200,50 EUR\",\"time\":\"31.12.2024\"}"},
-    {"an event with escapes", read_event, "{" LOOSE ",\"amount\":\"5\\u0031\",\"time\":1700000000,\"branch\":\"\\u00e5\"}"},
+    {"an event with escapes", read_event,
+     "{" LOOSE ",\"amount\":\"5\\u0031\",\"time\":1700000000,\"branch\":\"\\u00e5\"}"},
     {"what is no event", read_event, "{" LOOSE ",\"amount\":\"x\"}"},
     {"what is not JSON", read_event, "{" LOOSE},
     {"an event with unknown fields", read_event, unknown_fields},
@@ -527,7 +528,8 @@ static void fill_events(void)
         snprintf(id, sizeof id, "sha256:%064d", i % EVENTS);
         snprintf(client, sizeof client, "c-%d", i % 2);
         snprintf(raw, sizeof raw,
-                 i % 3 ? "{\"client\":\"c\",\"n\":%d}" : "{\"client\":\"c\",\"metric\":\"m\",\"amount\":%d,\"time\":1700000000}",
+                 i % 3 ? "{\"client\":\"c\",\"n\":%d}"
+                       : "{\"client\":\"c\",\"metric\":\"m\",\"amount\":%d,\"time\":1700000000}",
                  i % EVENTS);
         Record record = {.record_id = str_from(id),
                          .source_id = str_from(client),

@@ -1,176 +1,13 @@
-/* How records go into the log: found again, compared, totalled, appended. */
+/* How records go into the log: compared with what is there, totalled, appended. */
 #include <inttypes.h>
 
 #include "base/buf.h"
 #include "deliver/message.h"
 #include "store/sqlite/db.h"
+#include "store/sqlite/record_search.h"
 #include "store/sqlite/row.h"
-#include "store/sqlite/sqlite_store.h"
 
 enum { ALERT_BODY_BYTES_MAX = 64 << 10 };
-
-/* ---- Is it there already? ------------------------------------------------------------------------------------------ */
-
-typedef struct Search {
-    SqliteStore *store;
-    const Record *record;
-    const EventItem *event; /* NULL: it is a plain record, or a correction */
-    StoredRecord found;     /* borrows from select_record until it is reset */
-    bool is_found, by_alias;
-    bool was_ended;  /* its id leads nowhere any more */
-    bool is_another; /* not found, although its id was given to an event before */
-    Status status;
-    Error *reterr;
-} Search;
-
-static bool is_same_identity(const SqliteStore *store, const Record *a, const Record *b)
-{
-    return (record_differs(a, b) & record_identity_fields(store->base.info.identity)) == 0;
-}
-
-/* Leaves select_record on the row at `seq`, if there is one. */
-static bool read_row(Search *search, int64_t seq)
-{
-    sqlite3_stmt *stmt = search->store->select_record;
-    bool row = false;
-    sqlite3_reset(stmt);
-    sqlite3_bind_int64(stmt, 1, seq);
-    search->status = db_step(stmt, "read a record", &row, search->reterr);
-    row = row && search->status == STATUS_OK;
-    if (row) {
-        row_read(stmt, FIELD_ALL, &search->found);
-    }
-    return row;
-}
-
-/* Reads the row at `seq` and leaves select_record on it when it is the record that is looked for. */
-static bool check_row(void *context, int64_t seq)
-{
-    Search *search = context;
-    if (!read_row(search, seq)) {
-        return search->status != STATUS_OK;
-    }
-    search->is_found = is_same_identity(search->store, &search->found.record, search->record);
-    if (!search->is_found) {
-        sqlite3_reset(search->store->select_record); /* it would keep the transaction's snapshot */
-    }
-    return search->is_found;
-}
-
-/* When there are more equal hashes than the index hands out: slow, exact, and never seen outside a test. */
-static Status search_log(Search *search)
-{
-    SqliteStore *store = search->store;
-    sqlite3_stmt *stmt = NULL;
-    bool by_id = store->base.info.identity != IDENTITY_CONTENT, row = true;
-    Status status = db_prepare(store->db,
-                               by_id ? "SELECT seq FROM records WHERE record_id = ? ORDER BY seq"
-                                     : "SELECT seq FROM records WHERE time_us = ? ORDER BY seq",
-                               &stmt, search->reterr);
-    if (status == STATUS_OK && by_id) {
-        db_bind_text(stmt, 1, search->record->record_id);
-    } else if (status == STATUS_OK) {
-        sqlite3_bind_int64(stmt, 1, search->record->time_us);
-    }
-    while (status == STATUS_OK && !search->is_found &&
-           (status = db_step(stmt, "search the log", &row, search->reterr)) == STATUS_OK && row) {
-        check_row(search, sqlite3_column_int64(stmt, 0));
-        status = search->status;
-    }
-    sqlite3_finalize(stmt);
-    return status;
-}
-
-static Status find_in_log(Search *search)
-{
-    bool exhausted = false;
-    search->is_found = false;
-    Status status = derived_find_ids(search->store->derived, search->record->identity_hash, check_row, search,
-                                     &exhausted, search->reterr);
-    if (status == STATUS_OK) {
-        status = search->status;
-    }
-    return status == STATUS_OK && exhausted ? search_log(search) : status;
-}
-
-/* What an event's id leads to since events were corrected. */
-static Status find_by_alias(Search *search, int64_t seq)
-{
-    bool is_same = true;
-    Status status = STATUS_OK;
-    search->was_ended = seq < 0;
-    if (seq < 0) {
-        status = sqlite_is_same_event(search->store, -seq, search->event->raw, &is_same, search->reterr);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    search->is_another = !is_same;
-    search->is_found = search->by_alias = is_same && read_row(search, seq < 0 ? -seq : seq);
-    return search->is_found || search->is_another || search->status != STATUS_OK
-               ? search->status
-               : error_set(search->reterr, STATUS_BROKEN,
-                           "an event's id leads to record %" PRId64 ", which is not there", seq < 0 ? -seq : seq);
-}
-
-/* Whether the record that was found was an event, too: what is known of those of this very work comes behind them. Records that are known by
- * their content are what they are, however they came. */
-static Status check_event(SqliteStore *store, const Search *search, bool *ret_event)
-{
-    *ret_event = store->base.info.identity == IDENTITY_CONTENT || search->found.seq >= store->work_begin;
-    return *ret_event ? STATUS_OK : sqlite_is_event(store, search->found.seq, ret_event, search->reterr);
-}
-
-/* The log may have a record with the event's id that was none. */
-static Status find_event(Search *search)
-{
-    bool is_event = true;
-    Status status = find_in_log(search);
-    if (status == STATUS_OK && search->is_found) {
-        status = check_event(search->store, search, &is_event);
-    }
-    if (status == STATUS_OK && !is_event) {
-        sqlite3_reset(search->store->select_record);
-        search->is_found = false;
-        search->is_another = true;
-    }
-    return status;
-}
-
-static Status find_existing(Search *search)
-{
-    int64_t seq = 0;
-    Status status = STATUS_OK;
-    if (!search->event) {
-        return find_in_log(search);
-    }
-    if (search->store->tally.has_aliases) {
-        status = sqlite_find_alias(search->store, search->record->record_id, &seq, search->reterr);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return seq ? find_by_alias(search, seq) : find_event(search);
-}
-
-/* Which record an event's id leads to; 0: none. What takes back has the client that the event had, and its id is one of the client that it has now. */
-static Status find_holder(SqliteStore *store, const Record *record, const EventItem *item, int64_t *ret_seq,
-                          Error *reterr)
-{
-    Record named = *record;
-    named.record_id = item->alias;
-    named.source_id = item->client.len ? item->client : record->source_id;
-    named.identity_hash = record_identity_hash(&named, store->base.info.identity, store->base.info.hash_seed);
-    Search search = {.store = store, .record = &named, .reterr = reterr};
-    Status status = sqlite_find_alias(store, item->alias, ret_seq, reterr);
-    if (status == STATUS_OK && *ret_seq == 0) {
-        status = find_event(&search);
-        *ret_seq = search.is_found ? search.found.seq : 0;
-        sqlite3_reset(store->select_record);
-    }
-    *ret_seq = *ret_seq < 0 ? 0 : *ret_seq;
-    return status;
-}
 
 static const EventItem *event_of(const Work *work, size_t at)
 {
@@ -370,7 +207,7 @@ static Status name_another(Search *search, char id[EVENT_ID_BYTES], Record *reco
         snprintf(id, EVENT_ID_BYTES, "%.*s:%" PRId64, STR_ARGS(search->record->record_id), number++);
         record->record_id = str_from(id);
         record->identity_hash = record_identity_hash(record, store->base.info.identity, store->base.info.hash_seed);
-        status = find_in_log(&named);
+        status = search_in_log(&named);
         sqlite3_reset(store->select_record);
     } while (status == STATUS_OK && named.is_found);
     return status;
@@ -414,7 +251,7 @@ static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow
     Outcome *outcome = &work->records.outcomes[at];
     Search search = {.store = store, .record = &work->records.items[at], .event = event_of(work, at), .reterr = reterr};
     *outcome = (Outcome){0};
-    Status status = find_existing(&search);
+    Status status = search_existing(&search);
     if (status != STATUS_OK) {
         return status;
     }
@@ -470,7 +307,8 @@ static uint32_t *planned_slot(const Planned *planned, const SqliteStore *store, 
     size_t at = items[index].identity_hash & (planned->capacity - 1);
     while (planned->slots[at]) {
         const Record *earlier = &items[planned->slots[at] - 1];
-        if (earlier->identity_hash == items[index].identity_hash && is_same_identity(store, earlier, &items[index])) {
+        if (earlier->identity_hash == items[index].identity_hash &&
+            search_same_identity(store, earlier, &items[index])) {
             break;
         }
         at = (at + 1) & (planned->capacity - 1);
@@ -528,7 +366,7 @@ static Status check_holder(SqliteStore *store, const Work *work, size_t index, b
         *ret_fits = is_brought_before(work, index);
         return STATUS_OK;
     }
-    Status status = find_holder(store, &work->records.items[index], item, &holder, reterr);
+    Status status = search_holder(store, &work->records.items[index], item, &holder, reterr);
     *ret_fits = holder == item->holder || (holder == 0 && item->replaces);
     return status;
 }
@@ -561,7 +399,7 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
     Search search = {
         .store = store, .record = &work->records.items[index], .event = event_of(work, index), .reterr = reterr};
     *outcome = (Outcome){0};
-    Status status = find_existing(&search);
+    Status status = search_existing(&search);
     if (status != STATUS_OK) {
         return status;
     }
