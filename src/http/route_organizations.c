@@ -203,16 +203,24 @@ void organizations_get(Request *request)
 
 /* ---- A list -------------------------------------------------------------------------------------------------------- */
 
-/* A page of large ones is a short page. */
+/* False when the page is full. A page of large ones is a short page. */
+static bool begin_entry(OrganizationsCall *call)
+{
+    Buf *out = &call->request->out;
+    call->more = call->count == call->limit || (call->count && out->len > PAGE_BYTES);
+    if (!call->more) {
+        buf_put(out, call->count++ ? STR(",") : STR(""));
+    }
+    return !call->more;
+}
+
 static bool put_organization(void *context, const StoredOrganization *organization)
 {
     OrganizationsCall *call = context;
     Buf *out = &call->request->out;
-    if (call->count == call->limit || (call->count && out->len > PAGE_BYTES)) {
-        call->more = true;
+    if (!begin_entry(call)) {
         return false;
     }
-    buf_put(out, call->count++ ? STR(",") : STR(""));
     stored_organization_put_json(out, organization);
     call->last = organization->id;
     return !out->failed;
@@ -275,11 +283,9 @@ static bool put_change(void *context, const OrganizationChange *change)
 {
     OrganizationsCall *call = context;
     Buf *out = &call->request->out;
-    if (call->count == call->limit || (call->count && out->len > PAGE_BYTES)) {
-        call->more = true;
+    if (!begin_entry(call)) {
         return false;
     }
-    buf_put(out, call->count++ ? STR(",") : STR(""));
     organization_change_put_json(out, change);
     call->last = change->id;
     return !out->failed;
