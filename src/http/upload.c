@@ -440,9 +440,10 @@ bool upload_finish(Upload *upload, RequestThen *then)
 {
     gather(upload);
     bool handed_in = hand_in_rest(upload);
+    upload->complete = handed_in;
     gather(upload);
-    if (handed_in && count_in_flight(upload) == 0) {
-        upload->complete = true;
+    /* Not whether any is in flight: one may have come back since, and would not be told. */
+    if (handed_in && !upload->first) {
         return true;
     }
     /* When the server is stopping there is nothing to wait for any more: what is in flight is not counted. */

@@ -41,6 +41,25 @@ static void give_back(size_t index, Status status)
     handed[index]->done(handed[index], status, &error);
 }
 
+/* The processor's thread comes in between whenever a lock is free: it gives back the first that it was handed once so many locks were
+ * given back after that (0: it does not). */
+typedef struct Meanwhile {
+    unsigned unlocks_left;
+    Status status;
+} Meanwhile;
+static Meanwhile meanwhile;
+
+int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
+{
+    int failed = __real_pthread_mutex_unlock(lock);
+    if (handed_count > 0 && meanwhile.unlocks_left > 0 && --meanwhile.unlocks_left == 0) {
+        give_back(0, meanwhile.status);
+    }
+    return failed;
+}
+
 /* ---- Uploads ------------------------------------------------------------------------------------------------------------- */
 
 static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
@@ -217,6 +236,44 @@ static void test_gap(void **state)
     assert_int_equal(end.status, STATUS_UNKNOWN);
     assert_int_equal(end.committed_through, 0);
     assert_int_equal(end.results->created, 1);
+}
+
+/* Each moment at which the processor may give the last slice back while the request looks whether it has to wait for it: what became
+ * of the slice is told. False when it was not given back while the request looked. */
+static bool finish_meanwhile(Fixture *fixture, unsigned moment, Status status)
+{
+    take_lines(fixture, 1);
+    meanwhile = (Meanwhile){moment, status};
+    bool finished = upload_finish(fixture->upload, no_more);
+    bool came = meanwhile.unlocks_left == 0;
+    meanwhile.unlocks_left = 0;
+    if (!came) {
+        give_back(0, status);
+    }
+    if (!finished) {
+        assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+        assert_true(upload_finish(fixture->upload, no_more));
+    }
+    UploadEnd end = upload_end(fixture->upload);
+    assert_int_equal(end.status, status);
+    assert_int_equal(end.results->created, status == STATUS_OK ? 1 : 0);
+    assert_int_equal(end.committed_through, status == STATUS_OK ? 1 : 0);
+    return came;
+}
+
+static void test_given_back_meanwhile(void **state)
+{
+    static const Status statuses[] = {STATUS_OK, STATUS_UNKNOWN};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        bool came = true;
+        unsigned moment = 0;
+        while (came) {
+            assert_int_equal(teardown(state), 0);
+            assert_int_equal(setup(state), 0);
+            came = finish_meanwhile(*state, ++moment, statuses[i]);
+        }
+        assert_true(moment > 2);
+    }
 }
 
 /* ---- By the front door --------------------------------------------------------------------------------------------------- */
@@ -451,6 +508,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_memory_to_say_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_midway, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_given_back_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_front_door, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_does_not_know, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_is_shut, setup_front_door, teardown),
