@@ -103,10 +103,11 @@ static size_t last_place(const NumberText *number, char c)
 }
 
 /* A single separator, and no other of any kind: with up to three digits before it and three behind, it may be either. Groups do not begin
- * with 0, so 0.125 is clear. */
+ * with 0, so 0.125 is clear; 01.200 is not, as programs that fill up with zeros do that to groups, too. */
 static bool is_ambiguous(const NumberText *number, size_t at)
 {
-    return at >= 1 && at <= 3 && number->len - at - 1 == 3 && number->at[0] != '0';
+    bool is_zero = at == 1 && number->at[0] == '0';
+    return at >= 1 && at <= 3 && number->len - at - 1 == 3 && !is_zero;
 }
 
 /* Which of the two is the decimal separator of a number that has to speak for itself; '\0' for none. */

@@ -332,13 +332,36 @@ static unsigned two_at(Str digits, size_t at)
     return (unsigned)(digits.ptr[at] - '0') * 10 + (unsigned)(digits.ptr[at + 1] - '0');
 }
 
-/* "202401011000" and "20240101100000" */
-static bool is_date_like(Str text)
+/* "0101", "010110", "01011000", "0101100000": a month, a day, and what there is of a clock. */
+static bool is_day_and_clock(Str text)
 {
-    unsigned century = two_at(text, 0), month = two_at(text, 4), day = two_at(text, 6);
-    unsigned hour = two_at(text, 8), minute = two_at(text, 10), second = text.len > 12 ? two_at(text, 12) : 0;
-    return (century == 19 || century == 20) && month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 &&
-           minute < 60 && second < 60;
+    static const unsigned least[] = {1, 1, 0, 0, 0}, most[] = {12, 31, 23, 59, 59};
+    for (size_t i = 0; i < text.len / 2 && i < sizeof most / sizeof *most; i++) {
+        unsigned part = two_at(text, 2 * i);
+        if (part < least[i] || part > most[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_date_like(Str text, size_t year_digits)
+{
+    bool is_year = year_digits == 2 || two_at(text, 0) == 19 || two_at(text, 0) == 20;
+    return is_year && is_day_and_clock((Str){text.ptr + year_digits, text.len - year_digits});
+}
+
+/* Hours to milliseconds, with the century or without. Ten digits without one are seconds since 1970 from 2001 on, so only those that would be a
+ * time behind 2036 may be meant as a date. */
+static bool is_date_of_its_length(Str text)
+{
+    switch (text.len) {
+    case 10: return is_date_like(text, 4) || (two_at(text, 0) >= 21 && is_date_like(text, 2));
+    case 12: return is_date_like(text, 4) || is_date_like(text, 2);
+    case 14:
+    case 17: return is_date_like(text, 4);
+    default: return false;
+    }
 }
 
 /* Digits that read as a date and a time, of this century or the last. */
@@ -351,7 +374,7 @@ static bool reads_as_date(const EventNumber *number)
     }
     Str rest = {spelt, len};
     Str text = str_split(&rest, '.');
-    return (text.len == 12 || text.len == 14) && is_date_like(text);
+    return is_date_of_its_length(text);
 }
 
 /* Fewer digits may be a date in some spelling (20240101, 311224, 01.02, 2024), the days of a spreadsheet (45292), or nothing at all

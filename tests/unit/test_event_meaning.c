@@ -271,6 +271,9 @@ static void put_amount(Buf *buf, const Meaning *meaning, uint64_t *random)
     }
 }
 
+/* From September 2001 to 2030 counts since 1970 are never digits that read as a date. */
+static bool is_countable(int64_t us) { return us >= INT64_C(1000000000000000) && us < INT64_C(1900000000000000); }
+
 static void put_time(Buf *buf, int64_t us, uint64_t *random)
 {
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -278,7 +281,9 @@ static void put_time(Buf *buf, int64_t us, uint64_t *random)
     Date d = date_of(us), east = date_of(us + INT64_C(5400000000));
     char text[128];
     bool whole = us % 1000000 == 0;
-    switch (random_below(random, whole ? 9 : 6)) {
+    uint64_t choice = random_below(random, whole ? 9 : 6);
+    bool is_count = choice == 4 || choice == 5 || choice > 6;
+    switch (is_count && !is_countable(us) ? 0 : choice) {
     case 0:
         snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", d.year, d.month, d.day, d.hour, d.minute,
                  d.second, d.us);

@@ -53,7 +53,7 @@ function spellTime(event, rand) {
   const all = [`"${day}T${clock}.${sixth}Z"`, `"${day} ${clock}.${sixth}"`, `"${day.replaceAll('-', '/')} ${clock}.${sixth}000 UTC"`,
     `"${shifted.slice(0, 10)}T${shifted.slice(11, 19)}.${sixth}+02:00"`, `${us}`, `"${us}"`,
     `${us / 1000000n}.${String(us % 1000000n).padStart(6, '0')}`, `${us}e-6`];
-  if (us < 100_000_000_000_000n) return `"${day}T${clock}.${sixth}Z"`; // a count that would be read as another unit
+  if (us < 1_000_000_000_000_000n) return `"${day}T${clock}.${sixth}Z"`; // a count that may be a date, or of another unit
   if (sixth === '000000') {
     all.push(`"${day}T${clock}Z"`, `"${new Date(event.ms).toUTCString()}"`, `${us / 1000000n}`, `"${us / 1000n}"`);
     if (clock.endsWith(':00')) all.push(`"${day} ${clock.slice(0, 5)}"`);
