@@ -1,5 +1,6 @@
 #include "http/event_set.h"
 
+#include "record/cloudevents.h"
 #include "record/event_letter.h"
 
 enum {
@@ -84,12 +85,32 @@ static Status add_event(EventSet *set, const Event *event, Str raw, int64_t rece
     return STATUS_OK;
 }
 
+/* What stands in an envelope asks for no failure: the envelope may. */
+static Status open_event(EventSet *set, yyjson_val **value, Str *raw, RecordPolicy *policy, RecordProblems *problems)
+{
+    Str traceparent = {NULL, 0};
+    if (set->opened || !yyjson_obj_get(*value, "specversion")) {
+        return STATUS_OK;
+    }
+    Status status = cloudevent_open(*value, policy, value, &traceparent, problems);
+    policy->faults_refused = true;
+    if (status == STATUS_OK) {
+        *raw = json_write(*value, set->arena);
+        status = raw->ptr ? STATUS_OK : STATUS_BUSY;
+    }
+    problems->record_id = (Str){NULL, 0};
+    return status;
+}
+
 Status event_set_read(EventSet *set, yyjson_val *value, Str raw, int64_t received_us, Record *ret_record,
                       RecordProblems *problems)
 {
     Event event;
-    Status status =
-        event_from_json(value, set->options->mappings, set->mapping, &set->policy, set->arena, &event, problems);
+    RecordPolicy policy = set->policy;
+    Status status = open_event(set, &value, &raw, &policy, problems);
+    if (status == STATUS_OK) {
+        status = event_from_json(value, set->options->mappings, set->mapping, &policy, set->arena, &event, problems);
+    }
     if (status == STATUS_REFUSED) {
         status = add_failed(set, problems->record_id, raw, received_us, problems);
         problems->record_id = (Str){NULL, 0};

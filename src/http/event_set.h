@@ -12,6 +12,7 @@ typedef struct EventSet {
     Arena *arena;                     /* borrows; for texts */
     Str mapping;                      /* the one that was asked for; empty: whichever fits */
     Str format;                       /* of their dead letters; likewise */
+    bool opened;                      /* the owner takes events out of their CloudEvents; else event_set_read() does */
     EventItem *items, *failed;
     IntakeLetter *letters, *refused;
     size_t count, failed_count, max;
@@ -28,7 +29,8 @@ bool event_set_init(EventSet *set, const HttpServerOptions *options, Arena *aren
 /* For other events, when the arena was reset. */
 bool event_set_reset(EventSet *set) MUST_CHECK;
 
-/* A record of the event, whose bytes were `raw`, which the arena keeps; REFUSED with `problems`, and it is one of the dead letters then;
+/* A record of the event, whose bytes were `raw`, which the arena keeps. What has `specversion` is a CloudEvent, as it is from a source, whatever the call's
+ * content type says: its data is the event, and the bytes are those of the data. REFUSED with `problems`, and it is one of the dead letters then;
  * problems->record_id is empty. BUSY: no memory. `received_us` is when it came, by the wall clock. */
 Status event_set_read(EventSet *set, yyjson_val *value, Str raw, int64_t received_us, Record *ret_record,
                       RecordProblems *problems) MUST_CHECK;

@@ -26,7 +26,7 @@ static SingleEvent *begin(Request *request)
     }
     single->call = call;
     /* At the top is what is around the event. */
-    single->set.policy.faults_refused = call->media == MEDIA_CLOUDEVENT;
+    single->set.opened = single->set.policy.faults_refused = call->media == MEDIA_CLOUDEVENT;
     single->outcome = (Outcome){.kind = OUTCOME_NONE};
     single->refused = false;
     record_problems_reset(&single->problems);

@@ -241,6 +241,7 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
     bool has_events =
         !call->events || event_set_init(&many->events, request_options(request), &request->arena, call->mapping, count);
     many->events.policy.faults_refused = true;
+    many->events.opened = call->media == MEDIA_CLOUDEVENTS;
     return has_events && many->items && many->records && many->outcomes ? many : NULL;
 }
 

@@ -236,6 +236,31 @@ test('a dry run leaves nothing', async (t) => {
   await verified(server);
 });
 
+test('a CloudEvent is one whatever the content type says, and so is its dead letter', async (t) => {
+  const server = await startWeir(t);
+  const around = (data) => ({ specversion: '1.0', id: '1', source: '/s', type: 't', time: '2024-01-01T00:00:00Z', data });
+  const good = { client: 'a', metric: 'm', amount: 5, time: '2024-01-01' };
+  const first = await submit(server, around(good));
+  assert.equal(first.status, 201, first.text);
+  assert.deepEqual([first.json.data.client, first.json.data.metric], ['a', 'm']);
+  assert.equal((await submit(server, good)).status, 200);
+  assert.deepEqual((await submit(server, [around(good), good])).json.data.duplicates, 2);
+  assert.deepEqual((await submit(server, `${JSON.stringify(around(good))}\n`, '', NDJSON_TYPE)).json.data.duplicates, 1);
+  // What is wrong in it is said of its data, and tried again as that.
+  assertInvalid(await submit(server, around({ ...good, time: 'soon' })), ['time']);
+  assertInvalid(await submit(server, { ...around(good), id: '' }), ['id']);
+  const [envelope, data] = await letters(server);
+  for (const { id } of [envelope, data]) {
+    const raw = id === data.id ? { ...good, client: 'b' } : around({ ...good, client: 'c' });
+    assert.equal((await send(server, `/api/dead-letters/${id}/retry`, { raw: JSON.stringify(raw) })).status, 202);
+  }
+  const { client } = (await ask(server, '?client=b')).data[0] ?? {};
+  assert.equal(client, 'b');
+  assert.equal((await ask(server, '?client=c')).data.length, 1);
+  assert.equal(await countRecords(server), 3);
+  await verified(server);
+});
+
 // ---- Mappings ---------------------------------------------------------------------------------------------------------------
 
 const SHOP = `mappings:
