@@ -170,19 +170,6 @@ static Status open_source(void *self, const SourceContext *context, Source **ret
     return source_open(context, ret_source, reterr);
 }
 
-static Status check_source_mappings(const Service *service, Error *reterr)
-{
-    for (size_t i = 0; i < service->sources.count; i++) {
-        const SourceOptions *source = &service->sources.items[i];
-        if (source->mapping && strcmp(source->mapping, SOURCE_MAPPING_AUTO) != 0 &&
-            !mapping_find(service->mappings, str_from(source->mapping))) {
-            return error_set(reterr, STATUS_REFUSED, "sources.%s.mapping: there is no mapping %s", source->name,
-                             source->mapping);
-        }
-    }
-    return STATUS_OK;
-}
-
 static Status start_sources(Service *service, Error *reterr)
 {
     const Config *config = service->options->config;
@@ -191,7 +178,7 @@ static Status start_sources(Service *service, Error *reterr)
         status = mapping_config_read(config, &service->mappings, reterr);
     }
     if (status == STATUS_OK) {
-        status = check_source_mappings(service, reterr);
+        status = source_config_check_mappings(&service->sources, service->mappings, reterr);
     }
     if (status != STATUS_OK) {
         return status;

@@ -130,7 +130,15 @@ static Status try_sources(const Config *config, Error *reterr)
 static Status try_mappings(const Config *config, Error *reterr)
 {
     MappingSet *mappings = NULL;
+    SourceConfig sources = {0};
     Status status = mapping_config_read(config, &mappings, reterr);
+    if (status == STATUS_OK) {
+        status = source_config_read(config, &sources, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = source_config_check_mappings(&sources, mappings, reterr);
+        source_config_release(&sources);
+    }
     mapping_set_free(mappings);
     return status;
 }

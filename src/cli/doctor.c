@@ -280,9 +280,17 @@ static void check_sources(const Patient *patient, Finding *finding)
 static void check_mappings(const Patient *patient, Finding *finding)
 {
     MappingSet *mappings = NULL;
+    SourceConfig sources = {0};
     Error error;
-    if (mapping_config_read(patient->config, &mappings, &error) != STATUS_OK) {
+    Status status = mapping_config_read(patient->config, &mappings, &error);
+    if (status == STATUS_OK && source_config_read(patient->config, &sources, &error) == STATUS_OK) {
+        status =
+            source_config_check_mappings(&sources, mappings, &error); /* what else is wrong with them is said above */
+        source_config_release(&sources);
+    }
+    if (status != STATUS_OK) {
         say(finding, LEVEL_FAIL, "correct the configuration: docs/events.md", "%s", error.message);
+        mapping_set_free(mappings);
         return;
     }
     say(finding, LEVEL_OK, NULL, "%u beside the built-in one", config_member_count(patient->config, OPTION_MAPPINGS));

@@ -161,6 +161,19 @@ Status source_config_read(const Config *config, SourceConfig *ret_sources, Error
     return STATUS_OK;
 }
 
+Status source_config_check_mappings(const SourceConfig *sources, const MappingSet *mappings, Error *reterr)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        const SourceOptions *source = &sources->items[i];
+        if (source->mapping && strcmp(source->mapping, SOURCE_MAPPING_AUTO) != 0 &&
+            !mapping_find(mappings, str_from(source->mapping))) {
+            return error_set(reterr, STATUS_REFUSED, "sources.%s.mapping: there is no mapping %s", source->name,
+                             source->mapping);
+        }
+    }
+    return STATUS_OK;
+}
+
 void source_config_release(SourceConfig *sources)
 {
     arena_release(&sources->arena);

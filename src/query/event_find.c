@@ -14,10 +14,19 @@ typedef struct EventFind {
     bool by_alias; /* the id is no more the one that was asked for */
 } EventFind;
 
+/* The event's own record, or one that took its place. */
+typedef struct Place {
+    int64_t seq;
+    int64_t before; /* attempts that were those of the places before it */
+} Place;
+
 /* One step: what its visitors need. */
 typedef struct Finding {
     EventFind *find;
     Buf *out;
+    Place places[1 + ROUNDS_MAX];
+    size_t place_count, place;      /* that is looked at */
+    int64_t attempt_count;          /* all in all */
     EventAttempt attempts[LOG_MAX]; /* the newest, the last of them first */
     size_t count;
 } Finding;
@@ -53,7 +62,7 @@ static bool visit_event(void *context, const StoredEvent *event)
     buf_put_json(out, event->mapping);
     buf_put_key(out, "event");
     buf_put(out, event->raw);
-    buf_put_key_i64(out, "attempts", event->attempts);
+    buf_put_key_i64(out, "attempts", finding->attempt_count);
     BUF_PUT(out, ",\"log\":[");
     put_log_entry(out, 1, "processed", times_us);
     buf_put_char(out, '}');
@@ -63,8 +72,22 @@ static bool visit_event(void *context, const StoredEvent *event)
 static bool visit_attempt(void *context, const EventAttempt *attempt)
 {
     Finding *finding = context;
-    finding->attempts[finding->count++] = *attempt;
+    EventAttempt *kept = &finding->attempts[finding->count++];
+    *kept = *attempt;
+    kept->number += finding->places[finding->place].before;
     return finding->count < LOG_MAX;
+}
+
+/* What came since a correction is kept with the record that took the place of the one before it. */
+static Status read_attempts(Finding *finding, StoreReader *reader, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (size_t i = finding->place_count; i > 0 && finding->count < LOG_MAX && status == STATUS_OK; i--) {
+        finding->place = i - 1;
+        const EventAttemptFilter filter = {.seq = finding->places[i - 1].seq};
+        status = reader_event_attempts(reader, &filter, visit_attempt, finding, reterr);
+    }
+    return status;
 }
 
 static void put_attempts(Finding *finding)
@@ -129,15 +152,41 @@ static Status put_corrections(Finding *finding, StoreReader *reader, Error *rete
     return status;
 }
 
+/* ---- Its places ------------------------------------------------------------------------------------------------------ */
+
+static bool count_attempts(void *context, const StoredEvent *event)
+{
+    Finding *finding = context;
+    finding->attempt_count += event->attempts - (finding->place_count > 1); /* the first of a correction is itself */
+    return true;
+}
+
+static Status find_places(Finding *finding, StoreReader *reader, Error *reterr)
+{
+    CorrectionRound round = {.replacement = finding->find->seq};
+    Status status = STATUS_OK;
+    while (round.replacement && finding->place_count <= ROUNDS_MAX && status == STATUS_OK) {
+        int64_t seq = round.replacement, before = finding->attempt_count - (finding->place_count > 0);
+        finding->places[finding->place_count++] = (Place){seq, before};
+        status = reader_event(reader, seq, count_attempts, finding, reterr);
+        if (status == STATUS_OK) {
+            status = corrections_of(reader, seq, &round, reterr);
+        }
+    }
+    return status;
+}
+
 /* ---- The whole ----------------------------------------------------------------------------------------------------- */
 
 /* REFUSED: a record of that name is there, and came as a record. */
 static Status put_event(Finding *finding, StoreReader *reader, Error *reterr)
 {
-    const EventAttemptFilter filter = {.seq = finding->find->seq};
-    Status status = reader_event(reader, filter.seq, visit_event, finding, reterr);
+    Status status = find_places(finding, reader, reterr);
     if (status == STATUS_OK) {
-        status = reader_event_attempts(reader, &filter, visit_attempt, finding, reterr);
+        status = reader_event(reader, finding->find->seq, visit_event, finding, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = read_attempts(finding, reader, reterr);
     }
     if (status == STATUS_OK) {
         put_attempts(finding);

@@ -66,9 +66,18 @@ static Status read_clients(const ConfigMember *member, Arena *arena, Mapping *ma
     return STATUS_OK;
 }
 
+/* Sources say so when any mapping will do. */
+static Status check_name(const ConfigMember *member, Error *reterr)
+{
+    return strcmp(config_member_name(member), "auto") == 0
+               ? error_set(reterr, STATUS_REFUSED,
+                           "mappings.auto: \"auto\" cannot be a mapping's name, as sources mean by it whichever fits")
+               : STATUS_OK;
+}
+
 static Status read_member(const ConfigMember *member, Arena *arena, Mapping *ret_mapping, Error *reterr)
 {
-    Status status = STATUS_OK;
+    Status status = check_name(member, reterr);
     *ret_mapping = (Mapping){
         .name = str_from(config_member_name(member)),
         .amounts = (AmountStyle)config_member_int(member, MAPPINGS_AMOUNTS),

@@ -73,6 +73,20 @@ test('config check makes each source as a start does', (t) => {
   assert.match(done.stderr, /sources\.a: .*no\.such\.property/);
 });
 
+test('a source names a mapping that there is', (t) => {
+  const files = (mapping) => `sources: {a: {type: files, dir: ${tempDir(t)}, mapping: ${mapping}}}\nmappings: {shop: {amount: total}}\n`;
+  for (const good of ['shop', 'builtin', 'auto']) assert.equal(check(written(t, files(good))).code, 0, good);
+  const unknown = check(written(t, files('shpo')));
+  assert.equal(unknown.code, 2, unknown.stdout);
+  assert.match(unknown.stderr, /sources\.a\.mapping: there is no mapping shpo/);
+  const doctor = runWeir(['doctor', '--json', '--data', join(tempDir(t), 'store'), '--config', written(t, files('shpo'))]);
+  const { level, detail } = JSON.parse(doctor.stdout).checks.find(({ name }) => name === 'mappings');
+  assert.deepEqual([level, detail], ['fail', 'sources.a.mapping: there is no mapping shpo']);
+  const auto = check(written(t, 'mappings: {auto: {amount: total}}\n'));
+  assert.equal(auto.code, 2, auto.stdout);
+  assert.match(auto.stderr, /"auto" cannot be a mapping's name/);
+});
+
 test('doctor looks at the sources', (t) => {
   const look = (text) => {
     const done = runWeir(['doctor', '--json', '--data', join(tempDir(t), 'store'), '--config', written(t, text)]);

@@ -94,6 +94,8 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
   const retry = await submit(server, sale(1));
   assert.equal(retry.status, 200, retry.text);
   assert.deepEqual([retry.json.data.isDuplicate, retry.json.data.recordId, retry.json.data.amount], [true, `correction:${hash}:2`, '2.50']);
+  const { attempts, log } = (await getJson(server, `/api/events/${hash}`)).data;
+  assert.deepEqual([attempts, log.map((each) => [each.attempt, each.status])], [3, [[1, 'processed'], [2, 'duplicate'], [3, 'duplicate']]]);
   assert.deepEqual(await groups(server, '?measures=min,max,avg,p50'), after);
 
   // A mapping that only knows events by more than before has to put right what they are known by.
