@@ -1,8 +1,8 @@
 /* Onboarding batches: how far each is, what became of each organization, failed jobs tried again, waiting ones cancelled. */
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/onboard_json.h"
 #include "http/route_handlers.h"
-#include "http/sinks_call.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 
@@ -35,11 +35,6 @@ static BatchesCall *begin(Request *request)
 }
 
 static int64_t now_us(const Request *request) { return clock_wall_us(request_options(request)->clock); }
-
-static void say_none(Request *request)
-{
-    request_problem(request, PROBLEM_NOT_FOUND, "there is no batch %.*s", STR_ARGS(request->id));
-}
 
 /* ---- What is asked for --------------------------------------------------------------------------------------------- */
 
@@ -116,7 +111,7 @@ static JobNext list_step(Request *request, StoreReader *reader)
 {
     const BatchesCall *call = request->state;
     BUF_PUT(&request->out, "{\"data\":[");
-    sinks_read(request, reader, read_list);
+    look_read(request, reader, read_list);
     BUF_PUT(&request->out, "],\"nextCursor\":");
     if (call->more) {
         buf_printf(&request->out, "\"%lld\"}", (long long)call->last);
@@ -126,21 +121,12 @@ static JobNext list_step(Request *request, StoreReader *reader)
     return JOB_FINISHED;
 }
 
-static void say_out(Request *request)
-{
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else {
-        request_answer(request, 200, JSON_TYPE);
-    }
-}
-
 void batches_list(Request *request)
 {
     static const Field fields[] = {{"limit", read_limit}, {"cursor", read_before}};
     BatchesCall *call = begin(request);
     if (call && request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call)) {
-        request_run(request, list_step, say_out);
+        request_run(request, list_step, look_say);
     }
 }
 
@@ -162,22 +148,14 @@ static Status read_batch(Request *request, StoreReader *reader)
 
 static JobNext find_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, read_batch);
+    look_read(request, reader, read_batch);
     return JOB_FINISHED;
 }
 
 /* False when an answer was said. */
 static bool is_found(Request *request)
 {
-    const BatchesCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-        return false;
-    }
-    if (!call->found) {
-        say_none(request);
-    }
-    return call->found;
+    return look_has_found(request, ((const BatchesCall *)request->state)->found, "batch");
 }
 
 static void say_batch(Request *request)
@@ -264,7 +242,7 @@ static JobNext items_step(Request *request, StoreReader *reader)
 {
     const BatchesCall *call = request->state;
     BUF_PUT(&request->out, "{\"data\":[");
-    sinks_read(request, reader, read_items);
+    look_read(request, reader, read_items);
     BUF_PUT(&request->out, "],\"nextCursor\":");
     if (call->more) {
         buf_printf(&request->out, "\"%lld\"}", (long long)call->jobs[call->count - 1].item);
@@ -303,7 +281,7 @@ static void say_count(Request *request, int code, bool dry_run, int64_t count)
 static void say_changed(Request *request)
 {
     const Work *work = &request->submission.work;
-    if (sinks_is_written(request, PROBLEM_NOT_FOUND)) {
+    if (look_is_written(request, PROBLEM_NOT_FOUND)) {
         say_count(request, work->kind == WORK_BATCH_RETRY ? 202 : 200, false, (int64_t)work->batch.count);
     }
 }

@@ -1,6 +1,7 @@
 /* Dead letters: what was given up, of every stage; tried again or discarded through the processor. */
 #include "base/base64.h"
 #include "http/letters_filter.h"
+#include "http/look.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
 #include "http/sinks_call.h"
@@ -108,7 +109,7 @@ static JobNext list_step(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
     BUF_PUT(&request->out, "{\"data\":[");
-    sinks_read(request, reader, read_page);
+    look_read(request, reader, read_page);
     BUF_PUT(&request->out, "],\"nextCursor\":");
     if (call->more) {
         buf_printf(&request->out, "\"%lld\"", (long long)call->last);
@@ -117,15 +118,6 @@ static JobNext list_step(Request *request, StoreReader *reader)
     }
     buf_put_char(&request->out, '}');
     return JOB_FINISHED;
-}
-
-static void say_list(Request *request)
-{
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else {
-        request_answer(request, 200, JSON_TYPE);
-    }
 }
 
 void dead_letters_list(Request *request)
@@ -143,16 +135,13 @@ void dead_letters_list(Request *request)
     call->limit_max = PAGE_MAX;
     if (request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call) &&
         letters_filter_finish(request, &call->asked)) {
-        request_run(request, list_step, say_list);
+        request_run(request, list_step, look_say);
     }
 }
 
 /* ---- One ----------------------------------------------------------------------------------------------------------- */
 
-static void say_none(Request *request)
-{
-    request_problem(request, PROBLEM_NOT_FOUND, "there is no dead letter %.*s", STR_ARGS(request->id));
-}
+static const char what[] = "dead letter";
 
 /* With the id that the address names; NULL when an answer was said. */
 static LettersCall *begin_one(Request *request)
@@ -160,7 +149,7 @@ static LettersCall *begin_one(Request *request)
     LettersCall *call = request_check_params(request, NULL, 0) ? begin(request) : NULL;
     uint64_t id = 0;
     if (call && (!str_to_u64(request->id, INT64_MAX, &id) || id == 0)) {
-        say_none(request);
+        look_say_none(request, what);
         return NULL;
     }
     if (call) {
@@ -219,14 +208,14 @@ static Status add_message(Request *request, LettersCall *call)
 
 static JobNext find_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, read_letter);
+    look_read(request, reader, read_letter);
     return JOB_FINISHED;
 }
 
 static JobNext show_step(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
-    sinks_read(request, reader, read_letter);
+    look_read(request, reader, read_letter);
     if (request->failed == STATUS_OK && call->found && call->letter.stage == DEAD_LETTER_DELIVERY) {
         request->failed = add_message(request, call);
     }
@@ -236,15 +225,7 @@ static JobNext show_step(Request *request, StoreReader *reader)
 /* False when an answer was said. */
 static bool is_found(Request *request)
 {
-    const LettersCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-        return false;
-    }
-    if (!call->found) {
-        say_none(request);
-    }
-    return call->found;
+    return look_has_found(request, ((const LettersCall *)request->state)->found, what);
 }
 
 static void say_letter(Request *request, int code)
@@ -285,7 +266,7 @@ static void submit(Request *request, DeadLetterAction action, RequestThen *then)
 /* True when it was done. Those of intake are taken in again at once, those of jobs are due, those of deliveries go by their line. */
 static bool is_retried(Request *request)
 {
-    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (!look_is_written(request, PROBLEM_CONFLICT)) {
         return false;
     }
     intake_look(request_options(request)->intake);
@@ -413,7 +394,7 @@ void dead_letters_retry(Request *request)
 
 static void say_discarded(Request *request)
 {
-    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (!look_is_written(request, PROBLEM_CONFLICT)) {
         return;
     }
     if (request->submission.work.dead_letters.count == 0) {
@@ -464,7 +445,7 @@ static Status read_count(Request *request, StoreReader *reader)
 static JobNext count_step(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
-    sinks_read(request, reader, read_count);
+    look_read(request, reader, read_count);
     call->asked.filter.before = call->last;
     return request->failed == STATUS_OK && call->more && call->count < call->limit ? JOB_AGAIN : JOB_FINISHED;
 }

@@ -1,6 +1,7 @@
 /* What became of a record's messages at each sink. */
 #include "http/route_deliveries.h"
 
+#include "http/look.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
 
@@ -185,7 +186,7 @@ static JobNext read_step(Request *request, StoreReader *reader)
     BUF_PUT(&request->out, "{\"data\":{\"recordId\":");
     buf_put_json(&request->out, request->id);
     BUF_PUT(&request->out, ",\"messages\":[");
-    sinks_read(request, reader, read_deliveries);
+    look_read(request, reader, read_deliveries);
     BUF_PUT(&request->out, "]}}");
     return JOB_FINISHED;
 }

@@ -1,4 +1,5 @@
 /* What is asked about the service itself. */
+#include "http/look.h"
 #include "http/pages.h"
 #include "http/parts.h"
 #include "http/route_handlers.h"
@@ -120,7 +121,7 @@ static Status read_counts(Request *request, StoreReader *reader)
 
 static JobNext count_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, read_counts);
+    look_read(request, reader, read_counts);
     return JOB_FINISHED;
 }
 

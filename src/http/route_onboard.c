@@ -5,10 +5,10 @@
 #include "base/uuid.h"
 #include "http/idempotency.h"
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/members.h"
 #include "http/records_call.h"
 #include "http/route_handlers.h"
-#include "http/sinks_call.h"
 #include "onboard/bulk.h"
 
 enum {
@@ -285,7 +285,7 @@ static void say_stored(Request *request)
         idempotency_say_running(request);
     } else if (conflict == ONBOARD_CONFLICT_BODY) {
         idempotency_say_taken(request);
-    } else if (sinks_is_written(request, PROBLEM_VALIDATION)) {
+    } else if (look_is_written(request, PROBLEM_VALIDATION)) {
         make_answer(call);
         say_answer(request, 202);
     }
@@ -364,7 +364,7 @@ static Status look_at_all(Request *request, StoreReader *reader)
 
 static JobNext dry_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, look_at_all);
+    look_read(request, reader, look_at_all);
     return JOB_FINISHED;
 }
 
@@ -402,7 +402,7 @@ static Status look_for_key(Request *request, StoreReader *reader)
 
 static JobNext key_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, look_for_key);
+    look_read(request, reader, look_for_key);
     return JOB_FINISHED;
 }
 

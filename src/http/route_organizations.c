@@ -1,10 +1,10 @@
 /* Organizations: a list, single ones by id or domain, changes through the processor, and what was done to each by whom. */
 #include "http/idempotency.h"
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/onboard_json.h"
 #include "http/records_call.h"
 #include "http/route_handlers.h"
-#include "http/sinks_call.h"
 #include "onboard/bulk.h"
 #include "onboard/domain.h"
 
@@ -153,7 +153,7 @@ static JobNext find_step(Request *request, StoreReader *reader)
 {
     OrganizationsCall *call = request->state;
     call->found = false;
-    sinks_read(request, reader, read_one);
+    look_read(request, reader, read_one);
     return JOB_FINISHED;
 }
 
@@ -161,14 +161,11 @@ static JobNext find_step(Request *request, StoreReader *reader)
 static bool is_found(Request *request)
 {
     const OrganizationsCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-        return false;
-    }
-    if (!call->found) {
+    bool is_done = look_is_done(request);
+    if (is_done && !call->found) {
         say_none(request);
     }
-    return call->found;
+    return is_done && call->found;
 }
 
 static void say_organization(Request *request)
@@ -246,18 +243,9 @@ static void put_page_end(Request *request)
 static JobNext list_step(Request *request, StoreReader *reader)
 {
     BUF_PUT(&request->out, "{\"data\":[");
-    sinks_read(request, reader, read_page);
+    look_read(request, reader, read_page);
     put_page_end(request);
     return JOB_FINISHED;
-}
-
-static void say_out(Request *request)
-{
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else {
-        request_answer(request, 200, JSON_TYPE);
-    }
 }
 
 /* By its domain one is found, not listed, as records are by ?recordId=. */
@@ -271,7 +259,7 @@ void organizations_list(Request *request)
         return;
     }
     if (!call->filter.domain.len) {
-        request_run(request, list_step, say_out);
+        request_run(request, list_step, look_say);
     } else if (read_name(request, call->filter.domain)) {
         request_run(request, find_step, say_organization);
     }
@@ -310,7 +298,7 @@ static Status read_history(Request *request, StoreReader *reader)
 static JobNext history_step(Request *request, StoreReader *reader)
 {
     BUF_PUT(&request->out, "{\"data\":[");
-    sinks_read(request, reader, read_history);
+    look_read(request, reader, read_history);
     put_page_end(request);
     return JOB_FINISHED;
 }
@@ -389,7 +377,7 @@ static bool is_written(Request *request)
         request_problem(request, PROBLEM_PRECONDITION, "%s", work->error.message);
         return false;
     }
-    return sinks_is_written(request, PROBLEM_CONFLICT);
+    return look_is_written(request, PROBLEM_CONFLICT);
 }
 
 /* As it is now. */

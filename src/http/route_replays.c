@@ -1,6 +1,7 @@
 /* Replays: messages of the past once more, as a bounded job beside a sink's live line. */
 #include "deliver/subscription_json.h"
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
 #include "http/sinks_call.h"
@@ -142,8 +143,7 @@ static JobNext open_step(Request *request, StoreReader *reader)
 static void say_counted(Request *request)
 {
     ReplayCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
+    if (!look_is_done(request)) {
         return;
     }
     BUF_PUT(&request->out, "{\"data\":{\"dryRun\":true,\"count\":");
@@ -158,7 +158,7 @@ static void say_counted(Request *request)
 static void say_created(Request *request)
 {
     /* The sink is configured: when it has no row yet, it has one in a moment. */
-    if (sinks_is_written(request, PROBLEM_BUSY)) {
+    if (look_is_written(request, PROBLEM_BUSY)) {
         BUF_PUT(&request->out, "{\"data\":");
         replay_put_json(&request->out, &request->submission.work.replay, NULL);
         buf_put_char(&request->out, '}');
@@ -224,24 +224,15 @@ static Status read_replays(Request *request, StoreReader *reader)
 static JobNext list_step(Request *request, StoreReader *reader)
 {
     BUF_PUT(&request->out, "{\"data\":[");
-    sinks_read(request, reader, read_replays);
+    look_read(request, reader, read_replays);
     BUF_PUT(&request->out, "],\"nextCursor\":null}");
     return JOB_FINISHED;
-}
-
-static void say_list(Request *request)
-{
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else {
-        request_answer(request, 200, JSON_TYPE);
-    }
 }
 
 void replays_list(Request *request)
 {
     if (request_check_params(request, NULL, 0) && begin(request)) {
-        request_run(request, list_step, say_list);
+        request_run(request, list_step, look_say);
     }
 }
 
@@ -265,13 +256,13 @@ static Status read_one(Request *request, StoreReader *reader)
 
 static JobNext find_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, read_one);
+    look_read(request, reader, read_one);
     return JOB_FINISHED;
 }
 
 static void say_cancelled(Request *request)
 {
-    if (sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (look_is_written(request, PROBLEM_CONFLICT)) {
         request_answer(request, 204, NULL);
     }
 }
@@ -279,9 +270,10 @@ static void say_cancelled(Request *request)
 static void cancel_found(Request *request)
 {
     const ReplayCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else if (!call->found) {
+    if (!look_is_done(request)) {
+        return;
+    }
+    if (!call->found) {
         request_problem(request, PROBLEM_NOT_FOUND, "the sink has no replay %.*s", STR_ARGS(request->inner_id));
     } else if (call->state != REPLAY_RUNNING) {
         request_problem(request, PROBLEM_CONFLICT, "the replay %.*s has come to its end already",

@@ -1,5 +1,6 @@
 /* Alert rules: a list, single rules, changes through the processor, and what a rule would have fired on. */
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/route_handlers.h"
 #include "http/rule_json.h"
 
@@ -9,6 +10,8 @@ typedef struct RuleCall {
     bool found, starved;
     AlertRule rule; /* texts in the request's arena or body */
 } RuleCall;
+
+static const char what[] = "alert rule";
 
 static unsigned scale_of(const Request *request) { return request_store_info(request)->scale; }
 
@@ -24,7 +27,7 @@ static RuleCall *begin(Request *request)
         return NULL;
     }
     if (request->id.len && !str_to_u64(request->id, INT64_MAX, &id)) {
-        request_problem(request, PROBLEM_NOT_FOUND, "there is no alert rule %.*s", STR_ARGS(request->id));
+        look_say_none(request, what);
         return NULL;
     }
     call->request = request;
@@ -49,24 +52,7 @@ static void say_rule(Request *request, int code)
     request_answer_with(request, &answer);
 }
 
-static void say_no_rule(Request *request)
-{
-    request_problem(request, PROBLEM_NOT_FOUND, "there is no alert rule %.*s", STR_ARGS(request->id));
-}
-
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */
-
-static Status visit_rules(Request *request, StoreReader *reader, RuleVisitor *visit, void *context)
-{
-    StoreView *view = NULL;
-    Status status = reader_begin(reader, &view, &request->error);
-    if (status == STATUS_OK) {
-        status = reader_rules(reader, visit, context, &request->error);
-        reader_end(reader);
-        view_free(view);
-    }
-    return status;
-}
 
 static bool put_rule(void *context, const AlertRule *rule)
 {
@@ -78,27 +64,23 @@ static bool put_rule(void *context, const AlertRule *rule)
     return true;
 }
 
+static Status read_all(Request *request, StoreReader *reader)
+{
+    return reader_rules(reader, put_rule, request, &request->error);
+}
+
 static JobNext list_step(Request *request, StoreReader *reader)
 {
     BUF_PUT(&request->out, "{\"data\":[");
-    request->failed = visit_rules(request, reader, put_rule, request);
+    look_read(request, reader, read_all);
     BUF_PUT(&request->out, "],\"nextCursor\":null}");
     return JOB_FINISHED;
-}
-
-static void say_list(Request *request)
-{
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else {
-        request_answer(request, 200, JSON_TYPE);
-    }
 }
 
 void rules_list(Request *request)
 {
     if (begin(request)) {
-        request_run(request, list_step, say_list);
+        request_run(request, list_step, look_say);
     }
 }
 
@@ -119,28 +101,25 @@ static bool copy_rule(void *context, const AlertRule *rule)
     return false;
 }
 
+static Status read_rule(Request *request, StoreReader *reader)
+{
+    RuleCall *call = request->state;
+    Status status = reader_rules(reader, copy_rule, call, &request->error);
+    return status == STATUS_OK && call->starved
+               ? error_set(&request->error, STATUS_BUSY, "there is no memory for the rule")
+               : status;
+}
+
 static JobNext find_step(Request *request, StoreReader *reader)
 {
-    const RuleCall *call = request->state;
-    request->failed = visit_rules(request, reader, copy_rule, request->state);
-    if (request->failed == STATUS_OK && call->starved) {
-        request->failed = error_set(&request->error, STATUS_BUSY, "there is no memory for the rule");
-    }
+    look_read(request, reader, read_rule);
     return JOB_FINISHED;
 }
 
 /* False when an answer was said. */
 static bool is_found(Request *request)
 {
-    const RuleCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-        return false;
-    }
-    if (!call->found) {
-        say_no_rule(request);
-    }
-    return call->found;
+    return look_has_found(request, ((const RuleCall *)request->state)->found, what);
 }
 
 static void say_found(Request *request)
@@ -186,22 +165,6 @@ static bool apply_body(Request *request, yyjson_val *body, bool needs_name)
     return status == STATUS_OK;
 }
 
-/* False when an answer was said. `lost` is what it means when the rule was not there any more. */
-static bool is_written(Request *request, ProblemKind lost)
-{
-    const Work *work = &request->submission.work;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else if (work->status == STATUS_REFUSED) {
-        request_problem(request, lost, "%s", work->error.message);
-    } else if (work->status != STATUS_OK) {
-        request_failed(request, work->status, &work->error);
-    } else {
-        return true;
-    }
-    return false;
-}
-
 static void submit_rule(Request *request, WorkKind kind, RequestThen *then)
 {
     const RuleCall *call = request->state;
@@ -213,7 +176,7 @@ static void submit_rule(Request *request, WorkKind kind, RequestThen *then)
 static void say_created(Request *request)
 {
     RuleCall *call = request->state;
-    if (is_written(request, PROBLEM_VALIDATION)) {
+    if (look_is_written(request, PROBLEM_VALIDATION)) {
         call->rule = request->submission.work.rule;
         say_rule(request, 201);
     }
@@ -230,7 +193,7 @@ void rules_create(Request *request)
 static void say_changed(Request *request)
 {
     RuleCall *call = request->state;
-    if (is_written(request, PROBLEM_CONFLICT)) {
+    if (look_is_written(request, PROBLEM_CONFLICT)) {
         call->rule = request->submission.work.rule;
         say_rule(request, 200);
     }
@@ -253,7 +216,7 @@ void rules_change(Request *request)
 
 static void say_deleted(Request *request)
 {
-    if (is_written(request, PROBLEM_NOT_FOUND)) {
+    if (look_is_written(request, PROBLEM_NOT_FOUND)) {
         request_answer(request, 204, NULL);
     }
 }

@@ -1,5 +1,6 @@
 /* Sinks: how they are, paused and resumed. What is changed goes through the processor; the lines follow by themselves. */
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
 #include "http/sinks_call.h"
@@ -60,7 +61,7 @@ static Status read_sinks(Request *request, StoreReader *reader)
 
 static JobNext read_step(Request *request, StoreReader *reader)
 {
-    sinks_read(request, reader, read_sinks);
+    look_read(request, reader, read_sinks);
     return JOB_FINISHED;
 }
 
@@ -90,8 +91,7 @@ static void put_all(Request *request)
 static void say_sinks(Request *request)
 {
     const SinksCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
+    if (!look_is_done(request)) {
         return;
     }
     if (call->named) {
@@ -119,7 +119,7 @@ void sinks_get(Request *request) { sinks_list(request); }
  * is there in a moment. */
 static void say_changed(Request *request)
 {
-    if (sinks_is_written(request, PROBLEM_BUSY)) {
+    if (look_is_written(request, PROBLEM_BUSY)) {
         request_run(request, read_step, say_sinks);
     }
 }

@@ -1,9 +1,9 @@
 /* Sources: how they are, paused and resumed, their places forgotten. What is changed goes through the processor; the sources are told to
  * look then. */
 #include "http/json_body.h"
+#include "http/look.h"
 #include "http/members.h"
 #include "http/route_handlers.h"
-#include "http/sinks_call.h"
 #include "http/source_json.h"
 #include "http/sources_call.h"
 
@@ -94,7 +94,7 @@ static Status read_sources(Request *request, StoreReader *reader)
 static JobNext read_step(Request *request, StoreReader *reader)
 {
     SourcesCall *call = request->state;
-    sinks_read(request, reader, read_sources);
+    look_read(request, reader, read_sources);
     source_list_look_again(request, &call->sources);
     return JOB_FINISHED;
 }
@@ -119,8 +119,7 @@ static size_t place_of_named(const SourcesCall *call) { return (size_t)(call->na
 static void say_sources(Request *request)
 {
     const SourcesCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
+    if (!look_is_done(request)) {
         return;
     }
     BUF_PUT(&request->out, "{\"data\":");
@@ -152,7 +151,7 @@ void sources_get(Request *request) { sources_list(request); }
 /* The source as the store has it now; it follows in a moment. */
 static void say_changed(Request *request)
 {
-    if (sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (look_is_written(request, PROBLEM_CONFLICT)) {
         intake_look(request_options(request)->intake);
         request_run(request, read_step, say_sources);
     }
@@ -209,7 +208,7 @@ static void say_forgotten(Request *request)
 {
     const SourcesCall *call = request->state;
     size_t count = request->submission.work.forget.count;
-    if (!sinks_is_written(request, PROBLEM_CONFLICT)) {
+    if (!look_is_written(request, PROBLEM_CONFLICT)) {
         return;
     }
     if (call->part.len && count == 0) {

@@ -69,29 +69,3 @@ const LineStatus *sink_lines_replay(const SinkLines *lines, int64_t job)
     }
     return NULL;
 }
-
-void sinks_read(Request *request, StoreReader *reader, SinksRead *read)
-{
-    StoreView *view = NULL;
-    request->failed = reader_begin(reader, &view, &request->error);
-    if (request->failed == STATUS_OK) {
-        request->failed = read(request, reader);
-        reader_end(reader);
-        view_free(view);
-    }
-}
-
-bool sinks_is_written(Request *request, ProblemKind lost)
-{
-    const Work *work = &request->submission.work;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else if (work->status == STATUS_REFUSED) {
-        request_problem(request, lost, "%s", work->error.message);
-    } else if (work->status != STATUS_OK) {
-        request_failed(request, work->status, &work->error);
-    } else {
-        return true;
-    }
-    return false;
-}

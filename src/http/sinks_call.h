@@ -25,12 +25,4 @@ void request_no_such(Request *request, const char *what, const char *const *name
 /* The line of a replay that runs; NULL when it does not. */
 const LineStatus *sink_lines_replay(const SinkLines *lines, int64_t job);
 
-/* Reads in a look at the store (reader_begin), as a job's step. `read` fills request->error. */
-typedef Status SinksRead(Request *request, StoreReader *reader);
-void sinks_read(Request *request, StoreReader *reader, SinksRead *read);
-
-/* After a submission: true when it was done. Else the answer is said; `lost` is what it means when what was to be changed was not
- * there any more. */
-bool sinks_is_written(Request *request, ProblemKind lost);
-
 #endif
