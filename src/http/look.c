@@ -54,3 +54,10 @@ bool look_is_written(Request *request, ProblemKind lost)
     }
     return work->status == STATUS_OK;
 }
+
+void look_say_count(Request *request, int code, bool dry_run, int64_t count)
+{
+    buf_printf(&request->out, "{\"data\":{\"dryRun\":%s,\"count\":%lld}}", dry_run ? "true" : "false",
+               (long long)count);
+    request_answer(request, code, JSON_TYPE);
+}

@@ -25,4 +25,7 @@ void look_say(Request *request);
  * there any more. */
 bool look_is_written(Request *request, ProblemKind lost);
 
+/* How many were changed, or of a dry run would be. */
+void look_say_count(Request *request, int code, bool dry_run, int64_t count);
+
 #endif

@@ -106,6 +106,17 @@ void organization_change_put_json(Buf *buf, const OrganizationChange *change)
 
 /* ---- Jobs ---------------------------------------------------------------------------------------------------------- */
 
+const char *job_state_read(yyjson_val *value, int *ret_state)
+{
+    for (size_t state = 0; state < JOB_STATE_COUNT; state++) {
+        if (yyjson_equals_str(value, job_state_names[state])) {
+            *ret_state = (int)state;
+            return NULL;
+        }
+    }
+    return "must be pending, processing, completed, failed or cancelled";
+}
+
 void job_put_json(Buf *buf, const StoredJob *job, const StoredOrganization *organization)
 {
     buf_put_char(buf, '{');

@@ -3,6 +3,8 @@
 #ifndef WEIR_HTTP_ONBOARD_JSON_H
 #define WEIR_HTTP_ONBOARD_JSON_H
 
+#include <yyjson.h>
+
 #include "base/buf.h"
 #include "store/onboard.h"
 
@@ -19,6 +21,9 @@ int64_t batch_eta_seconds(const StoredBatch *batch, int64_t now_us);
 void batch_put_json(Buf *buf, const StoredBatch *batch, int64_t now_us);
 
 void stored_organization_put_json(Buf *buf, const StoredOrganization *organization);
+
+/* What is wrong with the name of a state, as a FieldReader says it (json_body.h); NULL when it is one. */
+const char *job_state_read(yyjson_val *value, int *ret_state);
 
 /* One of a batch: {"index":0,"id":7,"status":…,"organization":{…}}; `organization` is NULL when it is not there any more. */
 void job_put_json(Buf *buf, const StoredJob *job, const StoredOrganization *organization);

@@ -1,22 +1,18 @@
 /* Onboarding batches: how far each is, what became of each organization, failed jobs tried again, waiting ones cancelled. */
-#include "http/json_body.h"
+#include "http/list_page.h"
 #include "http/look.h"
 #include "http/onboard_json.h"
 #include "http/route_handlers.h"
 
-enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
-
 typedef struct BatchesCall {
+    ListPage page; /* the first member: the readers of list_page.h get the call */
     Request *request;
     StoredBatch batch; /* the one that the address names; its id in the request's arena */
     bool found, dry_run;
-    uint64_t limit;
-    uint64_t count; /* of a page */
-    bool more, starved;
-    BatchFilter older; /* of a list */
-    int64_t last;      /* the number of the batch that was written last */
     JobFilter filter;
-    StoredJob *jobs; /* of a page; texts in the request's arena */
+    StoredJob *jobs; /* of a page, and one that shows whether there is another; texts in the request's arena */
+    size_t job_count;
+    bool starved;
 } BatchesCall;
 
 /* NULL when an answer was said. */
@@ -28,7 +24,7 @@ static BatchesCall *begin(Request *request)
         return NULL;
     }
     call->request = request;
-    call->limit = PAGE_DEFAULT;
+    call->page.limit = LIST_PAGE_DEFAULT;
     call->filter = (JobFilter){.batch_id = request->id, .state = -1, .after = -1};
     request->state = call;
     return call;
@@ -37,24 +33,6 @@ static BatchesCall *begin(Request *request)
 static int64_t now_us(const Request *request) { return clock_wall_us(request_options(request)->clock); }
 
 /* ---- What is asked for --------------------------------------------------------------------------------------------- */
-
-static const char *read_limit(void *self, const char *name, yyjson_val *value)
-{
-    BatchesCall *call = self;
-    (void)name;
-    return field_integer(value, PAGE_MAX, &call->limit) && call->limit > 0 ? NULL : "must be a number from 1 to 1000";
-}
-
-static const char *read_before(void *self, const char *name, yyjson_val *value)
-{
-    uint64_t before;
-    (void)name;
-    if (!field_integer(value, INT64_MAX, &before) || before == 0) {
-        return "must be the nextCursor of an earlier answer";
-    }
-    ((BatchesCall *)self)->older.before = (int64_t)before;
-    return NULL;
-}
 
 static const char *read_after(void *self, const char *name, yyjson_val *value)
 {
@@ -70,13 +48,7 @@ static const char *read_after(void *self, const char *name, yyjson_val *value)
 static const char *read_status(void *self, const char *name, yyjson_val *value)
 {
     (void)name;
-    for (size_t state = 0; state < JOB_STATE_COUNT; state++) {
-        if (yyjson_equals_str(value, job_state_names[state])) {
-            ((BatchesCall *)self)->filter.state = (int)state;
-            return NULL;
-        }
-    }
-    return "must be pending, processing, completed, failed or cancelled";
+    return job_state_read(value, &((BatchesCall *)self)->filter.state);
 }
 
 static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
@@ -91,39 +63,31 @@ static bool put_batch(void *context, const StoredBatch *batch)
 {
     BatchesCall *call = context;
     Buf *out = &call->request->out;
-    if (call->count == call->limit) {
-        call->more = true;
+    if (!list_page_put_comma(&call->page, batch->number, out)) {
         return false;
     }
-    buf_put(out, call->count++ ? STR(",") : STR(""));
     batch_put_json(out, batch, now_us(call->request));
-    call->last = batch->number;
     return !out->failed;
 }
 
 static Status read_list(Request *request, StoreReader *reader)
 {
     BatchesCall *call = request->state;
-    return reader_batches(reader, &call->older, put_batch, call, &request->error);
+    return reader_batches(reader, &(BatchFilter){.before = call->page.cursor}, put_batch, call, &request->error);
 }
 
 static JobNext list_step(Request *request, StoreReader *reader)
 {
     const BatchesCall *call = request->state;
-    BUF_PUT(&request->out, "{\"data\":[");
+    list_page_put_begin(&request->out);
     look_read(request, reader, read_list);
-    BUF_PUT(&request->out, "],\"nextCursor\":");
-    if (call->more) {
-        buf_printf(&request->out, "\"%lld\"}", (long long)call->last);
-    } else {
-        BUF_PUT(&request->out, "null}");
-    }
+    list_page_put_end(&call->page, &request->out);
     return JOB_FINISHED;
 }
 
 void batches_list(Request *request)
 {
-    static const Field fields[] = {{"limit", read_limit}, {"cursor", read_before}};
+    static const Field fields[] = {{"limit", list_page_read_limit}, {"cursor", list_page_read_cursor}};
     BatchesCall *call = begin(request);
     if (call && request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call)) {
         request_run(request, list_step, look_say);
@@ -181,16 +145,12 @@ void batches_get(Request *request)
 static bool copy_job(void *context, const StoredJob *job)
 {
     BatchesCall *call = context;
-    if (call->count == call->limit) {
-        call->more = true;
-        return false;
-    }
-    StoredJob *copy = &call->jobs[call->count++];
+    StoredJob *copy = &call->jobs[call->job_count++];
     *copy = *job;
     copy->batch_id = call->request->id;
     copy->error = arena_copy(&call->request->arena, job->error);
     call->starved = !copy->error.ptr;
-    return !call->starved;
+    return !call->starved && call->job_count <= call->page.limit;
 }
 
 typedef struct ItemWriting {
@@ -226,14 +186,15 @@ static Status read_items(Request *request, StoreReader *reader)
     if (status != STATUS_OK || !call->found) {
         return status;
     }
-    call->jobs = ARENA_ARRAY(&request->arena, StoredJob, call->limit);
+    call->jobs = ARENA_ARRAY(&request->arena, StoredJob, call->page.limit + 1);
     call->starved = !call->jobs;
     if (!call->starved) {
         status = reader_jobs(reader, &call->filter, copy_job, call, &request->error);
     }
-    for (size_t i = 0; i < call->count && status == STATUS_OK && !call->starved; i++) {
-        buf_put(&request->out, i ? STR(",") : STR(""));
-        status = put_job(request, reader, &call->jobs[i]);
+    for (size_t i = 0; i < call->job_count && status == STATUS_OK && !call->starved; i++) {
+        if (list_page_put_comma(&call->page, call->jobs[i].item, &request->out)) {
+            status = put_job(request, reader, &call->jobs[i]);
+        }
     }
     return call->starved ? error_set(&request->error, STATUS_BUSY, "there is no memory for the items") : status;
 }
@@ -241,14 +202,9 @@ static Status read_items(Request *request, StoreReader *reader)
 static JobNext items_step(Request *request, StoreReader *reader)
 {
     const BatchesCall *call = request->state;
-    BUF_PUT(&request->out, "{\"data\":[");
+    list_page_put_begin(&request->out);
     look_read(request, reader, read_items);
-    BUF_PUT(&request->out, "],\"nextCursor\":");
-    if (call->more) {
-        buf_printf(&request->out, "\"%lld\"}", (long long)call->jobs[call->count - 1].item);
-    } else {
-        BUF_PUT(&request->out, "null}");
-    }
+    list_page_put_end(&call->page, &request->out);
     return JOB_FINISHED;
 }
 
@@ -261,7 +217,7 @@ static void say_items(Request *request)
 
 void batches_items(Request *request)
 {
-    static const Field fields[] = {{"status", read_status}, {"limit", read_limit}, {"cursor", read_after}};
+    static const Field fields[] = {{"status", read_status}, {"limit", list_page_read_limit}, {"cursor", read_after}};
     BatchesCall *call = begin(request);
     if (call && request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call)) {
         request_run(request, items_step, say_items);
@@ -270,19 +226,12 @@ void batches_items(Request *request)
 
 /* ---- Tried again, cancelled ---------------------------------------------------------------------------------------- */
 
-static void say_count(Request *request, int code, bool dry_run, int64_t count)
-{
-    buf_printf(&request->out, "{\"data\":{\"dryRun\":%s,\"count\":%lld}}", dry_run ? "true" : "false",
-               (long long)count);
-    request_answer(request, code, JSON_TYPE);
-}
-
 /* Those that are tried again wait for their turn; those that are cancelled are. */
 static void say_changed(Request *request)
 {
     const Work *work = &request->submission.work;
     if (look_is_written(request, PROBLEM_NOT_FOUND)) {
-        say_count(request, work->kind == WORK_BATCH_RETRY ? 202 : 200, false, (int64_t)work->batch.count);
+        look_say_count(request, work->kind == WORK_BATCH_RETRY ? 202 : 200, false, (int64_t)work->batch.count);
     }
 }
 
@@ -297,7 +246,7 @@ static void say_failed(Request *request)
 {
     const BatchesCall *call = request->state;
     if (is_found(request)) {
-        say_count(request, 200, true, call->batch.jobs[JOB_FAILED]);
+        look_say_count(request, 200, true, call->batch.jobs[JOB_FAILED]);
     }
 }
 
@@ -305,7 +254,7 @@ static void say_pending(Request *request)
 {
     const BatchesCall *call = request->state;
     if (is_found(request)) {
-        say_count(request, 200, true, call->batch.jobs[JOB_PENDING]);
+        look_say_count(request, 200, true, call->batch.jobs[JOB_PENDING]);
     }
 }
 

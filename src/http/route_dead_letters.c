@@ -1,20 +1,22 @@
 /* Dead letters: what was given up, of every stage; tried again or discarded through the processor. */
 #include "base/base64.h"
 #include "http/letters_filter.h"
+#include "http/list_page.h"
 #include "http/look.h"
 #include "http/route_handlers.h"
 #include "http/sink_json.h"
 #include "http/sinks_call.h"
 
-enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, RETRY_DEFAULT = 1000, RETRY_MAX = STORE_RETRIES_MAX };
+enum { RETRY_DEFAULT = 1000, RETRY_MAX = STORE_RETRIES_MAX };
 
 typedef struct LettersCall {
     LettersFilter asked; /* the first member: the readers of letters_filter.h get the call */
     Request *request;
-    uint64_t limit, limit_max;
+    ListPage page;
+    uint64_t limit; /* of how many are tried again */
     bool dry_run;
     Str raw, encoded; /* what a letter's bytes are from now on; empty: as they were */
-    /* Of a page, and of counting. */
+    /* Of counting. */
     uint64_t count, looked_at;
     int64_t last; /* the id that was looked at last */
     bool more;
@@ -52,26 +54,21 @@ static LettersCall *begin(Request *request)
 
 /* ---- What is asked for --------------------------------------------------------------------------------------------- */
 
+static const char *read_page_limit(void *self, const char *name, yyjson_val *value)
+{
+    return list_page_read_limit(&((LettersCall *)self)->page, name, value);
+}
+
 static const char *read_limit(void *self, const char *name, yyjson_val *value)
 {
     LettersCall *call = self;
     (void)name;
-    if (field_integer(value, call->limit_max, &call->limit) && call->limit > 0) {
-        return NULL;
-    }
-    return call->limit_max == PAGE_MAX ? "must be a number from 1 to 1000" : "must be a number from 1 to 10000";
+    return field_integer(value, RETRY_MAX, &call->limit) && call->limit > 0 ? NULL : "must be a number from 1 to 10000";
 }
 
-static const char *read_cursor(void *self, const char *name, yyjson_val *value)
+static const char *read_page_cursor(void *self, const char *name, yyjson_val *value)
 {
-    LettersCall *call = self;
-    uint64_t before;
-    (void)name;
-    if (!field_integer(value, INT64_MAX, &before) || before == 0) {
-        return "must be the nextCursor of an earlier answer";
-    }
-    call->asked.filter.before = (int64_t)before;
-    return NULL;
+    return list_page_read_cursor(&((LettersCall *)self)->page, name, value);
 }
 
 static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
@@ -87,36 +84,28 @@ static bool put_letter(void *context, const DeadLetter *letter)
 {
     LettersCall *call = context;
     Buf *out = &call->request->out;
-    if (call->count == call->limit) {
-        call->more = true;
+    if (!list_page_put_comma(&call->page, letter->id, out)) {
         return false;
     }
-    buf_put(out, call->count ? STR(",{") : STR("{"));
+    buf_put_char(out, '{');
     dead_letter_put_fields(out, letter);
     buf_put_char(out, '}');
-    call->count++;
-    call->last = letter->id;
     return !out->failed;
 }
 
 static Status read_page(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
+    call->asked.filter.before = call->page.cursor;
     return reader_dead_letters(reader, &call->asked.filter, put_letter, call, &request->error);
 }
 
 static JobNext list_step(Request *request, StoreReader *reader)
 {
-    LettersCall *call = request->state;
-    BUF_PUT(&request->out, "{\"data\":[");
+    const LettersCall *call = request->state;
+    list_page_put_begin(&request->out);
     look_read(request, reader, read_page);
-    BUF_PUT(&request->out, "],\"nextCursor\":");
-    if (call->more) {
-        buf_printf(&request->out, "\"%lld\"", (long long)call->last);
-    } else {
-        BUF_PUT(&request->out, "null");
-    }
-    buf_put_char(&request->out, '}');
+    list_page_put_end(&call->page, &request->out);
     return JOB_FINISHED;
 }
 
@@ -124,15 +113,14 @@ void dead_letters_list(Request *request)
 {
     static const Field fields[] = {{"stage", letters_read_stage}, {"state", letters_read_state},
                                    {"sink", letters_read_sink},   {"source", letters_read_source},
-                                   {"batch", letters_read_batch}, {"limit", read_limit},
-                                   {"cursor", read_cursor}};
+                                   {"batch", letters_read_batch}, {"limit", read_page_limit},
+                                   {"cursor", read_page_cursor}};
     LettersCall *call = begin(request);
     if (!call) {
         return;
     }
     call->asked.filter.state = DEAD_LETTER_OPEN;
-    call->limit = PAGE_DEFAULT;
-    call->limit_max = PAGE_MAX;
+    call->page.limit = LIST_PAGE_DEFAULT;
     if (request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call) &&
         letters_filter_finish(request, &call->asked)) {
         request_run(request, list_step, look_say);
@@ -450,27 +438,18 @@ static JobNext count_step(Request *request, StoreReader *reader)
     return request->failed == STATUS_OK && call->more && call->count < call->limit ? JOB_AGAIN : JOB_FINISHED;
 }
 
-static void say_count(Request *request, int code, bool dry_run, int64_t count)
-{
-    buf_printf(&request->out, "{\"data\":{\"dryRun\":%s,\"count\":%lld}}", dry_run ? "true" : "false",
-               (long long)count);
-    request_answer(request, code, JSON_TYPE);
-}
-
 static void say_counted(Request *request)
 {
     const LettersCall *call = request->state;
-    if (request->failed != STATUS_OK) {
-        request_failed(request, request->failed, &request->error);
-    } else {
-        say_count(request, 200, true, (int64_t)call->count);
+    if (look_is_done(request)) {
+        look_say_count(request, 200, true, (int64_t)call->count);
     }
 }
 
 static void say_retried(Request *request)
 {
     if (is_retried(request)) {
-        say_count(request, 202, false, (int64_t)request->submission.work.dead_letters.count);
+        look_say_count(request, 202, false, (int64_t)request->submission.work.dead_letters.count);
     }
 }
 
@@ -486,7 +465,6 @@ void dead_letters_retry_many(Request *request)
         return;
     }
     call->asked.filter.state = DEAD_LETTER_OPEN;
-    call->limit_max = RETRY_MAX;
     if (!request_json_body(request, "the filter", BODY_OPTIONAL, &body) ||
         !request_read_fields(request, body, fields, sizeof fields / sizeof fields[0], call) ||
         !letters_filter_finish(request, &call->asked) || !check_sink(request, call->asked.sink)) {

@@ -1,6 +1,6 @@
 /* Organizations: a list, single ones by id or domain, changes through the processor, and what was done to each by whom. */
 #include "http/idempotency.h"
-#include "http/json_body.h"
+#include "http/list_page.h"
 #include "http/look.h"
 #include "http/onboard_json.h"
 #include "http/records_call.h"
@@ -8,17 +8,16 @@
 #include "onboard/bulk.h"
 #include "onboard/domain.h"
 
-enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, PAGE_BYTES = 8 << 20, PROBLEMS_BYTES_MAX = 64 << 10 };
+enum { PROBLEMS_BYTES_MAX = 64 << 10 };
 
 typedef struct OrganizationsCall {
+    ListPage page; /* the first member: the readers of list_page.h get the call */
     Request *request;
     OrganizationFilter filter;
     bool any; /* deleted or not */
     bool found;
     StoredOrganization organization; /* the one that is named; texts in the request's arena */
-    uint64_t limit, count;
-    int64_t last; /* the id that was written last */
-    bool more, starved;
+    bool starved;
     int64_t version;             /* of If-Match; 0: there is none */
     RecordProblems problems;     /* of a change; its unknown fields are the warnings */
     OrganizationContent content; /* of a change: what is to be; a NULL pointer: as it is */
@@ -35,7 +34,7 @@ static OrganizationsCall *begin(Request *request)
     }
     call->request = request;
     call->filter.status = -1;
-    call->limit = PAGE_DEFAULT;
+    call->page.limit = LIST_PAGE_DEFAULT;
     request->state = call;
     return call;
 }
@@ -91,37 +90,13 @@ static const char *read_batch(void *self, const char *name, yyjson_val *value)
 static const char *read_status(void *self, const char *name, yyjson_val *value)
 {
     (void)name;
-    for (size_t state = 0; state < JOB_STATE_COUNT; state++) {
-        if (yyjson_equals_str(value, job_state_names[state])) {
-            ((OrganizationsCall *)self)->filter.status = (int)state;
-            return NULL;
-        }
-    }
-    return "must be pending, processing, completed, failed or cancelled";
+    return job_state_read(value, &((OrganizationsCall *)self)->filter.status);
 }
 
 static const char *read_deleted(void *self, const char *name, yyjson_val *value)
 {
     (void)name;
     return field_bool(value, &((OrganizationsCall *)self)->filter.deleted) ? NULL : "must be true or false";
-}
-
-static const char *read_limit(void *self, const char *name, yyjson_val *value)
-{
-    OrganizationsCall *call = self;
-    (void)name;
-    return field_integer(value, PAGE_MAX, &call->limit) && call->limit > 0 ? NULL : "must be a number from 1 to 1000";
-}
-
-static const char *read_cursor(void *self, const char *name, yyjson_val *value)
-{
-    uint64_t before;
-    (void)name;
-    if (!field_integer(value, INT64_MAX, &before) || before == 0) {
-        return "must be the nextCursor of an earlier answer";
-    }
-    ((OrganizationsCall *)self)->filter.before = (int64_t)before;
-    return NULL;
 }
 
 /* ---- One ----------------------------------------------------------------------------------------------------------- */
@@ -200,59 +175,39 @@ void organizations_get(Request *request)
 
 /* ---- A list -------------------------------------------------------------------------------------------------------- */
 
-/* False when the page is full. A page of large ones is a short page. */
-static bool begin_entry(OrganizationsCall *call)
-{
-    Buf *out = &call->request->out;
-    call->more = call->count == call->limit || (call->count && out->len > PAGE_BYTES);
-    if (!call->more) {
-        buf_put(out, call->count++ ? STR(",") : STR(""));
-    }
-    return !call->more;
-}
-
 static bool put_organization(void *context, const StoredOrganization *organization)
 {
     OrganizationsCall *call = context;
     Buf *out = &call->request->out;
-    if (!begin_entry(call)) {
+    if (!list_page_put_comma(&call->page, organization->id, out)) {
         return false;
     }
     stored_organization_put_json(out, organization);
-    call->last = organization->id;
     return !out->failed;
 }
 
 static Status read_page(Request *request, StoreReader *reader)
 {
     OrganizationsCall *call = request->state;
+    call->filter.before = call->page.cursor;
     return reader_organizations(reader, &call->filter, put_organization, call, &request->error);
-}
-
-static void put_page_end(Request *request)
-{
-    const OrganizationsCall *call = request->state;
-    BUF_PUT(&request->out, "],\"nextCursor\":");
-    if (call->more) {
-        buf_printf(&request->out, "\"%lld\"}", (long long)call->last);
-    } else {
-        BUF_PUT(&request->out, "null}");
-    }
 }
 
 static JobNext list_step(Request *request, StoreReader *reader)
 {
-    BUF_PUT(&request->out, "{\"data\":[");
+    const OrganizationsCall *call = request->state;
+    list_page_put_begin(&request->out);
     look_read(request, reader, read_page);
-    put_page_end(request);
+    list_page_put_end(&call->page, &request->out);
     return JOB_FINISHED;
 }
 
 /* By its domain one is found, not listed, as records are by ?recordId=. */
 void organizations_list(Request *request)
 {
-    static const Field fields[] = {{"search", read_search},   {"status", read_status}, {"batch", read_batch},
-                                   {"deleted", read_deleted}, {"limit", read_limit},   {"cursor", read_cursor},
+    static const Field fields[] = {{"search", read_search},         {"status", read_status},
+                                   {"batch", read_batch},           {"deleted", read_deleted},
+                                   {"limit", list_page_read_limit}, {"cursor", list_page_read_cursor},
                                    {"domain", read_domain}};
     OrganizationsCall *call = begin(request);
     if (!call || !request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call)) {
@@ -271,11 +226,10 @@ static bool put_change(void *context, const OrganizationChange *change)
 {
     OrganizationsCall *call = context;
     Buf *out = &call->request->out;
-    if (!begin_entry(call)) {
+    if (!list_page_put_comma(&call->page, change->id, out)) {
         return false;
     }
     organization_change_put_json(out, change);
-    call->last = change->id;
     return !out->failed;
 }
 
@@ -289,17 +243,18 @@ static Status read_history(Request *request, StoreReader *reader)
         status = read_one(request, reader);
     }
     if (status == STATUS_OK && call->found) {
-        status =
-            reader_organization_changes(reader, call->organization.id, call->last, put_change, call, &request->error);
+        status = reader_organization_changes(reader, call->organization.id, call->page.cursor, put_change, call,
+                                             &request->error);
     }
     return status;
 }
 
 static JobNext history_step(Request *request, StoreReader *reader)
 {
-    BUF_PUT(&request->out, "{\"data\":[");
+    const OrganizationsCall *call = request->state;
+    list_page_put_begin(&request->out);
     look_read(request, reader, read_history);
-    put_page_end(request);
+    list_page_put_end(&call->page, &request->out);
     return JOB_FINISHED;
 }
 
@@ -312,13 +267,11 @@ static void say_history(Request *request)
 
 void organizations_history(Request *request)
 {
-    static const Field fields[] = {{"limit", read_limit}, {"cursor", read_cursor}};
+    static const Field fields[] = {{"limit", list_page_read_limit}, {"cursor", list_page_read_cursor}};
     OrganizationsCall *call = begin(request);
     if (call && request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call) &&
         read_name(request, request->id)) {
         call->any = true;
-        call->last = call->filter.before;
-        call->filter.before = 0;
         request_run(request, history_step, say_history);
     }
 }
