@@ -15,12 +15,6 @@ void member_put_text(Buf *buf, const char *name, Str text)
     }
 }
 
-void member_put_count(Buf *buf, const char *name, int64_t count)
-{
-    buf_put_key(buf, name);
-    buf_put_i64(buf, count);
-}
-
 void member_put_time(Buf *buf, const char *name, int64_t us)
 {
     buf_put_key(buf, name);

@@ -4,8 +4,7 @@
 
 #include "base/buf.h"
 
-void member_put_text(Buf *buf, const char *name, Str text); /* null when it is empty */
-void member_put_count(Buf *buf, const char *name, int64_t count);
+void member_put_text(Buf *buf, const char *name, Str text);   /* null when it is empty */
 void member_put_time(Buf *buf, const char *name, int64_t us); /* null for 0 */
 
 /* A URL without user, query and fragment, which may be secrets; null when it is none. */

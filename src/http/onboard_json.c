@@ -34,8 +34,7 @@ int64_t batch_eta_seconds(const StoredBatch *batch, int64_t now_us)
 
 static void put_percentage(Buf *buf, int64_t permille)
 {
-    buf_put_key(buf, "percentage");
-    buf_put_i64(buf, permille / 10);
+    buf_put_key_i64(buf, "percentage", permille / 10);
     if (permille % 10) {
         buf_printf(buf, ".%lld", (long long)(permille % 10));
     }
@@ -47,9 +46,9 @@ void batch_put_json(Buf *buf, const StoredBatch *batch, int64_t now_us)
     buf_put_char(buf, '{');
     member_put_text(buf, "id", batch->id);
     member_put_text(buf, "status", str_from(batch_status(batch)));
-    member_put_count(buf, "total", batch->total);
+    buf_put_key_i64(buf, "total", batch->total);
     for (size_t state = 0; state < JOB_STATE_COUNT; state++) {
-        member_put_count(buf, job_state_names[state], batch->jobs[state]);
+        buf_put_key_i64(buf, job_state_names[state], batch->jobs[state]);
     }
     put_percentage(buf, batch_permille(batch));
     member_put_time(buf, "createdAt", batch->created_us);
@@ -68,7 +67,7 @@ void batch_put_json(Buf *buf, const StoredBatch *batch, int64_t now_us)
 
 static void put_identity(Buf *buf, const StoredOrganization *organization)
 {
-    member_put_count(buf, "id", organization->id);
+    buf_put_key_i64(buf, "id", organization->id);
     member_put_text(buf, "name", organization->content.name);
     member_put_text(buf, "domain", organization->content.domain);
     member_put_text(buf, "contact_email", organization->content.contact_email);
@@ -83,7 +82,7 @@ void stored_organization_put_json(Buf *buf, const StoredOrganization *organizati
     buf_put(buf, metadata.len ? metadata : STR("null"));
     member_put_text(buf, "status", str_from(job_state_names[organization->status]));
     member_put_text(buf, "batchId", organization->batch_id);
-    member_put_count(buf, "version", organization->version);
+    buf_put_key_i64(buf, "version", organization->version);
     member_put_time(buf, "createdAt", organization->created_us);
     member_put_time(buf, "updatedAt", organization->updated_us);
     member_put_time(buf, "deletedAt", organization->deleted_us);
@@ -93,9 +92,9 @@ void stored_organization_put_json(Buf *buf, const StoredOrganization *organizati
 void organization_change_put_json(Buf *buf, const OrganizationChange *change)
 {
     buf_put_char(buf, '{');
-    member_put_count(buf, "id", change->id);
+    buf_put_key_i64(buf, "id", change->id);
     member_put_text(buf, "action", str_from(organization_action_names[change->action]));
-    member_put_count(buf, "version", change->version);
+    buf_put_key_i64(buf, "version", change->version);
     member_put_time(buf, "time", change->at_us);
     member_put_text(buf, "who", change->who);
     buf_put_key(buf, "changed");
@@ -120,10 +119,10 @@ const char *job_state_read(yyjson_val *value, int *ret_state)
 void job_put_json(Buf *buf, const StoredJob *job, const StoredOrganization *organization)
 {
     buf_put_char(buf, '{');
-    member_put_count(buf, "index", job->item);
-    member_put_count(buf, "id", job->id);
+    buf_put_key_i64(buf, "index", job->item);
+    buf_put_key_i64(buf, "id", job->id);
     member_put_text(buf, "status", str_from(job_state_names[job->state]));
-    member_put_count(buf, "attempts", job->attempts);
+    buf_put_key_i64(buf, "attempts", job->attempts);
     member_put_text(buf, "lastError", job->error);
     member_put_time(buf, "nextAttemptAt", job->state == JOB_PENDING ? job->due_us : 0);
     member_put_time(buf, "createdAt", job->created_us);

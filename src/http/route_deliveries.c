@@ -127,8 +127,7 @@ static Status put_message(DeliveriesCall *call, StoreReader *reader, const Recor
     Status status = deliveries_find(reader, call->lines.lines, call->lines.count, &message->subject, call->deliveries,
                                     &count, reterr);
     buf_put(out, out->len && out->ptr[out->len - 1] == '}' ? STR(",{") : STR("{"));
-    buf_put_key(out, "seq");
-    buf_put_i64(out, message->subject.seq);
+    buf_put_key_i64(out, "seq", message->subject.seq);
     buf_put_key(out, "type");
     buf_put_json(out, str_from(message_kind_name(message->kind)));
     buf_put_key(out, "sinks");

@@ -15,8 +15,7 @@ static void put_version(Request *request)
     int64_t uptime_us = request_now_us(request) - request->server->started_us;
     buf_put_key(&request->out, "version");
     buf_put_json(&request->out, str_from(request_options(request)->version));
-    buf_put_key(&request->out, "uptimeSeconds");
-    buf_put_i64(&request->out, uptime_us / 1000000);
+    buf_put_key_i64(&request->out, "uptimeSeconds", uptime_us / 1000000);
 }
 
 /* Alive: it answers. Never asks the store, which may be slow. */
@@ -39,8 +38,7 @@ static void put_front_door(Buf *out, FrontDoor *door)
     buf_put_json(out, str_from(status.topic));
     buf_put_key(out, "state");
     buf_put_json(out, str_from(front_door_state_name(status.state)));
-    buf_put_key(out, "waiting");
-    buf_put_i64(out, status.waiting_records);
+    buf_put_key_i64(out, "waiting", status.waiting_records);
     if (status.error[0]) {
         buf_put_key(out, "error");
         buf_put_json(out, str_from(status.error));

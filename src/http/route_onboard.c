@@ -227,12 +227,12 @@ static void put_answer(const OnboardCall *call, Buf *out, bool brief)
     buf_reset(out);
     if (call->dry_run) {
         BUF_PUT(out, "{\"dry_run\":true,\"message\":\"Nothing was stored: this is what would be\"");
-        member_put_count(out, "organizations_count", (int64_t)stored);
-        member_put_count(out, "created", (int64_t)count_outcomes(call, ONBOARD_CREATED));
-        member_put_count(out, "updated", (int64_t)count_outcomes(call, ONBOARD_UPDATED));
+        buf_put_key_i64(out, "organizations_count", (int64_t)stored);
+        buf_put_key_i64(out, "created", (int64_t)count_outcomes(call, ONBOARD_CREATED));
+        buf_put_key_i64(out, "updated", (int64_t)count_outcomes(call, ONBOARD_UPDATED));
     } else {
         buf_printf(out, "{\"batch_id\":\"%s\",\"message\":\"Bulk onboarding initiated successfully\"", call->batch_id);
-        member_put_count(out, "organizations_count", (int64_t)stored);
+        buf_put_key_i64(out, "organizations_count", (int64_t)stored);
     }
     if (skipped) {
         put_skipped(call, out, brief);

@@ -109,7 +109,7 @@ static void put_source(Request *request, size_t at)
         buf_put_char(&request->out, '[');
         buf_put(&request->out, buf_str(&call->places));
         buf_put_char(&request->out, ']');
-        member_put_count(&request->out, "placeCount", (int64_t)call->place_count);
+        buf_put_key_i64(&request->out, "placeCount", (int64_t)call->place_count);
     }
     buf_put_char(&request->out, '}');
 }
@@ -220,7 +220,7 @@ static void say_forgotten(Request *request)
     BUF_PUT(&request->out, "{\"data\":{");
     member_put_text(&request->out, "source", str_from(call->named->options->name));
     member_put_text(&request->out, "part", call->part);
-    member_put_count(&request->out, "forgotten", (int64_t)count);
+    buf_put_key_i64(&request->out, "forgotten", (int64_t)count);
     BUF_PUT(&request->out, "}}");
     request_answer(request, 200, JSON_TYPE);
 }

@@ -182,8 +182,7 @@ void rule_put_json(Buf *buf, const AlertRule *rule, unsigned scale)
     buf_put_decimal_json(buf, rule->threshold, scale);
     buf_put_key(buf, "enabled");
     buf_put(buf, rule->enabled ? STR("true") : STR("false"));
-    buf_put_key(buf, "version");
-    buf_put_i64(buf, rule->version);
+    buf_put_key_i64(buf, "version", rule->version);
     buf_put_key(buf, "createdAt");
     buf_put_time_json(buf, rule->created_us);
     buf_put_key(buf, "updatedAt");

@@ -30,15 +30,15 @@ static void put_place(Buf *buf, const SinkOptions *options)
 static void put_line(Buf *buf, const LineStatus *line)
 {
     member_put_text(buf, "breaker", str_from(breaker_state_name(line->breaker)));
-    member_put_count(buf, "cursor", line->cursor);
-    member_put_count(buf, "lastSeq", line->last_seq);
-    member_put_count(buf, "lag", line->last_seq > line->cursor ? line->last_seq - line->cursor : 0);
-    member_put_count(buf, "inFlight", line->in_flight);
-    member_put_count(buf, "retries", line->retries);
-    member_put_count(buf, "taken", line->taken);
-    member_put_count(buf, "failed", line->failed);
-    member_put_count(buf, "deadLetters", line->dead);
-    member_put_count(buf, "breakerOpened", line->breaker_opened);
+    buf_put_key_i64(buf, "cursor", line->cursor);
+    buf_put_key_i64(buf, "lastSeq", line->last_seq);
+    buf_put_key_i64(buf, "lag", line->last_seq > line->cursor ? line->last_seq - line->cursor : 0);
+    buf_put_key_i64(buf, "inFlight", line->in_flight);
+    buf_put_key_i64(buf, "retries", line->retries);
+    buf_put_key_i64(buf, "taken", line->taken);
+    buf_put_key_i64(buf, "failed", line->failed);
+    buf_put_key_i64(buf, "deadLetters", line->dead);
+    buf_put_key_i64(buf, "breakerOpened", line->breaker_opened);
     member_put_time(buf, "lastTakenAt", line->taken_us);
     member_put_time(buf, "lastFailedAt", line->failed_us);
     member_put_time(buf, "nextTryAt", line->next_try_us);
@@ -48,7 +48,7 @@ static void put_line(Buf *buf, const LineStatus *line)
 static void put_running(Buf *buf, const LineStatus *line)
 {
     buf_put(buf, buf->ptr && buf->ptr[buf->len - 1] == '}' ? STR(",{") : STR("{"));
-    member_put_count(buf, "id", line->job);
+    buf_put_key_i64(buf, "id", line->job);
     member_put_text(buf, "state", str_from(line_state_name(line->state)));
     put_line(buf, line);
     buf_put_char(buf, '}');
@@ -84,14 +84,14 @@ void replay_put_json(Buf *buf, const StoredReplay *replay, const LineStatus *lin
     static const char *const states[] = {
         [REPLAY_RUNNING] = "running", [REPLAY_DONE] = "done", [REPLAY_CANCELLED] = "cancelled"};
     buf_put_char(buf, '{');
-    member_put_count(buf, "id", replay->id);
+    buf_put_key_i64(buf, "id", replay->id);
     member_put_text(buf, "sink", replay->sink);
     member_put_text(buf, "state", str_from(states[replay->state]));
-    member_put_count(buf, "after", replay->after);
-    member_put_count(buf, "through", replay->through);
-    member_put_count(buf, "cursor", line && line->cursor > replay->place.cursor ? line->cursor : replay->place.cursor);
-    member_put_count(buf, "sent", replay->sent);
-    member_put_count(buf, "failed", replay->failed);
+    buf_put_key_i64(buf, "after", replay->after);
+    buf_put_key_i64(buf, "through", replay->through);
+    buf_put_key_i64(buf, "cursor", line && line->cursor > replay->place.cursor ? line->cursor : replay->place.cursor);
+    buf_put_key_i64(buf, "sent", replay->sent);
+    buf_put_key_i64(buf, "failed", replay->failed);
     member_put_text(buf, "lastError", line ? str_from(line->error) : (Str){NULL, 0});
     buf_put_key(buf, "filter");
     buf_put(buf, replay->filter.len ? replay->filter : STR("{}"));
@@ -110,7 +110,7 @@ static void put_job(Buf *buf, const DeadLetter *letter)
     (void)str_split(&place, '/');
     member_put_text(buf, "batchId", letter->origin);
     if (place.ptr && str_to_u64(place, INT64_MAX, &job)) {
-        member_put_count(buf, "jobId", (int64_t)job);
+        buf_put_key_i64(buf, "jobId", (int64_t)job);
     }
 }
 
@@ -119,26 +119,26 @@ static void put_origin(Buf *buf, const DeadLetter *letter)
     switch (letter->stage) {
     case DEAD_LETTER_DELIVERY:
         member_put_text(buf, "sink", letter->origin);
-        member_put_count(buf, "seq", letter->seq);
+        buf_put_key_i64(buf, "seq", letter->seq);
         break;
     case DEAD_LETTER_JOB: put_job(buf, letter); break;
     case DEAD_LETTER_INTAKE:
         member_put_text(buf, "source", letter->origin);
         member_put_text(buf, "place", letter->place);
         member_put_text(buf, "format", letter->format);
-        member_put_count(buf, "rawBytes", (int64_t)letter->raw.len);
+        buf_put_key_i64(buf, "rawBytes", (int64_t)letter->raw.len);
         break;
     }
 }
 
 void dead_letter_put_fields(Buf *buf, const DeadLetter *letter)
 {
-    member_put_count(buf, "id", letter->id);
+    buf_put_key_i64(buf, "id", letter->id);
     member_put_text(buf, "stage", str_from(dead_letter_stage_names[letter->stage]));
     member_put_text(buf, "state", str_from(dead_letter_state_names[letter->state]));
     put_origin(buf, letter);
     member_put_text(buf, "error", letter->error);
-    member_put_count(buf, "attempts", letter->attempts);
+    buf_put_key_i64(buf, "attempts", letter->attempts);
     member_put_time(buf, "createdAt", letter->created_us);
     member_put_time(buf, "updatedAt", letter->updated_us);
 }
@@ -170,7 +170,7 @@ void dead_letter_put_raw(Buf *buf, Str raw)
 void message_put_envelope(Buf *buf, const Message *message)
 {
     buf_put_char(buf, '{');
-    member_put_count(buf, "seq", message->seq);
+    buf_put_key_i64(buf, "seq", message->seq);
     member_put_text(buf, "id", message->id);
     member_put_text(buf, "type", str_from(message_kind_name(message->kind)));
     member_put_time(buf, "time", message->created_us);
@@ -191,7 +191,7 @@ void delivery_put_fields(Buf *buf, const Delivery *delivery)
     member_put_text(buf, "sink", str_from(delivery->sink->name));
     member_put_text(buf, "state", str_from(delivery_state_name(delivery->state)));
     if (delivery->dead_letter) {
-        member_put_count(buf, "deadLetterId", delivery->dead_letter);
+        buf_put_key_i64(buf, "deadLetterId", delivery->dead_letter);
     }
     if (delivery->due_us) {
         member_put_time(buf, "nextAttemptAt", delivery->due_us);
@@ -201,7 +201,7 @@ void delivery_put_fields(Buf *buf, const Delivery *delivery)
 void attempt_put_json(Buf *buf, const StoredAttempt *attempt)
 {
     buf_put_char(buf, '{');
-    member_put_count(buf, "number", attempt->number);
+    buf_put_key_i64(buf, "number", attempt->number);
     member_put_time(buf, "time", attempt->begun_us);
     buf_put_key(buf, "taken");
     buf_put(buf, attempt->taken ? STR("true") : STR("false"));
@@ -216,7 +216,7 @@ void attempt_put_json(Buf *buf, const StoredAttempt *attempt)
     member_put_text(buf, "error", attempt->error);
     member_put_text(buf, "response", attempt->response);
     if (attempt->job) {
-        member_put_count(buf, "replay", attempt->job);
+        buf_put_key_i64(buf, "replay", attempt->job);
     }
     buf_put_char(buf, '}');
 }

@@ -45,14 +45,14 @@ static void put_lag(Buf *buf, const SourceLag *lag)
 
 static void put_counts(Buf *buf, const SourceStatus *status)
 {
-    member_put_count(buf, "messages", status->messages);
-    member_put_count(buf, "bytes", status->bytes);
-    member_put_count(buf, "created", status->created);
-    member_put_count(buf, "duplicates", status->duplicates);
-    member_put_count(buf, "conflicts", status->conflicts);
-    member_put_count(buf, "rejected", status->rejected);
-    member_put_count(buf, "deadLetters", status->dead_letters);
-    member_put_count(buf, "errors", status->errors);
+    buf_put_key_i64(buf, "messages", status->messages);
+    buf_put_key_i64(buf, "bytes", status->bytes);
+    buf_put_key_i64(buf, "created", status->created);
+    buf_put_key_i64(buf, "duplicates", status->duplicates);
+    buf_put_key_i64(buf, "conflicts", status->conflicts);
+    buf_put_key_i64(buf, "rejected", status->rejected);
+    buf_put_key_i64(buf, "deadLetters", status->dead_letters);
+    buf_put_key_i64(buf, "errors", status->errors);
 }
 
 /* 0 when it waits for no try. */
@@ -86,7 +86,7 @@ void source_put_place(Buf *buf, const SourcePlace *place)
 {
     buf_put_char(buf, '{');
     member_put_text(buf, "part", place->part);
-    member_put_count(buf, "next", place->next);
+    buf_put_key_i64(buf, "next", place->next);
     member_put_text(buf, "mark", place->mark);
     buf_put_char(buf, '}');
 }

@@ -159,8 +159,7 @@ void event_group_put_json(EventGroupOutput *output, Buf *buf)
         buf_put_key(buf, key_name(groups_column(output->groups, i)));
         buf_put_json(buf, cell->keys[i]->text);
     }
-    buf_put_key(buf, "count");
-    buf_put_i64(buf, group.count);
+    buf_put_key_i64(buf, "count", group.count);
     for (Measure measure = MEASURE_SUM; measure < MEASURE_KINDS; measure++) {
         if (is_written(output, measure)) {
             buf_put_key(buf, measure_names[measure]);

@@ -215,8 +215,7 @@ static Status feed_step(Query *query, QueryStep *step, bool *ret_done, Error *re
     *ret_done = feed->left == 0 || !feed->stopped;
     if (status == STATUS_OK && *ret_done) {
         buf_put_char(step->out, ']');
-        buf_put_key(step->out, "nextAfter");
-        buf_put_i64(step->out, feed->after);
+        buf_put_key_i64(step->out, "nextAfter", feed->after);
         buf_put_char(step->out, '}');
     }
     return status;

@@ -48,8 +48,7 @@ static bool is_extra(const GroupOutput *output, Measure measure)
 
 static void put_totals(Buf *buf, int64_t count, Total gross, Total net, unsigned scale)
 {
-    buf_put_key(buf, "recordCount");
-    buf_put_i64(buf, count);
+    buf_put_key_i64(buf, "recordCount", count);
     buf_put_key(buf, "totalValue");
     buf_put_decimal_json(buf, gross, scale);
     buf_put_key(buf, "netValue");

@@ -62,8 +62,7 @@ void record_put_json_content(Buf *buf, const Record *record, unsigned scale)
 
 void record_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
 {
-    buf_put_key(buf, "id");
-    buf_put_i64(buf, seq);
+    buf_put_key_i64(buf, "id", seq);
     put_content(buf, record, scale);
     if (record->traceparent.len > 0) {
         BUF_PUT(buf, ",\"traceparent\":");
@@ -207,8 +206,7 @@ void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned
     buf_put_key(buf, "recordId");
     buf_put_json(buf, record->record_id);
     if (seq) {
-        buf_put_key(buf, "id");
-        buf_put_i64(buf, seq);
+        buf_put_key_i64(buf, "id", seq);
     }
     buf_put_key(buf, "client");
     buf_put_json(buf, record->source_id);
