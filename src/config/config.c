@@ -306,3 +306,12 @@ int64_t config_member_int(const ConfigMember *member, unsigned option) { return 
 ConfigOrigin config_member_origin(const ConfigMember *member, unsigned option) { return member->values[option].origin; }
 
 const char *config_member_where(const ConfigMember *member, unsigned option) { return member->values[option].where; }
+
+Status config_member_require(const ConfigMember *member, unsigned option, const char *example, Error *reterr)
+{
+    if (member->values[option].text.len) {
+        return STATUS_OK;
+    }
+    return error_set(reterr, STATUS_REFUSED, "%s: %s.%s.%s is missing: %s", member->values[0].where,
+                     member->group->prefix, member->name, member->group->table.items[option].name, example);
+}

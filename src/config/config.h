@@ -70,6 +70,9 @@ const char *config_member_text(const ConfigMember *member, unsigned option);
 int64_t config_member_int(const ConfigMember *member, unsigned option);
 ConfigOrigin config_member_origin(const ConfigMember *member, unsigned option);
 const char *config_member_where(const ConfigMember *member, unsigned option);
+/* For an option that a member of this kind needs, and that has no default: STATUS_REFUSED when it is not set. `example` is what it may be. */
+Status config_member_require(const ConfigMember *member, unsigned option, const char *example,
+                             Error *reterr) MUST_CHECK;
 
 /* As a YAML file that can be read again, each line with where its value is from; as JSON: {"http.listen":{"value":…,"from":…}}.
  * Secrets and passwords are shown as "***"; a file with them is refused until they are put in. */

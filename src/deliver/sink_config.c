@@ -27,12 +27,6 @@ static int64_t number_of(const ConfigMember *member, SinksOption option) { retur
 
 static bool is_set(const ConfigMember *member, SinksOption option) { return text_of(member, option)[0] != '\0'; }
 
-static Status refuse_missing(const ConfigMember *member, const char *what, const char *example, Error *reterr)
-{
-    return error_set(reterr, STATUS_REFUSED, "%s: sinks.%s.%s is missing: %s", config_member_where(member, SINKS_TYPE),
-                     config_member_name(member), what, example);
-}
-
 /* ---- Secrets ------------------------------------------------------------------------------------------------------- */
 
 static Status refuse_file(const ConfigMember *member, const char *what, Error *reterr)
@@ -155,20 +149,22 @@ static void set_place(const ConfigMember *member, SinkOptions *options)
     options->trim = number_of(member, SINKS_TRIM);
 }
 
+static Status check_webhook(const ConfigMember *member, const SinkOptions *options, Error *reterr)
+{
+    Status status =
+        config_member_require(member, SINKS_URL, "a webhook's endpoint, like https://example.com/hook", reterr);
+    if (status == STATUS_OK && !options->secret[0]) { /* of a file, neither */
+        status = config_member_require(member, SINKS_SECRET, "whsec_… to sign with; or set secret_file", reterr);
+    }
+    return status;
+}
+
 static Status check_needs(const ConfigMember *member, const SinkOptions *options, Error *reterr)
 {
     switch (options->type) {
-    case SINK_WEBHOOK:
-        if (!options->url[0]) {
-            return refuse_missing(member, "url", "a webhook's endpoint, like https://example.com/hook", reterr);
-        }
-        return options->secret[0]
-                   ? STATUS_OK
-                   : refuse_missing(member, "secret", "whsec_… to sign with; or set secret_file", reterr);
-    case SINK_KAFKA:
-        return options->brokers[0] ? STATUS_OK : refuse_missing(member, "brokers", "like kafka-1:9092", reterr);
-    case SINK_REDIS:
-        return options->url[0] ? STATUS_OK : refuse_missing(member, "url", "like redis://127.0.0.1:6379", reterr);
+    case SINK_WEBHOOK: return check_webhook(member, options, reterr);
+    case SINK_KAFKA: return config_member_require(member, SINKS_BROKERS, "like kafka-1:9092", reterr);
+    case SINK_REDIS: return config_member_require(member, SINKS_URL, "like redis://127.0.0.1:6379", reterr);
     }
     return STATUS_OK;
 }

@@ -14,26 +14,17 @@ static const char *text_of(const ConfigMember *member, SourcesOption option)
 
 static int64_t number_of(const ConfigMember *member, SourcesOption option) { return config_member_int(member, option); }
 
-static Status refuse_missing(const ConfigMember *member, const char *what, const char *example, Error *reterr)
-{
-    return error_set(reterr, STATUS_REFUSED, "%s: sources.%s.%s is missing: %s",
-                     config_member_where(member, SOURCES_TYPE), config_member_name(member), what, example);
-}
-
 static Status check_redis(const ConfigMember *member, const SourceOptions *options, Error *reterr)
 {
-    if (!options->url[0]) {
-        return refuse_missing(member, "url", "like redis://127.0.0.1:6379", reterr);
-    }
-    if (!options->streams[0] && !options->lists[0]) {
-        return refuse_missing(member, "streams", "the keys that are read; or set lists", reterr);
-    }
-    if (options->streams[0] && options->lists[0]) {
+    Status status = config_member_require(member, SOURCES_URL, "like redis://127.0.0.1:6379", reterr);
+    if (status == STATUS_OK && !options->lists[0]) {
+        status = config_member_require(member, SOURCES_STREAMS, "the keys that are read; or set lists", reterr);
+    } else if (status == STATUS_OK && options->streams[0]) {
         return error_set(reterr, STATUS_REFUSED,
                          "%s: sources.%s.lists is set, and so is sources.%s.streams; make two sources of it",
                          config_member_where(member, SOURCES_LISTS), options->name, options->name);
     }
-    return STATUS_OK;
+    return status;
 }
 
 static Status check_needs(const ConfigMember *member, const SourceOptions *options, Error *reterr)
@@ -45,11 +36,9 @@ static Status check_needs(const ConfigMember *member, const SourceOptions *optio
                                                  : "dead letters of what clients hand in");
     }
     switch (options->type) {
-    case SOURCE_KAFKA:
-        return options->brokers[0] ? STATUS_OK : refuse_missing(member, "brokers", "like kafka-1:9092", reterr);
+    case SOURCE_KAFKA: return config_member_require(member, SOURCES_BROKERS, "like kafka-1:9092", reterr);
     case SOURCE_REDIS: return check_redis(member, options, reterr);
-    case SOURCE_FILES:
-        return options->dir[0] ? STATUS_OK : refuse_missing(member, "dir", "where files are dropped", reterr);
+    case SOURCE_FILES: return config_member_require(member, SOURCES_DIR, "where files are dropped", reterr);
     }
     return STATUS_OK;
 }
