@@ -61,6 +61,22 @@ Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *
     return code == SQLITE_OK ? STATUS_OK : db_error(db, code, sql, reterr);
 }
 
+Status db_prepare_all(sqlite3 *db, const char *const *sql, size_t count, sqlite3_stmt **ret_stmts, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = db_prepare(db, sql[i], &ret_stmts[i], reterr);
+    }
+    return status;
+}
+
+void db_finalize_all(sqlite3_stmt *const *stmts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sqlite3_finalize(stmts[i]);
+    }
+}
+
 Status db_take(sqlite3 *db, sqlite3_stmt **kept, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
     if (!*kept) {

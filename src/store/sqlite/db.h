@@ -21,6 +21,11 @@ bool db_roll_back(sqlite3 *db);
 /* Prepares a statement that will be kept. Finalize with sqlite3_finalize. */
 Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 
+/* A table of them: ret_stmts[i] is sql[i]. After a failure those that were prepared before it are there, to be finalized. */
+Status db_prepare_all(sqlite3 *db, const char *const *sql, size_t count, sqlite3_stmt **ret_stmts,
+                      Error *reterr) MUST_CHECK;
+void db_finalize_all(sqlite3_stmt *const *stmts, size_t count); /* accepts NULL among them */
+
 /* A statement that is used again and again: taken from where it is kept, or prepared, and given back there. Whoever comes in between
  * prepares one of his own. */
 Status db_take(sqlite3 *db, sqlite3_stmt **kept, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;

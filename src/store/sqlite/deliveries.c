@@ -47,19 +47,10 @@ static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_
 
 Status sqlite_prepare_deliveries(SqliteStore *store, Error *reterr)
 {
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < DELIVERY_STATEMENT_COUNT && status == STATUS_OK; i++) {
-        status = db_prepare(store->db, statements_sql[i], &store->deliveries[i], reterr);
-    }
-    return status;
+    return db_prepare_all(store->db, statements_sql, DELIVERY_STATEMENT_COUNT, store->deliveries, reterr);
 }
 
-void sqlite_finalize_deliveries(SqliteStore *store)
-{
-    for (size_t i = 0; i < DELIVERY_STATEMENT_COUNT; i++) {
-        sqlite3_finalize(store->deliveries[i]);
-    }
-}
+void sqlite_finalize_deliveries(SqliteStore *store) { db_finalize_all(store->deliveries, DELIVERY_STATEMENT_COUNT); }
 
 /* ---- Sinks --------------------------------------------------------------------------------------------------------- */
 

@@ -62,19 +62,13 @@ static_assert(sizeof statements_sql / sizeof *statements_sql == ONBOARD_STATEMEN
 
 Status sqlite_prepare_onboard(SqliteStore *store, Error *reterr)
 {
-    Status status = STATUS_OK;
     buf_init(&store->onboard.text, TEXT_BYTES_MAX);
-    for (size_t i = 0; i < ONBOARD_STATEMENT_COUNT && status == STATUS_OK; i++) {
-        status = db_prepare(store->db, statements_sql[i], &store->onboard.statements[i], reterr);
-    }
-    return status;
+    return db_prepare_all(store->db, statements_sql, ONBOARD_STATEMENT_COUNT, store->onboard.statements, reterr);
 }
 
 void sqlite_finalize_onboard(SqliteStore *store)
 {
-    for (size_t i = 0; i < ONBOARD_STATEMENT_COUNT; i++) {
-        sqlite3_finalize(store->onboard.statements[i]);
-    }
+    db_finalize_all(store->onboard.statements, ONBOARD_STATEMENT_COUNT);
     buf_release(&store->onboard.text);
 }
 
