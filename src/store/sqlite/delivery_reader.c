@@ -5,32 +5,16 @@
 
 #define WHAT "read what is kept of deliveries"
 
-/* A store of an older program that is only read has no such tables: then *ret_any is false, and there is nothing to see, until somebody
- * opens it for writing. */
-static Status look(SqliteReader *reader, bool *ret_any, Error *reterr)
-{
-    Status status =
-        reader->version >= SCHEMA_DELIVERIES ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
-    *ret_any = status == STATUS_OK && reader->version >= SCHEMA_DELIVERIES;
-    return status;
-}
-
-static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
-{
-    bool any = false;
-    Status status = look(reader, &any, reterr);
-    return any ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr) : status;
-}
-
 Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error *reterr)
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, READER_SINKS,
-                         "SELECT name, state, reason, cursor_seq, sent_seq, version, created_us, updated_us"
-                         " FROM sinks ORDER BY name",
-                         &stmt, reterr);
+    Status status =
+        sqlite_reader_take(reader, SCHEMA_DELIVERIES, READER_SINKS,
+                           "SELECT name, state, reason, cursor_seq, sent_seq, version, created_us, updated_us"
+                           " FROM sinks ORDER BY name",
+                           &stmt, reterr);
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredSink sink = {.name = db_text(stmt, 0),
                            .state = (SinkState)sqlite3_column_int(stmt, 1),
@@ -41,7 +25,7 @@ Status sqlite_sinks(StoreReader *base, SinkVisitor *visit, void *context, Error 
                            .updated_us = sqlite3_column_int64(stmt, 7)};
         go_on = visit(context, &sink);
     }
-    db_give_back(&reader->kept[READER_SINKS], stmt);
+    sqlite_reader_give_back(reader, READER_SINKS, stmt);
     return status;
 }
 
@@ -50,10 +34,10 @@ Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *vi
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, READER_RETRIES,
-                         "SELECT seq, attempts, due_us, flow_hash FROM retries WHERE sink = ? AND job = ?"
-                         " ORDER BY seq",
-                         &stmt, reterr);
+    Status status = sqlite_reader_take(reader, SCHEMA_DELIVERIES, READER_RETRIES,
+                                       "SELECT seq, attempts, due_us, flow_hash FROM retries WHERE sink = ? AND job = ?"
+                                       " ORDER BY seq",
+                                       &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, sink);
         sqlite3_bind_int64(stmt, 2, job);
@@ -65,7 +49,7 @@ Status sqlite_retries(StoreReader *base, Str sink, int64_t job, RetryVisitor *vi
                              .flow_hash = (uint64_t)sqlite3_column_int64(stmt, 3)};
         go_on = visit(context, &retry);
     }
-    db_give_back(&reader->kept[READER_RETRIES], stmt);
+    sqlite_reader_give_back(reader, READER_RETRIES, stmt);
     return status;
 }
 
@@ -73,14 +57,12 @@ Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, vo
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    bool go_on = true, any = false;
-    Status status = look(reader, &any, reterr);
-    if (any) {
-        status = db_prepare(reader->db,
-                            "SELECT seq, sink, job, number, begun_us, latency_us, code, taken, error, response"
-                            " FROM delivery_attempts WHERE seq = ? ORDER BY id",
-                            &stmt, reterr);
-    }
+    bool go_on = true;
+    Status status =
+        sqlite_reader_prepare(reader, SCHEMA_DELIVERIES,
+                              "SELECT seq, sink, job, number, begun_us, latency_us, code, taken, error, response"
+                              " FROM delivery_attempts WHERE seq = ? ORDER BY id",
+                              &stmt, reterr);
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, seq);
     }
@@ -108,9 +90,9 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    bool go_on = true, any = false;
-    Status status = look(reader, &any, reterr);
-    if (any) {
+    bool go_on = true, has = false;
+    Status status = sqlite_reader_has(reader, SCHEMA_DELIVERIES, &has, reterr);
+    if (has) {
         const char *head = reader->version >= SCHEMA_SOURCES ? LETTER_SQL ", place, format" : LETTER_SQL ", '', ''";
         status = sqlite_prepare_letters(reader->db, head, filter, " ORDER BY id DESC", &stmt, reterr);
     }
@@ -138,10 +120,11 @@ Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, READER_REPLAYS,
-                         "SELECT id, sink, after_seq, through_seq, filter, state, cursor_seq, sent_seq, sent,"
-                         " failed, created_us, updated_us FROM replays WHERE ?1 = '' OR sink = ?1 ORDER BY id",
-                         &stmt, reterr);
+    Status status =
+        sqlite_reader_take(reader, SCHEMA_DELIVERIES, READER_REPLAYS,
+                           "SELECT id, sink, after_seq, through_seq, filter, state, cursor_seq, sent_seq, sent,"
+                           " failed, created_us, updated_us FROM replays WHERE ?1 = '' OR sink = ?1 ORDER BY id",
+                           &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, sink);
     }
@@ -159,6 +142,6 @@ Status sqlite_replays(StoreReader *base, Str sink, ReplayVisitor *visit, void *c
                                .updated_us = sqlite3_column_int64(stmt, 11)};
         go_on = visit(context, &replay);
     }
-    db_give_back(&reader->kept[READER_REPLAYS], stmt);
+    sqlite_reader_give_back(reader, READER_REPLAYS, stmt);
     return status;
 }

@@ -7,34 +7,14 @@
 
 #define WHAT "read what is kept of events"
 
-static Status look_at_version(SqliteReader *reader, Error *reterr)
-{
-    return reader->version >= SCHEMA_EVENTS ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
-}
-
 Status sqlite_readable_fields(SqliteReader *reader, uint32_t *fields, Error *reterr)
 {
-    Status status = *fields & FIELD_EVENT ? look_at_version(reader, reterr) : STATUS_OK;
-    if (status == STATUS_OK && reader->version < SCHEMA_EVENTS) {
+    bool has = true;
+    Status status = *fields & FIELD_EVENT ? sqlite_reader_has(reader, SCHEMA_EVENTS, &has, reterr) : STATUS_OK;
+    if (!has) {
         *fields &= ~(uint32_t)FIELD_EVENT;
     }
     return status;
-}
-
-/* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
-static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
-{
-    Status status = look_at_version(reader, reterr);
-    return status == STATUS_OK && reader->version >= SCHEMA_EVENTS
-               ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr)
-               : status;
-}
-
-static void give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt)
-{
-    if (stmt) {
-        db_give_back(&reader->kept[which], stmt);
-    }
 }
 
 /* ---- Events in the log ------------------------------------------------------------------------------------------- */
@@ -46,12 +26,12 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
     int64_t bound = reader->view->base.bound;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status =
-        take(reader, READER_EVENTS,
-             "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw,"
-             " coalesce((SELECT number FROM event_attempts WHERE seq = raw_events.seq ORDER BY id DESC LIMIT 1), 1)"
-             " FROM raw_events WHERE seq > ? AND seq <= ? ORDER BY seq",
-             &stmt, reterr);
+    Status status = sqlite_reader_take(
+        reader, SCHEMA_EVENTS, READER_EVENTS,
+        "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw,"
+        " coalesce((SELECT number FROM event_attempts WHERE seq = raw_events.seq ORDER BY id DESC LIMIT 1), 1)"
+        " FROM raw_events WHERE seq > ? AND seq <= ? ORDER BY seq",
+        &stmt, reterr);
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, after);
         sqlite3_bind_int64(stmt, 2, through < bound ? through : bound);
@@ -70,7 +50,7 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
                              .attempts = sqlite3_column_int64(stmt, 9)};
         go_on = visit(context, &event);
     }
-    give_back(reader, READER_EVENTS, stmt);
+    sqlite_reader_give_back(reader, READER_EVENTS, stmt);
     return status;
 }
 
@@ -106,10 +86,11 @@ Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, 
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, READER_EVENT_CORRECTIONS,
-                         "SELECT seq, corrects FROM raw_events WHERE corrects <> 0 AND corrects BETWEEN ? AND ?"
-                         " AND seq <= ? ORDER BY corrects, seq",
-                         &stmt, reterr);
+    Status status =
+        sqlite_reader_take(reader, SCHEMA_EVENTS, READER_EVENT_CORRECTIONS,
+                           "SELECT seq, corrects FROM raw_events WHERE corrects <> 0 AND corrects BETWEEN ? AND ?"
+                           " AND seq <= ? ORDER BY corrects, seq",
+                           &stmt, reterr);
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, first);
         sqlite3_bind_int64(stmt, 2, last);
@@ -119,7 +100,7 @@ Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, 
         EventCorrection correction = {sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
         go_on = visit(context, &correction);
     }
-    give_back(reader, READER_EVENT_CORRECTIONS, stmt);
+    sqlite_reader_give_back(reader, READER_EVENT_CORRECTIONS, stmt);
     return status;
 }
 
@@ -127,13 +108,13 @@ Status sqlite_event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Er
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    Status status =
-        take(reader, READER_EVENT_ALIAS, "SELECT seq FROM event_aliases WHERE record_id = ?", &stmt, reterr);
+    Status status = sqlite_reader_take(reader, SCHEMA_EVENTS, READER_EVENT_ALIAS,
+                                       "SELECT seq FROM event_aliases WHERE record_id = ?", &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, record_id);
     }
     *ret_seq = db_next(stmt, true, WHAT, &status, reterr) ? sqlite3_column_int64(stmt, 0) : 0;
-    give_back(reader, READER_EVENT_ALIAS, stmt);
+    sqlite_reader_give_back(reader, READER_EVENT_ALIAS, stmt);
     return status;
 }
 
@@ -149,10 +130,10 @@ Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter
     ReaderKept which = filter->seq ? READER_ATTEMPTS_OF_EVENT : READER_EVENT_ATTEMPTS;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, which,
-                         filter->seq ? ATTEMPT_SQL " WHERE id < ?1 AND seq = ?2 ORDER BY id DESC"
-                                     : ATTEMPT_SQL " WHERE id < ?1 ORDER BY id DESC",
-                         &stmt, reterr);
+    Status status = sqlite_reader_take(reader, SCHEMA_EVENTS, which,
+                                       filter->seq ? ATTEMPT_SQL " WHERE id < ?1 AND seq = ?2 ORDER BY id DESC"
+                                                   : ATTEMPT_SQL " WHERE id < ?1 ORDER BY id DESC",
+                                       &stmt, reterr);
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, filter->before ? filter->before : INT64_MAX);
     }
@@ -170,7 +151,7 @@ Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter
                                 .differs = (uint32_t)sqlite3_column_int64(stmt, 7)};
         go_on = visit(context, &attempt);
     }
-    give_back(reader, which, stmt);
+    sqlite_reader_give_back(reader, which, stmt);
     return status;
 }
 
@@ -179,10 +160,11 @@ Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, READER_EVENT_CLIENTS,
-                         "SELECT client, processed, duplicates, failed, first_us, last_us FROM event_clients"
-                         " ORDER BY client",
-                         &stmt, reterr);
+    Status status =
+        sqlite_reader_take(reader, SCHEMA_EVENTS, READER_EVENT_CLIENTS,
+                           "SELECT client, processed, duplicates, failed, first_us, last_us FROM event_clients"
+                           " ORDER BY client",
+                           &stmt, reterr);
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         EventClient client = {.client = db_text(stmt, 0),
                               .processed = sqlite3_column_int64(stmt, 1),
@@ -193,6 +175,6 @@ Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *
         client.received = client.processed + client.duplicates + client.failed;
         go_on = visit(context, &client);
     }
-    give_back(reader, READER_EVENT_CLIENTS, stmt);
+    sqlite_reader_give_back(reader, READER_EVENT_CLIENTS, stmt);
     return status;
 }

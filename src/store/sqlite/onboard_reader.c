@@ -8,30 +8,6 @@
 
 enum { SQL_BYTES_MAX = 4096, PATTERN_BYTES_MAX = 4096 };
 
-/* A store of an older program that is only read has no such tables: then there is nothing to see. */
-static Status look(SqliteReader *reader, bool *ret_any, Error *reterr)
-{
-    Status status =
-        reader->version >= SCHEMA_ONBOARD ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
-    *ret_any = status == STATUS_OK && reader->version >= SCHEMA_ONBOARD;
-    return status;
-}
-
-/* *ret_stmt is NULL when there is nothing to see. */
-static Status take(SqliteReader *reader, ReaderKept which, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
-{
-    bool any = false;
-    Status status = look(reader, &any, reterr);
-    return any ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr) : status;
-}
-
-static void give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt)
-{
-    if (stmt) {
-        db_give_back(&reader->kept[which], stmt);
-    }
-}
-
 static Status prepare(SqliteReader *reader, const Buf *sql, sqlite3_stmt **ret_stmt, Error *reterr)
 {
     return sql->failed ? error_set(reterr, STATUS_BUSY, "out of memory")
@@ -116,9 +92,9 @@ Status sqlite_organizations(StoreReader *base, const OrganizationFilter *filter,
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    bool go_on = true, any = false;
-    Status status = look(reader, &any, reterr);
-    if (any) {
+    bool go_on = true, has = false;
+    Status status = sqlite_reader_has(reader, SCHEMA_ONBOARD, &has, reterr);
+    if (has) {
         status = prepare_organizations(reader, filter, &stmt, reterr);
     }
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
@@ -135,11 +111,12 @@ Status sqlite_organization_changes(StoreReader *base, int64_t organization, int6
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, READER_ORGANIZATION_CHANGES,
-                         "SELECT c.id, c.organization, c.action, c.version, c.at_us, c.who, c.changed,"
-                         " coalesce((SELECT id FROM onboard_batches WHERE number = c.batch), '')"
-                         " FROM organization_changes AS c WHERE c.organization = ?1 AND c.id < ?2 ORDER BY c.id DESC",
-                         &stmt, reterr);
+    Status status =
+        sqlite_reader_take(reader, SCHEMA_ONBOARD, READER_ORGANIZATION_CHANGES,
+                           "SELECT c.id, c.organization, c.action, c.version, c.at_us, c.who, c.changed,"
+                           " coalesce((SELECT id FROM onboard_batches WHERE number = c.batch), '')"
+                           " FROM organization_changes AS c WHERE c.organization = ?1 AND c.id < ?2 ORDER BY c.id DESC",
+                           &stmt, reterr);
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, organization);
         sqlite3_bind_int64(stmt, 2, before ? before : INT64_MAX);
@@ -155,7 +132,7 @@ Status sqlite_organization_changes(StoreReader *base, int64_t organization, int6
                                      .batch_id = db_text(stmt, 7)};
         go_on = visit(context, &change);
     }
-    give_back(reader, READER_ORGANIZATION_CHANGES, stmt);
+    sqlite_reader_give_back(reader, READER_ORGANIZATION_CHANGES, stmt);
     return status;
 }
 
@@ -196,9 +173,9 @@ Status sqlite_jobs(StoreReader *base, const JobFilter *filter, JobVisitor *visit
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    bool go_on = true, any = false;
-    Status status = look(reader, &any, reterr);
-    if (any) {
+    bool go_on = true, has = false;
+    Status status = sqlite_reader_has(reader, SCHEMA_ONBOARD, &has, reterr);
+    if (has) {
         status = prepare_jobs(reader, filter, &stmt, reterr);
     }
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
@@ -215,10 +192,10 @@ Status sqlite_batches(StoreReader *base, const BatchFilter *filter, BatchVisitor
     ReaderKept which = filter->id.len ? READER_BATCH : READER_BATCHES;
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = take(reader, which,
-                         filter->id.len ? BATCH_SQL " WHERE number < ?1 AND id = ?2"
-                                        : BATCH_SQL " WHERE number < ?1 ORDER BY number DESC",
-                         &stmt, reterr);
+    Status status = sqlite_reader_take(reader, SCHEMA_ONBOARD, which,
+                                       filter->id.len ? BATCH_SQL " WHERE number < ?1 AND id = ?2"
+                                                      : BATCH_SQL " WHERE number < ?1 ORDER BY number DESC",
+                                       &stmt, reterr);
     if (stmt) {
         sqlite3_bind_int64(stmt, 1, filter->before ? filter->before : INT64_MAX);
     }
@@ -229,7 +206,7 @@ Status sqlite_batches(StoreReader *base, const BatchFilter *filter, BatchVisitor
         StoredBatch batch = onboard_read_batch(stmt);
         go_on = visit(context, &batch);
     }
-    give_back(reader, which, stmt);
+    sqlite_reader_give_back(reader, which, stmt);
     return status;
 }
 
@@ -237,11 +214,12 @@ Status sqlite_onboard_counts(StoreReader *base, OnboardCounts *ret_counts, Error
 {
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
-    Status status = take(reader, READER_ONBOARD_COUNTS,
-                         "SELECT batches, organizations, pending, processing, completed, failed, cancelled,"
-                         " coalesce((SELECT due_us FROM jobs WHERE state < 2 AND state = 0 ORDER BY due_us LIMIT 1), 0)"
-                         " FROM onboard_counts",
-                         &stmt, reterr);
+    Status status = sqlite_reader_take(
+        reader, SCHEMA_ONBOARD, READER_ONBOARD_COUNTS,
+        "SELECT batches, organizations, pending, processing, completed, failed, cancelled,"
+        " coalesce((SELECT due_us FROM jobs WHERE state < 2 AND state = 0 ORDER BY due_us LIMIT 1), 0)"
+        " FROM onboard_counts",
+        &stmt, reterr);
     *ret_counts = (OnboardCounts){0};
     if (db_next(stmt, true, WHAT, &status, reterr)) {
         ret_counts->batches = sqlite3_column_int64(stmt, 0);
@@ -251,7 +229,7 @@ Status sqlite_onboard_counts(StoreReader *base, OnboardCounts *ret_counts, Error
         }
         ret_counts->oldest_due_us = sqlite3_column_int64(stmt, 7);
     }
-    give_back(reader, READER_ONBOARD_COUNTS, stmt);
+    sqlite_reader_give_back(reader, READER_ONBOARD_COUNTS, stmt);
     return status;
 }
 
@@ -274,9 +252,9 @@ Status sqlite_idempotency(StoreReader *base, Str key, IdempotencyVisitor *visit,
     SqliteReader *reader = (SqliteReader *)base;
     sqlite3_stmt *stmt = NULL;
     bool found = false;
-    Status status =
-        take(reader, READER_IDEMPOTENCY,
-             "SELECT key, created_us, code, body_hash, answer FROM idempotency_answers WHERE key = ?", &stmt, reterr);
+    Status status = sqlite_reader_take(
+        reader, SCHEMA_ONBOARD, READER_IDEMPOTENCY,
+        "SELECT key, created_us, code, body_hash, answer FROM idempotency_answers WHERE key = ?", &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, key);
     }
@@ -285,7 +263,7 @@ Status sqlite_idempotency(StoreReader *base, Str key, IdempotencyVisitor *visit,
         found = true;
         visit(context, &answer);
     }
-    give_back(reader, READER_IDEMPOTENCY, stmt);
+    sqlite_reader_give_back(reader, READER_IDEMPOTENCY, stmt);
     return status == STATUS_OK && !found
                ? error_set(reterr, STATUS_REFUSED, "there is no answer under this idempotency key")
                : status;

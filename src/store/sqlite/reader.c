@@ -272,6 +272,36 @@ static Status visit_rows(sqlite3_stmt *stmt, uint32_t fields, RecordVisitor *vis
     return status;
 }
 
+Status sqlite_reader_has(SqliteReader *reader, int64_t schema, bool *ret_has, Error *reterr)
+{
+    Status status = reader->version >= schema ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
+    if (status == STATUS_OK) {
+        *ret_has = reader->version >= schema;
+    }
+    return status;
+}
+
+Status sqlite_reader_take(SqliteReader *reader, int64_t schema, ReaderKept which, const char *sql,
+                          sqlite3_stmt **ret_stmt, Error *reterr)
+{
+    bool has = false;
+    Status status = sqlite_reader_has(reader, schema, &has, reterr);
+    return has ? db_take(reader->db, &reader->kept[which], sql, ret_stmt, reterr) : status;
+}
+
+void sqlite_reader_give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt)
+{
+    db_give_back(&reader->kept[which], stmt);
+}
+
+Status sqlite_reader_prepare(SqliteReader *reader, int64_t schema, const char *sql, sqlite3_stmt **ret_stmt,
+                             Error *reterr)
+{
+    bool has = false;
+    Status status = sqlite_reader_has(reader, schema, &has, reterr);
+    return has ? db_prepare(reader->db, sql, ret_stmt, reterr) : status;
+}
+
 Status sqlite_take_select(SqliteReader *reader, ReaderKept which, uint32_t fields, const char *rest,
                           sqlite3_stmt **ret_stmt, Error *reterr)
 {

@@ -5,21 +5,13 @@
 
 #define WHAT "read what is kept of sources"
 
-/* A store of an older program that is only read has no such tables: then there is nothing to see, and *ret_stmt is NULL. */
-static Status prepare(SqliteReader *reader, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr)
-{
-    Status status =
-        reader->version >= SCHEMA_SOURCES ? STATUS_OK : schema_version(reader->db, &reader->version, reterr);
-    return status == STATUS_OK && reader->version >= SCHEMA_SOURCES ? db_prepare(reader->db, sql, ret_stmt, reterr)
-                                                                    : status;
-}
-
 Status sqlite_sources(StoreReader *base, SourceVisitor *visit, void *context, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = prepare((SqliteReader *)base, "SELECT name, state, reason, updated_us FROM sources ORDER BY name",
-                            &stmt, reterr);
+    Status status =
+        sqlite_reader_prepare((SqliteReader *)base, SCHEMA_SOURCES,
+                              "SELECT name, state, reason, updated_us FROM sources ORDER BY name", &stmt, reterr);
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         StoredSource source = {.name = db_text(stmt, 0),
                                .state = (SourceState)sqlite3_column_int(stmt, 1),
@@ -35,8 +27,9 @@ Status sqlite_places(StoreReader *base, Str source, PlaceVisitor *visit, void *c
 {
     sqlite3_stmt *stmt = NULL;
     bool go_on = true;
-    Status status = prepare((SqliteReader *)base,
-                            "SELECT part, next, mark FROM source_places WHERE source = ? ORDER BY part", &stmt, reterr);
+    Status status = sqlite_reader_prepare((SqliteReader *)base, SCHEMA_SOURCES,
+                                          "SELECT part, next, mark FROM source_places WHERE source = ? ORDER BY part",
+                                          &stmt, reterr);
     if (stmt) {
         db_bind_text(stmt, 1, source);
     }

@@ -246,6 +246,17 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr) 
 void sqlite_reader_close(StoreReader *base);
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr) MUST_CHECK;
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr) MUST_CHECK;
+/* Whether the tables that came with this version (SCHEMA_…) are there: a store of an older program that is only read lacks them, until
+ * somebody opens it for writing. */
+Status sqlite_reader_has(SqliteReader *reader, int64_t schema, bool *ret_has, Error *reterr) MUST_CHECK;
+/* A statement on such tables, that is used again and again: db_take and db_give_back with the place where the reader keeps it. *ret_stmt is
+ * NULL when they are not there: then there is nothing to see. */
+Status sqlite_reader_take(SqliteReader *reader, int64_t schema, ReaderKept which, const char *sql,
+                          sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
+void sqlite_reader_give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt); /* accepts a NULL statement */
+/* One that is not kept; finalize with sqlite3_finalize. */
+Status sqlite_reader_prepare(SqliteReader *reader, int64_t schema, const char *sql, sqlite3_stmt **ret_stmt,
+                             Error *reterr) MUST_CHECK;
 /* Takes FIELD_EVENT out where there are no events: in a store of an older program that is only read, which has no table of them. */
 Status sqlite_readable_fields(SqliteReader *reader, uint32_t *fields, Error *reterr) MUST_CHECK;
 /* A select like row_prepare_select's that is used again and again: taken from where it is kept, if it is of the same fields, and given back
