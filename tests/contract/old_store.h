@@ -39,9 +39,43 @@ extern const char all_sql[]; /* asks for everything that makes the tables */
     "DROP TABLE raw_events; DROP TABLE event_attempts; DROP TABLE event_clients; DROP TABLE event_aliases;"
 
 Status open_store(const OldStore *fixture, Store **ret_store);
+/* One of a flow of 0.05; ready to be applied. */
+Record plain_record(Store *store, Str record_id);
 /* One record, always the same. */
 Outcome apply_record(Store *store);
 /* How many problems there are. */
 size_t verify(StoreReader *reader);
+size_t verify_once(const OldStore *fixture);
+
+/* A visitor that checks each row and counts it in the size_t that its context is. */
+#define COUNTING(name, Type, row, check)                                                                               \
+    static bool name(void *context, const Type *row)                                                                   \
+    {                                                                                                                  \
+        assert_true(check);                                                                                            \
+        ++*(size_t *)context;                                                                                          \
+        return true;                                                                                                   \
+    }
+
+/* ---- What a version of the tables brought ---------------------------------------------------------------------------- */
+
+typedef struct VersionStep {
+    const char *undo_sql;                 /* makes the tables those of `version`, and says so */
+    const char *version;                  /* the one before */
+    void (*prepare)(Store *store);        /* what is there already, behind a record; may be NULL */
+    void (*fill)(Store *store);           /* with what is new */
+    size_t (*count)(StoreReader *reader); /* rows of what is new, as readers see it */
+    size_t rows;                          /* that it counts after `fill` */
+} VersionStep;
+
+/* A store of the version before has the same tables as a new one once it was opened, and all that was in it; and what is new can be done. */
+void check_older_is_upgraded(OldStore *fixture, const VersionStep *step);
+/* One that is only read has nothing of what is new, until somebody opens it for writing: from then on the same reader sees it. */
+void check_older_is_read(OldStore *fixture, const VersionStep *step);
+
+typedef struct Damage {
+    const char *damage_sql, *mend_sql;
+    size_t problems; /* that verify finds in between */
+} Damage;
+void check_damages(const OldStore *fixture, const Damage *damages, size_t count);
 
 #endif

@@ -1,36 +1,9 @@
 /* What the SQLite store keeps of events: a store of an older program gets the tables, and verify finds what no program would leave. */
 #include "old_store.h"
 
-#include <stdlib.h>
-
-#include "store/sqlite/schema.h"
-
-/* As the third version left it, likewise. */
-static void make_third_version(const OldStore *fixture)
-{
-    run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL DROP_ONBOARD_SQL "PRAGMA user_version = 3");
-}
-
-static bool count_event(void *context, const StoredEvent *event)
-{
-    assert_true(event->seq > 0 && event->attempts > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_event_attempt(void *context, const EventAttempt *attempt)
-{
-    assert_true(attempt->seq > 0 && attempt->number > 1);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_client(void *context, const EventClient *client)
-{
-    assert_true(client->received > 0);
-    ++*(size_t *)context;
-    return true;
-}
+COUNTING(count_event, StoredEvent, event, event->seq > 0 && event->attempts > 0)
+COUNTING(count_event_attempt, EventAttempt, attempt, attempt->seq > 0 && attempt->number > 1)
+COUNTING(count_client, EventClient, client, client->received > 0)
 
 /* How many rows there are about events. */
 static size_t count_events(StoreReader *reader)
@@ -50,22 +23,28 @@ static size_t count_events(StoreReader *reader)
     return count;
 }
 
+static Record record_of_shop(Store *store, Str record_id)
+{
+    const StoreInfo *info = store_info(store);
+    Record record = {.record_id = record_id,
+                     .source_id = STR("shop"),
+                     .destination_id = STR("shop"),
+                     .unit = STR("none"),
+                     .reference = STR("sales")};
+    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    return record;
+}
+
 /* Behind the first record: an event that came twice, and its correction. */
 static void fill_events(Store *store)
 {
-    const StoreInfo *info = store_info(store);
     static const char *const ids[] = {"sha256:1", "sha256:1", "correction:1:1"};
     Record records[3];
     Outcome outcomes[3];
     EventItem items[3];
     Error error = {0};
     for (size_t i = 0; i < 3; i++) {
-        records[i] = (Record){.record_id = str_from(ids[i]),
-                              .source_id = STR("shop"),
-                              .destination_id = STR("shop"),
-                              .unit = STR("none"),
-                              .reference = STR("sales")};
-        records[i].identity_hash = record_identity_hash(&records[i], info->identity, info->hash_seed);
+        records[i] = record_of_shop(store, str_from(ids[i]));
         items[i] = (EventItem){.client = STR("shop"), .raw = STR("{}"), .mapping = STR("builtin"), .received_us = 1};
     }
     items[2].corrects = 2;
@@ -77,74 +56,22 @@ static void fill_events(Store *store)
     assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
     assert_true(outcomes[0].seq == 2 && outcomes[1].seq == 2 && outcomes[2].seq == 3);
 }
-enum { EVENT_ROWS = 2 + 1 + 1 + 1 + 1 }; /* that count_events counts then */
 
 /* ---- Older stores ---------------------------------------------------------------------------------------------------- */
 
-static void test_a_third_version_gets_events(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    apply_record(store);
-    store_close(store);
-    char *expected = ask(fixture, all_sql);
-    make_third_version(fixture);
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_answer(fixture, all_sql, expected);
-    test_free(expected);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_events(reader), 0);
-    fill_events(store);
-    assert_int_equal(count_events(reader), EVENT_ROWS);
-    assert_int_equal(verify(reader), 0);
-    store_reader_close(reader);
-    store_close(store);
-}
+static const VersionStep events = {
+    .undo_sql = DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL DROP_ONBOARD_SQL "PRAGMA user_version = 3",
+    .version = "3",
+    .fill = fill_events,
+    .count = count_events,
+    .rows = 2 + 1 + 1 + 1 + 1,
+};
 
-static void test_a_third_version_that_is_only_read(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL, *writer = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    apply_record(store);
-    store_close(store);
-    make_third_version(fixture);
-    fixture->options.read_only = true;
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_events(reader), 0);
-    assert_int_equal(verify(reader), 0);
-    assert_answer(fixture, "PRAGMA user_version", "3");
-    /* Somebody else opens it for writing meanwhile. */
-    fixture->options.read_only = false;
-    assert_int_equal(open_store(fixture, &writer), STATUS_OK);
-    fill_events(writer);
-    assert_int_equal(count_events(reader), EVENT_ROWS);
-    assert_int_equal(verify(reader), 0);
-    store_reader_close(reader);
-    store_close(store);
-    store_close(writer);
-}
+static void test_a_third_version_gets_events(void **state) { check_older_is_upgraded(*state, &events); }
+
+static void test_a_third_version_that_is_only_read(void **state) { check_older_is_read(*state, &events); }
 
 /* ---- What no program leaves ------------------------------------------------------------------------------------------ */
-
-static size_t verify_once(const OldStore *fixture)
-{
-    Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    size_t problems = verify(reader);
-    store_reader_close(reader);
-    store_close(store);
-    return problems;
-}
 
 static void fill_store(const OldStore *fixture)
 {
@@ -158,29 +85,21 @@ static void fill_store(const OldStore *fixture)
 static void test_verify_looks_at_events(void **state)
 {
     OldStore *fixture = *state;
-    static const struct {
-        const char *damage, *mend;
-    } cases[] = {
-        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, 0, '', x'')", "DELETE FROM raw_events WHERE seq = 9"},
-        {"UPDATE raw_events SET corrects = 4 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
-        {"UPDATE raw_events SET corrects = -1 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3"},
-        {"UPDATE event_attempts SET seq = 9", "UPDATE event_attempts SET seq = 2"},
-        {"UPDATE event_aliases SET seq = 1", "UPDATE event_aliases SET seq = 3"},
-        {"UPDATE event_aliases SET seq = 2", "UPDATE event_aliases SET seq = 3"},
-        {"UPDATE event_aliases SET seq = -3", "UPDATE event_aliases SET seq = 3"},
-        {"UPDATE event_clients SET failed = -1", "UPDATE event_clients SET failed = 0"},
-        {"UPDATE event_clients SET last_us = 0", "UPDATE event_clients SET last_us = 1"},
-        {"UPDATE event_clients SET processed = 2", "UPDATE event_clients SET processed = 1"},
-        {"UPDATE event_clients SET duplicates = 0", "UPDATE event_clients SET duplicates = 1"},
+    static const Damage damages[] = {
+        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, 0, '', x'')", "DELETE FROM raw_events WHERE seq = 9", 1},
+        {"UPDATE raw_events SET corrects = 4 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3", 1},
+        {"UPDATE raw_events SET corrects = -1 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3", 1},
+        {"UPDATE event_attempts SET seq = 9", "UPDATE event_attempts SET seq = 2", 1},
+        {"UPDATE event_aliases SET seq = 1", "UPDATE event_aliases SET seq = 3", 1},
+        {"UPDATE event_aliases SET seq = 2", "UPDATE event_aliases SET seq = 3", 1},
+        {"UPDATE event_aliases SET seq = -3", "UPDATE event_aliases SET seq = 3", 1},
+        {"UPDATE event_clients SET failed = -1", "UPDATE event_clients SET failed = 0", 1},
+        {"UPDATE event_clients SET last_us = 0", "UPDATE event_clients SET last_us = 1", 1},
+        {"UPDATE event_clients SET processed = 2", "UPDATE event_clients SET processed = 1", 1},
+        {"UPDATE event_clients SET duplicates = 0", "UPDATE event_clients SET duplicates = 1", 1},
     };
     fill_store(fixture);
-    assert_int_equal(verify_once(fixture), 0);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        run_sql(fixture, cases[i].damage);
-        assert_int_equal(verify_once(fixture), 1);
-        run_sql(fixture, cases[i].mend);
-        assert_int_equal(verify_once(fixture), 0);
-    }
+    check_damages(fixture, damages, sizeof damages / sizeof *damages);
     run_sql(fixture,
             "DELETE FROM raw_events WHERE seq = 2"); /* the event alone: its record is there, and it was counted */
     assert_int_equal(verify_once(fixture), 1);
@@ -194,14 +113,7 @@ static void test_a_rejected_event_has_failed(void **state)
     fill_store(fixture);
     run_sql(fixture, "UPDATE records SET positive_total_hi = 9223372036854775807 WHERE seq = 1");
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    const StoreInfo *info = store_info(store);
-    Record record = {.record_id = STR("sha256:5"),
-                     .source_id = STR("source"),
-                     .destination_id = STR("dest"),
-                     .unit = STR("EUR"),
-                     .reference = STR("ref"),
-                     .value = 5};
-    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Record record = plain_record(store, STR("sha256:5"));
     Outcome outcome = {0};
     Error error = {0};
     const EventItem item = {.client = STR("source"), .raw = STR("{5}"), .received_us = 1};
@@ -227,12 +139,7 @@ static void test_an_id_that_leads_to_nothing(void **state)
     fill_store(fixture);
     run_sql(fixture, "UPDATE event_aliases SET seq = 99 WHERE record_id = 'sha256:2'");
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    Record record = {.record_id = STR("sha256:2"),
-                     .source_id = STR("shop"),
-                     .destination_id = STR("shop"),
-                     .unit = STR("none"),
-                     .reference = STR("sales")};
-    record.identity_hash = record_identity_hash(&record, store_info(store)->identity, store_info(store)->hash_seed);
+    Record record = record_of_shop(store, STR("sha256:2"));
     Outcome outcome = {0};
     Error error = {0};
     const EventItem item = {.client = STR("shop"), .raw = STR("{}"), .received_us = 1};
@@ -255,13 +162,7 @@ static void test_large_events(void **state)
     memset(raw, 'x', RAW_BYTES);
     fill_store(fixture);
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    const StoreInfo *info = store_info(store);
-    Record record = {.record_id = STR("sha256:7"),
-                     .source_id = STR("shop"),
-                     .destination_id = STR("shop"),
-                     .unit = STR("none"),
-                     .reference = STR("sales")};
-    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Record record = record_of_shop(store, STR("sha256:7"));
     Outcome outcome = {0};
     const EventItem item = {.client = STR("shop"), .raw = {raw, RAW_BYTES}, .received_us = 1};
     EventChange change = {.items = &item};

@@ -86,16 +86,9 @@ static void test_a_failing_call_costs_no_more_beside_many_letters(void **state)
 /* One is discarded, and another tried again and taken in; then the batch fails. */
 static void fail_batch(Store *store)
 {
-    const StoreInfo *info = store_info(store);
     Error error = {0};
     Outcome outcome;
-    Record record = {.record_id = STR("rec-1"),
-                     .source_id = STR("source"),
-                     .destination_id = STR("dest"),
-                     .unit = STR("EUR"),
-                     .reference = STR("ref"),
-                     .value = 5};
-    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Record record = plain_record(store, STR("rec-1"));
     IntakeLetter letter = {.place = STR("in/0/0002"), .format = STR("json"), .letter = 2};
     IntakeChange intake = {.source = STR("orders"), .letters = &letter};
     Work works[] = {discard_work(1), discard_work(2), {.kind = WORK_RECORDS}, {.kind = WORK_RECORDS}};
@@ -154,10 +147,8 @@ static void test_room_is_known_after_a_failed_batch_and_a_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_failing_call_costs_no_more_beside_many_letters, old_store_setup,
-                                        old_store_teardown),
-        cmocka_unit_test_setup_teardown(test_room_is_known_after_a_failed_batch_and_a_start, old_store_setup,
-                                        old_store_teardown),
+        OLD_STORE_TEST(test_a_failing_call_costs_no_more_beside_many_letters),
+        OLD_STORE_TEST(test_room_is_known_after_a_failed_batch_and_a_start),
     };
     return cmocka_run_group_tests_name("store-letters", tests, NULL, NULL);
 }

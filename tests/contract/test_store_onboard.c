@@ -1,8 +1,6 @@
 /* A SQLite store from before there were organizations, and one whose organizations, batches and jobs do not fit together. */
 #include "old_store.h"
 
-#include "store/sqlite/schema.h"
-
 static const OrganizationContent acme = {
     .name = {"Acme", 4}, .domain = {"acme.com", 8}, .contact_email = {"a@acme.com", 10}};
 
@@ -36,40 +34,11 @@ static void fill(Store *store)
     arena_release(&arena);
 }
 
-static bool count_organization(void *context, const StoredOrganization *organization)
-{
-    assert_true(organization->id > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_change(void *context, const OrganizationChange *change)
-{
-    assert_int_equal(change->organization, 1);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_job(void *context, const StoredJob *job)
-{
-    assert_true(job->id > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_batch(void *context, const StoredBatch *batch)
-{
-    assert_true(batch->number > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_answer(void *context, const IdempotencyAnswer *answer)
-{
-    assert_int_equal(answer->code, 202);
-    ++*(size_t *)context;
-    return true;
-}
+COUNTING(count_organization, StoredOrganization, organization, organization->id > 0)
+COUNTING(count_change, OrganizationChange, change, change->organization == 1)
+COUNTING(count_job, StoredJob, job, job->id > 0)
+COUNTING(count_batch, StoredBatch, batch, batch->number > 0)
+COUNTING(count_answer, IdempotencyAnswer, answer, answer->code == 202)
 
 /* How many rows there are about onboarding. */
 static size_t count_all(StoreReader *reader)
@@ -97,74 +66,26 @@ static size_t count_all(StoreReader *reader)
 
 /* ---- Tests ----------------------------------------------------------------------------------------------------------- */
 
-enum { ROWS = 6 }; /* two of them in the audit trail */
+static const VersionStep onboarding = {
+    .undo_sql = DROP_ONBOARD_SQL "PRAGMA user_version = 4",
+    .version = "4",
+    .fill = fill,
+    .count = count_all,
+    .rows = 6, /* two of them in the audit trail */
+};
 
-static void make_fourth_version(const OldStore *fixture)
-{
-    Store *store = NULL;
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    store_close(store);
-    run_sql(fixture, DROP_ONBOARD_SQL "PRAGMA user_version = 4");
-}
+static void test_an_older_store_gets_the_tables(void **state) { check_older_is_upgraded(*state, &onboarding); }
 
-static void test_an_older_store_gets_the_tables(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    store_close(store);
-    char *expected = ask(fixture, all_sql);
-    make_fourth_version(fixture);
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_answer(fixture, all_sql, expected);
-    test_free(expected);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_all(reader), 0);
-    fill(store);
-    assert_int_equal(count_all(reader), ROWS);
-    assert_int_equal(verify(reader), 0);
-    store_reader_close(reader);
-    store_close(store);
-}
-
-static void test_an_older_store_that_is_only_read(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL, *writer = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    make_fourth_version(fixture);
-    fixture->options.read_only = true;
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_all(reader), 0);
-    assert_int_equal(verify(reader), 0);
-    assert_answer(fixture, "PRAGMA user_version", "4");
-    fixture->options.read_only = false;
-    assert_int_equal(open_store(fixture, &writer), STATUS_OK);
-    assert_int_equal(count_all(reader), 0);
-    fill(writer);
-    assert_int_equal(count_all(reader), ROWS);
-    store_reader_close(reader);
-    store_close(store);
-    store_close(writer);
-}
+static void test_an_older_store_that_is_only_read(void **state) { check_older_is_read(*state, &onboarding); }
 
 static void test_verify_looks_at_onboarding(void **state)
 {
     OldStore *fixture = *state;
     Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     fill(store);
     store_close(store);
-    static const struct {
-        const char *damage, *mend;
-        size_t problems;
-    } cases[] = {
+    static const Damage damages[] = {
         {"UPDATE onboard_batches SET completed = 1", "UPDATE onboard_batches SET completed = 0", 2},
         {"UPDATE onboard_batches SET failed = 2", "UPDATE onboard_batches SET failed = 1", 2},
         {"UPDATE onboard_batches SET total = 0", "UPDATE onboard_batches SET total = 1", 2},
@@ -185,16 +106,7 @@ static void test_verify_looks_at_onboarding(void **state)
          " deleted_us, domain, name, contact_email, metadata FROM organizations",
          "DELETE FROM organizations WHERE id = 2", 4},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        for (size_t step = 0; step < 2; step++) {
-            run_sql(fixture, step ? cases[i].mend : cases[i].damage);
-            assert_int_equal(open_store(fixture, &store), STATUS_OK);
-            assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-            assert_int_equal(verify(reader), step ? 0 : cases[i].problems);
-            store_reader_close(reader);
-            store_close(store);
-        }
-    }
+    check_damages(fixture, damages, sizeof damages / sizeof *damages);
 }
 
 int main(void)

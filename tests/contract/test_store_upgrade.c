@@ -3,79 +3,14 @@
 
 #include "store/sqlite/schema.h"
 
-/* As the first version left it, with a record in it. */
-static void make_first_version(const OldStore *fixture)
-{
-    Store *store = NULL;
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(apply_record(store).kind, OUTCOME_CREATED);
-    store_close(store);
-    run_sql(fixture,
-            "DROP TABLE sinks; DROP TABLE retries; DROP TABLE delivery_attempts; DROP TABLE dead_letters;"
-            "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places;" DROP_EVENTS_SQL DROP_ONBOARD_SQL
-            "PRAGMA user_version = 1");
-}
+COUNTING(count_sink, StoredSink, sink, sink->name.len > 0)
+COUNTING(count_retry, StoredRetry, retry, retry->seq > 0)
+COUNTING(count_attempt, StoredAttempt, attempt, attempt->seq > 0)
+COUNTING(count_letter, DeadLetter, letter, letter->id > 0)
+COUNTING(count_replay, StoredReplay, replay, replay->id > 0)
+COUNTING(count_source, StoredSource, source, source->name.len > 0)
+COUNTING(count_place, SourcePlace, place, place->part.len > 0)
 
-/* As the second version left it, with what is there now. */
-static void make_second_version(const OldStore *fixture)
-{
-    run_sql(
-        fixture, DROP_ONBOARD_SQL
-        "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
-        "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;" DROP_LETTER_BYTES_SQL
-            DROP_EVENTS_SQL "PRAGMA user_version = 2");
-}
-
-static bool count_sink(void *context, const StoredSink *sink)
-{
-    assert_true(sink->name.len > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_retry(void *context, const StoredRetry *retry)
-{
-    assert_true(retry->seq > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_attempt(void *context, const StoredAttempt *attempt)
-{
-    assert_true(attempt->seq > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_letter(void *context, const DeadLetter *letter)
-{
-    assert_true(letter->id > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_replay(void *context, const StoredReplay *replay)
-{
-    assert_true(replay->id > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_source(void *context, const StoredSource *source)
-{
-    assert_true(source->name.len > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-static bool count_place(void *context, const SourcePlace *place)
-{
-    assert_true(place->part.len > 0);
-    ++*(size_t *)context;
-    return true;
-}
-
-/* How many rows there are about deliveries. */
 static bool see_no_event(void *context, const StoredRecord *stored)
 {
     (void)context;
@@ -83,6 +18,7 @@ static bool see_no_event(void *context, const StoredRecord *stored)
     return true;
 }
 
+/* How many rows there are about deliveries. */
 static size_t count_all(StoreReader *reader)
 {
     const DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
@@ -195,6 +131,54 @@ static Letter letter_of(StoreReader *reader, int64_t id)
     return copy;
 }
 
+/* ---- Versions ---------------------------------------------------------------------------------------------------------- */
+
+static const VersionStep deliveries = {
+    .undo_sql = "DROP TABLE sinks; DROP TABLE retries; DROP TABLE delivery_attempts; DROP TABLE dead_letters;"
+                "DROP TABLE replays; DROP TABLE sources; DROP TABLE source_places;" DROP_EVENTS_SQL DROP_ONBOARD_SQL
+                "PRAGMA user_version = 1",
+    .version = "1",
+    .fill = fill,
+    .count = count_all,
+    .rows = 5,
+};
+
+/* The dead letters of the second version had neither a place nor a format. */
+static size_t count_beside_letters(StoreReader *reader)
+{
+    size_t count = count_intake(reader);
+    Letter letter = letter_of(reader, 1);
+    assert_true(letter.letter.stage == DEAD_LETTER_DELIVERY && letter.letter.state == DEAD_LETTER_RETRYING);
+    assert_string_equal(letter.texts, "hooks|||");
+    assert_int_equal(count_all(reader), deliveries.rows + (count > 0));
+    if (count) {
+        assert_string_equal(letter_of(reader, 2).texts, "orders|in/0/1|json|four");
+    }
+    return count;
+}
+
+static const VersionStep sources = {
+    .undo_sql = DROP_ONBOARD_SQL
+    "DROP TABLE sources; DROP TABLE source_places; DROP INDEX dead_letters_of_intake;"
+    "ALTER TABLE dead_letters DROP COLUMN format; ALTER TABLE dead_letters DROP COLUMN place;" DROP_LETTER_BYTES_SQL
+        DROP_EVENTS_SQL "PRAGMA user_version = 2",
+    .version = "2",
+    .prepare = fill,
+    .fill = fill_intake,
+    .count = count_beside_letters,
+    .rows = 2,
+};
+
+/* As the first version left it, with a record in it. */
+static void make_first_version(const OldStore *fixture)
+{
+    Store *store = NULL;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(apply_record(store).kind, OUTCOME_CREATED);
+    store_close(store);
+    run_sql(fixture, deliveries.undo_sql);
+}
+
 /* ---- Tests ----------------------------------------------------------------------------------------------------------- */
 
 static void test_a_new_store_has_the_newest_tables(void **state)
@@ -209,119 +193,13 @@ static void test_a_new_store_has_the_newest_tables(void **state)
     assert_answer(fixture, "PRAGMA application_id", "1466263922"); /* "Weir" */
 }
 
-static void test_an_older_store_gets_the_same_tables(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    store_close(store);
-    char *expected = ask(fixture, all_sql);
-    make_first_version(fixture);
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(apply_record(store).kind, OUTCOME_DUPLICATE);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_all(reader), 0);
-    fill(store);
-    assert_int_equal(count_all(reader), 5);
-    assert_int_equal(verify(reader), 0);
-    store_reader_close(reader);
-    store_close(store);
-    assert_answer(fixture, all_sql, expected);
-    char version[16];
-    snprintf(version, sizeof version, "%d", SCHEMA_VERSION);
-    assert_answer(fixture, "PRAGMA user_version", version);
-    test_free(expected);
-    /* And once more: nothing is left to be done. */
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    store_close(store);
-}
+static void test_a_first_version_gets_deliveries(void **state) { check_older_is_upgraded(*state, &deliveries); }
 
-static void test_an_older_store_that_is_only_read(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL, *writer = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    make_first_version(fixture);
-    fixture->options.read_only = true;
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_all(reader), 0);
-    assert_int_equal(verify(reader), 0);
-    assert_answer(fixture, "PRAGMA user_version", "1");
-    /* Somebody else opens it for writing meanwhile. */
-    fixture->options.read_only = false;
-    assert_int_equal(open_store(fixture, &writer), STATUS_OK);
-    assert_int_equal(count_all(reader), 0);
-    fill(writer);
-    assert_int_equal(count_all(reader), 5);
-    store_reader_close(reader);
-    store_close(store);
-    store_close(writer);
-}
+static void test_a_first_version_that_is_only_read(void **state) { check_older_is_read(*state, &deliveries); }
 
-/* The dead letters of the second version had neither a place nor a format. */
-static void test_dead_letters_of_the_second_version(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    store_close(store);
-    char *expected = ask(fixture, all_sql);
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    apply_record(store);
-    fill(store);
-    store_close(store);
-    make_second_version(fixture);
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_answer(fixture, all_sql, expected);
-    test_free(expected);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_all(reader), 5);
-    assert_int_equal(count_intake(reader), 0);
-    Letter letter = letter_of(reader, 1);
-    assert_true(letter.letter.stage == DEAD_LETTER_DELIVERY && letter.letter.state == DEAD_LETTER_RETRYING);
-    assert_string_equal(letter.texts, "hooks|||");
-    fill_intake(store);
-    assert_int_equal(count_intake(reader), 2);
-    assert_string_equal(letter_of(reader, 2).texts, "orders|in/0/1|json|four");
-    assert_int_equal(verify(reader), 0);
-    store_reader_close(reader);
-    store_close(store);
-}
+static void test_a_second_version_gets_sources(void **state) { check_older_is_upgraded(*state, &sources); }
 
-static void test_a_second_version_that_is_only_read(void **state)
-{
-    OldStore *fixture = *state;
-    Store *store = NULL, *writer = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    fill(store);
-    store_close(store);
-    make_second_version(fixture);
-    fixture->options.read_only = true;
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(count_all(reader), 5);
-    assert_int_equal(count_intake(reader), 0);
-    assert_string_equal(letter_of(reader, 1).texts, "hooks|||");
-    assert_answer(fixture, "PRAGMA user_version", "2");
-    /* Somebody else opens it for writing meanwhile. */
-    fixture->options.read_only = false;
-    assert_int_equal(open_store(fixture, &writer), STATUS_OK);
-    assert_int_equal(count_intake(reader), 0);
-    fill_intake(writer);
-    assert_int_equal(count_intake(reader), 2);
-    assert_string_equal(letter_of(reader, 2).texts, "orders|in/0/1|json|four");
-    store_reader_close(reader);
-    store_close(store);
-    store_close(writer);
-}
+static void test_a_second_version_that_is_only_read(void **state) { check_older_is_read(*state, &sources); }
 
 /* What the letters of intake keep is counted at the start. */
 static void test_letters_are_counted_at_the_start(void **state)
@@ -345,9 +223,7 @@ static void test_letters_of_a_third_version_are_counted(void **state)
 {
     OldStore *fixture = *state;
     Store *store = NULL;
-    StoreReader *reader = NULL;
     StoreMetrics metrics = {0};
-    Error error = {0};
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     fill(store);
     fill_intake(store);
@@ -356,16 +232,10 @@ static void test_letters_of_a_third_version_are_counted(void **state)
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     store_metrics(store, &metrics);
     assert_int_equal(metrics.dead_letter_bytes, bytes_of_intake());
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(verify(reader), 0);
-    store_reader_close(reader);
     store_close(store);
+    assert_int_equal(verify_once(fixture), 0);
     run_sql(fixture, "UPDATE dead_letters SET bytes = bytes + 1 WHERE stage = 0");
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-    assert_int_equal(verify(reader), 1);
-    store_reader_close(reader);
-    store_close(store);
+    assert_int_equal(verify_once(fixture), 1);
 }
 
 /* A flow whose total is nearly too large: whatever would make it so is a dead letter. */
@@ -380,14 +250,7 @@ static void test_rejected_records_are_dead_letters(void **state)
     store_close(store);
     run_sql(fixture, "UPDATE records SET positive_total_hi = 9223372036854775807, positive_total_lo = 0");
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    const StoreInfo *info = store_info(store);
-    Record record = {.record_id = STR("rec-2"),
-                     .source_id = STR("source"),
-                     .destination_id = STR("dest"),
-                     .unit = STR("EUR"),
-                     .reference = STR("ref"),
-                     .value = 5};
-    record.identity_hash = record_identity_hash(&record, info->identity, info->hash_seed);
+    Record record = plain_record(store, STR("rec-2"));
     Outcome outcome = {0};
     IntakeLetter letter = {.place = STR("in/0/0"), .format = STR("json"), .raw = STR("{}")};
     IntakeChange intake = {.source = STR("orders"), .letters = &letter};
@@ -437,38 +300,25 @@ static void test_verify_looks_at_deliveries(void **state)
 {
     OldStore *fixture = *state;
     Store *store = NULL;
-    StoreReader *reader = NULL;
-    Error error = {0};
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     apply_record(store);
     fill(store);
     store_close(store);
     /* Each of them is a row that nobody would ever look at again. */
-    static const struct {
-        const char *damage, *mend;
-    } cases[] = {{"DELETE FROM retries", "INSERT INTO retries VALUES('hooks', 0, 1, 1, 1, 0)"},
-                 {"INSERT INTO retries VALUES('hook', 0, 1, 1, 1, 0)", "DELETE FROM retries WHERE sink = 'hook'"},
-                 {"INSERT INTO retries VALUES('hooks', 7, 1, 1, 1, 0)", "DELETE FROM retries WHERE job = 7"}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        for (size_t step = 0; step < 2; step++) {
-            size_t problems = 1 - step;
-            run_sql(fixture, problems ? cases[i].damage : cases[i].mend);
-            assert_int_equal(open_store(fixture, &store), STATUS_OK);
-            assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
-            assert_int_equal(verify(reader), problems);
-            store_reader_close(reader);
-            store_close(store);
-        }
-    }
+    static const Damage damages[] = {
+        {"DELETE FROM retries", "INSERT INTO retries VALUES('hooks', 0, 1, 1, 1, 0)", 1},
+        {"INSERT INTO retries VALUES('hook', 0, 1, 1, 1, 0)", "DELETE FROM retries WHERE sink = 'hook'", 1},
+        {"INSERT INTO retries VALUES('hooks', 7, 1, 1, 1, 0)", "DELETE FROM retries WHERE job = 7", 1}};
+    check_damages(fixture, damages, sizeof damages / sizeof *damages);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         OLD_STORE_TEST(test_a_new_store_has_the_newest_tables),
-        OLD_STORE_TEST(test_an_older_store_gets_the_same_tables),
-        OLD_STORE_TEST(test_an_older_store_that_is_only_read),
-        OLD_STORE_TEST(test_dead_letters_of_the_second_version),
+        OLD_STORE_TEST(test_a_first_version_gets_deliveries),
+        OLD_STORE_TEST(test_a_first_version_that_is_only_read),
+        OLD_STORE_TEST(test_a_second_version_gets_sources),
         OLD_STORE_TEST(test_a_second_version_that_is_only_read),
         OLD_STORE_TEST(test_letters_are_counted_at_the_start),
         OLD_STORE_TEST(test_letters_of_a_third_version_are_counted),
