@@ -12,11 +12,13 @@ enum {
     /* The canonical form of one, when it has the most that is told apart by. */
     SCRATCH_BYTES_MAX = 4 << 20,
     WHY_BYTES_MAX = 16 << 10,
+    STORED_ID_BYTES_MAX = 4 * RECORD_TEXT_CODE_POINTS_MAX,
 };
 
 size_t event_set_bytes_max(size_t count)
 {
-    const size_t each = 2 * (sizeof(EventItem) + sizeof(IntakeLetter)) + TEXT_BYTES_MAX / 3 * 4;
+    const size_t stored = sizeof(StoredRecord) + STORED_ID_BYTES_MAX;
+    const size_t each = 2 * (sizeof(EventItem) + sizeof(IntakeLetter)) + (stored + TEXT_BYTES_MAX) / 3 * 4;
     return SCRATCH_BYTES_MAX + count * each;
 }
 
@@ -132,5 +134,9 @@ void event_set_attach(EventSet *set, Work *work)
                                  .refused_count = set->failed_count,
                                  .first_wins = true};
     work->records.events = &set->events;
+    if (!work->records.stored) {
+        work->records.stored = set->arena;
+        work->records.stored_ids = true;
+    }
     work->records.intake = work->records.dry_run ? NULL : &set->intake;
 }

@@ -38,7 +38,7 @@ Status event_set_read(EventSet *set, yyjson_val *value, Str raw, int64_t receive
 /* One that is not even JSON. BUSY: no memory. */
 Status event_set_refuse(EventSet *set, Str raw, int64_t received_us, const RecordProblems *problems) MUST_CHECK;
 
-/* Puts what goes with the records into their work. */
+/* Puts what goes with the records into their work, which tells under which recordId each is stored where it does not ask for more. */
 void event_set_attach(EventSet *set, Work *work);
 
 #endif

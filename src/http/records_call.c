@@ -215,7 +215,7 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
         return;
     }
     Buf *buf = &results->list;
-    put_place(buf, place, record->record_id);
+    put_place(buf, place, outcome->stored ? outcome->stored->record.record_id : record->record_id);
     BUF_PUT(buf, ",\"status\":\"");
     buf_put(buf, str_from(outcome_name(kind)));
     buf_put_char(buf, '"');
@@ -225,7 +225,7 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
     }
     if (outcome->kind == OUTCOME_CONFLICT) {
         BUF_PUT(buf, ",\"differs\":");
-        record_differs_put_json(buf, outcome->differs);
+        (results->events ? event_differs_put_json : record_differs_put_json)(buf, outcome->differs);
     } else if (outcome->kind == OUTCOME_REJECTED) {
         buf_put(buf, results->events ? STR(",\"errors\":{\"amount\":") : STR(",\"errors\":{\"value\":"));
         BUF_PUT(buf, "[\"would make a total of its flow too large\"]}");

@@ -56,7 +56,7 @@ static void say_event(Request *request, const SingleEvent *single, int code, con
     }
     if (outcome->differs) {
         BUF_PUT(out, ",\"differs\":");
-        record_differs_put_json(out, outcome->differs);
+        event_differs_put_json(out, outcome->differs);
     }
     buf_put_char(out, '}');
     warnings_put(out, single->problems.unknown_fields, warnings < RECORD_WARNINGS_MAX ? warnings : RECORD_WARNINGS_MAX);

@@ -16,9 +16,9 @@ typedef struct Outcome {
     OutcomeKind kind;
     uint32_t differs; /* conflict: RecordField bits */
     int64_t seq; /* where the record is in the log: created, duplicate, conflict; 0 in a dry run that would create */
-    const StoredRecord
-        *stored; /* what is in the log, when that is not as it was handed in (a conflict, or an event whose id leads
-                                 * elsewhere), and the submission asked for it; in its arena; else NULL */
+    /* What is in the log, when that is not as it was handed in (a conflict, or an event whose id leads elsewhere), and the submission asked for
+     * it, or for its recordId alone; in its arena; else NULL. */
+    const StoredRecord *stored;
 } Outcome;
 
 #endif

@@ -100,7 +100,7 @@ static void put_attempts(Finding *finding)
         put_log_entry(finding->out, attempt->number, "duplicate", times_us);
         if (attempt->differs) {
             buf_put_key(finding->out, "differs");
-            record_differs_put_json(finding->out, attempt->differs);
+            event_differs_put_json(finding->out, attempt->differs);
         }
         buf_put_char(finding->out, '}');
     }

@@ -100,6 +100,8 @@ void record_put_csv(Buf *buf, const StoredRecord *stored, unsigned scale);
 
 /* ["value","time"] of RecordField bits. */
 void record_differs_put_json(Buf *buf, uint32_t differs);
+/* The same of an event's record, by the names of an event's parts: ["amount","time"]. */
+void event_differs_put_json(Buf *buf, uint32_t differs);
 
 /* "records.3.value":["…"],"records.3.time":["…","…"], a name of each once, behind a comma where something is before it: names are `prefix` (at most
  * FIELD_PREFIX_BYTES_MAX) and the field's, `whole` for what has no field. */

@@ -224,15 +224,41 @@ void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned
     }
 }
 
+static void put_name(Buf *buf, char *before, const char *name)
+{
+    buf_put_char(buf, *before);
+    buf_put_json(buf, str_from(name));
+    *before = ',';
+}
+
+static void end_names(Buf *buf, char before) { buf_put(buf, before == '[' ? STR("[]") : STR("]")); }
+
 void record_differs_put_json(Buf *buf, uint32_t differs)
 {
     char before = '[';
     for (int bit = 0; bit < RECORD_FIELD_COUNT; bit++) {
         if (differs & (1u << bit)) {
-            buf_put_char(buf, before);
-            buf_put_json(buf, str_from(record_field_names[bit]));
-            before = ',';
+            put_name(buf, &before, record_field_names[bit]);
         }
     }
-    buf_put(buf, before == '[' ? STR("[]") : STR("]"));
+    end_names(buf, before);
+}
+
+void event_differs_put_json(Buf *buf, uint32_t differs)
+{
+    static const struct {
+        const char *name;
+        uint32_t fields;
+    } parts[] = {
+        {"recordId", FIELD_RECORD_ID}, {"client", FIELD_SOURCE_ID | FIELD_DESTINATION_ID},
+        {"metric", FIELD_REFERENCE},   {"amount", FIELD_TYPE | FIELD_VALUE},
+        {"unit", FIELD_UNIT},          {"time", FIELD_TIME},
+    };
+    char before = '[';
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (differs & parts[i].fields) {
+            put_name(buf, &before, parts[i].name);
+        }
+    }
+    end_names(buf, before);
 }

@@ -102,7 +102,8 @@ typedef struct Work {
             bool quiet;           /* fires no alerts */
             IntakeChange *intake; /* where they are from; NULL for clients that are answered */
             EventChange *events;  /* of which events they were made; NULL: they are none */
-            Arena *stored;        /* where conflicts' stored records go; NULL when they are not wanted */
+            Arena *stored;   /* where stored records go that are not as they were handed in; NULL: none is wanted */
+            bool stored_ids; /* of those only the recordId, and that only where it is another one */
             /* The transaction fails in its middle, when half of the records are written: for tests of what comes after. The batch, in which
              * a processor puts nothing else, is BUSY: nothing of it happened. Not looked at in a dry run. */
             bool simulate_failure;

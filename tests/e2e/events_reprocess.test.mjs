@@ -148,7 +148,19 @@ test('Clients that send again before and after it was put right, and others that
   assert.equal((await submit(server, at(2, 50))).status, 200);
   const ndjson = await send(server, '/api/events', [at(1, 50), at(3, 50), at(1, 30)].map((each) => `${JSON.stringify(each)}\n`).join(''), { type: NDJSON_TYPE });
   assert.deepEqual([ndjson.json.data.created, ndjson.json.data.duplicates, ndjson.json.data.conflicts], [1, 2, 0], ndjson.text);
-  assert.deepEqual(await totals(server), [[6, '155.00']]);
+
+  // Whoever names an event calls it what it is stored as: one by one, in an array, in NDJSON.
+  const all = [at(1, 50), at(20, 10), at(1, 30), at(30, 40)];
+  const one = [];
+  for (const each of all) one.push((await submit(server, each)).json.data);
+  const named = ({ json }) => json.data.results.map((each) => [each.recordId, each.id]);
+  const lines = await send(server, '/api/events', all.map((each) => JSON.stringify(each)).join('\n'), { type: NDJSON_TYPE });
+  for (const answer of [await submit(server, all), lines]) assert.deepEqual(named(answer), one.map((each) => [each.recordId, each.id]));
+  for (const each of one) assert.equal((await getJson(server, `/api/records/${each.recordId}`)).data.id, each.id);
+  const created = (await submit(server, [at(4, 60)], '?results=all')).json.data.results[0];
+  assert.equal(created.recordId, (await submit(server, at(4, 60))).json.data.recordId);
+  assert.match(created.recordId, /^sha256:[0-9a-f]{64}:[0-9]+$/);
+  assert.deepEqual(await totals(server), [[7, '215.00']]);
   const { id, hash, recordId } = another.json.data;
   assert.equal(recordId, `sha256:${hash}:${id}`);
   const found = (await getJson(server, `/api/events/${hash}`)).data;
@@ -159,9 +171,9 @@ test('Clients that send again before and after it was put right, and others that
   // And back: what was taken for the same counts again.
   await server.stop();
   server = await start(t, data, WRONG);
-  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 8, same: 0, changed: 8, unreadable: 0, corrected: 8 });
-  assert.deepEqual(await totals(server), [[6, '171.00']]); // 10 20 30 50 60 1, of which 30 and 1 came twice
-  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 8, same: 8, changed: 0, unreadable: 0, corrected: 0 });
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 9, same: 0, changed: 9, unreadable: 0, corrected: 9 });
+  assert.deepEqual(await totals(server), [[7, '175.00']]); // 10 20 30 50 60 1 4, of which 30 and 1 came twice
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 9, same: 9, changed: 0, unreadable: 0, corrected: 0 });
   await verified(server);
 });
 

@@ -316,7 +316,7 @@ static void test_one_event(void **state)
             "\"2025-01-01T10:00:02Z\"},"
             "{\"attempt\":3,\"status\":\"duplicate\",\"receivedAt\":\"2025-01-01T10:00:03.999997Z\",\"normalisedAt\":"
             "\"2025-01-01T10:00:03.999998Z\",\"hashedAt\":\"2025-01-01T10:00:03.999999Z\",\"decidedAt\":"
-            "\"2025-01-01T10:00:04Z\",\"differs\":[\"value\"]}],\"corrections\":[]}}");
+            "\"2025-01-01T10:00:04Z\",\"differs\":[\"amount\"]}],\"corrections\":[]}}");
         free(answer);
     }
 }

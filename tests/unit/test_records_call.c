@@ -88,6 +88,38 @@ static void test_truncated(void **state)
     results_release(&results);
 }
 
+/* An event may be stored under another id than its own. */
+static void test_stored_id(void **state)
+{
+    const Record record = record_of("sha256:a");
+    const StoredRecord stored = {.record = record_of("correction:a:2"), .seq = 7};
+    const Outcome outcome = {.kind = OUTCOME_DUPLICATE, .seq = 7, .stored = &stored};
+    Results results;
+    (void)state;
+    results_init(&results, &(RecordsCall){.events = true, .first_wins = true});
+    results_add(&results, (ResultPlace){0, 3}, &record, &outcome);
+    assert_text(buf_str(&results.list),
+                "{\"index\":0,\"line\":3,\"recordId\":\"correction:a:2\",\"status\":\"duplicate\",\"id\":7}");
+    results_release(&results);
+}
+
+/* What differs has the names of an event's parts. */
+static void test_event_that_differs(void **state)
+{
+    const Record record = record_of("sha256:a");
+    const Outcome outcome = {.kind = OUTCOME_CONFLICT,
+                             .seq = 7,
+                             .differs = FIELD_TIME | FIELD_SOURCE_ID | FIELD_DESTINATION_ID | FIELD_TYPE | FIELD_VALUE |
+                                        FIELD_REFERENCE};
+    Results results;
+    (void)state;
+    results_init(&results, &(RecordsCall){.events = true, .first_wins = true});
+    results_add(&results, (ResultPlace){0, 0}, &record, &outcome);
+    assert_text(buf_str(&results.list), "{\"index\":0,\"recordId\":\"sha256:a\",\"status\":\"duplicate\",\"id\":7,"
+                                        "\"differs\":[\"client\",\"metric\",\"amount\",\"time\"]}");
+    results_release(&results);
+}
+
 /* With `on_conflict: first` a conflict is a duplicate that says what differs; of an atomic call it is not. */
 static void test_first_wins(void **state)
 {
@@ -263,16 +295,10 @@ static void test_slice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_results),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_first_wins),
-        cmocka_unit_test(test_traceparent),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_faults_around_data),
-        cmocka_unit_test(test_accepted),
-        cmocka_unit_test(test_slice),
-        cmocka_unit_test(test_list_that_is_full),
+        cmocka_unit_test(test_results),     cmocka_unit_test(test_truncated), cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_first_wins),  cmocka_unit_test(test_stored_id), cmocka_unit_test(test_event_that_differs),
+        cmocka_unit_test(test_traceparent), cmocka_unit_test(test_events),    cmocka_unit_test(test_faults_around_data),
+        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_slice),     cmocka_unit_test(test_list_that_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

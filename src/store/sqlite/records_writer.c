@@ -130,14 +130,17 @@ static Status append_alerts(SqliteStore *store, const StoredRecord *stored, cons
 }
 
 /* Copies what is in the log into the submission's arena, for an answer that shows it. */
-static Status copy_stored(const StoredRecord *stored, Arena *arena, Outcome *outcome, Error *reterr)
+static Status copy_stored(const StoredRecord *stored, const Work *work, Outcome *outcome, Error *reterr)
 {
+    Arena *arena = work->records.stored;
     StoredRecord *copy = ARENA_NEW(arena, StoredRecord);
     if (copy) {
-        *copy = *stored;
+        *copy = work->records.stored_ids
+                    ? (StoredRecord){.record.record_id = stored->record.record_id, .seq = stored->seq}
+                    : *stored;
         Str *texts[] = {&copy->record.record_id, &copy->record.source_id, &copy->record.destination_id,
                         &copy->record.unit,      &copy->record.reference, &copy->record.traceparent};
-        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        for (size_t i = 0; i < (work->records.stored_ids ? 1 : sizeof texts / sizeof *texts); i++) {
             *texts[i] = arena_copy(arena, *texts[i]);
             copy = texts[i]->ptr ? copy : NULL;
             if (!copy) {
@@ -149,7 +152,7 @@ static Status copy_stored(const StoredRecord *stored, Arena *arena, Outcome *out
     return copy ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory for an answer");
 }
 
-static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
+static Status report_existing(Search *search, const Work *work, Outcome *outcome)
 {
     outcome->seq = search->found.seq;
     outcome->differs = record_differs(&search->found.record, search->record);
@@ -157,9 +160,10 @@ static Status report_existing(Search *search, Arena *arena, Outcome *outcome)
         outcome->differs &= ~(uint32_t)FIELD_RECORD_ID; /* the same content under another id is the same record */
     }
     outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+    bool is_shown = search->by_alias || (outcome->differs && !work->records.stored_ids);
     Status status = STATUS_OK;
-    if (arena && (outcome->differs || search->by_alias)) {
-        status = copy_stored(&search->found, arena, outcome, search->reterr);
+    if (work->records.stored && is_shown) {
+        status = copy_stored(&search->found, work, outcome, search->reterr);
     }
     sqlite3_reset(search->store->select_record);
     return status;
@@ -229,8 +233,7 @@ static Status append_another(Search *search, const Work *work, uint64_t flow_has
     }
     status = sqlite_put_alias(store, search->record->record_id, outcome->seq, search->reterr);
     return status == STATUS_OK && work->records.stored
-               ? copy_stored(&(StoredRecord){.record = record, .seq = outcome->seq}, work->records.stored, outcome,
-                             search->reterr)
+               ? copy_stored(&(StoredRecord){.record = record, .seq = outcome->seq}, work, outcome, search->reterr)
                : status;
 }
 
@@ -255,7 +258,7 @@ static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow
     if (status != STATUS_OK) {
         return status;
     }
-    return search.is_found ? report_existing(&search, work->records.stored, outcome)
+    return search.is_found ? report_existing(&search, work, outcome)
                            : append(&search, work, flow_hash, now_us, outcome);
 }
 
@@ -407,8 +410,7 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
         search.is_found = false; /* its id would be the earlier one's by then */
         sqlite3_reset(store->select_record);
     }
-    return search.is_found ? report_existing(&search, work->records.stored, outcome)
-                           : plan_new(store, work, index, planned, reterr);
+    return search.is_found ? report_existing(&search, work, outcome) : plan_new(store, work, index, planned, reterr);
 }
 
 /* Of events the first wins. */
