@@ -22,7 +22,7 @@ static void open_it(Breaker *breaker, int64_t now_us)
 {
     breaker->state = BREAKER_OPEN;
     breaker->open_until_us = now_us + breaker->pause_us;
-    breaker->probing = false;
+    breaker->probing = breaker->doubting = false;
     breaker->opened++;
 }
 
@@ -36,21 +36,10 @@ static void close_it(Breaker *breaker)
     }
 }
 
-unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted)
+static int64_t slice_of(const Breaker *breaker, int64_t now_us)
 {
-    if (breaker->state == BREAKER_OPEN && now_us >= breaker->open_until_us && wanted > 0) {
-        breaker->state = BREAKER_HALF_OPEN;
-        breaker->probing = false;
-    }
-    switch (breaker->state) {
-    case BREAKER_CLOSED: return wanted;
-    case BREAKER_OPEN: return 0;
-    case BREAKER_HALF_OPEN: break;
-    }
-    return breaker->probing || wanted == 0 ? 0 : 1;
+    return now_us / (breaker->window_us / BREAKER_SLICES);
 }
-
-void breaker_begun(Breaker *breaker) { breaker->probing = breaker->state == BREAKER_HALF_OPEN; }
 
 /* A slice is taken over by a later time when its own has gone by. */
 static void count(Breaker *breaker, int64_t number, bool taken)
@@ -67,27 +56,65 @@ static void count(Breaker *breaker, int64_t number, bool taken)
     }
 }
 
-static bool too_many_failed(const Breaker *breaker, int64_t number)
+/* Whether too many of those that have ended have failed; ret_sure: also if all that is under way were taken. */
+static bool too_many_failed(const Breaker *breaker, int64_t now_us, bool *ret_sure)
 {
     uint64_t taken = 0, failed = 0;
+    int64_t number = slice_of(breaker, now_us);
     for (int i = 0; i < BREAKER_SLICES; i++) {
         if (breaker->slices[i].number > number - BREAKER_SLICES) {
             taken += breaker->slices[i].taken;
             failed += breaker->slices[i].failed;
         }
     }
-    return breaker->percent > 0 && taken + failed >= breaker->requests &&
-           failed * 100 >= (taken + failed) * breaker->percent;
+    uint64_t ended = taken + failed;
+    *ret_sure = failed * 100 >= (ended + breaker->under_way) * breaker->percent;
+    return breaker->percent > 0 && ended >= breaker->requests && failed * 100 >= ended * breaker->percent;
 }
+
+static void judge(Breaker *breaker, int64_t now_us)
+{
+    bool sure = false;
+    breaker->doubting = too_many_failed(breaker, now_us, &sure);
+    if (breaker->doubting && sure) {
+        open_it(breaker, now_us);
+    }
+}
+
+/* In doubt with nothing under way: what was has been withdrawn. */
+static unsigned allow_closed(Breaker *breaker, int64_t now_us, unsigned wanted)
+{
+    if (breaker->doubting && breaker->under_way == 0) {
+        judge(breaker, now_us);
+    }
+    return breaker->state == BREAKER_CLOSED && !breaker->doubting ? wanted : 0;
+}
+
+unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted)
+{
+    if (breaker->state == BREAKER_OPEN && now_us >= breaker->open_until_us && wanted > 0) {
+        breaker->state = BREAKER_HALF_OPEN;
+        breaker->probing = false;
+    }
+    switch (breaker->state) {
+    case BREAKER_CLOSED: return allow_closed(breaker, now_us, wanted);
+    case BREAKER_OPEN: return 0;
+    case BREAKER_HALF_OPEN: break;
+    }
+    return breaker->probing || wanted == 0 ? 0 : 1;
+}
+
+void breaker_under_way(Breaker *breaker, unsigned requests) { breaker->under_way = requests; }
+
+void breaker_begun(Breaker *breaker) { breaker->probing = breaker->state == BREAKER_HALF_OPEN; }
 
 void breaker_ended(Breaker *breaker, int64_t now_us, bool taken)
 {
     assert(now_us >= 0);
     if (breaker->state == BREAKER_CLOSED) {
-        int64_t number = now_us / (breaker->window_us / BREAKER_SLICES);
-        count(breaker, number, taken);
-        if (!taken && too_many_failed(breaker, number)) {
-            open_it(breaker, now_us);
+        count(breaker, slice_of(breaker, now_us), taken);
+        if (!taken || breaker->doubting) {
+            judge(breaker, now_us);
         }
     } else if (breaker->state == BREAKER_HALF_OPEN && breaker->probing) {
         if (taken) {

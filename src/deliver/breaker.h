@@ -7,6 +7,9 @@
  *     └────────────────────────── HALF_OPEN ◄────────────────┘ │
  *                                     └────────────────────────┘
  *
+ * Failures are often quick and answers slow, so that the first to come back say little: whoever tells what is under way
+ * (breaker_under_way) has a breaker that is in doubt, and begins nothing, until that can tip the scales no more.
+ *
  * After M. Nygard, "Release It!" (2007). Plain memory, one thread. */
 #ifndef WEIR_DELIVER_BREAKER_H
 #define WEIR_DELIVER_BREAKER_H
@@ -25,6 +28,8 @@ typedef struct Breaker {
     int64_t window_us, pause_us;
     int64_t open_until_us; /* of an open one */
     bool probing;          /* half-open: the one request is under way */
+    bool doubting;         /* closed: most have failed, and what is under way may show that most do not */
+    unsigned under_way;    /* as the owner has told */
     struct {
         int64_t number; /* of the slice of time: time / (window / BREAKER_SLICES) */
         uint32_t taken, failed;
@@ -34,9 +39,12 @@ typedef struct Breaker {
 
 void breaker_init(Breaker *breaker, unsigned percent, unsigned requests, int64_t window_us, int64_t pause_us);
 
-/* How many requests may be begun now: 0 while it is open, 1 when it is (or hereby becomes) half-open and nothing is under way, else
+/* How many requests may be begun now: 0 while it is open or in doubt, 1 when it is (or hereby becomes) half-open and nothing is under way, else
  * `wanted`. Times are the monotonic clock's. */
 unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted);
+/* So many requests are under way, without those that the next call is about. Told before breaker_allows() and breaker_ended(), or never: then
+ * a breaker judges by what has ended alone. */
+void breaker_under_way(Breaker *breaker, unsigned requests);
 /* A request was begun. */
 void breaker_begun(Breaker *breaker);
 /* A request has ended. Answers that belong to requests begun before it opened change nothing while it is open. */

@@ -24,6 +24,12 @@ static size_t allowed_ahead(Runner *runner, int64_t now_us, size_t wanted)
     return least(wanted, (size_t)runner->options.rate * AHEAD_S);
 }
 
+static size_t ask_breaker(Runner *runner, int64_t now_us, size_t wanted)
+{
+    breaker_under_way(&runner->breaker, (unsigned)runner->stages[STAGE_CALLED]);
+    return breaker_allows(&runner->breaker, now_us, (unsigned)wanted);
+}
+
 /* Behind those that are on their way to be called already. A breaker that is about to try again lets one through, and no other is to
  * wait for what becomes of it. */
 static size_t room_for_calls(Runner *runner, int64_t now_us, size_t ahead)
@@ -39,7 +45,7 @@ static size_t room_for_calls(Runner *runner, int64_t now_us, size_t ahead)
     if (allowed <= ahead || (ahead > 0 && runner->breaker.state != BREAKER_CLOSED)) {
         return 0;
     }
-    allowed = breaker_allows(&runner->breaker, now_us, (unsigned)(allowed - ahead));
+    allowed = ask_breaker(runner, now_us, allowed - ahead);
     if (allowed == 0 && runner->breaker.state == BREAKER_OPEN) {
         runner_at(runner, runner->breaker.open_until_us);
     }
@@ -154,7 +160,7 @@ static void call_ready(Runner *runner, int64_t now_us)
 {
     size_t room = least(runner->sink->ops->room(runner->sink), runner->stages[STAGE_READY]);
     size_t in_time = rate_allows(&runner->rate, now_us, room);
-    size_t allowed = breaker_allows(&runner->breaker, now_us, (unsigned)in_time);
+    size_t allowed = ask_breaker(runner, now_us, in_time);
     if (allowed > 0) {
         send_group(runner, allowed, now_us);
     }
@@ -209,13 +215,14 @@ static void tell_error(RunnerJob *job, const SinkResult *result)
     }
 }
 
-/* Returns whether a failure is the job's: while the breaker is not closed it is the service's, and no attempt is spent. Who has read the job and
- * finds fault with it is well. */
+/* Returns whether a failure is the job's: while the breaker is not closed, or is in doubt, it is the service's, and no attempt is spent. Who has
+ * read the job and finds fault with it is well. */
 static bool tell_breaker(Runner *runner, const SinkResult *result, int64_t now_us)
 {
     bool tried = result->verdict != SINK_HELD,
          well = result->verdict == SINK_TAKEN || result->judged || is_final(result);
-    bool counts = runner->breaker.state == BREAKER_CLOSED || well;
+    bool counts = (runner->breaker.state == BREAKER_CLOSED && !runner->breaker.doubting) || well;
+    breaker_under_way(&runner->breaker, (unsigned)runner->stages[STAGE_CALLED] - 1); /* this one has ended */
     if (tried) {
         breaker_ended(&runner->breaker, now_us, well);
     } else {
@@ -246,7 +253,8 @@ static void fail_job(Runner *runner, RunnerJob *job, const SinkResult *result, b
     } else if (counts) {
         runner_fail_attempt(runner, job, result->retry_after_us);
     } else {
-        runner_end(runner, job, JOB_VERDICT_HELD, pause_us(runner, now_us));
+        int64_t pause = pause_us(runner, now_us), asked = result->retry_after_us;
+        runner_end(runner, job, JOB_VERDICT_HELD, pause > asked ? pause : asked);
     }
 }
 

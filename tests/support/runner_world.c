@@ -235,7 +235,7 @@ int jobs_setup(void **state)
     world->sinks = fake_sinks_new(
         &(FakeSinksOptions){.random = &world->random, .clock = &world->clock, .sleep = sleep_by_moving, .self = world});
     world->sink = (SinkOptions){.name = "onboarding", .timeout_us = 5 * SECOND_US, .in_flight_max = 10};
-    world->service = fake_sinks_add(world->sinks, "onboarding", FAKE_WEBHOOK, 10);
+    world->service = fake_sinks_add(world->sinks, "onboarding", FAKE_WEBHOOK, 100);
     world->options = (RunnerOptions){.info = &world->info,
                                      .clock = &world->clock,
                                      .random = &world->random,

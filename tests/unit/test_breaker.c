@@ -175,6 +175,74 @@ static void test_never_opens(void **state)
     assert_int_equal(breaker_allows(&breaker, 0, 7), 7);
 }
 
+static void end(Breaker *breaker, unsigned count, bool taken, unsigned *under_way)
+{
+    for (unsigned i = 0; i < count; i++) {
+        breaker_under_way(breaker, --*under_way);
+        breaker_ended(breaker, SECOND, taken);
+    }
+}
+
+/* Of a hundred the thirty that fail are the first to come back. */
+static void test_quick_failures_are_doubted(void **state)
+{
+    (void)state;
+    Breaker breaker = usual();
+    unsigned under_way = 100;
+    end(&breaker, 9, false, &under_way);
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 5); /* too few to judge by */
+    end(&breaker, 21, false, &under_way);
+    assert_int_equal(breaker.state, BREAKER_CLOSED);
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 0);
+    end(&breaker, 12, true, &under_way); /* 30 of 42 are 71 % */
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 0);
+    end(&breaker, 1, true, &under_way);
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 5);
+    end(&breaker, 57, true, &under_way);
+    assert_int_equal(breaker.opened, 0);
+}
+
+/* 70 of a hundred are enough, whatever becomes of the others. */
+static void test_doubt_ends(void **state)
+{
+    (void)state;
+    Breaker breaker = usual();
+    unsigned under_way = 100;
+    end(&breaker, 69, false, &under_way);
+    assert_int_equal(breaker.state, BREAKER_CLOSED);
+    end(&breaker, 1, false, &under_way);
+    assert_int_equal(breaker.state, BREAKER_OPEN);
+    assert_int_equal(breaker.opened, 1);
+    /* With a few under way there is nothing to wait for. */
+    breaker = usual();
+    under_way = 11;
+    end(&breaker, 7, false, &under_way);
+    end(&breaker, 2, true, &under_way);
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 5);
+    end(&breaker, 1, false, &under_way); /* 8 of 10, and of 11 they would be 73 % */
+    assert_int_equal(breaker.state, BREAKER_OPEN);
+}
+
+/* Nothing comes of what is withdrawn: nobody may be in doubt for ever. */
+static void test_doubt_of_withdrawn(void **state)
+{
+    (void)state;
+    Breaker breaker = usual();
+    unsigned under_way = 50;
+    end(&breaker, 20, false, &under_way);
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 0);
+    assert_int_equal(breaker.state, BREAKER_CLOSED);
+    breaker_under_way(&breaker, 0);
+    assert_int_equal(breaker_allows(&breaker, SECOND, 5), 0);
+    assert_int_equal(breaker.state, BREAKER_OPEN);
+    breaker = usual();
+    under_way = 50;
+    end(&breaker, 20, false, &under_way);
+    breaker_under_way(&breaker, 0); /* and what there was has left the window */
+    assert_int_equal(breaker_allows(&breaker, 60 * SECOND, 5), 5);
+    assert_int_equal(breaker.opened, 0);
+}
+
 static void test_odd_options(void **state)
 {
     (void)state;
@@ -208,6 +276,9 @@ int main(void)
         cmocka_unit_test(test_withdrawn_probe),
         cmocka_unit_test(test_put_off),
         cmocka_unit_test(test_never_opens),
+        cmocka_unit_test(test_quick_failures_are_doubted),
+        cmocka_unit_test(test_doubt_ends),
+        cmocka_unit_test(test_doubt_of_withdrawn),
         cmocka_unit_test(test_odd_options),
         cmocka_unit_test(test_names),
     };

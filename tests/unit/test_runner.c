@@ -290,6 +290,52 @@ static void test_late_failures_are_held(void **state)
     assert_int_equal(jobs_count(world, JOB_COMPLETED), 4);
 }
 
+/* A third of the calls fail, and these are answered first. */
+static void test_quick_failures(void **state)
+{
+    JobsWorld *world = *state;
+    use_breaker(world);
+    world->options.concurrency = 100;
+    for (int64_t id = 1; id <= 300; id++) {
+        FakeAnswer answer = {.seq = id, .times = 1, .verdict = SINK_TAKEN, .code = 200, .after_us = SECOND_US / 5};
+        if (id % 3 == 0) {
+            answer = (FakeAnswer){.seq = id, .times = 1, .verdict = SINK_FAILED, .code = 500};
+        }
+        fake_receiver_script(world->service, answer);
+    }
+    jobs_add(world, 300);
+    jobs_open_runner(world);
+    jobs_settle(world);
+    assert_int_equal(jobs_status(world).breaker_opened, 0);
+    assert_int_equal(jobs_status(world).state, RUNNER_RUNNING);
+    /* Those that failed while nobody could tell wait for a second, and have spent nothing. */
+    assert_int_equal(jobs_status(world).verdicts[JOB_VERDICT_AGAIN], 10);
+    assert_int_equal(jobs_status(world).verdicts[JOB_VERDICT_HELD], 23);
+    jobs_run_for(world, 12 * SECOND_US);
+    assert_int_equal(jobs_count(world, JOB_COMPLETED), 300);
+    assert_int_equal(jobs_status(world).breaker_opened, 0);
+}
+
+/* All fail at once, and many are under way: it opens, and costs ten of them an attempt. */
+static void test_many_failures(void **state)
+{
+    JobsWorld *world = *state;
+    int64_t spent = 0;
+    use_breaker(world);
+    world->options.concurrency = 100;
+    fake_receiver_set_down(world->service, true);
+    jobs_add(world, 300);
+    jobs_open_runner(world);
+    jobs_run_for(world, 5 * SECOND_US);
+    assert_int_equal(jobs_status(world).breaker, BREAKER_OPEN);
+    assert_int_equal(jobs_status(world).breaker_opened, 1);
+    for (int64_t id = 1; id <= 300; id++) {
+        spent += jobs_at(world, id)->attempts;
+    }
+    assert_int_equal(spent, 10);
+    assert_int_equal(jobs_status(world).attempts, 100); /* calls */
+}
+
 static void test_connection_fails(void **state)
 {
     JobsWorld *world = *state;
@@ -333,6 +379,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_service_down, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_refusals_do_not_open_it, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_late_failures_are_held, jobs_setup, jobs_teardown),
+        cmocka_unit_test_setup_teardown(test_quick_failures, jobs_setup, jobs_teardown),
+        cmocka_unit_test_setup_teardown(test_many_failures, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_connection_fails, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_send_fails, jobs_setup, jobs_teardown),
     };
