@@ -6,12 +6,7 @@
 
 enum { RAW_BYTES_MAX = 64 << 20, ENCODED_BYTES_MAX = 90 << 20 };
 
-static void put_letter_path(Remote *remote, const Args *args, const char *what)
-{
-    BUF_PUT(&remote->path, "/api/dead-letters");
-    remote_put_part(remote, args_operand(args, 1));
-    buf_put(&remote->path, str_from(what));
-}
+static const char all_letters[] = "/api/dead-letters";
 
 static int run_list(Remote *remote, const Args *args)
 {
@@ -31,7 +26,7 @@ static int run_list(Remote *remote, const Args *args)
     QueryParam params[ARGS_PARAMS_MAX];
     size_t count = args_params(args, params);
     Error error;
-    BUF_PUT(&remote->path, "/api/dead-letters");
+    buf_put(&remote->path, str_from(all_letters));
     Status status = remote_call(remote, "GET", params, count, &error);
     return status == STATUS_OK ? remote_print_table(remote, columns, "there are none")
                                : remote_fail(remote, status, &error);
@@ -139,7 +134,7 @@ static void put_raw(Remote *remote, const Buf *raw)
 static int run_show(Remote *remote, const Args *args)
 {
     Error error;
-    put_letter_path(remote, args, "");
+    remote_put_path(remote, all_letters, args_operand(args, 1), "");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     if (status != STATUS_OK) {
         return remote_fail(remote, status, &error);
@@ -150,7 +145,7 @@ static int run_show(Remote *remote, const Args *args)
 static int run_discard(Remote *remote, const Args *args)
 {
     Error error;
-    put_letter_path(remote, args, "");
+    remote_put_path(remote, all_letters, args_operand(args, 1), "");
     Status status = remote_call(remote, "DELETE", NULL, 0, &error);
     return status == STATUS_OK ? remote_print(remote, "%s is discarded", args_operand(args, 1))
                                : remote_fail(remote, status, &error);
@@ -162,7 +157,7 @@ static int retry_one(Remote *remote, const Args *args)
     Buf raw;
     Status status = STATUS_OK;
     buf_init(&raw, RAW_BYTES_MAX);
-    put_letter_path(remote, args, "/retry");
+    remote_put_path(remote, all_letters, args_operand(args, 1), "/retry");
     if (args_has(args, "raw")) {
         status = read_file(args_text(args, "raw"), &raw, &error);
         put_raw(remote, &raw);
@@ -239,26 +234,11 @@ static int run_retry(Remote *remote, const Args *args)
 
 static int run(const Args *args)
 {
-    static const struct {
-        const char *name;
-        size_t operands_min, operands_max; /* behind the name */
-        int (*run)(Remote *remote, const Args *args);
-    } verbs[] = {
-        {"list", 0, 0, run_list}, {"show", 1, 1, run_show}, {"retry", 0, 1, run_retry}, {"discard", 1, 1, run_discard}};
-    size_t given = args_operand_count(args);
-    const char *name = given ? args_operand(args, 0) : "list";
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(name, verbs[i].name) != 0) {
-            continue;
-        }
-        if (given > verbs[i].operands_max + 1) {
-            return command_usage(args, "\"%s\" is one argument too many",
-                                 args_operand(args, verbs[i].operands_max + 1));
-        }
-        return given && given < verbs[i].operands_min + 1 ? command_usage(args, "%s needs an id", name)
-                                                          : remote_run(args, verbs[i].run);
-    }
-    return command_usage(args, "\"%s\" is not list, show, retry or discard", name);
+    static const RemoteVerb verbs[] = {{"list", 0, 0, NULL, run_list},
+                                       {"show", 1, 1, "an id", run_show},
+                                       {"retry", 0, 1, NULL, run_retry},
+                                       {"discard", 1, 1, "an id", run_discard}};
+    return remote_run_verb(args, verbs, sizeof verbs / sizeof verbs[0]);
 }
 
 static const Flag flags_letters[] = {

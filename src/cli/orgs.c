@@ -24,8 +24,7 @@ static int run_show(Remote *remote, const Args *args)
 {
     static const QueryParam deleted[] = {{STR("deleted"), STR("true")}};
     Error error;
-    BUF_PUT(&remote->path, "/api/organizations");
-    remote_put_part(remote, args_operand(args, 1));
+    remote_put_path(remote, "/api/organizations", args_operand(args, 1), "");
     Status status = remote_call(remote, "GET", deleted, args_has(args, "deleted") ? 1 : 0, &error);
     return status == STATUS_OK ? remote_print_object(remote) : remote_fail(remote, status, &error);
 }
@@ -40,9 +39,7 @@ static int run_history(Remote *remote, const Args *args)
                                            {"batchId", "batch", REMOTE_TEXT},
                                            {0}};
     Error error;
-    BUF_PUT(&remote->path, "/api/organizations");
-    remote_put_part(remote, args_operand(args, 1));
-    BUF_PUT(&remote->path, "/history");
+    remote_put_path(remote, "/api/organizations", args_operand(args, 1), "/history");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     return status == STATUS_OK ? remote_print_table(remote, columns, "nothing was done to it")
                                : remote_fail(remote, status, &error);
@@ -75,8 +72,7 @@ static int run_batches(Remote *remote, const Args *args)
 static int run_batch(Remote *remote, const Args *args)
 {
     Error error;
-    BUF_PUT(&remote->path, "/api/bulk-onboard");
-    remote_put_part(remote, args_operand(args, 1));
+    remote_put_path(remote, "/api/bulk-onboard", args_operand(args, 1), "");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     return status == STATUS_OK ? remote_print_object(remote) : remote_fail(remote, status, &error);
 }
@@ -84,9 +80,7 @@ static int run_batch(Remote *remote, const Args *args)
 static int change_batch(Remote *remote, const Args *args, const char *path, const char *done)
 {
     Error error;
-    BUF_PUT(&remote->path, "/api/bulk-onboard");
-    remote_put_part(remote, args_operand(args, 1));
-    buf_put(&remote->path, str_from(path));
+    remote_put_path(remote, "/api/bulk-onboard", args_operand(args, 1), path);
     if (args_has(args, "dry-run")) {
         remote_put_text(remote, "dryRun", "true");
     }
@@ -107,31 +101,16 @@ static int run_cancel(Remote *remote, const Args *args) { return change_batch(re
 
 static int run(const Args *args)
 {
-    static const struct {
-        const char *name, *needs;
-        int (*run)(Remote *remote, const Args *args);
-    } verbs[] = {{"list", NULL, run_list},
-                 {"show", "an id or a domain", run_show},
-                 {"history", "an id or a domain", run_history},
-                 {"import", "a file; - is the standard input", orgs_import},
-                 {"batches", NULL, run_batches},
-                 {"batch", "the id of a batch", run_batch},
-                 {"retry", "the id of a batch", run_retry},
-                 {"cancel", "the id of a batch", run_cancel}};
-    size_t given = args_operand_count(args);
-    const char *name = given ? args_operand(args, 0) : "list";
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(name, verbs[i].name) != 0) {
-            continue;
-        }
-        if (verbs[i].needs && given < 2) {
-            return command_usage(args, "%s needs %s", name, verbs[i].needs);
-        }
-        return !verbs[i].needs && given > 1
-                   ? command_usage(args, "\"%s\" is one argument too many", args_operand(args, 1))
-                   : remote_run(args, verbs[i].run);
-    }
-    return command_usage(args, "\"%s\" is not list, show, history, import, batches, batch, retry or cancel", name);
+    static const char organization[] = "an id or a domain", batch[] = "the id of a batch";
+    static const RemoteVerb verbs[] = {{"list", 0, 0, NULL, run_list},
+                                       {"show", 1, 1, organization, run_show},
+                                       {"history", 1, 1, organization, run_history},
+                                       {"import", 1, 1, "a file; - is the standard input", orgs_import},
+                                       {"batches", 0, 0, NULL, run_batches},
+                                       {"batch", 1, 1, batch, run_batch},
+                                       {"retry", 1, 1, batch, run_retry},
+                                       {"cancel", 1, 1, batch, run_cancel}};
+    return remote_run_verb(args, verbs, sizeof verbs / sizeof verbs[0]);
 }
 
 static const Flag flags_orgs[] = {

@@ -68,6 +68,13 @@ void remote_put_part(Remote *remote, const char *part)
     client_put_encoded(&remote->path, str_from(part));
 }
 
+void remote_put_path(Remote *remote, const char *all, const char *name, const char *what)
+{
+    buf_put(&remote->path, str_from(all));
+    remote_put_part(remote, name);
+    buf_put(&remote->path, str_from(what));
+}
+
 void remote_put_text(Remote *remote, const char *member, const char *text)
 {
     buf_put_char(&remote->body, remote->body.len ? ',' : '{');
@@ -399,4 +406,61 @@ int remote_run(const Args *args, int (*verb)(Remote *remote, const Args *args))
     int code = status == STATUS_OK ? verb(&remote, args) : remote_fail(&remote, status, &error);
     remote_close(&remote);
     return code;
+}
+
+/* ---- Verbs --------------------------------------------------------------------------------------------------------- */
+
+/* "list, show or retry" */
+static void put_names(Buf *names, const RemoteVerb *verbs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(names, "%s%s", i == 0 ? "" : i + 1 == count ? " or " : ", ", verbs[i].name);
+    }
+}
+
+static int refuse_verb(const Args *args, const char *name, const RemoteVerb *verbs, size_t count)
+{
+    Buf names;
+    buf_init(&names, ERROR_MESSAGE_BYTES_MAX);
+    put_names(&names, verbs, count);
+    int code = command_usage(args, "\"%s\" is not %.*s", name, STR_ARGS(buf_str(&names)));
+    buf_release(&names);
+    return code;
+}
+
+int remote_run_verb(const Args *args, const RemoteVerb *verbs, size_t count)
+{
+    size_t given = args_operand_count(args), at = 0;
+    const char *name = given ? args_operand(args, 0) : verbs[0].name;
+    while (at < count && strcmp(name, verbs[at].name) != 0) {
+        at++;
+    }
+    if (at == count) {
+        return refuse_verb(args, name, verbs, count);
+    }
+    if (given > verbs[at].most + 1) {
+        return command_usage(args, "\"%s\" is one argument too many", args_operand(args, verbs[at].most + 1));
+    }
+    return given > 0 && given <= verbs[at].least ? command_usage(args, "%s needs %s", name, verbs[at].needs)
+                                                 : remote_run(args, verbs[at].run);
+}
+
+int remote_pause(Remote *remote, const Args *args, const char *all)
+{
+    Error error;
+    remote_put_path(remote, all, args_operand(args, 1), "/pause");
+    remote_put_flag(remote, args, "reason");
+    remote_end_body(remote);
+    Status status = remote_call(remote, "POST", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print(remote, "%s is paused", args_operand(args, 1))
+                               : remote_fail(remote, status, &error);
+}
+
+int remote_resume(Remote *remote, const Args *args, const char *all)
+{
+    Error error;
+    remote_put_path(remote, all, args_operand(args, 1), "/resume");
+    Status status = remote_call(remote, "POST", NULL, 0, &error);
+    return status == STATUS_OK ? remote_print(remote, "%s goes on where it was", args_operand(args, 1))
+                               : remote_fail(remote, status, &error);
 }

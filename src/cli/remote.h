@@ -20,12 +20,25 @@ void remote_close(Remote *remote); /* accepts one that was not opened, and is ze
 /* Opens, runs the verb of a command, closes. Returns the exit code. */
 int remote_run(const Args *args, int (*verb)(Remote *remote, const Args *args));
 
+/* What the first argument of a command may be. Without arguments it is the first of the table. */
+typedef struct RemoteVerb {
+    const char *name;
+    size_t least, most; /* arguments behind the name */
+    const char *needs;  /* what they are: "a sink's name" */
+    int (*run)(Remote *remote, const Args *args);
+} RemoteVerb;
+
+/* remote_run of the one that is named; a usage error when there is none, or arguments are missing or too many. */
+int remote_run_verb(const Args *args, const RemoteVerb *verbs, size_t count);
+
 /* Asks for remote->path, with remote->body as JSON when there is any; both are empty afterwards. */
 Status remote_call(Remote *remote, const char *method, const QueryParam *params, size_t count,
                    Error *reterr) MUST_CHECK;
 
 /* Appends "/" and a part of the path, encoded. */
 void remote_put_part(Remote *remote, const char *part);
+/* The path of one of many: `all` ("/api/sinks"), the part that names it, and what is wanted of it ("/pause", ""). */
+void remote_put_path(Remote *remote, const char *all, const char *name, const char *what);
 
 /* Appends a member to the JSON object in remote->body, which the first one opens and remote_end_body closes (if there is any). */
 void remote_put_text(Remote *remote, const char *member, const char *text);
@@ -56,6 +69,10 @@ int remote_print_object_with(const Remote *remote, const char *list, const Remot
 /* For people: a line for each object of "data" that has the member `note`, behind what it is called. */
 int remote_print_notes(const Remote *remote, const char *name, const char *note);
 int remote_print(const Remote *remote, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Verbs of what may be held: the one that the second argument names, of `all`. */
+int remote_pause(Remote *remote, const Args *args, const char *all);
+int remote_resume(Remote *remote, const Args *args, const char *all);
 
 /* A whole number among the members of "data"; 0 when it is not there. */
 int64_t remote_number(const Remote *remote, const char *member);

@@ -1,20 +1,9 @@
 /* weir sinks: how sinks are, and what a person does to them. */
 #include "cli/remote.h"
 
-typedef struct Verb {
-    const char *name;
-    size_t operands; /* behind the name */
-    int (*run)(Remote *remote, const Args *args);
-} Verb;
+static const char all[] = "/api/sinks";
 
 static const char *sink_of(const Args *args) { return args_operand(args, 1); }
-
-static void put_sink_path(Remote *remote, const Args *args, const char *what)
-{
-    BUF_PUT(&remote->path, "/api/sinks");
-    remote_put_part(remote, sink_of(args));
-    buf_put(&remote->path, str_from(what));
-}
 
 static int run_list(Remote *remote, const Args *args)
 {
@@ -32,7 +21,7 @@ static int run_list(Remote *remote, const Args *args)
                                            {0}};
     Error error;
     (void)args;
-    BUF_PUT(&remote->path, "/api/sinks");
+    buf_put(&remote->path, str_from(all));
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     return status == STATUS_OK ? remote_print_table(remote, columns, "no sinks are configured")
                                : remote_fail(remote, status, &error);
@@ -41,30 +30,14 @@ static int run_list(Remote *remote, const Args *args)
 static int run_show(Remote *remote, const Args *args)
 {
     Error error;
-    put_sink_path(remote, args, "");
+    remote_put_path(remote, all, sink_of(args), "");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     return status == STATUS_OK ? remote_print_object(remote) : remote_fail(remote, status, &error);
 }
 
-static int run_pause(Remote *remote, const Args *args)
-{
-    Error error;
-    put_sink_path(remote, args, "/pause");
-    remote_put_flag(remote, args, "reason");
-    remote_end_body(remote);
-    Status status = remote_call(remote, "POST", NULL, 0, &error);
-    return status == STATUS_OK ? remote_print(remote, "%s is paused", sink_of(args))
-                               : remote_fail(remote, status, &error);
-}
+static int run_pause(Remote *remote, const Args *args) { return remote_pause(remote, args, all); }
 
-static int run_resume(Remote *remote, const Args *args)
-{
-    Error error;
-    put_sink_path(remote, args, "/resume");
-    Status status = remote_call(remote, "POST", NULL, 0, &error);
-    return status == STATUS_OK ? remote_print(remote, "%s goes on where it was", sink_of(args))
-                               : remote_fail(remote, status, &error);
-}
+static int run_resume(Remote *remote, const Args *args) { return remote_resume(remote, args, all); }
 
 /* ---- Replays ------------------------------------------------------------------------------------------------------- */
 
@@ -102,7 +75,7 @@ static void put_replay(Remote *remote, const Args *args)
 static int run_replay(Remote *remote, const Args *args)
 {
     Error error;
-    put_sink_path(remote, args, "/replay");
+    remote_put_path(remote, all, sink_of(args), "/replay");
     put_replay(remote, args);
     Status status = remote_call(remote, "POST", NULL, 0, &error);
     if (status != STATUS_OK) {
@@ -132,7 +105,7 @@ static int run_replays(Remote *remote, const Args *args)
                                            {"lastError", "last error", REMOTE_LINE},
                                            {0}};
     Error error;
-    put_sink_path(remote, args, "/replays");
+    remote_put_path(remote, all, sink_of(args), "/replays");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     return status == STATUS_OK ? remote_print_table(remote, columns, "the sink has had no replays")
                                : remote_fail(remote, status, &error);
@@ -141,7 +114,7 @@ static int run_replays(Remote *remote, const Args *args)
 static int run_cancel(Remote *remote, const Args *args)
 {
     Error error;
-    put_sink_path(remote, args, "/replays");
+    remote_put_path(remote, all, sink_of(args), "/replays");
     remote_put_part(remote, args_operand(args, 2));
     Status status = remote_call(remote, "DELETE", NULL, 0, &error);
     return status == STATUS_OK ? remote_print(remote, "replay %s is called off", args_operand(args, 2))
@@ -150,31 +123,17 @@ static int run_cancel(Remote *remote, const Args *args)
 
 /* ---- The command --------------------------------------------------------------------------------------------------- */
 
-static const Verb verbs[] = {
-    {"list", 0, run_list},     {"show", 1, run_show},       {"pause", 1, run_pause},   {"resume", 1, run_resume},
-    {"replay", 1, run_replay}, {"replays", 1, run_replays}, {"cancel", 2, run_cancel},
-};
-
 static int run(const Args *args)
 {
-    size_t given = args_operand_count(args);
-    const char *name = given ? args_operand(args, 0) : "list";
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(name, verbs[i].name) != 0) {
-            continue;
-        }
-        if (given > verbs[i].operands + 1) {
-            return command_usage(args, "\"%s\" is one argument too many", args_operand(args, verbs[i].operands + 1));
-        }
-        if (given && given < verbs[i].operands + 1) {
-            return command_usage(args,
-                                 verbs[i].operands == 2 ? "%s needs a sink's name and a replay's number"
-                                                        : "%s needs a sink's name",
-                                 name);
-        }
-        return remote_run(args, verbs[i].run);
-    }
-    return command_usage(args, "\"%s\" is not list, show, pause, resume, replay, replays or cancel", name);
+    static const char one[] = "a sink's name";
+    static const RemoteVerb verbs[] = {{"list", 0, 0, NULL, run_list},
+                                       {"show", 1, 1, one, run_show},
+                                       {"pause", 1, 1, one, run_pause},
+                                       {"resume", 1, 1, one, run_resume},
+                                       {"replay", 1, 1, one, run_replay},
+                                       {"replays", 1, 1, one, run_replays},
+                                       {"cancel", 2, 2, "a sink's name and a replay's number", run_cancel}};
+    return remote_run_verb(args, verbs, sizeof verbs / sizeof verbs[0]);
 }
 
 static const Flag flags_sinks[] = {

@@ -1,14 +1,9 @@
 /* weir sources: how sources are, and what a person does to them. */
 #include "cli/remote.h"
 
-static const char *source_of(const Args *args) { return args_operand(args, 1); }
+static const char all[] = "/api/sources";
 
-static void put_source_path(Remote *remote, const Args *args, const char *what)
-{
-    BUF_PUT(&remote->path, "/api/sources");
-    remote_put_part(remote, source_of(args));
-    buf_put(&remote->path, str_from(what));
-}
+static const char *source_of(const Args *args) { return args_operand(args, 1); }
 
 static int run_list(Remote *remote, const Args *args)
 {
@@ -26,7 +21,7 @@ static int run_list(Remote *remote, const Args *args)
                                            {0}};
     Error error;
     (void)args;
-    BUF_PUT(&remote->path, "/api/sources");
+    buf_put(&remote->path, str_from(all));
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     if (status != STATUS_OK) {
         return remote_fail(remote, status, &error);
@@ -40,36 +35,20 @@ static int run_show(Remote *remote, const Args *args)
     static const RemoteColumn columns[] = {
         {"part", "part", REMOTE_TEXT}, {"next", "next", REMOTE_NUMBER}, {"mark", "mark", REMOTE_LINE}, {0}};
     Error error;
-    put_source_path(remote, args, "");
+    remote_put_path(remote, all, source_of(args), "");
     Status status = remote_call(remote, "GET", NULL, 0, &error);
     return status == STATUS_OK ? remote_print_object_with(remote, "places", columns)
                                : remote_fail(remote, status, &error);
 }
 
-static int run_pause(Remote *remote, const Args *args)
-{
-    Error error;
-    put_source_path(remote, args, "/pause");
-    remote_put_flag(remote, args, "reason");
-    remote_end_body(remote);
-    Status status = remote_call(remote, "POST", NULL, 0, &error);
-    return status == STATUS_OK ? remote_print(remote, "%s is paused", source_of(args))
-                               : remote_fail(remote, status, &error);
-}
+static int run_pause(Remote *remote, const Args *args) { return remote_pause(remote, args, all); }
 
-static int run_resume(Remote *remote, const Args *args)
-{
-    Error error;
-    put_source_path(remote, args, "/resume");
-    Status status = remote_call(remote, "POST", NULL, 0, &error);
-    return status == STATUS_OK ? remote_print(remote, "%s goes on where it was", source_of(args))
-                               : remote_fail(remote, status, &error);
-}
+static int run_resume(Remote *remote, const Args *args) { return remote_resume(remote, args, all); }
 
 static int run_forget(Remote *remote, const Args *args)
 {
     Error error;
-    put_source_path(remote, args, "/forget");
+    remote_put_path(remote, all, source_of(args), "/forget");
     remote_put_flag(remote, args, "part");
     remote_end_body(remote);
     Status status = remote_call(remote, "POST", NULL, 0, &error);
@@ -85,28 +64,13 @@ static int run_forget(Remote *remote, const Args *args)
 
 static int run(const Args *args)
 {
-    static const struct {
-        const char *name;
-        size_t operands; /* behind the name */
-        int (*run)(Remote *remote, const Args *args);
-    } verbs[] = {{"list", 0, run_list},
-                 {"show", 1, run_show},
-                 {"pause", 1, run_pause},
-                 {"resume", 1, run_resume},
-                 {"forget", 1, run_forget}};
-    size_t given = args_operand_count(args);
-    const char *name = given ? args_operand(args, 0) : "list";
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(name, verbs[i].name) != 0) {
-            continue;
-        }
-        if (given > verbs[i].operands + 1) {
-            return command_usage(args, "\"%s\" is one argument too many", args_operand(args, verbs[i].operands + 1));
-        }
-        return given && given < verbs[i].operands + 1 ? command_usage(args, "%s needs a source's name", name)
-                                                      : remote_run(args, verbs[i].run);
-    }
-    return command_usage(args, "\"%s\" is not list, show, pause, resume or forget", name);
+    static const char one[] = "a source's name";
+    static const RemoteVerb verbs[] = {{"list", 0, 0, NULL, run_list},
+                                       {"show", 1, 1, one, run_show},
+                                       {"pause", 1, 1, one, run_pause},
+                                       {"resume", 1, 1, one, run_resume},
+                                       {"forget", 1, 1, one, run_forget}};
+    return remote_run_verb(args, verbs, sizeof verbs / sizeof verbs[0]);
 }
 
 static const Flag flags_sources[] = {
