@@ -1,43 +1,22 @@
 /* A streamed body on its way to the processor, with the processor, the library and the system's memory in the test's hands: what is
  * answered when one of them has no room or fails. */
-#include "unit.h"
+#include "request_world.h"
 
-#include <microhttpd.h>
 #include <stdlib.h>
 
-#include "http/parts.h"
-#include "http/turn.h"
 #include "http/upload.h"
 #include "starve.h"
 #include "support/fake_front_door.h"
 
-enum { FIRST_SLICE_LINES = 96, HANDED_MAX = 8 };
+enum { FIRST_SLICE_LINES = 96 };
 
 /* ---- What is replaced (by the linker's --wrap) --------------------------------------------------------------------------- */
-
-static Submission *handed[HANDED_MAX];
-static size_t handed_count;
-
-Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr);
-Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr)
-{
-    (void)processor, (void)reterr;
-    assert_true(handed_count < HANDED_MAX);
-    handed[handed_count++] = submission;
-    return STATUS_OK;
-}
-
-void MHD_suspend_connection(struct MHD_Connection *mhd) { (void)mhd; }
-void MHD_resume_connection(struct MHD_Connection *mhd) { (void)mhd; }
 
 /* The processor gives back what it was handed as number `index`. */
 static void give_back(size_t index, Status status)
 {
     const Error error = {status, "the test said so"};
-    const Work *work = &handed[index]->work;
-    for (size_t i = 0; i < work->records.count; i++) {
-        work->records.outcomes[i] = (Outcome){.kind = OUTCOME_CREATED, .seq = (int64_t)i + 1};
-    }
+    create_records(index);
     handed[index]->done(handed[index], status, &error);
 }
 
@@ -62,63 +41,38 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 
 /* ---- Uploads ------------------------------------------------------------------------------------------------------------- */
 
-static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
-
 typedef struct Fixture {
-    HttpServer server;
-    Poller poller; /* never asleep */
-    Conn conn;
-    Request *request;
+    RequestWorld world;
+    Request *request; /* the world's */
     RecordsCall call;
     FakeFrontDoor door;
     Upload *upload;
 } Fixture;
 
-static int setup_by(void **state, bool front_door)
+static int setup_by(void **state, RecordsCall call)
 {
     Fixture *fixture = calloc(1, sizeof *fixture);
-    handed_count = 0;
+    request_world_init(&fixture->world);
     fake_front_door_init(&fixture->door);
-    fixture->call.by_front_door = front_door;
-    fixture->server.options = http_server_options_default();
-    fixture->server.options.front_door = &fixture->door.base;
-    fixture->server.options.policy = &policy;
-    fixture->conn.server = &fixture->server;
-    fixture->conn.poller = &fixture->poller;
-    fixture->request = request_new(&fixture->conn);
+    fixture->world.server.options.front_door = &fixture->door.base;
+    fixture->call = call;
+    fixture->request = fixture->world.request;
     fixture->upload = upload_new(fixture->request, &fixture->call);
     assert_non_null(fixture->upload);
     *state = fixture;
     return 0;
 }
 
-static MappingSet *mappings; /* the built-in one alone */
-
-static int setup_events(void **state)
-{
-    Error error = {0};
-    Fixture *fixture;
-    assert_int_equal(mapping_set_new(NULL, 0, &mappings, &error), STATUS_OK);
-    assert_int_equal(setup_by(state, false), 0);
-    fixture = *state;
-    upload_drop(fixture->upload);
-    fixture->server.options.mappings = mappings;
-    fixture->server.options.clock = &clock_system;
-    fixture->call = (RecordsCall){.events = true, .first_wins = true};
-    fixture->upload = upload_new(fixture->request, &fixture->call);
-    assert_non_null(fixture->upload);
-    return 0;
-}
-
-static int setup(void **state) { return setup_by(state, false); }
-static int setup_front_door(void **state) { return setup_by(state, true); }
+static int setup(void **state) { return setup_by(state, (RecordsCall){0}); }
+static int setup_front_door(void **state) { return setup_by(state, (RecordsCall){.by_front_door = true}); }
+static int setup_events(void **state) { return setup_by(state, (RecordsCall){.events = true, .first_wins = true}); }
 
 static int teardown(void **state)
 {
     Fixture *fixture = *state;
     starving = false;
     upload_drop(fixture->upload);
-    request_free(fixture->request);
+    request_world_release(&fixture->world);
     free(fixture);
     return 0;
 }
@@ -371,13 +325,6 @@ static void test_front_door_is_full(void **state)
 #define LOOSE_FIELDS(amount) "\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":1700000000"
 #define LOOSE(amount)        "{" LOOSE_FIELDS(amount) "}"
 
-static int teardown_events(void **state)
-{
-    int failed = teardown(state);
-    mapping_set_free(mappings);
-    return failed;
-}
-
 /* What was handed in is looked at before: then it may be gone. */
 static UploadEnd finish_handed(Fixture *fixture)
 {
@@ -514,14 +461,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_front_door_is_shut, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_shuts_midway, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_is_full, setup_front_door, teardown),
-        cmocka_unit_test_setup_teardown(test_events, setup_events, teardown_events),
-        cmocka_unit_test_setup_teardown(test_nothing_but_broken_events, setup_events, teardown_events),
-        cmocka_unit_test_setup_teardown(test_broken_events_that_are_not_stored, setup_events, teardown_events),
-        cmocka_unit_test_setup_teardown(test_a_dry_run_of_broken_events, setup_events, teardown_events),
-        cmocka_unit_test_setup_teardown(test_many_slices_of_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_events, setup_events, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_but_broken_events, setup_events, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_events_that_are_not_stored, setup_events, teardown),
+        cmocka_unit_test_setup_teardown(test_a_dry_run_of_broken_events, setup_events, teardown),
+        cmocka_unit_test_setup_teardown(test_many_slices_of_events, setup_events, teardown),
         cmocka_unit_test_setup_teardown(test_simulated_failures, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_simulated_failures, setup_events, teardown_events),
-        cmocka_unit_test_setup_teardown(test_no_memory_for_events, setup_events, teardown_events),
+        cmocka_unit_test_setup_teardown(test_simulated_failures, setup_events, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_events, setup_events, teardown),
     };
     return cmocka_run_group_tests_name("upload", tests, NULL, NULL);
 }
