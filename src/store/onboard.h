@@ -163,7 +163,8 @@ typedef struct TakenJob {
 } TakenJob;
 
 /* WORK_JOBS_TAKE: those that are due, the longest waiting first, become JOB_PROCESSING until `lease_us` from now. A lease that ran out is taken
- * over as an attempt more. When a store is opened all leases end at once: who had them is gone. Where the arena has no room for more, fewer are
+ * over as an attempt more. Jobs of organizations that are deleted are cancelled instead: no more than `limit` of both together, so that there may be more
+ * to take at once. When a store is opened all leases end at once: who had them is gone. Where the arena has no room for more, fewer are
  * taken; BUSY when it has none for the first. */
 typedef struct JobsTake {
     size_t limit;

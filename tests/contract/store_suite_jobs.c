@@ -396,6 +396,57 @@ static void test_an_organization_is_deleted_and_restored(void **state)
     assert_verifies(fixture);
 }
 
+/* Whichever of its jobs it is: one of an older batch, one that was under way, one that had failed and is tried again. */
+static void test_nobody_is_called_about_a_deleted_organization(void **state)
+{
+    Fixture *fixture = *state;
+    use_stopped_clock(fixture);
+    onboard_domains(fixture, "b1", "a.com b.com c.com", false);
+    Taken taken = take_jobs(fixture, 2);
+    assert_true(end_job(fixture, &taken.jobs[0], JOB_VERDICT_FAILED, "no", 0));
+    onboard_domains(fixture, "b2", "c.com d.com", false);
+    for (int64_t id = 1; id <= 3; id++) {
+        assert_int_equal(edit_organization(fixture, id, ORGANIZATION_DELETED, NULL, 0, NULL), STATUS_OK);
+    }
+    assert_true(end_job(fixture, &taken.jobs[1], JOB_VERDICT_AGAIN, "later", stopped_us));
+    taken_release(&taken);
+    assert_int_equal(change_batch(fixture, WORK_BATCH_RETRY, "b1"), 1);
+    assert_batch(fixture, "b1", "3=3/0/0/0/0>");
+    int64_t seq = store_last_seq(fixture->store);
+    taken = take_jobs(fixture, 2);
+    assert_int_equal(taken.count, 0); /* two were looked at */
+    assert_int_equal(taken.next_due_us, stopped_us);
+    taken_release(&taken);
+    taken = take_jobs(fixture, 16);
+    assert_int_equal(taken.count, 1);
+    assert_true(str_is(taken.jobs[0].content.domain, "d.com"));
+    taken_release(&taken);
+    assert_batch(fixture, "b1", "3=0/0/0/0/3>!");
+    assert_batch(fixture, "b2", "2=0/1/0/0/1>");
+    assert_messages(fixture, seq, "batch.completed:b1 ");
+    assert_int_equal(state_of(fixture, 1), DEAD_LETTER_DISCARDED);
+    assert_counts(fixture, "2 1=0/1/0/0/4");
+    assert_verifies(fixture);
+}
+
+/* Whoever had it was slow, and the organization is deleted meanwhile. */
+static void test_a_lease_of_a_deleted_organization(void **state)
+{
+    Fixture *fixture = *state;
+    use_stopped_clock(fixture);
+    onboard_domains(fixture, "b1", "a.com", false);
+    Taken late = take_jobs(fixture, 1);
+    assert_int_equal(edit_organization(fixture, 1, ORGANIZATION_DELETED, NULL, 0, NULL), STATUS_OK);
+    stopped_us += LEASE_US;
+    Taken taken = take_jobs(fixture, 1);
+    assert_int_equal(taken.count, 0);
+    assert_batch(fixture, "b1", "1=0/0/0/0/1>!");
+    assert_false(end_job(fixture, &late.jobs[0], JOB_VERDICT_COMPLETED, "", 0));
+    taken_release(&taken);
+    taken_release(&late);
+    assert_verifies(fixture);
+}
+
 /* ---- Looked for ------------------------------------------------------------------------------------------------------------ */
 
 static void test_organizations_are_looked_for(void **state)
@@ -465,6 +516,8 @@ int store_suite_run_jobs(const StoreFactory *factory)
         STORE_TEST(test_pending_jobs_of_a_batch_are_cancelled),
         STORE_TEST(test_an_organization_is_changed),
         STORE_TEST(test_an_organization_is_deleted_and_restored),
+        STORE_TEST(test_nobody_is_called_about_a_deleted_organization),
+        STORE_TEST(test_a_lease_of_a_deleted_organization),
         STORE_TEST(test_organizations_are_looked_for),
     };
     fixture_use(factory);

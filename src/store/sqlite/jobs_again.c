@@ -7,7 +7,8 @@
 
 enum { PLACE_BYTES_MAX = 32 };
 
-static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && DEAD_LETTER_JOB == 2 && DEAD_LETTER_OPEN == 0,
+static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2 &&
+                  DEAD_LETTER_OPEN == 0,
               "the statements say so");
 
 /* ---- Dead letters ------------------------------------------------------------------------------------------------------ */
@@ -116,19 +117,22 @@ Status onboard_retry_job(SqliteStore *store, int64_t id, int64_t now_us, bool *r
     return status == STATUS_OK ? revive(store, &job.stored, now_us, reterr) : status;
 }
 
+Status onboard_call_off(SqliteStore *store, OnboardJob *job, int64_t now_us, Error *reterr)
+{
+    job->stored.finished_us = now_us;
+    job->stored.due_us = 0;
+    Status status =
+        onboard_move_letter(store, &job->stored, DEAD_LETTER_RETRYING, DEAD_LETTER_DISCARDED, now_us, reterr);
+    return status == STATUS_OK ? move_job(store, job, JOB_CANCELLED, now_us, reterr) : status;
+}
+
 Status onboard_cancel_job(SqliteStore *store, int64_t id, int64_t now_us, bool *ret_cancelled, Error *reterr)
 {
     OnboardJob job = {0};
     bool found = false;
     Status status = onboard_find_job(store, id, &job, &found, reterr);
     *ret_cancelled = status == STATUS_OK && found && job.stored.state == JOB_PENDING;
-    if (!*ret_cancelled) {
-        return status;
-    }
-    job.stored.finished_us = now_us;
-    job.stored.due_us = 0;
-    status = onboard_move_letter(store, &job.stored, DEAD_LETTER_RETRYING, DEAD_LETTER_DISCARDED, now_us, reterr);
-    return status == STATUS_OK ? move_job(store, &job, JOB_CANCELLED, now_us, reterr) : status;
+    return *ret_cancelled ? onboard_call_off(store, &job, now_us, reterr) : status;
 }
 
 /* ---- All of a batch ---------------------------------------------------------------------------------------------------- */

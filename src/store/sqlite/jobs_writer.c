@@ -37,14 +37,32 @@ static Status lease(SqliteStore *store, const OnboardJob *job, int64_t until_us,
                : status;
 }
 
-/* *ret_taken is false when none is due, or the arena has no room for it. */
-static Status take_one(SqliteStore *store, Work *work, int64_t now_us, bool *ret_taken, Error *reterr)
+/* What became of looking for one. */
+typedef enum Found { FOUND_NONE, FOUND_NO_ROOM, FOUND_DELETED, FOUND_TAKEN } Found;
+
+/* Nobody is to be called about an organization that is deleted, whichever of its jobs it is, and however often that was tried before. */
+static Status take_found(SqliteStore *store, Work *work, OnboardJob *job, const StoredOrganization *organization,
+                         int64_t now_us, Found *ret_found, Error *reterr)
 {
     JobsTake *take = &work->jobs_take;
+    if (organization->deleted_us) {
+        *ret_found = FOUND_DELETED;
+        return onboard_call_off(store, job, now_us, reterr);
+    }
+    if (!describe(job, organization, take->arena, &take->jobs[take->count])) {
+        *ret_found = FOUND_NO_ROOM;
+        return STATUS_OK;
+    }
+    *ret_found = FOUND_TAKEN;
+    return lease(store, job, now_us + take->lease_us, now_us, reterr);
+}
+
+static Status take_one(SqliteStore *store, Work *work, int64_t now_us, Found *ret_found, Error *reterr)
+{
     OnboardJob job;
     StoredOrganization organization;
     bool found = false;
-    *ret_taken = false;
+    *ret_found = FOUND_NONE;
     Status status = onboard_find_due(store, now_us, &job, &found, reterr);
     if (status != STATUS_OK || !found) {
         return status;
@@ -53,11 +71,7 @@ static Status take_one(SqliteStore *store, Work *work, int64_t now_us, bool *ret
     if (status != STATUS_OK || !found) {
         return status == STATUS_OK ? error_set(reterr, STATUS_BROKEN, "a job's organization is not there") : status;
     }
-    *ret_taken = describe(&job, &organization, take->arena, &take->jobs[take->count]);
-    if (!*ret_taken && take->count == 0) {
-        work->status = error_set(&work->error, STATUS_BUSY, "no memory for a job");
-    }
-    return *ret_taken ? lease(store, &job, now_us + take->lease_us, now_us, reterr) : STATUS_OK;
+    return take_found(store, work, &job, &organization, now_us, ret_found, reterr);
 }
 
 static Status find_next_due(SqliteStore *store, int64_t *ret_due_us, Error *reterr)
@@ -70,23 +84,29 @@ static Status find_next_due(SqliteStore *store, int64_t *ret_due_us, Error *rete
     return status;
 }
 
+/* As many are looked at as may be taken: with more that are called off there is more to take at once. */
 Status sqlite_take_jobs(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
 {
     JobsTake *take = &work->jobs_take;
-    bool taken = true;
+    Found found = FOUND_TAKEN;
+    bool moved = false;
     assert(take->lease_us > 0);
     take->count = 0;
     Status status = sqlite_begin_onboard(store, reterr);
-    while (status == STATUS_OK && taken && take->count < take->limit) {
+    for (size_t seen = 0; status == STATUS_OK && found >= FOUND_DELETED && seen < take->limit; seen++) {
         ArenaMark mark = arena_mark(&store->scratch);
-        status = take_one(store, work, now_us, &taken, reterr);
-        take->count += taken;
+        status = take_one(store, work, now_us, &found, reterr);
+        take->count += found == FOUND_TAKEN;
+        moved = moved || found >= FOUND_DELETED;
         arena_rewind(&store->scratch, mark);
+    }
+    if (status == STATUS_OK && found == FOUND_NO_ROOM && take->count == 0) {
+        work->status = error_set(&work->error, STATUS_BUSY, "no memory for a job");
     }
     if (status == STATUS_OK) {
         status = find_next_due(store, &take->next_due_us, reterr);
     }
-    return status == STATUS_OK && take->count ? sqlite_end_onboard(store, reterr) : status;
+    return status == STATUS_OK && moved ? sqlite_end_onboard(store, reterr) : status;
 }
 
 /* ---- Ended ------------------------------------------------------------------------------------------------------------ */

@@ -69,16 +69,18 @@ Status onboard_announce_batch(SqliteStore *store, const StoredBatch *batch, int6
 
 /* ---- Between the writers --------------------------------------------------------------------------------------------- */
 
-/* jobs_again.c: a job that is pending is cancelled, another one stays as it is. *ret_cancelled: it was. */
+/* jobs_again.c: a job that has not ended is cancelled, and a dead letter that was tried again with it discarded. */
+Status onboard_call_off(SqliteStore *store, OnboardJob *job, int64_t now_us, Error *reterr) MUST_CHECK;
+/* A job that is pending is cancelled, another one stays as it is. *ret_cancelled: it was. */
 Status onboard_cancel_job(SqliteStore *store, int64_t id, int64_t now_us, bool *ret_cancelled,
                           Error *reterr) MUST_CHECK;
-/* job_letters.c */
+/* The dead letter of a job that has failed; one that it has is open again. */
 Status onboard_open_letter(SqliteStore *store, const StoredJob *job, bool announce, int64_t now_us,
                            Error *reterr) MUST_CHECK;
 /* The letter of a job, if it has one, from one state to another. */
 Status onboard_move_letter(SqliteStore *store, const StoredJob *job, DeadLetterState from, DeadLetterState to,
                            int64_t now_us, Error *reterr) MUST_CHECK;
-/* jobs_again.c: a failed job is pending again; false when it is not failed. */
+/* A failed job is pending again; false when it is not failed. */
 Status onboard_retry_job(SqliteStore *store, int64_t id, int64_t now_us, bool *ret_retried, Error *reterr) MUST_CHECK;
 
 #endif
