@@ -168,16 +168,16 @@ static void put_body(Buf *buf, const TakenJob *taken)
     buf_put_char(buf, '}');
 }
 
+/* The key is made of what goes with the batch wherever it is: its id, a UUID, and the place in it. Ids of jobs are used again by a store that was
+ * restored from a copy, for other organizations, and whoever remembers keys would take these for done. */
 static void fill(Runner *runner, RunnerJob *job, const TakenJob *taken)
 {
-    const StoreInfo *info = runner->options.info;
-    char *behind = str_put_hex(job->key, info->id, sizeof info->id);
     job->id = taken->id;
     job->token = taken->token;
     job->attempt = taken->attempt;
     job->taken_us = clock_wall_us(runner->options.clock);
     job->error[0] = job->warning[0] = '\0';
-    snprintf(behind, RUNNER_KEY_BYTES_MAX - 2 * sizeof info->id, "-job-%lld", (long long)taken->id);
+    snprintf(job->key, sizeof job->key, "%.*s-%lld", STR_ARGS(taken->batch_id), (long long)taken->item);
     snprintf(job->domain, sizeof job->domain, "%.*s", STR_ARGS(taken->content.domain));
     put_body(&job->body, taken);
 }

@@ -34,9 +34,10 @@ extern const char *const job_state_names[JOB_STATE_COUNT]; /* "pending", "proces
 
 /* One for each organization of a batch, for good. */
 typedef struct StoredJob {
-    int64_t id; /* 1 …; made by the store; the key that a handler gets is made of it */
+    int64_t id; /* 1 …; made by the store */
     Str batch_id;
-    int64_t item; /* its place in the request, from 0; the ids of a batch rise with it, and have no gaps */
+    int64_t
+        item; /* its place in the request, from 0; the key that a handler gets is made of the batch's id and this; the ids of a batch rise with it, and have no gaps */
     int64_t organization;
     JobState state;
     int64_t attempts; /* that were begun, since it was made or a person tried it again */
@@ -156,6 +157,7 @@ enum { IDEMPOTENCY_ANSWERS_MAX = 100000, IDEMPOTENCY_ANSWER_BYTES_MAX = 256 << 1
 typedef struct TakenJob {
     int64_t id, organization;
     Str batch_id;
+    int64_t item;
     int64_t attempt;             /* 1 … */
     int64_t token;               /* of this lease; goes with its result */
     OrganizationContent content; /* as it is now */

@@ -258,9 +258,9 @@ static void check_keys(Side *side)
     size_t count;
     const FakeDelivery *calls = fake_receiver_deliveries(side->service, &count);
     for (size_t i = 0; i < count; i++) {
-        char expected[32];
-        snprintf(expected, sizeof expected, "-job-%lld", (long long)calls[i].seq);
-        assert_string_equal(calls[i].id + 32, expected);
+        char expected[48];
+        snprintf(expected, sizeof expected, "0195e2f0-0000-7000-8000-000000000001-%lld", (long long)calls[i].seq - 1);
+        assert_string_equal(calls[i].id, expected);
     }
 }
 

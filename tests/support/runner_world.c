@@ -30,7 +30,8 @@ static TakenJob take_one(WorldStore *store, WorldJob *job, Arena *arena)
     job->token = ++store->last_token;
     return (TakenJob){.id = id,
                       .organization = 1000 + id,
-                      .batch_id = copy_number(arena, "batch-%lld", 1),
+                      .batch_id = copy_number(arena, "batch-%lld", store->batch),
+                      .item = id - 1,
                       .attempt = job->attempts,
                       .token = job->token,
                       .version = 1,
@@ -249,6 +250,7 @@ int jobs_setup(void **state)
                                      .open_sink = open_sink,
                                      .open_check = open_check,
                                      .self = world};
+    world->store.batch = 1;
     start_store(world);
     *state = world;
     return 0;

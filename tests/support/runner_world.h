@@ -28,6 +28,7 @@ typedef struct WorldStore {
     RuleSet *rules;
     WorldJob jobs[WORLD_JOBS_MAX];
     size_t count;
+    int64_t batch; /* the number of theirs, 1 in the beginning */
     int64_t last_token;
     size_t takes, ends; /* calls */
     Status failure;     /* of the next `failures` batches; UNKNOWN ones happen all the same */

@@ -41,12 +41,32 @@ static void test_what_is_sent(void **state)
     jobs_settle(world);
     const FakeDelivery *calls = fake_receiver_deliveries(world->service, &count);
     assert_int_equal(count, 2);
-    assert_string_equal(calls[0].id, "ab010000000000000000000000000000-job-1");
+    assert_string_equal(calls[0].id, "batch-1-0");
     assert_string_equal(calls[0].body,
                         "{\"organization\":{\"id\":1001,\"domain\":\"acme-1.example\",\"name\":\"Acme \\\"1\\\"\","
                         "\"contact_email\":\"a@acme.example\",\"metadata\":{\"plan\":\"pro\"},\"version\":1},"
                         "\"batch_id\":\"batch-1\",\"job\":1,\"attempt\":1}");
     assert_non_null(strstr(calls[1].body, "\"metadata\":null,"));
+}
+
+/* A store that was restored from a copy makes jobs under ids that it had made before: whoever remembers keys is not to mix them up. */
+static void test_a_key_is_of_its_batch(void **state)
+{
+    JobsWorld *world = *state;
+    size_t count;
+    jobs_add(world, 2);
+    jobs_open_runner(world);
+    jobs_settle(world);
+    world->store.count = 0;
+    world->store.batch = 2;
+    jobs_add(world, 2);
+    jobs_run_for(world, SECOND_US);
+    const FakeDelivery *calls = fake_receiver_deliveries(world->service, &count);
+    assert_int_equal(count, 4);
+    static const char *const keys[] = {"batch-1-0", "batch-1-1", "batch-2-0", "batch-2-1"};
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(calls[i].id, keys[i]);
+    }
 }
 
 /* The one after the first failed attempt comes 5 to 10 s later, the next 10 to 20 s. */
@@ -367,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_is_called_once, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_sent, jobs_setup, jobs_teardown),
+        cmocka_unit_test_setup_teardown(test_a_key_is_of_its_batch, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_attempts_and_backoff, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_jitter_spreads, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_the_longest_wait, jobs_setup, jobs_teardown),

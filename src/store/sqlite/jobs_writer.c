@@ -14,6 +14,7 @@ static bool describe(const OnboardJob *job, const StoredOrganization *organizati
     *ret_taken = (TakenJob){.id = job->stored.id,
                             .organization = organization->id,
                             .batch_id = arena_copy(arena, job->stored.batch_id),
+                            .item = job->stored.item,
                             .attempt = job->stored.attempts + 1,
                             .token = job->token + 1,
                             .content = {.name = arena_copy(arena, content->name),
