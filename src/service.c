@@ -221,12 +221,35 @@ static Status open_check(void *self, const DomainCheckOptions *options, DomainCh
     return domain_check_open(options, ret_check, reterr);
 }
 
+/* Jobs of a time with another handler are not completed as if somebody had worked on them, and nobody is to wait for them in vain. */
+static Status look_for_stranded_jobs(const Service *service, Error *reterr)
+{
+    StoreReader *reader = NULL;
+    OnboardCounts counts = {0};
+    Status status = store_reader_open(service->engine.store, &reader, reterr);
+    if (status == STATUS_OK) {
+        status = reader_onboard_counts(reader, &counts, reterr);
+    }
+    store_reader_close(reader);
+    int64_t waiting = counts.jobs[JOB_PENDING] + counts.jobs[JOB_PROCESSING];
+    if (status == STATUS_OK && waiting > 0) {
+        log_warn(
+            "jobs of onboarding wait and nobody works on them: give the handler that they were made for, or cancel "
+            "their batches",
+            log_int("jobs", waiting), log_text("handler", onboard_handler_name(service->onboarding.handler)));
+    }
+    return status;
+}
+
 static Status start_onboarding(Service *service, Error *reterr)
 {
     OnboardConfig *onboarding = &service->onboarding;
     Status status = onboard_config_read(service->options->config, &service->sinks, onboarding, reterr);
-    if (status != STATUS_OK || !onboarding->has_jobs) {
+    if (status != STATUS_OK) {
         return status;
+    }
+    if (!onboarding->has_jobs) {
+        return look_for_stranded_jobs(service, reterr);
     }
     RunnerOptions options = onboarding->runner;
     options.processor = service->engine.processor;

@@ -15,18 +15,9 @@ function handler(receiver, options = {}) {
   return Object.entries(all).flatMap(([name, value]) => ['--set', `onboarding.${name}=${value}`]);
 }
 
-/**
- * Three of each ten calls fail, at random places, some of them by a silence. Never seven of ten one after another, and none sooner than others
- * succeed: else the circuit breaker opens, as it has to, and the test takes minutes.
- */
+/** Three of ten calls fail, at once and long before the others are answered, or by a silence. The circuit breaker has no reason to open. */
 function threeOfTen() {
-  const deck = [];
-  return () => {
-    if (deck.length === 0) {
-      for (let i = 0; i < 10; i += 1) deck.splice(Math.floor(Math.random() * (i + 1)), 0, i < 3);
-    }
-    return !deck.pop() ? { delayMs: 5 } : Math.random() < 0.1 ? { stall: true } : { delayMs: 5, status: 500 };
-  };
+  return Math.random() > 0.3 ? { delayMs: 40 + 60 * Math.random() } : Math.random() < 0.1 ? { stall: true } : { status: 500 };
 }
 
 const letters = (server, query = '') => readAll(server, `/api/dead-letters?stage=job${query}`);
@@ -41,8 +32,7 @@ async function verified(server) {
 test('1,000 organizations with a handler that fails and stalls, and a Weir that is killed', { timeout: 240_000 }, async (t) => {
   const receiver = await startReceiver(t, { secrets: [SECRET] });
   let healthy = false;
-  const fate = threeOfTen();
-  receiver.plan = () => (healthy ? {} : fate());
+  receiver.plan = () => (healthy ? {} : threeOfTen());
   const args = handler(receiver, { concurrency: 50 });
   let server = await startWeir(t, { args });
   const id = await onboarded(server, organizations(1000));
@@ -59,6 +49,7 @@ test('1,000 organizations with a handler that fails and stalls, and a Weir that 
   const batch = await batchOf(server, id);
   t.diagnostic(`${batch.completed} completed, ${batch.failed} failed, ${receiver.deliveries.length} calls, ${kills} kills, ${polls} polls`);
   assert.equal(kills, 4);
+  assert.doesNotMatch(server.stderr, /onboarding holds its jobs/);
   assert.equal(batch.completed + batch.failed, 1000);
   assert.equal(batch.status, batch.failed ? 'failed' : 'completed');
 
@@ -147,6 +138,28 @@ test('Those that wait are cancelled', async (t) => {
   assert.deepEqual([batch.status, batch.failed, batch.cancelled + batch.completed], ['cancelled', 0, 100]);
   assert.equal((await itemsOf(server, id, '?status=cancelled')).length, batch.cancelled);
   assert.equal((await get(server, `/api/bulk-onboard/${id}`)).status, 200);
+  await verified(server);
+});
+
+test('Jobs wait for the handler that they were made for', async (t) => {
+  const receiver = await startReceiver(t, { secrets: [SECRET] });
+  receiver.plan = () => ({ stall: true });
+  const args = handler(receiver);
+  let server = await startWeir(t, { args });
+  const { data } = server;
+  const id = await onboarded(server, organizations(30));
+  await eventually(() => receiver.deliveries.length > 0, 'a call has come');
+  await server.kill();
+  server = await startWeir(t, { data });
+  assert.equal((await batchOf(server, id)).pending, 30);
+  await eventually(() => /jobs of onboarding wait and nobody works on them.* jobs=30 handler=none/.test(server.stderr), 'the log says so');
+  await server.stop();
+  receiver.plan = () => ({});
+  server = await startWeir(t, { data, args });
+  assert.equal((await finished(server, id)).completed, 30);
+  await server.stop();
+  server = await startWeir(t, { data });
+  assert.doesNotMatch(server.stderr, /nobody works/);
   await verified(server);
 });
 
