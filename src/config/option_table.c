@@ -86,6 +86,8 @@ const Option option_table[OPTION_COUNT] = {
     [OPTION_ONBOARDING_SECRET] = {"onboarding.secret", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
         "What these calls are signed with: `whsec_` and Base64, as Standard Webhooks has it. Two while one replaces the other.",
         OPTION_LIST | OPTION_SECRET, 0},
+    [OPTION_ONBOARDING_SECRET_FILE] = {"onboarding.secret_file", OPTION_TEXT, "", NO_LIMITS, NO_CHOICES,
+        "A file that holds the secret, or two on lines of their own, instead of `secret`. It is read when the service starts.", NO_MARKS},
     [OPTION_ONBOARDING_ALLOW_PRIVATE] = {"onboarding.allow_private", OPTION_CIDR, "", NO_LIMITS, NO_CHOICES,
         "Private, loopback and link-local addresses that may be called. Without it none is, whatever name leads there.",
         OPTION_LIST, 0},

@@ -1,10 +1,8 @@
 #include "deliver/sink_config.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "config/sinks_table.h"
 #include "config/units.h"
+#include "deliver/secret_file.h"
 
 enum {
     CHUNK_BYTES = 4096,
@@ -29,59 +27,16 @@ static bool is_set(const ConfigMember *member, SinksOption option) { return text
 
 /* ---- Secrets ------------------------------------------------------------------------------------------------------- */
 
-static Status refuse_file(const ConfigMember *member, const char *what, Error *reterr)
-{
-    return error_set(reterr, STATUS_REFUSED, "%s: sinks.%s.secret_file: %s %s",
-                     config_member_where(member, SINKS_SECRET_FILE), config_member_name(member),
-                     text_of(member, SINKS_SECRET_FILE), what);
-}
-
-static Status read_file(const ConfigMember *member, char ret_text[SINK_SECRET_FILE_BYTES_MAX + 1], Str *ret_str,
-                        Error *reterr)
-{
-    FILE *file = fopen(text_of(member, SINKS_SECRET_FILE), "re");
-    if (!file) {
-        char what[128];
-        snprintf(what, sizeof what, "cannot be opened: %s", strerror(errno));
-        return refuse_file(member, what, reterr);
-    }
-    size_t len = fread(ret_text, 1, SINK_SECRET_FILE_BYTES_MAX + 1, file);
-    bool failed = ferror(file);
-    fclose(file);
-    if (failed || len > SINK_SECRET_FILE_BYTES_MAX) {
-        return refuse_file(member, failed ? "cannot be read" : "is too large to hold secrets", reterr);
-    }
-    *ret_str = (Str){ret_text, len};
-    return STATUS_OK;
-}
-
-/* The lines as `secret` would have them: separated by commas. */
-static Status join_lines(const ConfigMember *member, Str text, Arena *arena, const char **ret_secret, Error *reterr)
-{
-    char joined[SINK_SECRET_FILE_BYTES_MAX + 1] = "";
-    size_t len = 0;
-    while (text.ptr) {
-        Str line = str_trim(str_split(&text, '\n'));
-        if (line.len > 0) {
-            len += (size_t)snprintf(joined + len, sizeof joined - len, "%s%.*s", len ? "," : "", STR_ARGS(line));
-        }
-    }
-    if (len == 0) {
-        return refuse_file(member, "is empty", reterr);
-    }
-    *ret_secret = arena_copy(arena, (Str){joined, len}).ptr;
-    return *ret_secret ? STATUS_OK : error_set(reterr, STATUS_BUSY, "no memory for the sinks");
-}
-
 static Status read_secret_file(const ConfigMember *member, Arena *arena, const char **ret_secret, Error *reterr)
 {
-    char bytes[SINK_SECRET_FILE_BYTES_MAX + 1];
-    Str text;
-    Status status = read_file(member, bytes, &text, reterr);
-    if (status == STATUS_OK && text.len > 0 && memchr(text.ptr, 0, text.len)) {
-        return refuse_file(member, "is no text", reterr);
+    char secret[SECRET_FILE_BYTES_MAX + 1];
+    Status status = secret_file_read(text_of(member, SINKS_SECRET_FILE), secret, reterr);
+    if (status != STATUS_OK) {
+        return error_prefix(reterr, "%s: sinks.%s.secret_file", config_member_where(member, SINKS_SECRET_FILE),
+                            config_member_name(member));
     }
-    return status == STATUS_OK ? join_lines(member, text, arena, ret_secret, reterr) : status;
+    *ret_secret = arena_copy(arena, str_from(secret)).ptr;
+    return *ret_secret ? STATUS_OK : error_set(reterr, STATUS_BUSY, "no memory for the sinks");
 }
 
 static Status set_secret(const ConfigMember *member, Arena *arena, SinkOptions *options, Error *reterr)

@@ -6,8 +6,6 @@
 #include "config/config.h"
 #include "deliver/sink.h"
 
-enum { SINK_SECRET_FILE_BYTES_MAX = 4096 };
-
 /* `items` are the sinks that are enabled, in the order of their names. */
 typedef struct SinkConfig {
     SinkOptions *items;

@@ -38,6 +38,22 @@ static void set_sink(const Config *config, SinkOptions *sink)
                           .prefix = ""};
 }
 
+static Status set_secret(const Config *config, OnboardConfig *onboard, Error *reterr)
+{
+    const char *path = config_text(config, OPTION_ONBOARDING_SECRET_FILE);
+    if (!path[0]) {
+        return STATUS_OK;
+    }
+    if (onboard->sink.secret[0]) {
+        return refuse(config, OPTION_ONBOARDING_SECRET_FILE, "is set, and so is onboarding.secret; keep one", reterr);
+    }
+    onboard->sink.secret = onboard->secret;
+    return secret_file_read(path, onboard->secret, reterr) == STATUS_OK
+               ? STATUS_OK
+               : error_prefix(reterr, "%s: onboarding.secret_file",
+                              config_where(config, OPTION_ONBOARDING_SECRET_FILE));
+}
+
 static Status check_webhook(const Config *config, const SinkOptions *sink, Error *reterr)
 {
     if (!sink->url[0]) {
@@ -46,9 +62,11 @@ static Status check_webhook(const Config *config, const SinkOptions *sink, Error
             "is webhook, and onboarding.url is missing: the service's endpoint, like https://example.com/onboard",
             reterr);
     }
-    return sink->secret[0] ? STATUS_OK
-                           : refuse(config, OPTION_ONBOARDING_HANDLER,
-                                    "is webhook, and onboarding.secret is missing: whsec_… to sign with", reterr);
+    return sink->secret[0]
+               ? STATUS_OK
+               : refuse(config, OPTION_ONBOARDING_HANDLER,
+                        "is webhook, and onboarding.secret is missing: whsec_… to sign with; or set secret_file",
+                        reterr);
 }
 
 /* ---- Handing over -------------------------------------------------------------------------------------------------- */
@@ -111,7 +129,8 @@ Status onboard_config_read(const Config *config, const SinkConfig *sinks, Onboar
     set_sink(config, &ret_onboard->sink);
     set_runner(config, ret_onboard);
     if (status == STATUS_OK && handler == HANDLER_WEBHOOK) {
-        status = check_webhook(config, &ret_onboard->sink, reterr);
+        status = set_secret(config, ret_onboard, reterr);
+        status = status == STATUS_OK ? check_webhook(config, &ret_onboard->sink, reterr) : status;
     } else if (status == STATUS_OK && handler != HANDLER_NONE) {
         status = check_sinks(config, sinks, handler, reterr);
     }

@@ -119,10 +119,39 @@ static void test_what_a_webhook_needs(void **state)
                   ":1: onboarding.handler is webhook, and onboarding.url is missing: the service's endpoint, like "
                   "https://example.com/onboard");
     check_refused("onboarding: {url: https://h, handler: webhook}\n",
-                  ":1: onboarding.handler is webhook, and onboarding.secret is missing: whsec_… to sign with");
+                  ":1: onboarding.handler is webhook, and onboarding.secret is missing: whsec_… to sign with; or set "
+                  "secret_file");
     check_refused("onboarding: {timeout: 20s, lease: 59s}\n",
                   ":1: onboarding.lease is less than three times onboarding.timeout: jobs would be called again while "
                   "their first call goes on");
+}
+
+static void test_secret_file(void **state)
+{
+    (void)state;
+    static char secrets[] = "/tmp/weir-test-onboarding-XXXXXX";
+    char text[256];
+    OnboardConfig onboard;
+    Error error = {0};
+    int fd = mkstemp(secrets);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "whsec_new\n\n whsec_old \n", 23), 23);
+    close(fd);
+    snprintf(text, sizeof text, "onboarding: {handler: webhook, url: https://h, secret_file: %s}\n", secrets);
+    Config *config = load(text);
+    assert_int_equal(read_both(config, &onboard, &error), STATUS_OK);
+    assert_string_equal(onboard.runner.sink->secret, "whsec_new,whsec_old");
+    config_free(config);
+    snprintf(text, sizeof text, "onboarding: {handler: webhook, url: https://h, secret_file: %s, secret: whsec_a}\n",
+             secrets);
+    check_refused(text, ":1: onboarding.secret_file is set, and so is onboarding.secret; keep one");
+    unlink(secrets);
+    check_refused("onboarding: {handler: webhook, url: https://h, secret_file: /nonexistent}\n",
+                  ":1: onboarding.secret_file: /nonexistent cannot be opened: No such file or directory");
+    /* Whom nobody is called with needs none. */
+    config = load("onboarding: {secret_file: /nonexistent}\n");
+    assert_int_equal(read_both(config, &onboard, &error), STATUS_OK);
+    config_free(config);
 }
 
 /* Somebody has to hear of what is onboarded. */
@@ -167,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_dns_makes_jobs),
         cmocka_unit_test(test_what_a_webhook_needs),
+        cmocka_unit_test(test_secret_file),
         cmocka_unit_test(test_handing_over_needs_a_sink),
         cmocka_unit_test(test_a_sink_hands_over),
     };

@@ -8,6 +8,7 @@
 #include "config/sinks_table.h"
 #include "deliver/dispatcher.h"
 #include "deliver/kafka_settings.h"
+#include "deliver/secret_file.h"
 #include "deliver/sink_config.h"
 
 static char path[] = "/tmp/weir-test-sinks-XXXXXX", secret_path[] = "/tmp/weir-test-secret-XXXXXX";
@@ -245,7 +246,7 @@ static void check_secret_refused(const char *bytes, size_t count, const char *wh
 static void test_secret_files(void **state)
 {
     (void)state;
-    char large[SINK_SECRET_FILE_BYTES_MAX + 1];
+    char large[SECRET_FILE_BYTES_MAX + 1];
     memset(large, 'a', sizeof large);
     check_secret("whsec_a", "whsec_a");
     check_secret("whsec_a\n", "whsec_a");
@@ -254,7 +255,7 @@ static void test_secret_files(void **state)
     check_secret_refused(" \n\n", 3, "is empty");
     check_secret_refused("a\0b", 3, "is no text");
     check_secret_refused(large, sizeof large, "is too large to hold secrets");
-    large[SINK_SECRET_FILE_BYTES_MAX] = '\0';
+    large[SECRET_FILE_BYTES_MAX] = '\0';
     check_secret(large, large);
 }
 
