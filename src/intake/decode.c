@@ -123,6 +123,14 @@ static Status read_csv(Str text, const RecordPolicy *policy, Arena *arena, Recor
     return status == STATUS_REFUSED ? say_problems(arena, &problems, ret_why) : status;
 }
 
+/* Nobody would look at one that a message asks for. */
+static RecordPolicy refusing_faults(const RecordPolicy *policy)
+{
+    RecordPolicy strict = *policy;
+    strict.faults_refused = true;
+    return strict;
+}
+
 /* A copy that parsing may change, padded as it asks. */
 static char *copy_to_parse(Arena *arena, Str raw)
 {
@@ -144,9 +152,10 @@ Status decode_message(const SourceMessage *message, const RecordPolicy *policy, 
     if (!text) {
         return STATUS_BUSY;
     }
+    const RecordPolicy strict = refusing_faults(policy);
     Status status = str_equal(message->format, SOURCE_FORMAT_CSV)
-                        ? read_csv((Str){text, message->raw.len}, policy, arena, ret_record, ret_why)
-                        : read_json(text, message->raw.len, policy, arena, ret_record, ret_why);
+                        ? read_csv((Str){text, message->raw.len}, &strict, arena, ret_record, ret_why)
+                        : read_json(text, message->raw.len, &strict, arena, ret_record, ret_why);
     if (status == STATUS_OK && !ret_record->traceparent.len) {
         ret_record->traceparent = traceparent_check(message->traceparent);
     }
@@ -161,16 +170,15 @@ Status decode_event(const SourceMessage *message, const MappingSet *mappings, St
     if (message->refused.len || message->raw.len == 0) {
         return say(arena, message->refused.len ? message->refused : STR("is empty"), ret_why);
     }
-    if (str_equal(message->format, SOURCE_FORMAT_CSV)) {
-        return say(arena, STR("is a line of CSV: events are read from JSON alone"), ret_why);
-    }
+    /* A dead letter may ask for one that there is no more: then it is read as it would be if nothing was asked for, which it shows. */
     if (asked.len && !mapping_find(mappings, asked)) {
-        return say(arena, STR("asks for a mapping that is not configured"), ret_why);
+        asked = (Str){NULL, 0};
     }
+    const RecordPolicy strict = refusing_faults(policy);
     char *text = copy_to_parse(arena, message->raw);
     Status status = text ? json_read(text, message->raw.len, arena, &root, &error) : STATUS_BUSY;
     if (status != STATUS_OK) {
         return status == STATUS_REFUSED ? say(arena, str_from(error.message), ret_why) : STATUS_BUSY;
     }
-    return read_event(message, root, mappings, asked, policy, arena, ret_record, item, ret_why);
+    return read_event(message, root, mappings, asked, &strict, arena, ret_record, item, ret_why);
 }

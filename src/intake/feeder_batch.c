@@ -84,7 +84,8 @@ static Status read_messages(Batch *batch, const IntakeOptions *options, Record *
     return STATUS_OK;
 }
 
-/* As their dead letters are to be read when they are tried again. */
+/* As their dead letters are to be read when they are tried again. A line of CSV is an event that cannot be read, and its letter one of an event: what takes
+ * the place of its bytes will be JSON. */
 static Status mark_events(Batch *batch, const SourceOptions *source)
 {
     SourceGroup *group = &batch->group;
@@ -94,9 +95,11 @@ static Status mark_events(Batch *batch, const SourceOptions *source)
     batch->events = (EventChange){.items = batch->items, .failed = batch->failed};
     batch->submission.work.records.events = &batch->events;
     for (size_t i = 0; i < group->count && source->mapping; i++) {
-        if (!str_equal(group->messages[i].format, SOURCE_FORMAT_CSV)) {
-            group->messages[i].format = format;
+        SourceMessage *message = &group->messages[i];
+        if (str_equal(message->format, SOURCE_FORMAT_CSV) && message->refused.len == 0) {
+            message->refused = STR("is a line of CSV: events are read from JSON alone");
         }
+        message->format = format;
     }
     return format.ptr && batch->items && batch->failed ? STATUS_OK : STATUS_BUSY;
 }

@@ -5,7 +5,8 @@
 #include "record/event.h"
 #include "record/event_letter.h"
 
-enum { PAGE_MAX = 256, EVENT_BYTES_MAX = 16 << 10, PARSE_BYTES_MAX = 64 << 20 };
+/* What was JSON when it came is JSON here: to read a message as long as any may be, a source may take about as much. */
+enum { PAGE_MAX = 256, EVENT_BYTES_MAX = 16 << 10, PARSE_BYTES_MAX = 288 << 20 };
 
 typedef struct AttemptsQuery AttemptsQuery;
 
@@ -135,6 +136,10 @@ static void put_failure(Buf *out, const DeadLetter *letter, const Failure *failu
     } else {
         BUF_PUT(out, "null");
     }
+    buf_put_key(out, "source");
+    buf_put_json(out, letter->origin);
+    buf_put_key(out, "place");
+    buf_put_json(out, letter->place);
     buf_put_key(out, "errorType");
     buf_put(out, failure->root ? STR("\"validation\"") : STR("\"malformed\""));
     buf_put_key(out, "error");

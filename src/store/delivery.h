@@ -73,10 +73,10 @@ typedef struct DeadLetter {
     int64_t id; /* 1 …; made by the store */
     DeadLetterStage stage;
     DeadLetterState state;
-    Str origin;  /* delivery: the sink's name; intake: the source's */
-    int64_t seq; /* delivery: the message; else 0 */
-    Str error;   /* why; of intake at most DEAD_LETTER_ERROR_BYTES_MAX, what is longer is cut */
-    int64_t attempts;
+    Str origin;       /* delivery: the sink's name; intake: the source's */
+    int64_t seq;      /* delivery: the message; else 0 */
+    Str error;        /* why; of intake at most DEAD_LETTER_ERROR_BYTES_MAX, what is longer is cut */
+    int64_t attempts; /* that have failed */
     /* Intake: where it was (topic/partition/offset, stream/id, file:line …), how it is to be read, the bytes as they came. */
     Str place, format, raw;
     int64_t created_us, updated_us;

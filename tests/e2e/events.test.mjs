@@ -499,8 +499,27 @@ test('a failed event is taken with other bytes, or discarded, also when its mapp
   server = await withConfig(t, '', { data });
   await weir(t, server, 'dead-letters', 'retry', String(most.id), '--raw', file);
   const again = await eventually(async () => { const it = await letterOf(server, most.id); return it.attempts === 2 && it; }, 'it to have failed');
-  assert.match(again.error, /mapping/);
+  assert.match(again.error, /^client is missing/, 'it is read as if no mapping had been asked for');
   assert.deepEqual((await ask(server, '?status=failed')).data.map((it) => [it.deadLetter, it.client]), [[most.id, null]]);
+  fs.writeFileSync(file, JSON.stringify(event({ simulateFailure: true })));
+  await weir(t, server, 'dead-letters', 'retry', String(most.id), '--raw', file);
+  const fault = await eventually(async () => { const it = await letterOf(server, most.id); return it.attempts === 3 && it; }, 'it to have failed again');
+  assert.match(fault.error, /^simulateFailure is possible only at the top/);
+  fs.writeFileSync(file, JSON.stringify(event({ client: 'by any mapping' })));
+  await weir(t, server, 'dead-letters', 'retry', String(most.id), '--raw', file);
+  await inState(server, most.id, 'resolved');
+  const [taken] = (await ask(server, '?client=by%20any%20mapping')).data;
+  assert.equal((await getJson(server, `/api/events/${taken.hash}`)).data.mapping, 'builtin');
+  await verified(server);
+});
+
+test('a failed event is read for the list however long it is', async (t) => {
+  const server = await startWeir(t);
+  const long = event({ amount: 'much', numbers: Array(3_600_000).fill(123) });
+  assertInvalid(await submit(server, long), ['amount']);
+  const { data: [failed] } = await ask(server, '?status=failed&client=c');
+  assert.deepEqual([failed.errorType, failed.client, failed.event], ['validation', 'c', null]);
+  assert.ok(failed.rawBytes > 14_000_000);
   await verified(server);
 });
 
@@ -540,9 +559,23 @@ test('files bring events', async (t) => {
   const data = tempDir(t), dir = join(data, 'drop');
   fs.mkdirSync(dir);
   fs.writeFileSync(join(dir, 'events.ndjson'), `${mixed.join('\n')}\n`);
-  const server = await withConfig(t, `sources:\n  shop: {type: files, dir: ${dir}, mapping: auto}\n`, { data });
+  const server = await withConfig(t, `faults: {allow: true}\nsources:\n  shop: {type: files, dir: ${dir}, mapping: auto}\n`, { data });
   await assertMixed(server, 'shop');
   assert.equal((await ask(server, '?status=failed')).data.length, (await stats(server)).failed);
+
+  // A line of CSV is an event that failed, and JSON can take its place. Nor may a line ask for a failure.
+  fs.writeFileSync(join(dir, '.other'), 'recordId,time,sourceId,destinationId,type,value,unit,reference\nr-1,2025-01-01T00:00:00Z,s,d,positive,1.00,EUR,r\n');
+  fs.renameSync(join(dir, '.other'), join(dir, 'lines.csv'));
+  fs.writeFileSync(join(dir, '.other'), `${JSON.stringify(event({ amount: 8, simulateFailure: 'after' }))}\n`);
+  fs.renameSync(join(dir, '.other'), join(dir, 'more.ndjson'));
+  const failed = await eventually(async () => { const { data: all } = await ask(server, '?status=failed'); return all.length === 4 && all; }, 'both to have failed');
+  const [line, asks] = ['lines.csv:2', 'more.ndjson:1'].map((place) => failed.find((it) => it.place === place));
+  assert.match(line.error, /^is a line of CSV/);
+  assert.match(asks.error, /^simulateFailure is possible only/);
+  assert.deepEqual([line.client, asks.client, (await stats(server)).failed], [null, 'c', 4]);
+  await send(server, `/api/dead-letters/${line.deadLetter}/retry`, { raw: JSON.stringify(event({ amount: 9 })) });
+  await inState(server, line.deadLetter, 'resolved');
+  assert.equal(await countRecords(server), 3);
   await verified(server);
 });
 

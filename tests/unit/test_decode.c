@@ -91,6 +91,18 @@ static void test_json_that_is_no_record(void **state)
               "unit is required; reference is required");
 }
 
+/* Nobody would simulate it. Where it was allowed, it was passed over. */
+static void test_no_failure_is_asked_for(void **state)
+{
+    static const RecordPolicy lenient = {.scale = 2, .hash_seed = 5, .faults_allowed = true};
+    static const char why[] = "simulateFailure is possible only at the top of a request with a single record or event";
+    (void)state;
+    check_why(json(STR("{" FIELDS ",\"simulateFailure\":\"after\"}")), &lenient, why);
+    check_why(json(STR("{" FIELDS ",\"simulateFailure\":false}")), &policy, why);
+    check_why(json(STR(EVENT("", "{" FIELDS ",\"simulateFailure\":true}"))), &lenient, why);
+    check_why(json(STR(EVENT(",\"simulateFailure\":true", GOOD))), &lenient, why);
+}
+
 /* Whatever comes, there is a reason that is UTF-8, and it is short. */
 static void test_every_reason_can_be_told(void **state)
 {
@@ -265,6 +277,7 @@ static void test_events(void **state)
     check_event(json(STR("{" LOOSE "}")), "", "{" LOOSE "}", "builtin", "");
     check_event(json(STR(" {" LOOSE ",\"more\":[]}\r\n")), "", " {" LOOSE ",\"more\":[]}\r\n", "builtin", "");
     check_event(json(STR("{\"who\":\"c\"," LOOSE "}")), "far", "{\"who\":\"c\"," LOOSE "}", "far", "");
+    check_event(json(STR("{" LOOSE "}")), "gone", "{" LOOSE "}", "builtin", "");
     SourceMessage traced = json(STR("{" LOOSE "}"));
     traced.traceparent = STR(TRACE);
     check_event(traced, "", "{" LOOSE "}", "builtin", TRACE);
@@ -291,8 +304,8 @@ static void test_what_is_no_event(void **state)
     check_no_event(json(STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":\"1,200\",\"time\":1700000000}")), "", "c",
                    "amount is ambiguous");
     check_no_event(json(STR("{" LOOSE "}")), "far", "", "client is missing; looked for who");
-    check_no_event(json(STR("{" LOOSE "}")), "gone", "", "asks for a mapping that is not configured");
-    check_no_event(csv(STR(HEADER "\n" LINE)), "", "", "is a line of CSV");
+    check_no_event(json(STR("{" LOOSE ",\"simulateFailure\":\"before\"}")), "", "c",
+                   "simulateFailure is possible only");
     check_no_event((SourceMessage){.refused = STR("is a null"), .format = SOURCE_FORMAT_JSON}, "", "", "is a null");
 }
 
@@ -301,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_records),
         cmocka_unit_test(test_json_that_is_no_record),
+        cmocka_unit_test(test_no_failure_is_asked_for),
         cmocka_unit_test(test_every_reason_can_be_told),
         cmocka_unit_test(test_what_is_refused_from_the_start),
         cmocka_unit_test(test_cloudevents),
