@@ -1,7 +1,6 @@
 #include "base/wakeup.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -35,19 +34,16 @@ void wakeup_clear(const Wakeup *wakeup)
     (void)read; /* there may have been no call */
 }
 
-/* Rounded up, so that nobody comes back before it is time, and within what poll() takes: there, less than 0 is for ever. */
-static int milliseconds(int64_t us_max)
+bool wakeup_wait_beside(const Wakeup *wakeup, int fd, short events, int64_t us_max)
 {
-    if (us_max <= 0) {
-        return 0;
-    }
-    return us_max / 1000 < INT_MAX ? (int)((us_max - 1) / 1000 + 1) : INT_MAX;
-}
-
-void wakeup_wait(const Wakeup *wakeup, int64_t us_max)
-{
-    struct pollfd waiting = {.fd = wakeup->fd, .events = POLLIN};
-    if (poll(&waiting, 1, milliseconds(us_max)) > 0) {
+    struct pollfd waiting[] = {{.fd = wakeup->fd, .events = POLLIN}, {.fd = fd, .events = events}};
+    int64_t us = us_max > 0 ? us_max : 0;
+    struct timespec limit = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    bool called = ppoll(waiting, 2, &limit, NULL) > 0 && waiting[0].revents;
+    if (called) {
         wakeup_clear(wakeup);
     }
+    return called;
 }
+
+bool wakeup_wait(const Wakeup *wakeup, int64_t us_max) { return wakeup_wait_beside(wakeup, -1, 0, us_max); }

@@ -295,9 +295,12 @@ bool redis_conn_was_too_long(const RedisConn *conn) { return conn->too_long; }
 
 size_t redis_conn_reply_bytes(const RedisConn *conn) { return conn->reply_bytes; }
 
-int redis_conn_fd(const RedisConn *conn) { return conn->context->fd; }
+static short wanted_events(const RedisConn *conn) { return (short)(POLLIN | (conn->writing ? POLLOUT : 0)); }
 
-bool redis_conn_is_writing(const RedisConn *conn) { return conn->writing; }
+void redis_conn_wait(const RedisConn *conn, const Wakeup *wakeup, int64_t us_max)
+{
+    wakeup_wait_beside(wakeup, conn ? conn->context->fd : -1, conn ? wanted_events(conn) : 0, us_max);
+}
 
 static Status await(RedisConn *conn, int64_t deadline_us, Error *reterr)
 {
@@ -305,7 +308,7 @@ static Status await(RedisConn *conn, int64_t deadline_us, Error *reterr)
     if (left <= 0) {
         return error_set(reterr, STATUS_BUSY, "no answer within %lld ms", (long long)(conn->timeout_us / 1000));
     }
-    struct pollfd fd = {.fd = conn->context->fd, .events = (short)(POLLIN | (conn->writing ? POLLOUT : 0))};
+    struct pollfd fd = {.fd = conn->context->fd, .events = wanted_events(conn)};
     if (poll(&fd, 1, (int)(left / 1000 + 1)) < 0 && errno != EINTR) {
         return error_set(reterr, STATUS_BUSY, "waiting has failed: %s", strerror(errno));
     }

@@ -5,6 +5,7 @@
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
+#include "base/wakeup.h"
 #include "broker/redis_tls.h"
 #include "broker/redis_url.h"
 
@@ -41,9 +42,9 @@ size_t redis_conn_reply_bytes(const RedisConn *conn); /* of the reply that was r
  * left to free. */
 Status redis_conn_call(RedisConn *conn, redisReply **ret_replies, size_t count, Error *reterr) MUST_CHECK;
 
-int redis_conn_fd(const RedisConn *conn);
-/* Something waits to be written, so that waiting should be for that, too. */
-bool redis_conn_is_writing(const RedisConn *conn);
+/* Until there is something to read, what waits can be written, somebody calls, or after `us_max`. Accepts a NULL connection, which has
+ * neither. */
+void redis_conn_wait(const RedisConn *conn, const Wakeup *wakeup, int64_t us_max);
 
 /* What an error reply means to who gave the command. BUSY: a state of the server that will pass, or may (it loads, is full, is a
  * replica). REFUSED: it stays so until a person does something. "" is no error: OK. */

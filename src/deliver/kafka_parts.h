@@ -2,6 +2,7 @@
 #ifndef WEIR_DELIVER_KAFKA_PARTS_H
 #define WEIR_DELIVER_KAFKA_PARTS_H
 
+#include "base/wakeup.h"
 #include "deliver/kafka_message.h"
 #include "deliver/kafka_place.h"
 #include "deliver/kafka_settings.h"
@@ -43,7 +44,7 @@ typedef struct KafkaSink {
     size_t group_max, room;
     KafkaEntry *entries;            /* owns; group_max */
     size_t given, settled, entered; /* 0 ≤ handed out ≤ with a verdict ≤ all, those of the group under way last */
-    int wake_fd;
+    Wakeup wakeup;
 } KafkaSink;
 
 static inline int64_t kafka_now_us(const KafkaSink *sink) { return clock_monotonic_us(sink->context.clock); }

@@ -8,8 +8,6 @@
  * A producer whose transaction has failed is not used again, and nothing is aborted: requests that are still on their way could end
  * up in the next transaction, and librdkafka loses count of its sequence numbers at times. A new producer with a higher epoch has
  * the transaction aborted and cannot be mistaken. */
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "broker/kafka_client.h"
@@ -256,19 +254,10 @@ static void kafka_wait(Sink *base, int64_t us_max)
     if (sink->producer) {
         rd_kafka_poll(sink->producer, 0);
     }
-    if (sink->given < sink->settled || us_max < 0) {
-        us_max = 0;
-    }
-    struct pollfd woken = {.fd = sink->wake_fd, .events = POLLIN};
-    struct timespec limit = {.tv_sec = us_max / 1000000, .tv_nsec = us_max % 1000000 * 1000};
-    eventfd_t times;
-    if (ppoll(&woken, 1, &limit, NULL) > 0) {
-        (void)eventfd_read(sink->wake_fd, &times);
-    }
+    wakeup_wait(&sink->wakeup, sink->given < sink->settled ? 0 : us_max);
 }
 
-/* Fails only when it was woken 2^64 times already. */
-static void kafka_wake(Sink *base) { (void)eventfd_write(((KafkaSink *)base)->wake_fd, 1); }
+static void kafka_wake(Sink *base) { wakeup_call(&((KafkaSink *)base)->wakeup); }
 
 /* ---- Opening and closing ----------------------------------------------------------------------------------------- */
 
@@ -282,9 +271,7 @@ static void kafka_close(Sink *base)
     for (size_t i = 0; i < MESSAGE_STREAM_COUNT; i++) {
         free(sink->topic_names[i]);
     }
-    if (sink->wake_fd >= 0) {
-        close(sink->wake_fd);
-    }
+    wakeup_release(&sink->wakeup);
     free(sink->entries);
     free(sink);
 }
@@ -346,9 +333,7 @@ static Status make_group(KafkaSink *sink, Error *reterr)
     sink->group_max = wanted == 0 ? GROUP_DEFAULT : wanted > GROUP_MAX ? GROUP_MAX : wanted;
     sink->room = sink->group_max;
     sink->entries = calloc(sink->group_max, sizeof *sink->entries);
-    sink->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return sink->entries && sink->wake_fd >= 0 ? STATUS_OK
-                                               : error_set(reterr, STATUS_BUSY, "out of memory or open files");
+    return sink->entries ? wakeup_init(&sink->wakeup, reterr) : error_set(reterr, STATUS_BUSY, "out of memory");
 }
 
 static Status make_writer(KafkaSink *sink, Error *reterr)
@@ -375,7 +360,7 @@ Status sink_kafka_open(const SinkContext *context, Sink **ret_sink, Error *reter
     if (!sink) {
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
-    *sink = (KafkaSink){.sink.ops = &kafka_ops, .context = *context, .wake_fd = -1};
+    *sink = (KafkaSink){.sink.ops = &kafka_ops, .context = *context, .wakeup = WAKEUP_NONE};
     sink->step_ms = kafka_step_ms(context->options);
     kafka_names_make(context, &sink->names);
     kafka_stamp_make(sink->names.store, context->replay_job, &sink->stamp);

@@ -6,10 +6,7 @@
  * after the new one has looked: it then moves the place, our next group is not added, and we look again. */
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stddef.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "broker/redis_conn.h"
 #include "deliver/redis_place.h"
@@ -37,7 +34,7 @@ typedef struct RedisSink {
     RedisTarget live, dead; /* messages in commit order, and retries */
     RedisScript *script;
     RedisConn *conn; /* NULL: connect() has to come first, for the reason in `why` */
-    int wake_fd;
+    Wakeup wakeup;
     size_t messages_max, groups_max;
     Group groups[GROUPS_MAX]; /* a ring */
     size_t first, in_use;
@@ -336,20 +333,10 @@ static void redis_wait(Sink *base, int64_t us_max)
     if (sink->in_use && sink->groups[sink->first].answered) {
         return;
     }
-    struct pollfd fds[2] = {{.fd = sink->wake_fd, .events = POLLIN}, {.fd = -1}};
-    if (sink->conn) {
-        short writing = redis_conn_is_writing(sink->conn) ? POLLOUT : 0;
-        fds[1] = (struct pollfd){.fd = redis_conn_fd(sink->conn), .events = (short)(POLLIN | writing)};
-    }
-    int64_t us = time_left_us(sink, us_max);
-    struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    if (ppoll(fds, 2, &time, NULL) > 0 && fds[0].revents) {
-        eventfd_t count;
-        (void)eventfd_read(sink->wake_fd, &count);
-    }
+    redis_conn_wait(sink->conn, &sink->wakeup, time_left_us(sink, us_max));
 }
 
-static void redis_wake(Sink *base) { (void)eventfd_write(of(base)->wake_fd, 1); }
+static void redis_wake(Sink *base) { wakeup_call(&of(base)->wakeup); }
 
 /* ---- Open and close --------------------------------------------------------------------------------------------------- */
 
@@ -361,9 +348,7 @@ static void redis_close(Sink *base)
     for (size_t i = 0; i < GROUPS_MAX; i++) {
         free(sink->groups[i].seqs);
     }
-    if (sink->wake_fd >= 0) {
-        close(sink->wake_fd);
-    }
+    wakeup_release(&sink->wakeup);
     free(sink);
 }
 
@@ -426,9 +411,9 @@ static Status make_parts(RedisSink *sink, Error *reterr)
     const SinkOptions *options = sink->context.options;
     size_t wanted = options->in_flight_max ? options->in_flight_max : 1;
     sink->messages_max = wanted < GROUP_MESSAGES_MAX ? wanted : GROUP_MESSAGES_MAX;
-    sink->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (sink->wake_fd < 0) {
-        return error_set(reterr, STATUS_BUSY, "eventfd: %s", strerror(errno));
+    Status status = wakeup_init(&sink->wakeup, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
     for (size_t i = 0; i < GROUPS_MAX; i++) {
         sink->groups[i].seqs = calloc(sink->messages_max, sizeof(int64_t));
@@ -445,7 +430,7 @@ Status sink_redis_open(const SinkContext *context, Sink **ret_sink, Error *reter
     if (!sink) {
         return error_set(reterr, STATUS_BUSY, "out of memory");
     }
-    *sink = (RedisSink){.base.ops = &redis_ops, .context = *context, .wake_fd = -1, .why = "not connected yet"};
+    *sink = (RedisSink){.base.ops = &redis_ops, .context = *context, .wakeup = WAKEUP_NONE, .why = "not connected yet"};
     Status status = check_options(sink, reterr);
     if (status == STATUS_OK) {
         name_keys(sink);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,23 +65,20 @@ Status listener_open(Listener *listener, const char *address, uint16_t port, Err
 {
     SocketAddress where;
     socklen_t bytes;
-    *listener = (Listener){.listen_fd = -1, .stop_fd = -1};
+    *listener = (Listener){.listen_fd = -1, .stop = WAKEUP_NONE};
     if (!parse_address(address, port, &where, &bytes)) {
         return error_set(reterr, STATUS_REFUSED, "%s is not an IPv4 or IPv6 address", address);
     }
     int fd = socket(where.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0 || stop_fd < 0 || !bind_and_listen(fd, &where, bytes)) {
+    if (fd < 0 || !bind_and_listen(fd, &where, bytes)) {
         Status status = error_set(reterr, STATUS_REFUSED, "cannot listen on %s port %u: %s%s", address, port,
                                   strerror(errno), errno == EADDRINUSE ? "; http.listen chooses another port" : "");
         close(fd);
-        close(stop_fd);
         return status;
     }
     listener->listen_fd = fd;
-    listener->stop_fd = stop_fd;
     listener->port = bound_port(fd);
-    return STATUS_OK;
+    return wakeup_init(&listener->stop, reterr);
 }
 
 typedef enum Accepted { ACCEPTED_ONE, ACCEPTED_NONE, ACCEPTED_NO_ROOM } Accepted;
@@ -128,7 +124,7 @@ static bool accept_some(Listener *listener)
 static void *run(void *self)
 {
     Listener *listener = self;
-    struct pollfd fds[] = {{.fd = listener->stop_fd, .events = POLLIN}, {.fd = listener->listen_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = listener->stop.fd, .events = POLLIN}, {.fd = listener->listen_fd, .events = POLLIN}};
     bool had_room = true;
     while (!(fds[0].revents & POLLIN)) {
         bool has_room = accept_some(listener);
@@ -155,15 +151,13 @@ Status listener_start(Listener *listener, HttpServer *server, Error *reterr)
 void listener_stop(Listener *listener)
 {
     if (listener->server) {
-        uint64_t one = 1;
-        ssize_t written = write(listener->stop_fd, &one, sizeof one);
-        (void)written; /* a fresh counter always has room */
+        wakeup_call(&listener->stop);
         pthread_join(listener->thread, NULL);
         listener->server = NULL;
     }
     if (listener->listen_fd >= 0) {
         close(listener->listen_fd);
-        close(listener->stop_fd);
-        listener->listen_fd = listener->stop_fd = -1;
+        wakeup_release(&listener->stop);
+        listener->listen_fd = -1;
     }
 }

@@ -7,12 +7,13 @@
 
 #include <pthread.h>
 
-#include "base/err.h"
+#include "base/wakeup.h"
 #include "http/server.h"
 
 typedef struct Listener {
     HttpServer *server;
-    int listen_fd, stop_fd;
+    int listen_fd;
+    Wakeup stop; /* called once, and never cleared */
     uint16_t port;
     pthread_t thread;
 } Listener;

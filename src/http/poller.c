@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -83,9 +82,7 @@ static int wait_ms_of(Poller *poller)
 static void call(Poller *poller)
 {
     if (atomic_exchange(&poller->state, POLLER_CALLED) == POLLER_ASLEEP) {
-        uint64_t one = 1;
-        ssize_t written = write(poller->bell_fd, &one, sizeof one);
-        (void)written; /* it can only fail when the counter is full, and then the thread is being woken anyway */
+        wakeup_call(&poller->bell);
     }
 }
 
@@ -99,13 +96,11 @@ void poller_resume(Poller *poller, struct MHD_Connection *mhd)
  * awake again, only costs a round. */
 static void sleep_until_called(Poller *poller, int wait_ms)
 {
-    struct pollfd fds[] = {{.fd = poller->epoll_fd, .events = POLLIN}, {.fd = poller->bell_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = poller->epoll_fd, .events = POLLIN}, {.fd = poller->bell.fd, .events = POLLIN}};
     int awake = POLLER_AWAKE;
     if (atomic_compare_exchange_strong(&poller->state, &awake, POLLER_ASLEEP) && poll(fds, 2, wait_ms) > 0 &&
         fds[1].revents) {
-        uint64_t count;
-        ssize_t got = read(poller->bell_fd, &count, sizeof count);
-        (void)got; /* nothing to read is fine: the descriptor does not block */
+        wakeup_clear(&poller->bell);
     }
 }
 
@@ -224,8 +219,8 @@ static bool start_thread(Poller *poller)
 static bool start(Poller *poller)
 {
     poller->daemon = start_daemon(poller);
-    poller->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!poller->daemon || poller->bell_fd < 0) {
+    Error ignored; /* whatever there is too little of */
+    if (!poller->daemon || wakeup_init(&poller->bell, &ignored) != STATUS_OK) {
         return false;
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(poller->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -242,7 +237,7 @@ Status pollers_start(Pollers *pollers, HttpServer *server, unsigned count, Error
     }
     for (; pollers->count < count; pollers->count++) {
         Poller *poller = &pollers->items[pollers->count];
-        *poller = (Poller){.server = server, .bell_fd = -1, .last = &poller->first};
+        *poller = (Poller){.server = server, .bell = WAKEUP_NONE, .last = &poller->first};
         pthread_mutex_init(&poller->lock, NULL);
         if (!start(poller)) {
             pollers->count++;
@@ -266,9 +261,7 @@ static void stop(Poller *poller)
         pthread_join(poller->thread, NULL);
     }
     MHD_stop_daemon(poller->daemon);
-    if (poller->bell_fd >= 0) {
-        close(poller->bell_fd);
-    }
+    wakeup_release(&poller->bell);
     pthread_mutex_destroy(&poller->lock);
 }
 

@@ -26,7 +26,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "base/err.h"
+#include "base/wakeup.h"
 #include "http/server.h"
 
 struct MHD_Connection;
@@ -38,7 +38,7 @@ typedef struct Poller {
     HttpServer *server;
     struct MHD_Daemon *daemon;
     int epoll_fd; /* the daemon's */
-    int bell_fd;
+    Wakeup bell;
     atomic_int state;
     bool is_running;
     pthread_t thread;

@@ -1,10 +1,5 @@
 #include "http/ticker.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "http/parts.h"
 #include "http/turn.h"
 
@@ -13,20 +8,6 @@ enum {
     /* Word of commits is passed on at most so often, so that a busy log does not keep the sleepers awake for single records. */
     COMMIT_US = 10000,
 };
-
-static void ring(Ticker *ticker)
-{
-    uint64_t one = 1;
-    ssize_t written = write(ticker->event_fd, &one, sizeof one);
-    (void)written; /* it can only fail when the counter is full, and then the thread is being woken anyway */
-}
-
-static void clear_bell(Ticker *ticker)
-{
-    uint64_t count;
-    ssize_t got = read(ticker->event_fd, &count, sizeof count);
-    (void)got; /* nothing to read is fine: the descriptor does not block */
-}
 
 /* Takes those out whose time has come, and says when the next one's will. */
 static Request *take_due(Ticker *ticker, int64_t now_us, bool committed, int64_t *ret_next_us)
@@ -93,18 +74,16 @@ static void *run(void *self)
             due = due->next;
             wake(ticker, request);
         }
-        int64_t wait_us = next_us - now_us;
-        poll(&(struct pollfd){.fd = ticker->event_fd, .events = POLLIN}, 1, (int)((wait_us + 999) / 1000));
-        clear_bell(ticker);
+        wakeup_wait(&ticker->wakeup, next_us - now_us);
     }
     return NULL;
 }
 
 Status ticker_start(Ticker *ticker, HttpServer *server, Error *reterr)
 {
-    ticker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (ticker->event_fd < 0) {
-        return error_set(reterr, STATUS_BUSY, "cannot make an event descriptor: %s", strerror(errno));
+    Status status = wakeup_init(&ticker->wakeup, reterr);
+    if (status != STATUS_OK) {
+        return status;
     }
     ticker->server = server;
     pthread_mutex_init(&ticker->lock, NULL);
@@ -135,14 +114,14 @@ void ticker_add(Ticker *ticker, Request *request)
     ticker->first = request;
     pthread_mutex_unlock(&ticker->lock);
     if (is_sooner) {
-        ring(ticker);
+        wakeup_call(&ticker->wakeup);
     }
 }
 
 void ticker_committed(Ticker *ticker)
 {
     if (atomic_load(&ticker->commit_sleepers) > 0 && !atomic_exchange(&ticker->committed, true)) {
-        ring(ticker);
+        wakeup_call(&ticker->wakeup);
     }
 }
 
@@ -153,7 +132,7 @@ void ticker_wake_all(Ticker *ticker)
         request->wake_us = 0;
     }
     pthread_mutex_unlock(&ticker->lock);
-    ring(ticker);
+    wakeup_call(&ticker->wakeup);
 }
 
 void ticker_stop(Ticker *ticker)
@@ -164,7 +143,7 @@ void ticker_stop(Ticker *ticker)
     pthread_mutex_lock(&ticker->lock);
     ticker->stopping = true;
     pthread_mutex_unlock(&ticker->lock);
-    ring(ticker);
+    wakeup_call(&ticker->wakeup);
     pthread_join(ticker->thread, NULL);
     for (Request *request; (request = ticker->first);) {
         ticker->first = request->next;
@@ -176,7 +155,7 @@ void ticker_stop(Ticker *ticker)
 
 void ticker_release(Ticker *ticker)
 {
-    if (ticker->event_fd > 0) {
-        close(ticker->event_fd);
+    if (ticker->wakeup.fd > 0) { /* 0 in one that was never started */
+        wakeup_release(&ticker->wakeup);
     }
 }

@@ -6,12 +6,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/wakeup.h"
 #include "http/request.h"
 
 typedef struct Ticker {
     HttpServer *server;
     pthread_t thread;
-    int event_fd; /* written to when there is something to look at before the next time */
+    Wakeup wakeup; /* called when there is something to look at before the next time */
     pthread_mutex_t lock;
     Request *first;
     int64_t next_us;            /* what the thread sleeps until, at most */

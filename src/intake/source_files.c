@@ -366,12 +366,8 @@ static int64_t wait_us_of(const FilesSource *source, int64_t us_max)
 static void wait_for(Source *base, int64_t us_max)
 {
     FilesSource *source = of(base);
-    int64_t us = wait_us_of(source, us_max);
-    struct pollfd waiting[] = {{.fd = source->wakeup.fd, .events = POLLIN},
-                               {.fd = source->dir ? drop_dir_fd(source->dir) : -1, .events = POLLIN}};
-    if (poll(waiting, 2, (int)((us + 999) / 1000)) > 0 && waiting[0].revents) {
-        wakeup_clear(&source->wakeup);
-    }
+    int dir_fd = source->dir ? drop_dir_fd(source->dir) : -1;
+    wakeup_wait_beside(&source->wakeup, dir_fd, POLLIN, wait_us_of(source, us_max));
 }
 
 static void wake(Source *base) { wakeup_call(&of(base)->wakeup); }

@@ -4,7 +4,6 @@
  *
  * Within a connection what was handed over is not read again, also when a partition goes to another member and comes back. */
 #include <ctype.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -229,13 +228,7 @@ static void kafka_wait(Source *base, int64_t us_max)
 {
     KafkaSource *source = (KafkaSource *)base;
     bool has_more = source->consumer && (source->carry || !source->drained);
-    struct pollfd woken = {.fd = source->wakeup.fd, .events = POLLIN};
-    struct timespec limit = {.tv_sec = us_max / 1000000, .tv_nsec = us_max % 1000000 * 1000};
-    if (has_more || us_max < 0) {
-        limit = (struct timespec){0};
-    }
-    if (ppoll(&woken, 1, &limit, NULL) > 0) {
-        wakeup_clear(&source->wakeup);
+    if (wakeup_wait(&source->wakeup, has_more ? 0 : us_max)) {
         source->drained = false; /* a queue calls once, and again only after it was looked at */
     }
 }

@@ -1,7 +1,6 @@
 /* The source `redis`: what streams and lists have in common. docs/sources.md is its manual. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -245,19 +244,6 @@ static Status move_on(RedisSource *source, Error *reterr)
     return status;
 }
 
-static void poll_for(RedisSource *source, int64_t us)
-{
-    struct pollfd fds[2] = {{.fd = source->wakeup.fd, .events = POLLIN}, {.fd = -1}};
-    if (source->conn) {
-        short writing = redis_conn_is_writing(source->conn) ? POLLOUT : 0;
-        fds[1] = (struct pollfd){.fd = redis_conn_fd(source->conn), .events = (short)(POLLIN | writing)};
-    }
-    struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    if (ppoll(fds, 2, &time, NULL) > 0 && fds[0].revents) {
-        wakeup_clear(&source->wakeup);
-    }
-}
-
 static bool owes(const RedisSource *source)
 {
     for (size_t i = 0; i < source->asked_count; i++) {
@@ -280,7 +266,7 @@ static void leave(RedisSource *source)
         status = move_on(source, &error);
         redis_source_drop_reply(source);
         if (status == STATUS_OK && owes(source)) {
-            poll_for(source, until_us - now_us);
+            redis_conn_wait(source->conn, &source->wakeup, until_us - now_us);
             now_us = redis_source_now(source);
         }
     }
@@ -408,7 +394,7 @@ static void redis_wait(Source *base, int64_t us_max)
         us = source->reading ? us : sooner(us, source->ask_us, now_us);
         us = source->asked_count ? sooner(us, source->asked[source->asked_first].deadline_us + 1, now_us) : us;
     }
-    poll_for(source, us);
+    redis_conn_wait(source->conn, &source->wakeup, us);
 }
 
 static void redis_wake(Source *base) { wakeup_call(&of(base)->wakeup); }

@@ -93,6 +93,27 @@ static void test_the_descriptor_is_polled(void **state)
     assert_false(is_readable(wakeup));
 }
 
+/* Which of the two it was is told, and what there is at the other descriptor is left there. */
+static void test_a_wait_beside_another_descriptor(void **state)
+{
+    const Wakeup *wakeup = *state;
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_false(wakeup_wait_beside(wakeup, pipe_fds[0], POLLIN, 1000));
+    assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+    int64_t begun_us = clock_monotonic_us(&clock_system);
+    assert_false(wakeup_wait_beside(wakeup, pipe_fds[0], POLLIN, 60 * SECOND_US));
+    wakeup_call(wakeup);
+    assert_true(wakeup_wait_beside(wakeup, pipe_fds[0], POLLIN, 60 * SECOND_US));
+    assert_false(wakeup_wait_beside(wakeup, pipe_fds[0], POLLIN, 60 * SECOND_US));
+    assert_true(clock_monotonic_us(&clock_system) - begun_us < 30 * SECOND_US);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    wakeup_call(wakeup);
+    assert_true(wakeup_wait(wakeup, 60 * SECOND_US));
+    assert_false(wakeup_wait(wakeup, 0));
+}
+
 #define WAKEUP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -103,6 +124,7 @@ int main(void)
         WAKEUP_TEST(test_the_wait_ends),
         WAKEUP_TEST(test_the_longest_wait),
         WAKEUP_TEST(test_the_descriptor_is_polled),
+        WAKEUP_TEST(test_a_wait_beside_another_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
