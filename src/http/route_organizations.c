@@ -175,6 +175,9 @@ void organizations_get(Request *request)
 
 /* ---- A list -------------------------------------------------------------------------------------------------------- */
 
+/* Ids that a step of a list goes through: what is looked for may be anywhere, and others wait for the thread. */
+enum { STEP_IDS = 5000 };
+
 static bool put_organization(void *context, const StoredOrganization *organization)
 {
     OrganizationsCall *call = context;
@@ -186,18 +189,33 @@ static bool put_organization(void *context, const StoredOrganization *organizati
     return !out->failed;
 }
 
+/* Those that come while the list is read are not in it. */
+static Status begin_page(OrganizationsCall *call, StoreReader *reader)
+{
+    OnboardCounts counts = {0};
+    Status status = reader_onboard_counts(reader, &counts, &call->request->error);
+    call->filter.before = call->page.cursor ? call->page.cursor : counts.last_organization + 1;
+    list_page_put_begin(&call->request->out);
+    return status;
+}
+
 static Status read_page(Request *request, StoreReader *reader)
 {
     OrganizationsCall *call = request->state;
-    call->filter.before = call->page.cursor;
-    return reader_organizations(reader, &call->filter, put_organization, call, &request->error);
+    OrganizationFilter *filter = &call->filter;
+    Status status = filter->before ? STATUS_OK : begin_page(call, reader);
+    filter->after = filter->before > STEP_IDS ? filter->before - STEP_IDS : 0;
+    return status == STATUS_OK ? reader_organizations(reader, filter, put_organization, call, &request->error) : status;
 }
 
 static JobNext list_step(Request *request, StoreReader *reader)
 {
-    const OrganizationsCall *call = request->state;
-    list_page_put_begin(&request->out);
+    OrganizationsCall *call = request->state;
     look_read(request, reader, read_page);
+    if (request->failed == STATUS_OK && !call->page.more && call->filter.after > 0) {
+        call->filter.before = call->filter.after + 1;
+        return JOB_AGAIN;
+    }
     list_page_put_end(&call->page, &request->out);
     return JOB_FINISHED;
 }

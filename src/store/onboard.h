@@ -234,6 +234,7 @@ typedef struct OrganizationFilter {
     Str domain;     /* this one alone; empty: all */
     int64_t id;     /* likewise; 0: all */
     int64_t before; /* those with a smaller id; 0: all */
+    int64_t after;  /* those with a larger id: with both a look reads a range of them at most, whatever it looks for */
 } OrganizationFilter;
 #define ORGANIZATION_FILTER_ALL ((OrganizationFilter){.status = -1})
 
@@ -255,8 +256,9 @@ typedef struct BatchFilter {
 /* How many jobs are in each state, of all batches, and when the oldest pending one was due; for metrics. */
 typedef struct OnboardCounts {
     int64_t batches, jobs[JOB_STATE_COUNT];
-    int64_t organizations; /* that are not deleted */
-    int64_t oldest_due_us; /* 0: none is pending */
+    int64_t organizations;     /* that are not deleted */
+    int64_t last_organization; /* the newest id */
+    int64_t oldest_due_us;     /* 0: none is pending */
 } OnboardCounts;
 
 #endif

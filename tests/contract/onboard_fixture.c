@@ -280,6 +280,7 @@ void assert_counts(Fixture *fixture, const char *expected)
     fixture_end(fixture, view);
     put(look, "%" PRId64 " %" PRId64, counts.batches, counts.organizations);
     put_counts(look, counts.jobs);
+    assert_true(counts.last_organization >= counts.organizations);
     assert_int_equal(counts.oldest_due_us != 0, counts.jobs[JOB_PENDING] != 0);
     check_look(look, expected);
 }

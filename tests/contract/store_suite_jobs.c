@@ -469,6 +469,9 @@ static void test_organizations_are_looked_for(void **state)
     } cases[] = {
         {{.status = -1}, DELTA GAMMA BETA ALPHA},
         {{.status = -1, .before = 3}, BETA ALPHA},
+        {{.status = -1, .before = 4, .after = 1}, GAMMA BETA},
+        {{.status = JOB_PENDING, .before = 4, .after = 2}, GAMMA},
+        {{.status = -1, .after = 2, .search = {"alpha", 5}}, ""},
         {{.status = JOB_PENDING}, GAMMA BETA},
         {{.status = JOB_PENDING, .before = 3}, BETA},
         {{.status = JOB_COMPLETED}, DELTA ALPHA},

@@ -318,6 +318,23 @@ test('CSV is taken as JSON is', async (t) => {
   assertProblem(await upload('name,domain,contact_email\n'), 422);
 });
 
+test('What is searched for among 12,000 is found wherever it is', async (t) => {
+  const server = await startWeir(t);
+  const needles = [0, 4999, 5000, 5001, 11_999].map((i) => organization(i, { name: `Needle ${i}` }));
+  for (let from = 0; from < 12_000; from += 1000) {
+    await onboarded(server, organizations(1000, from).map((each) => needles.find((needle) => needle.domain === each.domain) ?? each));
+  }
+  const expected = needles.map((needle) => needle.domain).reverse();
+  const domains = (list) => list.map((each) => each.domain);
+  assert.deepEqual(domains(await allOrganizations(server, '?search=needle')), expected);
+  for (const limit of [1, 2, 5]) assert.deepEqual(domains(await readAll(server, '/api/organizations?search=needle', limit)), expected);
+  assert.deepEqual(domains(await allOrganizations(server, '?search=o4999')), ['o4999.example.com']);
+  assert.deepEqual(await getJson(server, '/api/organizations?search=nothing'), { data: [], nextCursor: null });
+  assert.equal((await readAll(server, '/api/organizations?status=completed', 700)).length, 12_000);
+  assert.equal((await send(server, '/api/organizations/o1.example.com', undefined, { method: 'DELETE', type: null })).status, 204);
+  assert.deepEqual(domains(await allOrganizations(server, '?deleted=true')), ['o1.example.com']);
+});
+
 test('Organizations are listed, changed, deleted and restored', async (t) => {
   const server = await startWeir(t);
   const id = await onboarded(server, [...organizations(5), organization(9, { name: 'Ångström & Söhne', domain: 'zeta.org' })]);

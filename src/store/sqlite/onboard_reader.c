@@ -31,14 +31,20 @@ static void put_organizations_sql(Buf *sql, const OrganizationFilter *filter)
     buf_put(sql, filter->id ? STR(" AND o.id = ?1") : STR(""));
     buf_put(sql, filter->domain.len ? STR(" AND o.domain = ?2") : STR(""));
     buf_put(sql, filter->status >= 0 ? STR(" AND j.state = ?3") : STR(""));
-    buf_put(sql, filter->before ? STR(" AND o.id < ?4") : STR(""));
+    Str id = by_state ? STR("j.organization") : STR("o.id"); /* by the index that is walked along */
+    if (filter->before) {
+        buf_printf(sql, " AND %.*s < ?4", STR_ARGS(id));
+    }
+    if (filter->after) {
+        buf_printf(sql, " AND %.*s > ?8", STR_ARGS(id));
+    }
     buf_put(sql,
             filter->search.len ? STR(" AND (o.domain LIKE ?5 ESCAPE '\\' OR o.name LIKE ?6 ESCAPE '\\')") : STR(""));
     buf_put(sql, filter->batch_id.len
                      ? STR(" AND o.id IN (SELECT organization FROM jobs, onboard_batches AS batch WHERE batch.id = ?7"
                            " AND jobs.id >= batch.first_job AND jobs.id < batch.first_job + batch.total)")
                      : STR(""));
-    buf_put(sql, by_state ? STR(" ORDER BY j.organization DESC") : STR(" ORDER BY o.id DESC"));
+    buf_printf(sql, " ORDER BY %.*s DESC", STR_ARGS(id));
     buf_put_char(sql, '\0');
 }
 
@@ -78,6 +84,7 @@ static Status prepare_organizations(SqliteReader *reader, const OrganizationFilt
         sqlite3_bind_int64(*ret_stmt, 4, filter->before);
         bind_patterns(*ret_stmt, filter->search, &pattern);
         db_bind_text(*ret_stmt, 7, filter->batch_id);
+        sqlite3_bind_int64(*ret_stmt, 8, filter->after);
     }
     if (status == STATUS_OK && pattern.failed) {
         status = error_set(reterr, STATUS_REFUSED, "what is searched for is too long");
@@ -218,7 +225,7 @@ Status sqlite_onboard_counts(StoreReader *base, OnboardCounts *ret_counts, Error
         reader, SCHEMA_ONBOARD, READER_ONBOARD_COUNTS,
         "SELECT batches, organizations, pending, processing, completed, failed, cancelled,"
         " coalesce((SELECT due_us FROM jobs WHERE state < 2 AND state = 0 ORDER BY due_us LIMIT 1), 0)"
-        " FROM onboard_counts",
+        ", last_organization FROM onboard_counts",
         &stmt, reterr);
     *ret_counts = (OnboardCounts){0};
     if (db_next(stmt, true, WHAT, &status, reterr)) {
@@ -228,6 +235,7 @@ Status sqlite_onboard_counts(StoreReader *base, OnboardCounts *ret_counts, Error
             ret_counts->jobs[i] = sqlite3_column_int64(stmt, 2 + i);
         }
         ret_counts->oldest_due_us = sqlite3_column_int64(stmt, 7);
+        ret_counts->last_organization = sqlite3_column_int64(stmt, 8);
     }
     sqlite_reader_give_back(reader, READER_ONBOARD_COUNTS, stmt);
     return status;
