@@ -185,14 +185,26 @@ static Status send_piece(Import *work, const char *key, Error *reterr)
     return status;
 }
 
-/* What the server says of a piece that it does not take, by what it is wrong with. */
+/* "organizations.3.domain", "lines.5": the others are about the file as a whole, or an argument. */
+static bool is_about_one(yyjson_val *field)
+{
+    Str name = {yyjson_get_str(field), yyjson_get_len(field)};
+    return str_starts_with(name, STR("organizations.")) || str_starts_with(name, STR("lines."));
+}
+
+/* What the server says of a piece that it does not take, by what it is wrong with. False when that is none of its organizations: then it
+ * is the same for all pieces. */
 static bool show_problem(Import *work)
 {
     Str text = client_problem(work->remote->client);
     yyjson_doc *doc = text.len ? yyjson_read(text.ptr, text.len, 0) : NULL;
-    yyjson_val *errors = yyjson_obj_get(yyjson_doc_get_root(doc), "errors");
-    bool any = yyjson_obj_size(errors) > 0;
-    show_errors(work, errors, "");
+    yyjson_val *errors = yyjson_obj_get(yyjson_doc_get_root(doc), "errors"), *field, *list;
+    size_t index, count;
+    bool any = false;
+    yyjson_obj_foreach(errors, index, count, field, list) { any = any || is_about_one(field); }
+    if (any) {
+        show_errors(work, errors, "");
+    }
     yyjson_doc_free(doc);
     return any;
 }
@@ -392,14 +404,21 @@ static int print_text(const Import *work, bool waited)
     char stored[COUNT_BYTES_MAX];
     Buf text;
     buf_init(&text, 4096);
-    if (work->dry_run) {
+    if (work->dry_run && work->refused && !work->partial) {
+        buf_printf(&text, "nothing %s stored: %s problem%s", args_has(work->args, "dry-run") ? "would be" : "was",
+                   count_format((uint64_t)work->shown, stored), work->shown == 1 ? "" : "s");
+    } else if (work->dry_run) {
         buf_printf(&text, "%s would be stored", count_format((uint64_t)work->stored, stored));
     } else {
         buf_printf(&text, "%s stored in %zu batch%s", count_format((uint64_t)work->stored, stored), work->batch_count,
                    work->batch_count == 1 ? "" : "es");
     }
     put_count(&text, "skipped", work->skipped);
-    put_count(&text, work->partial ? "refused" : "pieces refused", work->refused);
+    if (work->partial) {
+        put_count(&text, "refused", work->refused);
+    } else if (work->refused && !work->dry_run) {
+        BUF_PUT(&text, "; the next batch was refused, and what is behind it was not sent");
+    }
     put_count(&text, "of the batches were stored before", work->replayed);
     if (waited) {
         put_count(&text, "completed", ended(work) - sum_failed(work));
@@ -435,6 +454,9 @@ static int import(Import *work)
     if (status == STATUS_OK && (work->partial || work->refused == 0) && !only_look) {
         put_params(work, false, false);
         status = go_through(work, "sending", &error);
+    }
+    if (work->dry_run && work->refused && !work->partial) {
+        work->stored = 0; /* the good ones of other pieces neither */
     }
     bool waited = status == STATUS_OK && waits && work->batch_count;
     if (waited) {

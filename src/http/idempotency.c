@@ -23,6 +23,31 @@ static void add(EVP_MD_CTX *hash, Str text, bool *ok)
           (text.len == 0 || EVP_DigestUpdate(hash, text.ptr, text.len) == 1);
 }
 
+/* Whether a parameter comes before another, by their names. */
+static bool is_before(const QueryParam *a, const QueryParam *b)
+{
+    size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
+    int order = len > 0 ? memcmp(a->name.ptr, b->name.ptr, len) : 0;
+    return order < 0 || (order == 0 && a->name.len < b->name.len);
+}
+
+/* In whatever order they are given: no call takes a name twice. */
+static void add_params(EVP_MD_CTX *hash, const Uri *uri, bool *ok)
+{
+    const QueryParam *sorted[URI_PARAMS_MAX];
+    for (size_t i = 0; i < uri->param_count; i++) {
+        size_t at = i;
+        for (; at > 0 && is_before(&uri->params[i], sorted[at - 1]); at--) {
+            sorted[at] = sorted[at - 1];
+        }
+        sorted[at] = &uri->params[i];
+    }
+    for (size_t i = 0; i < uri->param_count; i++) {
+        add(hash, sorted[i]->name, ok);
+        add(hash, sorted[i]->value, ok);
+    }
+}
+
 /* Each part behind its length, so that none can pass for another. */
 static bool hash_request(const Request *request, uint8_t ret_hash[32])
 {
@@ -32,10 +57,7 @@ static bool hash_request(const Request *request, uint8_t ret_hash[32])
     bool ok = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
     add(hash, str_from(request->route->method), &ok);
     add(hash, str_from(request->route->pattern), &ok);
-    for (size_t i = 0; i < request->uri.param_count; i++) {
-        add(hash, request->uri.params[i].name, &ok);
-        add(hash, request->uri.params[i].value, &ok);
-    }
+    add_params(hash, &request->uri, &ok);
     add(hash, (Str){&media, 1}, &ok);
     add(hash, buf_str(&request->body), &ok);
     ok = ok && EVP_DigestFinal_ex(hash, ret_hash, NULL) == 1;

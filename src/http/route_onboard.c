@@ -63,8 +63,11 @@ static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
 
 static void say_too_large(Request *request)
 {
-    request_problem(request, PROBLEM_TOO_LARGE,
-                    "the body is larger than the %d bytes that are possible for a batch; send several", BODY_BYTES_MAX);
+    request_problem(
+        request, PROBLEM_TOO_LARGE,
+        "the body is larger than the %d bytes that a batch may have; send fewer organizations at once, with at "
+        "most %d bytes of metadata each",
+        BODY_BYTES_MAX, ONBOARD_METADATA_BYTES_MAX);
 }
 
 void onboard_begin(Request *request)

@@ -151,7 +151,9 @@ test('Bytes that are no UTF-8, and metadata of 5 MB', async (t) => {
   const bad = Buffer.concat([Buffer.from('{"organizations":[{"name":"'), Buffer.from([0xff, 0xfe]), Buffer.from('","domain":"a.com","contact_email":"a@a.com"}]}')]);
   assertProblem(await send(server, '/api/bulk-onboard', bad), 422);
   assertProblem(await send(server, '/api/bulk-onboard', Buffer.from([0xff, 0xfe, 0, 0]), { type: CSV_TYPE }), 422);
-  assertProblem(await onboard(server, [organization(1, { metadata: { text: 'x'.repeat(5 << 20) } })]), 413);
+  const large = await onboard(server, [organization(1, { metadata: { text: 'x'.repeat(5 << 20) } })]);
+  assertProblem(large, 413);
+  assert.match(large.json.message, /larger than the 4194304 bytes that a batch may have; .* at most 65536 bytes of metadata each/);
   assertProblem(await onboard(server, organizations(80).map((each) => ({ ...each, metadata: { text: 'x'.repeat(64000) } }))), 413);
   const streamed = new ReadableStream({ start(controller) { for (let i = 0; i < 80; i += 1) controller.enqueue(Buffer.alloc(1 << 16, 32)); controller.close(); } });
   assertProblem(await send(server, '/api/bulk-onboard', streamed), 413);
@@ -218,6 +220,14 @@ test('A key makes a request happen once', async (t) => {
   }
   assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 1);
 
+  // The order of parameters says nothing.
+  const params = { 'idempotency-key': 'params' };
+  const either = await onboard(server, list, '?mode=partial&onDuplicate=skip', params);
+  const turned = await onboard(server, list, '?onDuplicate=skip&mode=partial', params);
+  assert.deepEqual([turned.status, turned.headers.get('idempotent-replayed'), turned.text], [202, 'true', either.text]);
+  assertInvalid(await onboard(server, list, '?mode=skip&onDuplicate=partial', params), ['mode', 'onDuplicate']);
+  assertInvalid(await onboard(server, list, '?onDuplicate=skip', params), ['Idempotency-Key']);
+
   // What was refused is not kept: the same key may be used once it is mended.
   const other = { 'idempotency-key': 'x'.repeat(255) };
   assertProblem(await onboard(server, list, '?onDuplicate=fail', other), 409);
@@ -242,12 +252,12 @@ test('A key makes a request happen once', async (t) => {
     assertProblem(answer, 409);
     assert.equal(answer.headers.get('retry-after'), '1');
   }
-  assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 5);
+  assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 6);
 
   // Other requests under one key at once: one is done, the others are mistakes.
   const others = await Promise.all(Array.from({ length: 10 }, (_, i) => onboard(server, organizations(100, 1000 * (i + 1)), '', { 'idempotency-key': 'others' })));
   assert.deepEqual(others.map((answer) => answer.status).sort(), [202, ...Array.from({ length: 9 }, () => 422)]);
-  assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 6);
+  assert.equal((await getJson(server, '/api/bulk-onboard')).data.length, 7);
 
   await server.kill();
   const after = await startWeir(t, { data: server.data });

@@ -67,16 +67,26 @@ test('What is wrong is named by its place in the file', async (t) => {
   const refused = orgs(server, 'import', file(t, 'bad.csv', csv(list)));
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /^line 1205: domain must /m);
+  assert.match(refused.stdout, /^nothing was stored: 1 problem$/m);
   assert.deepEqual(await allOrganizations(server), [], 'all are checked before the first is stored');
   const path = file(t, 'bad.json', list);
   const dry = orgs(server, 'import', path, '--dry-run');
   assert.match(dry.stderr, /^organization 1203: domain must /m);
+  assert.match(dry.stdout, /^nothing would be stored: 1 problem$/m);
+  assert.deepEqual(json(server, 'import', path, '--dry-run').data.stored, 0);
   const partial = json(server, 'import', path, '--mode', 'partial');
   assert.deepEqual([partial.code, partial.data.stored, partial.data.refused, partial.data.batches.length], [1, 1499, 1, 2]);
   const skip = orgs(server, 'import', path, '--mode', 'partial', '--on-duplicate', 'skip');
   assert.match(skip.stdout, /^0 stored in 2 batches, 1,499 skipped, 1 refused$/m);
   const fail = orgs(server, 'import', file(t, 'taken.json', [organization(7)]), '--on-duplicate', 'fail');
   assert.deepEqual([fail.code, /organization 0: domain is there already/.test(fail.stderr)], [1, true], fail.stderr);
+  assert.match(fail.stdout, /^0 stored in 0 batches; the next batch was refused, and what is behind it was not sent$/m);
+  // What is wrong with the file or the call is told once, not of each batch.
+  const header = orgs(server, 'import', file(t, 'header.csv', csv(list).replace('name,domain', 'name;domain')));
+  assert.deepEqual([header.code, header.stdout], [2, '']);
+  assert.match(header.stderr, /^weir orgs: the server answered 422: body the CSV header has no column name$/m);
+  const limit = orgs(server, 'import', path, '--limit', '5');
+  assert.deepEqual([limit.code, limit.stderr.match(/limit is not known here/g)?.length], [2, 1], limit.stderr);
 });
 
 test('Files that are none', async (t) => {
