@@ -244,6 +244,7 @@ static int run(const Args *args)
 static const Flag flags_letters[] = {
     {"sink", "NAME", "list and retry --all: those of this sink", NULL, "sink"},
     {"source", "NAME", "list and retry --all: those of this source", NULL, "source"},
+    {"place", "PLACE", "list, with --source: what was there, such as bytes:… of an event that failed", NULL, "place"},
     {"batch", "ID", "list and retry --all: those of this onboarding batch", NULL, "batch"},
     {"stage", "intake|delivery|job", "list and retry --all: those of this stage", NULL, "stage"},
     {"state", "open|retrying|resolved|discarded|all", "list: those in this state; without it, the open ones", NULL,

@@ -45,6 +45,14 @@ const char *letters_read_source(void *self, const char *name, yyjson_val *value)
     return field_text(value, &((LettersFilter *)self)->source) ? NULL : "must be the name of a source";
 }
 
+const char *letters_read_place(void *self, const char *name, yyjson_val *value)
+{
+    Str *place = &((LettersFilter *)self)->filter.place;
+    (void)name;
+    *place = yyjson_is_str(value) ? (Str){yyjson_get_str(value), yyjson_get_len(value)} : STR("");
+    return place->len ? NULL : "must be where a message was, as its dead letter has it";
+}
+
 const char *letters_read_batch(void *self, const char *name, yyjson_val *value)
 {
     (void)name;
@@ -73,6 +81,10 @@ bool letters_filter_finish(Request *request, LettersFilter *asked)
     }
     if (given && asked->filter.stage >= 0 && asked->filter.stage != given->stage) {
         request_invalid(request, "stage", "must be %s with %s", dead_letter_stage_names[given->stage], given->is_what);
+        return false;
+    }
+    if (asked->filter.place.len && !asked->source.len) {
+        request_invalid(request, "source", "is required with place: it is the source that knows places");
         return false;
     }
     if (given) {

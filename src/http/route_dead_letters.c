@@ -113,8 +113,8 @@ void dead_letters_list(Request *request)
 {
     static const Field fields[] = {{"stage", letters_read_stage}, {"state", letters_read_state},
                                    {"sink", letters_read_sink},   {"source", letters_read_source},
-                                   {"batch", letters_read_batch}, {"limit", read_page_limit},
-                                   {"cursor", read_page_cursor}};
+                                   {"place", letters_read_place}, {"batch", letters_read_batch},
+                                   {"limit", read_page_limit},    {"cursor", read_page_cursor}};
     LettersCall *call = begin(request);
     if (!call) {
         return;

@@ -99,6 +99,7 @@ typedef struct DeadLetterFilter {
     int64_t before;   /* those with a smaller id; 0 for all */
     int64_t seq;      /* those of the delivery of this message; 0 for all */
     int64_t behind;   /* those of deliveries, of a message behind this one; 0 for all */
+    Str place;        /* those of intake that were there; empty for all. Goes with an origin */
 } DeadLetterFilter;
 #define DEAD_LETTER_FILTER_ALL ((DeadLetterFilter){.stage = -1, .state = -1})
 

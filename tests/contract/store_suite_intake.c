@@ -484,6 +484,27 @@ static void test_texts_of_letters_are_cut(void **state)
     assert_verifies(fixture);
 }
 
+static void test_letters_of_a_place(void **state)
+{
+    Fixture *fixture = *state;
+    for (int i = 0; i < 4; i++) { /* bytes of another length are another letter, of the same place */
+        assert_int_equal(refuse_one(fixture, i < 3 ? "in/0/7" : "in/0/70", (Str){"xyzv", (size_t)i + 1}, 0), STATUS_OK);
+    }
+    DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
+    filter.origin = STR("orders");
+    filter.place = STR("in/0/7");
+    SeenLetters seen = look_at_letters(fixture, filter, 0);
+    assert_int_equal(seen.count, 3);
+    filter.before = 3;
+    seen = look_at_letters(fixture, filter, 0);
+    assert_true(seen.count == 2 && seen.letters[0].id == 2 && seen.letters[1].id == 1);
+    filter.origin = STR("others");
+    assert_int_equal(look_at_letters(fixture, filter, 0).count, 0);
+    filter.origin = STR("orders");
+    filter.place = STR("in/0");
+    assert_int_equal(look_at_letters(fixture, filter, 0).count, 0);
+}
+
 /* ---- Kept ------------------------------------------------------------------------------------------------------------ */
 
 static void test_all_of_it_is_kept(void **state)
@@ -532,6 +553,7 @@ int store_suite_run_intake(const StoreFactory *factory)
         STORE_TEST(test_the_place_of_a_letter_counts),
         STORE_TEST(test_the_reason_of_a_letter_counts),
         STORE_TEST(test_texts_of_letters_are_cut),
+        STORE_TEST(test_letters_of_a_place),
         STORE_TEST(test_all_of_it_is_kept),
     };
     return cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);

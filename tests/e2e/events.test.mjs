@@ -458,6 +458,11 @@ test('a failed event is listed once, with its attempts, and taken when its mappi
     assert.deepEqual(deadLetter, { source: 'events', place: `bytes:${sha256(JSON.stringify(body))}` });
   }
   const [letter, ...others] = await letters(server);
+  const placed = async (place, source = 'events') => (await letters(server, `?source=${source}&place=${encodeURIComponent(place)}`)).map((it) => it.id);
+  assert.deepEqual([await placed(letter.place), await placed('bytes:'), await placed(letter.place, 'shop')], [[letter.id], [], []]);
+  const listed = await weir(t, server, 'dead-letters', '--source', 'events', '--place', letter.place, '--json');
+  assert.deepEqual(JSON.parse(listed).data.map((it) => it.id), [letter.id]);
+  assertInvalid(await get(server, '/api/dead-letters?place=x'), ['source']);
   assert.deepEqual([letter.stage, letter.state, letter.source, letter.format, letter.attempts, others.length], ['intake', 'open', 'events', 'event', 3, 0]);
   assert.match(letter.error, /^amount is ambiguous.*; time /);
   assert.equal((await send(server, `/api/dead-letters/${letter.id}/retry`, '', { type: null })).status, 202);

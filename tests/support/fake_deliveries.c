@@ -242,7 +242,8 @@ static bool is_picked(const DeadLetter *letter, const DeadLetterFilter *filter)
            (!filter->origin.len || str_equal(letter->origin, filter->origin)) &&
            (!filter->id || letter->id == filter->id) && (!filter->before || letter->id < filter->before) &&
            (!filter->seq || (letter->stage == DEAD_LETTER_DELIVERY && letter->seq == filter->seq)) &&
-           (!filter->behind || (letter->stage == DEAD_LETTER_DELIVERY && letter->seq > filter->behind));
+           (!filter->behind || (letter->stage == DEAD_LETTER_DELIVERY && letter->seq > filter->behind)) &&
+           (!filter->place.len || (letter->stage == DEAD_LETTER_INTAKE && str_equal(letter->place, filter->place)));
 }
 
 /* The flow of the record that is there, or that the alert is about. */

@@ -183,12 +183,13 @@ Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFil
 {
     Buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    /* The stage is written out beside the sequence, since only then the index of deliveries counts. */
-    buf_printf(&sql, "%s FROM dead_letters WHERE 1%s%s%s%s%s%s%s%s", head, filter->stage >= 0 ? " AND stage = ?1" : "",
-               filter->state >= 0 ? " AND state = ?2" : "", filter->origin.len ? " AND origin = ?3" : "",
-               filter->id ? " AND id = ?4" : "", filter->before ? " AND id < ?5" : "",
-               filter->seq ? " AND stage = 1 AND seq = ?8" : "", filter->behind ? " AND stage = 1 AND seq > ?9" : "",
-               tail);
+    /* The stage is written out beside the sequence and the place, since only then the indexes of deliveries and of intake count. */
+    buf_printf(&sql, "%s FROM dead_letters WHERE 1%s%s%s%s%s%s%s%s%s", head,
+               filter->stage >= 0 ? " AND stage = ?1" : "", filter->state >= 0 ? " AND state = ?2" : "",
+               filter->origin.len ? " AND origin = ?3" : "", filter->id ? " AND id = ?4" : "",
+               filter->before ? " AND id < ?5" : "", filter->seq ? " AND stage = 1 AND seq = ?8" : "",
+               filter->behind ? " AND stage = 1 AND seq > ?9" : "",
+               filter->place.len ? " AND stage = 0 AND place = ?10" : "", tail);
     buf_put_char(&sql, '\0');
     Status status =
         sql.failed ? error_set(reterr, STATUS_BUSY, "out of memory") : db_prepare(db, sql.ptr, ret_stmt, reterr);
@@ -200,6 +201,7 @@ Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFil
         sqlite3_bind_int64(*ret_stmt, 5, filter->before);
         sqlite3_bind_int64(*ret_stmt, 8, filter->seq);
         sqlite3_bind_int64(*ret_stmt, 9, filter->behind);
+        db_bind_text(*ret_stmt, 10, filter->place);
     }
     buf_release(&sql);
     return status;

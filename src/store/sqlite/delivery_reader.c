@@ -92,8 +92,9 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
     sqlite3_stmt *stmt = NULL;
     bool go_on = true, has = false;
     Status status = sqlite_reader_has(reader, SCHEMA_DELIVERIES, &has, reterr);
-    if (has) {
-        const char *head = reader->version >= SCHEMA_SOURCES ? LETTER_SQL ", place, format" : LETTER_SQL ", '', ''";
+    bool has_places = reader->version >= SCHEMA_SOURCES;
+    if (has && (has_places || filter->place.len == 0)) {
+        const char *head = has_places ? LETTER_SQL ", place, format" : LETTER_SQL ", '', ''";
         status = sqlite_prepare_letters(reader->db, head, filter, " ORDER BY id DESC", &stmt, reterr);
     }
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
