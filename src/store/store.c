@@ -227,6 +227,12 @@ Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filt
     return reader->ops->event_attempts(reader, filter, visit, context, reterr);
 }
 
+Status reader_event_duplicates(StoreReader *reader, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                               void *context, Error *reterr)
+{
+    return reader->ops->event_duplicates(reader, seq, after, visit, context, reterr);
+}
+
 Status reader_event_clients(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr)
 {
     return reader->ops->event_clients(reader, visit, context, reterr);

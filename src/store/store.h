@@ -286,6 +286,7 @@ Status reader_places(StoreReader *reader, Str source, PlaceVisitor *visit, void 
 /* What store/events.h describes. */
 typedef bool EventVisitor(void *context, const StoredEvent *event);
 typedef bool EventAttemptVisitor(void *context, const EventAttempt *attempt);
+typedef bool EventDuplicateVisitor(void *context, const StoredDuplicate *duplicate);
 typedef bool EventClientVisitor(void *context, const EventClient *client);
 typedef bool EventCorrectionVisitor(void *context, const EventCorrection *correction);
 
@@ -304,6 +305,9 @@ Status reader_event_alias(StoreReader *reader, Str record_id, int64_t *ret_seq, 
 /* Attempts the newest first, and clients by name: as they are now, whatever a view's bound. */
 Status reader_event_attempts(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr) MUST_CHECK;
+/* What was taken for duplicates of the event at `seq`, behind the id `after`, in the order of their ids: as it is now, likewise. There may be a million. */
+Status reader_event_duplicates(StoreReader *reader, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                               void *context, Error *reterr) MUST_CHECK;
 Status reader_event_clients(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* What store/onboard.h describes: as it is now, whatever a view's bound. A search goes through all organizations that the rest of the filter

@@ -53,6 +53,8 @@ typedef struct StoreOps {
     Status (*event_alias)(StoreReader *reader, Str record_id, int64_t *ret_seq, Error *reterr);
     Status (*event_attempts)(StoreReader *reader, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                              void *context, Error *reterr);
+    Status (*event_duplicates)(StoreReader *reader, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                               void *context, Error *reterr);
     Status (*event_clients)(StoreReader *reader, EventClientVisitor *visit, void *context, Error *reterr);
     Status (*organizations)(StoreReader *reader, const OrganizationFilter *filter, OrganizationVisitor *visit,
                             void *context, Error *reterr);

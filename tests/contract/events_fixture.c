@@ -120,6 +120,22 @@ void assert_attempts(Fixture *fixture, EventAttemptFilter filter, const char *ex
     assert_string_equal(text, expected);
 }
 
+static bool see_duplicate(void *context, const StoredDuplicate *duplicate)
+{
+    put(context, "%d:%.*s:%.*s ", (int)duplicate->id, STR_ARGS(duplicate->mapping), STR_ARGS(duplicate->raw));
+    return true;
+}
+
+void assert_duplicates(Fixture *fixture, int64_t seq, int64_t after, const char *expected)
+{
+    char text[TEXT_BYTES] = "";
+    Error error = {0};
+    StoreView *view = fixture_begin(fixture);
+    assert_int_equal(reader_event_duplicates(fixture->reader, seq, after, see_duplicate, text, &error), STATUS_OK);
+    fixture_end(fixture, view);
+    assert_string_equal(text, expected);
+}
+
 static bool see_client(void *context, const EventClient *client)
 {
     assert_int_equal(client->received, client->processed + client->duplicates + client->failed);

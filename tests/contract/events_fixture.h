@@ -37,6 +37,8 @@ Status look_at_event(Fixture *fixture, int64_t seq, SeenEvents *ret_seen);
 void assert_events(Fixture *fixture, const char *expected);
 /* Expected: id:seq#number, the newest first, a space behind each; and a ! before it when something differs. */
 void assert_attempts(Fixture *fixture, EventAttemptFilter filter, const char *expected);
+/* Expected: id:mapping:raw of each, a space behind each. */
+void assert_duplicates(Fixture *fixture, int64_t seq, int64_t after, const char *expected);
 /* Expected: name=processed/duplicates/failed, a space behind each. */
 void assert_clients(Fixture *fixture, const char *expected);
 

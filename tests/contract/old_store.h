@@ -36,7 +36,8 @@ extern const char all_sql[]; /* asks for everything that makes the tables */
 /* What version 4 has and version 3 has not. */
 #define DROP_LETTER_BYTES_SQL "DROP INDEX dead_letters_by_bytes; ALTER TABLE dead_letters DROP COLUMN bytes;"
 #define DROP_EVENTS_SQL                                                                                                \
-    "DROP TABLE raw_events; DROP TABLE event_attempts; DROP TABLE event_clients; DROP TABLE event_aliases;"
+    "DROP TABLE raw_events; DROP TABLE raw_duplicates; DROP TABLE event_attempts; DROP TABLE event_clients; DROP "     \
+    "TABLE event_aliases;"
 
 Status open_store(const OldStore *fixture, Store **ret_store);
 /* One of a flow of 0.05; ready to be applied. */

@@ -353,6 +353,7 @@ int store_suite_run(const StoreFactory *factory)
     failed += store_suite_run_intake(factory);
     failed += store_suite_run_events(factory);
     failed += store_suite_run_corrections(factory);
+    failed += store_suite_run_duplicates(factory);
     failed += store_suite_run_onboard(factory);
     return failed + store_suite_run_jobs(factory);
 }

@@ -29,6 +29,7 @@ int store_suite_run_intake(const StoreFactory *factory);
 /* And those about events. */
 int store_suite_run_events(const StoreFactory *factory);
 int store_suite_run_corrections(const StoreFactory *factory);
+int store_suite_run_duplicates(const StoreFactory *factory);
 /* And those about onboarding. */
 int store_suite_run_onboard(const StoreFactory *factory);
 int store_suite_run_jobs(const StoreFactory *factory);

@@ -3,6 +3,7 @@
 
 COUNTING(count_event, StoredEvent, event, event->seq > 0 && event->attempts > 0)
 COUNTING(count_event_attempt, EventAttempt, attempt, attempt->seq > 0 && attempt->number > 1)
+COUNTING(count_event_duplicate, StoredDuplicate, duplicate, duplicate->id > 0 && duplicate->raw.len > 0)
 COUNTING(count_client, EventClient, client, client->received > 0)
 
 /* How many rows there are about events. */
@@ -16,6 +17,7 @@ static size_t count_events(StoreReader *reader)
     assert_int_equal(reader_events(reader, 0, INT64_MAX, count_event, &count, &error), STATUS_OK);
     assert_int_equal(reader_event(reader, 2, count_event, &count, &error), count ? STATUS_OK : STATUS_REFUSED);
     assert_int_equal(reader_event_attempts(reader, &all, count_event_attempt, &count, &error), STATUS_OK);
+    assert_int_equal(reader_event_duplicates(reader, 2, 0, count_event_duplicate, &count, &error), STATUS_OK);
     assert_int_equal(reader_event_attempts(reader, &of_one, count_event_attempt, &count, &error), STATUS_OK);
     assert_int_equal(reader_event_clients(reader, count_client, &count, &error), STATUS_OK);
     reader_end(reader);
@@ -47,6 +49,7 @@ static void fill_events(Store *store)
         records[i] = record_of_shop(store, str_from(ids[i]));
         items[i] = (EventItem){.client = STR("shop"), .raw = STR("{}"), .mapping = STR("builtin"), .received_us = 1};
     }
+    items[1].raw = STR("{ }");
     items[2].corrects = 2;
     items[2].replaces = true;
     items[2].alias = STR("sha256:2");
@@ -64,7 +67,7 @@ static const VersionStep events = {
     .version = "3",
     .fill = fill_events,
     .count = count_events,
-    .rows = 2 + 1 + 1 + 1 + 1,
+    .rows = 2 + 1 + 1 + 1 + 1 + 1,
 };
 
 static void test_a_third_version_gets_events(void **state) { check_older_is_upgraded(*state, &events); }
@@ -86,9 +89,14 @@ static void test_verify_looks_at_events(void **state)
 {
     OldStore *fixture = *state;
     static const Damage damages[] = {
-        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, 0, '', x'')", "DELETE FROM raw_events WHERE seq = 9", 1},
+        {"INSERT INTO raw_events VALUES(9, 1, 1, 1, 1, 1, 0, 0, '', x'')", "DELETE FROM raw_events WHERE seq = 9", 1},
         {"UPDATE raw_events SET corrects = 4 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3", 1},
         {"UPDATE raw_events SET corrects = -1 WHERE seq = 3", "UPDATE raw_events SET corrects = 2 WHERE seq = 3", 1},
+        {"UPDATE raw_events SET taken_for = 1 WHERE seq = 2", "UPDATE raw_events SET taken_for = 0 WHERE seq = 2", 1},
+        {"UPDATE raw_events SET taken_for = 2 WHERE seq = 2", "UPDATE raw_events SET taken_for = 0 WHERE seq = 2", 1},
+        {"UPDATE raw_duplicates SET seq = 9", "UPDATE raw_duplicates SET seq = 2", 1},
+        {"UPDATE raw_duplicates SET seq = 1", "UPDATE raw_duplicates SET seq = 2", 1},
+        {"UPDATE raw_duplicates SET seq = 3", "UPDATE raw_duplicates SET seq = 2", 1},
         {"UPDATE event_attempts SET seq = 9", "UPDATE event_attempts SET seq = 2", 1},
         {"UPDATE event_aliases SET seq = 1", "UPDATE event_aliases SET seq = 3", 1},
         {"UPDATE event_aliases SET seq = 2", "UPDATE event_aliases SET seq = 3", 1},
@@ -101,8 +109,8 @@ static void test_verify_looks_at_events(void **state)
     fill_store(fixture);
     check_damages(fixture, damages, sizeof damages / sizeof *damages);
     run_sql(fixture,
-            "DELETE FROM raw_events WHERE seq = 2"); /* the event alone: its record is there, and it was counted */
-    assert_int_equal(verify_once(fixture), 1);
+            "DELETE FROM raw_events WHERE seq = 2"); /* its record is there, it was counted, and it had a duplicate */
+    assert_int_equal(verify_once(fixture), 2);
 }
 
 /* A flow whose total is nearly too large: an event that would make it so was received, and failed. */

@@ -93,5 +93,6 @@ int main(void)
     failed += store_suite_run_intake(&fake);
     failed += store_suite_run_events(&fake);
     failed += store_suite_run_corrections(&fake);
+    failed += store_suite_run_duplicates(&fake);
     return failed + cmocka_run_group_tests_name("store-fake-processor", tests, NULL, NULL);
 }

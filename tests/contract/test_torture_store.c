@@ -256,30 +256,35 @@ static void deliver(Life *life, int64_t seq)
 
 /* ---- Events -------------------------------------------------------------------------------------------------------- */
 
-enum { EVENT_RECORDS = 2 }; /* that a round makes */
+enum { EVENT_RECORDS = 3, ROUND_EVENTS = 6 }; /* records that a round makes */
 
-/* An event, twice, its correction, and one that failed; behind them the event as the correction knows it. */
+/* An event, twice, its correction, and one that failed; behind them the event as the correction knows it, and a duplicate of other bytes; then the
+ * one before it, as an event of its own. */
 typedef struct EventRound {
-    char ids[4][32];
-    Record records[4];
-    Outcome outcomes[4];
-    EventItem items[4];
-    EventChange change, behind;
-    Work works[2];
+    char ids[ROUND_EVENTS][32];
+    Record records[ROUND_EVENTS];
+    Outcome outcomes[ROUND_EVENTS];
+    EventItem items[ROUND_EVENTS];
+    EventChange change, behind, taken;
+    Work works[2], last;
 } EventRound;
 
 static void make_event_round(const Store *store, EventRound *round, int number)
 {
-    static const char *const formats[] = {"sha256:%d", "sha256:%d", "correction:%d:1", "sha256:now-%d"};
+    static const char *const formats[] = {"sha256:%d",     "sha256:%d", "correction:%d:1",
+                                          "sha256:now-%d", "sha256:%d", "sha256:taken-%d"};
+    static const char *const raws[] = {"{}", "{ }", "{}", "{}", "{  }", "{ }"};
     *round = (EventRound){.change = {.items = round->items, .failed = round->items, .failed_count = 1},
-                          .behind = {.items = round->items + 3}};
-    for (int i = 0; i < 4; i++) {
+                          .behind = {.items = round->items + 3},
+                          .taken = {.items = round->items + 5}};
+    for (int i = 0; i < ROUND_EVENTS; i++) {
         snprintf(round->ids[i], sizeof round->ids[i], formats[i], number);
         round->records[i] = make(store, 0); /* whose value is 0 */
         round->records[i].record_id = str_from(round->ids[i]);
         const StoreInfo *info = store_info(store);
         round->records[i].identity_hash = record_identity_hash(&round->records[i], info->identity, info->hash_seed);
-        round->items[i] = (EventItem){.client = str_from(destinations[number]), .raw = STR("{}"), .received_us = 1};
+        round->items[i] =
+            (EventItem){.client = str_from(destinations[number]), .raw = str_from(raws[i]), .received_us = 1};
     }
     round->items[2].corrects = 1;
     round->items[2].replaces = true;
@@ -289,7 +294,7 @@ static void make_event_round(const Store *store, EventRound *round, int number)
                                  .next = i ? NULL : &round->works[1],
                                  .records = {.items = round->records + 3 * i,
                                              .outcomes = round->outcomes + 3 * i,
-                                             .count = i ? 1 : 3,
+                                             .count = i ? 2 : 3,
                                              .events = i ? &round->behind : &round->change}};
     }
 }
@@ -314,22 +319,37 @@ static void fail_on_purpose(Life *life, EventRound *round)
     round->works[0].records.simulate_failure = false;
 }
 
-static void send_events(Life *life, int number)
+static void hand_in(Life *life, Work *works)
 {
-    EventRound round;
     Error error = {0};
-    make_event_round(life->store, &round, number);
-    fail_on_purpose(life, &round);
-    Status status = store_apply(life->store, round.works, &error);
+    Status status = store_apply(life->store, works, &error);
     if (!is_ok(life, "events", status, BUSY | UNKNOWN | BROKEN, &error)) {
         if (status != STATUS_BUSY) {
             open_again(life);
         }
-        status = store_apply(life->store, round.works, &error);
+        status = store_apply(life->store, works, &error);
         if (status != STATUS_OK) {
             fail_life(life, "events once more", status, error.message);
         }
     }
+}
+
+static void send_events(Life *life, int number)
+{
+    EventRound round;
+    make_event_round(life->store, &round, number);
+    fail_on_purpose(life, &round);
+    hand_in(life, round.works);
+    round.items[5].taken_for = round.outcomes[0].seq;
+    round.last = (Work){.kind = WORK_RECORDS,
+                        .records = {.items = round.records + 5,
+                                    .outcomes = round.outcomes + 5,
+                                    .count = 1,
+                                    .atomic = true,
+                                    .quiet = true,
+                                    .events = &round.taken}};
+    hand_in(life, &round.last);
+    assert_true(round.last.status == STATUS_OK && round.outcomes[5].kind != OUTCOME_CONFLICT);
     assert_true(round.outcomes[0].seq == round.outcomes[1].seq && round.outcomes[2].seq == round.outcomes[3].seq);
     assert_true(round.outcomes[1].kind == OUTCOME_DUPLICATE && round.outcomes[3].kind == OUTCOME_DUPLICATE);
 }
@@ -395,8 +415,9 @@ static void read_with(const Life *life, const char *what, Reading *reading, Seen
 static void read_what_were_events(Life *life, int rounds)
 {
     read_with(life, "events", read_events, (Seen){(size_t)rounds * EVENT_RECORDS, rounds});
+    read_with(life, "duplicates", read_duplicates, (Seen){(size_t)rounds, rounds * 4});
     read_with(life, "attempts", read_newest_attempt, (Seen){1, 0});
-    read_with(life, "clients", read_event_clients, (Seen){(size_t)rounds, rounds});
+    read_with(life, "clients", read_event_clients, (Seen){(size_t)rounds, 2 * rounds});
 }
 
 /* What was counted is what is there. */

@@ -126,6 +126,23 @@ Status read_events(StoreReader *reader, const StoreView *view, Seen *seen, Error
     return reader_events(reader, 0, view_bound(view), see_event, seen, reterr);
 }
 
+static bool see_duplicate(void *context, const StoredDuplicate *duplicate)
+{
+    Seen *seen = context;
+    seen->count++;
+    seen->sum += (int64_t)duplicate->raw.len;
+    return true;
+}
+
+Status read_duplicates(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (int64_t seq = 1; seq <= view_bound(view) && status == STATUS_OK; seq++) {
+        status = reader_event_duplicates(reader, seq, 0, see_duplicate, seen, reterr);
+    }
+    return status;
+}
+
 static bool see_attempt(void *context, const EventAttempt *attempt)
 {
     Seen *seen = context;

@@ -20,6 +20,7 @@ extern const char sink_name[];
 Reading read_letters;        /* of sink_name; the sum counts open ones */
 Reading read_sinks;          /* those of that name; the sum is of the cursors of all */
 Reading read_events;         /* the sum counts corrections */
+Reading read_duplicates;     /* the sum is of the bytes' lengths */
 Reading read_newest_attempt; /* the sum is 1 when something differs */
 Reading read_event_clients;  /* the sum is of processed events */
 

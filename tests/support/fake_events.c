@@ -12,12 +12,20 @@ typedef struct FakeAlias {
     int64_t seq; /* < 0: it led to -seq, which was taken back */
 } FakeAlias;
 
+typedef struct FakeDuplicate {
+    StoredDuplicate stored;
+    Str client;
+    bool is_event; /* by now */
+} FakeDuplicate;
+
 struct FakeEvents {
     Arena texts;
     StoredEvent events[EVENTS_MAX]; /* in commit order */
     size_t event_count;
     EventAttempt attempts[EVENTS_MAX]; /* in the order of their ids; the newest of them are in the ring */
     size_t attempt_count;
+    FakeDuplicate duplicates[EVENTS_MAX]; /* in the order of their ids */
+    size_t duplicate_count;
     EventClient clients[CLIENTS_MAX];
     size_t client_count;
     FakeAlias aliases[ALIASES_MAX];
@@ -114,10 +122,15 @@ static EventClient *add_client(FakeEvents *events, Str name, int64_t received_us
     return client;
 }
 
-static EventClient *client_of(FakeEvents *events, const EventItem *item)
+static Str name_of(const EventItem *item)
 {
     enum { NAME_BYTES_MAX = 4 * RECORD_TEXT_CODE_POINTS_MAX };
-    Str name = item->client.len <= NAME_BYTES_MAX ? item->client : STR("");
+    return item->client.len <= NAME_BYTES_MAX ? item->client : STR("");
+}
+
+static EventClient *client_of(FakeEvents *events, const EventItem *item)
+{
+    Str name = name_of(item);
     EventClient *client = find_client(events, name);
     if (!client && name.len && count_named(events) >= events->clients_max) {
         name = STR("");
@@ -164,13 +177,25 @@ static const StoredEvent *find_event(const FakeEvents *events, int64_t seq)
     return NULL;
 }
 
-bool fake_events_is_same(const FakeEvents *events, int64_t seq, Str raw)
+static const StoredEvent *find_origin(const FakeEvents *events, int64_t seq)
 {
     const StoredEvent *event = find_event(events, seq);
     while (event && event->corrects) {
         event = find_event(events, event->corrects);
     }
+    return event;
+}
+
+bool fake_events_is_same(const FakeEvents *events, int64_t seq, Str raw)
+{
+    const StoredEvent *event = find_origin(events, seq);
     return event && str_equal(event->raw, raw);
+}
+
+int64_t fake_events_origin(const FakeEvents *events, int64_t seq)
+{
+    const StoredEvent *event = find_origin(events, seq);
+    return event ? event->seq : 0;
 }
 
 /* Nothing leads any more to what is taken back. */
@@ -196,6 +221,52 @@ static void correct(FakeEvents *events, Store *store, const EventItem *item, int
     }
 }
 
+/* ---- Duplicates of other bytes --------------------------------------------------------------------------------------- */
+
+static FakeDuplicate *find_duplicate(const FakeEvents *events, int64_t seq, Str raw)
+{
+    for (size_t i = 0; i < events->duplicate_count; i++) {
+        const FakeDuplicate *duplicate = &events->duplicates[i];
+        if (!duplicate->is_event && duplicate->stored.seq == seq && str_equal(duplicate->stored.raw, raw)) {
+            return (FakeDuplicate *)(uintptr_t)duplicate;
+        }
+    }
+    return NULL;
+}
+
+bool fake_events_keeps(const FakeEvents *events, const EventItem *item)
+{
+    return find_duplicate(events, item->taken_for, item->raw);
+}
+
+static void put_duplicate(FakeEvents *events, const EventItem *item, int64_t seq)
+{
+    const StoredEvent *event = find_origin(events, seq);
+    if (!event || str_equal(event->raw, item->raw) || find_duplicate(events, event->seq, item->raw)) {
+        return;
+    }
+    assert(events->duplicate_count < EVENTS_MAX);
+    FakeDuplicate *duplicate = &events->duplicates[events->duplicate_count++];
+    *duplicate = (FakeDuplicate){.stored = {.id = (int64_t)events->duplicate_count,
+                                            .seq = event->seq,
+                                            .raw = keep(events, item->raw),
+                                            .mapping = keep(events, item->mapping),
+                                            .asked = item->asked,
+                                            .received_us = item->received_us},
+                                 .client = keep(events, name_of(item))};
+}
+
+/* It is an event now. */
+static void end_duplicate(FakeEvents *events, const EventItem *item)
+{
+    FakeDuplicate *duplicate = find_duplicate(events, item->taken_for, item->raw);
+    duplicate->is_event = true;
+    EventClient *client = find_client(events, duplicate->client);
+    client = client ? client : find_client(events, STR(""));
+    client->received--;
+    client->duplicates--;
+}
+
 /* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static void put_event(FakeEvents *events, const EventItem *item, int64_t seq, int64_t now_us)
@@ -209,7 +280,8 @@ static void put_event(FakeEvents *events, const EventItem *item, int64_t seq, in
                                                           .normalised_us = item->normalised_us,
                                                           .hashed_us = item->hashed_us,
                                                           .stored_us = now_us,
-                                                          .corrects = item->corrects};
+                                                          .corrects = item->corrects,
+                                                          .taken_for = item->taken_for};
 }
 
 static void apply_one(FakeEvents *events, Store *store, const EventItem *item, const Outcome *outcome, size_t begin,
@@ -226,12 +298,19 @@ static void apply_one(FakeEvents *events, Store *store, const EventItem *item, c
         }
         return;
     }
+    if (item->taken_for && !created) {
+        return;
+    }
+    if (item->taken_for) {
+        end_duplicate(events, item);
+    }
     EventClient *client = client_of(events, item);
     client->processed += created;
     client->duplicates += duplicate;
     client->failed += !created && !duplicate;
     if (duplicate) {
         put_attempt(events, item, outcome, begin, now_us);
+        put_duplicate(events, item, outcome->seq);
     }
 }
 
@@ -299,6 +378,18 @@ void fake_events_attempts(const FakeEvents *events, const EventAttemptFilter *fi
         const EventAttempt *attempt = &events->attempts[i];
         if ((!filter->seq || attempt->seq == filter->seq) && (!filter->before || attempt->id < filter->before)) {
             go_on = visit(context, attempt);
+        }
+    }
+}
+
+void fake_events_duplicates(const FakeEvents *events, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                            void *context)
+{
+    bool go_on = true;
+    for (size_t i = 0; i < events->duplicate_count && go_on; i++) {
+        const FakeDuplicate *duplicate = &events->duplicates[i];
+        if (!duplicate->is_event && duplicate->stored.seq == seq && duplicate->stored.id > after) {
+            go_on = visit(context, &duplicate->stored);
         }
     }
 }

@@ -19,6 +19,11 @@ void fake_events_put_alias(FakeEvents *events, Str record_id, int64_t seq);
 /* Whether the event that the record at `seq` counts for, itself or as a correction, came as these bytes. */
 bool fake_events_is_same(const FakeEvents *events, int64_t seq, Str raw);
 
+/* Which event that is; 0: none. */
+int64_t fake_events_origin(const FakeEvents *events, int64_t seq);
+/* Whether what had been taken for a duplicate is kept as one. */
+bool fake_events_keeps(const FakeEvents *events, const EventItem *item);
+
 void fake_events_walk(const FakeEvents *events, int64_t after, int64_t through, EventVisitor *visit, void *context);
 /* False: there is none at `seq`. */
 bool fake_events_at(const FakeEvents *events, int64_t seq, EventVisitor *visit, void *context);
@@ -26,6 +31,8 @@ void fake_events_corrections(const FakeEvents *events, int64_t first, int64_t la
                              EventCorrectionVisitor *visit, void *context);
 void fake_events_attempts(const FakeEvents *events, const EventAttemptFilter *filter, EventAttemptVisitor *visit,
                           void *context);
+void fake_events_duplicates(const FakeEvents *events, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                            void *context);
 void fake_events_clients(const FakeEvents *events, EventClientVisitor *visit, void *context);
 
 #endif

@@ -454,6 +454,17 @@ static Status event_attempts(StoreReader *base, const EventAttemptFilter *filter
     return status;
 }
 
+static Status event_duplicates(StoreReader *base, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                               void *context, Error *reterr)
+{
+    FakeStore *store = ((FakeReader *)base)->store;
+    Status status = fail_if_told(store, reterr);
+    if (status == STATUS_OK) {
+        fake_events_duplicates(store->events, seq, after, visit, context);
+    }
+    return status;
+}
+
 static Status event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr)
 {
     FakeStore *store = ((FakeReader *)base)->store;
@@ -577,6 +588,7 @@ static const StoreOps ops = {
     .event_corrections = event_corrections,
     .event_alias = event_alias,
     .event_attempts = event_attempts,
+    .event_duplicates = event_duplicates,
     .event_clients = event_clients,
     .organizations = fake_no_organizations,
     .organization_changes = fake_no_organization_changes,

@@ -80,6 +80,21 @@ static void append_another(FakeStore *store, const Record *record, Outcome *ret_
     fake_events_put_alias(store->events, record->record_id, ret_outcome->seq);
 }
 
+/* One that had been taken for a duplicate: whoever had its id when that was decided does not keep it. */
+static void take_duplicate(FakeStore *store, const Record *record, const EventItem *item, const StoredRecord *there,
+                           bool was_given, Outcome *ret_outcome, int64_t now_us)
+{
+    if (there && there->seq != item->holder) {
+        report_existing(there, record, ~(uint32_t)FIELD_RECORD_ID, ret_outcome);
+    } else if (!fake_events_keeps(store->events, item)) {
+        *ret_outcome = (Outcome){.kind = OUTCOME_CONFLICT};
+    } else if (there || was_given) {
+        append_another(store, record, ret_outcome, now_us);
+    } else {
+        append_record(store, record, true, ret_outcome, now_us);
+    }
+}
+
 /* An event's id may lead elsewhere since events were corrected, and a record may have it that was none. */
 static void take_event(FakeStore *store, const Record *record, const EventItem *item, Outcome *ret_outcome,
                        int64_t now_us)
@@ -87,9 +102,14 @@ static void take_event(FakeStore *store, const Record *record, const EventItem *
     int64_t seq = fake_events_alias(store->events, record->record_id);
     const StoredRecord *there = find_in_log(store, record);
     bool is_none = there && !there->is_event && store->base.info.identity != IDENTITY_CONTENT;
-    if (item->corrects || (seq == 0 && !is_none)) {
+    bool leads = seq > 0 || (seq < 0 && fake_events_is_same(store->events, -seq, item->raw));
+    if (item->taken_for) {
+        const StoredRecord *known = seq == 0 && !is_none ? there : NULL;
+        known = leads ? fake_store_at(&store->base, seq > 0 ? seq : -seq) : known;
+        take_duplicate(store, record, item, known, seq != 0 || is_none, ret_outcome, now_us);
+    } else if (item->corrects || (seq == 0 && !is_none)) {
         take_record(store, record, true, ret_outcome, now_us);
-    } else if (seq > 0 || (seq < 0 && fake_events_is_same(store->events, -seq, item->raw))) {
+    } else if (leads) {
         report_existing(fake_store_at(&store->base, seq > 0 ? seq : -seq), record, ~(uint32_t)FIELD_RECORD_ID,
                         ret_outcome);
     } else {

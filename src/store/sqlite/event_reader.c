@@ -28,7 +28,7 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
     bool go_on = true;
     Status status = sqlite_reader_take(
         reader, SCHEMA_EVENTS, READER_EVENTS,
-        "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw,"
+        "SELECT seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw, taken_for,"
         " coalesce((SELECT number FROM event_attempts WHERE seq = raw_events.seq ORDER BY id DESC LIMIT 1), 1)"
         " FROM raw_events WHERE seq > ? AND seq <= ? ORDER BY seq",
         &stmt, reterr);
@@ -47,7 +47,8 @@ Status sqlite_events(StoreReader *base, int64_t after, int64_t through, EventVis
                              .asked = sqlite3_column_int(stmt, 6) != 0,
                              .mapping = db_text(stmt, 7),
                              .raw = {raw, (size_t)sqlite3_column_bytes(stmt, 8)},
-                             .attempts = sqlite3_column_int64(stmt, 9)};
+                             .taken_for = sqlite3_column_int64(stmt, 9),
+                             .attempts = sqlite3_column_int64(stmt, 10)};
         go_on = visit(context, &event);
     }
     sqlite_reader_give_back(reader, READER_EVENTS, stmt);
@@ -152,6 +153,35 @@ Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter
         go_on = visit(context, &attempt);
     }
     sqlite_reader_give_back(reader, which, stmt);
+    return status;
+}
+
+Status sqlite_event_duplicates(StoreReader *base, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                               void *context, Error *reterr)
+{
+    SqliteReader *reader = (SqliteReader *)base;
+    sqlite3_stmt *stmt = NULL;
+    bool go_on = true;
+    Status status =
+        sqlite_reader_take(reader, SCHEMA_EVENTS, READER_EVENT_DUPLICATES,
+                           "SELECT id, received_us, asked, mapping, raw FROM raw_duplicates WHERE seq = ? AND id > ?"
+                           " ORDER BY id",
+                           &stmt, reterr);
+    if (stmt) {
+        sqlite3_bind_int64(stmt, 1, seq);
+        sqlite3_bind_int64(stmt, 2, after);
+    }
+    while (db_next(stmt, go_on, WHAT, &status, reterr)) {
+        const char *raw = sqlite3_column_blob(stmt, 4);
+        StoredDuplicate duplicate = {.id = sqlite3_column_int64(stmt, 0),
+                                     .seq = seq,
+                                     .received_us = sqlite3_column_int64(stmt, 1),
+                                     .asked = sqlite3_column_int(stmt, 2) != 0,
+                                     .mapping = db_text(stmt, 3),
+                                     .raw = {raw, (size_t)sqlite3_column_bytes(stmt, 4)}};
+        go_on = visit(context, &duplicate);
+    }
+    sqlite_reader_give_back(reader, READER_EVENT_DUPLICATES, stmt);
     return status;
 }
 

@@ -9,8 +9,8 @@
 /* A row of raw_events is appended, and never changes. The number of an attempt comes from the newest of its event that is in the ring. */
 static const char *const statements_sql[] = {
     [EVENT_PUT] =
-        "INSERT INTO raw_events(seq, received_us, normalised_us, hashed_us, stored_us, corrects, asked, mapping, raw)"
-        " VALUES(?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO raw_events(seq, received_us, normalised_us, hashed_us, stored_us, corrects, taken_for, asked, "
+        "mapping, raw) VALUES(?,?,?,?,?,?,?,?,?,?)",
     [EVENT_PUT_ATTEMPT] =
         "INSERT INTO event_attempts(seq, number, received_us, normalised_us, hashed_us, decided_us, differs)"
         " VALUES(?1, 1 + coalesce((SELECT number FROM event_attempts WHERE seq = ?1 ORDER BY id DESC LIMIT 1), 1),"
@@ -26,8 +26,14 @@ static const char *const statements_sql[] = {
     [EVENT_END_ALIASES] = "UPDATE event_aliases SET seq = -seq WHERE seq = ?",
     [EVENT_END_ID] = "INSERT OR IGNORE INTO event_aliases(record_id, seq) SELECT record_id, -seq FROM records"
                      " WHERE seq = ?1 AND (SELECT corrects FROM raw_events WHERE seq = ?1) = 0",
-    [EVENT_IS] = "SELECT 1 FROM raw_events WHERE seq = ?",
     [EVENT_ORIGIN] = "SELECT corrects, raw FROM raw_events WHERE seq = ?",
+    [EVENT_PUT_DUPLICATE] = "INSERT OR IGNORE INTO raw_duplicates(seq, hash, received_us, asked, client, mapping, raw)"
+                            " VALUES(?,?,?,?,?,?,?)",
+    [EVENT_FIND_DUPLICATE] = "SELECT client FROM raw_duplicates WHERE seq = ? AND hash = ?",
+    [EVENT_END_DUPLICATE] = "DELETE FROM raw_duplicates WHERE seq = ? AND hash = ?",
+    /* Who has no row was counted in the one without a name. */
+    [EVENT_UNCOUNT_DUPLICATE] = "UPDATE event_clients SET duplicates = duplicates - 1"
+                                " WHERE client = (SELECT max(client) FROM event_clients WHERE client IN (?, ''))",
 };
 static_assert(sizeof statements_sql / sizeof *statements_sql == EVENT_STATEMENT_COUNT, "one for each");
 
@@ -35,7 +41,8 @@ enum { CLIENT_BYTES_MAX = 4 * RECORD_TEXT_CODE_POINTS_MAX };
 
 Status sqlite_prepare_events(SqliteStore *store, Error *reterr)
 {
-    Status status = STATUS_OK;
+    store->events.digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+    Status status = store->events.digest ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "there is no SHA-256");
     for (size_t i = 0; i < EVENT_STATEMENT_COUNT && status == STATUS_OK; i++) {
         status = db_prepare(store->db, statements_sql[i], &store->events.statements[i], reterr);
     }
@@ -47,6 +54,7 @@ void sqlite_finalize_events(SqliteStore *store)
     for (size_t i = 0; i < EVENT_STATEMENT_COUNT; i++) {
         sqlite3_finalize(store->events.statements[i]);
     }
+    EVP_MD_free(store->events.digest);
 }
 
 Status sqlite_load_events(SqliteStore *store, Error *reterr)
@@ -99,7 +107,7 @@ static Status put_count(SqliteStore *store, const EventCount *count, Error *rete
     return status;
 }
 
-static Status put_counts(SqliteStore *store, Error *reterr)
+Status sqlite_put_event_counts(SqliteStore *store, Error *reterr)
 {
     EventCounts *counts = &store->events.counts;
     Status status = STATUS_OK;
@@ -116,7 +124,7 @@ static Status put_counts(SqliteStore *store, Error *reterr)
 static Status find_count(SqliteStore *store, const EventItem *item, EventCount **ret_count, Error *reterr)
 {
     EventCounts *counts = &store->events.counts;
-    Status status = event_counts_are_full(counts) ? put_counts(store, reterr) : STATUS_OK;
+    Status status = event_counts_are_full(counts) ? sqlite_put_event_counts(store, reterr) : STATUS_OK;
     Str client = item->client.len <= CLIENT_BYTES_MAX ? item->client : STR("");
     *ret_count = event_counts_of(counts, client, item->received_us);
     return status;
@@ -133,9 +141,10 @@ static Status put_event(SqliteStore *store, const EventItem *item, int64_t seq, 
     sqlite3_bind_int64(stmt, 4, item->hashed_us);
     sqlite3_bind_int64(stmt, 5, now_us);
     sqlite3_bind_int64(stmt, 6, item->corrects);
-    sqlite3_bind_int(stmt, 7, item->asked);
-    db_bind_text(stmt, 8, item->mapping);
-    sqlite3_bind_blob64(stmt, 9, item->raw.len ? item->raw.ptr : "", item->raw.len, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 7, item->taken_for);
+    sqlite3_bind_int(stmt, 8, item->asked);
+    db_bind_text(stmt, 9, item->mapping);
+    sqlite3_bind_blob64(stmt, 10, item->raw.len ? item->raw.ptr : "", item->raw.len, SQLITE_STATIC);
     return db_run(stmt, "keep an event", reterr);
 }
 
@@ -180,29 +189,23 @@ static Status end_aliases(SqliteStore *store, int64_t seq, Error *reterr)
     return status;
 }
 
-Status sqlite_is_event(SqliteStore *store, int64_t seq, bool *ret_event, Error *reterr)
-{
-    sqlite3_stmt *stmt = store->events.statements[EVENT_IS];
-    sqlite3_bind_int64(stmt, 1, seq);
-    Status status = db_step(stmt, "look whether a record was an event", ret_event, reterr);
-    sqlite3_reset(stmt);
-    return status;
-}
-
 /* A correction has no bytes: those of the event are found from one that it corrects to the next. */
-Status sqlite_is_same_event(SqliteStore *store, int64_t seq, Str raw, bool *ret_same, Error *reterr)
+Status sqlite_compare_event(SqliteStore *store, int64_t seq, Str raw, int64_t *ret_event, bool *ret_same, Error *reterr)
 {
     sqlite3_stmt *stmt = store->events.statements[EVENT_ORIGIN];
     Status status = STATUS_OK;
     bool row = true;
     *ret_same = false;
+    *ret_event = 0;
     while (seq && row && status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, seq);
         status = db_step(stmt, "read an event", &row, reterr);
         if (status == STATUS_OK && row) {
-            seq = sqlite3_column_int64(stmt, 0);
             const char *kept = sqlite3_column_blob(stmt, 1);
-            *ret_same = seq == 0 && str_equal((Str){kept, (size_t)sqlite3_column_bytes(stmt, 1)}, raw);
+            int64_t corrects = sqlite3_column_int64(stmt, 0);
+            *ret_event = corrects ? 0 : seq;
+            seq = corrects;
+            *ret_same = corrects == 0 && str_equal((Str){kept, (size_t)sqlite3_column_bytes(stmt, 1)}, raw);
         }
         sqlite3_reset(stmt);
     }
@@ -236,17 +239,38 @@ static Status keep_correction(SqliteStore *store, const EventItem *item, const O
     return status == STATUS_OK ? correct(store, item, outcome->seq, reterr) : status;
 }
 
+static Status keep_new(SqliteStore *store, const EventItem *item, const Outcome *outcome, int64_t now_us, Error *reterr)
+{
+    Status status = item->taken_for ? sqlite_end_duplicate(store, item, reterr) : STATUS_OK;
+    return status == STATUS_OK ? put_event(store, item, outcome->seq, now_us, reterr) : status;
+}
+
+static Status keep_again(SqliteStore *store, const EventItem *item, const Outcome *outcome, int64_t now_us,
+                         Error *reterr)
+{
+    bool same = false;
+    int64_t event = 0;
+    Status status = put_attempt(store, item, outcome, now_us, reterr);
+    if (status == STATUS_OK && !outcome->same_bytes) {
+        status = sqlite_compare_event(store, outcome->seq, item->raw, &event, &same, reterr);
+    }
+    return status == STATUS_OK && event && !same ? sqlite_keep_duplicate(store, item, event, reterr) : status;
+}
+
 static Status keep_one(SqliteStore *store, const EventItem *item, const Outcome *outcome, int64_t now_us, Error *reterr)
 {
     EventCount *count = NULL;
+    if (item->taken_for && outcome->kind != OUTCOME_CREATED) {
+        return STATUS_OK; /* it was counted when it came */
+    }
     Status status = find_count(store, item, &count, reterr);
     if (status != STATUS_OK) {
         return status;
     }
     switch (outcome->kind) {
-    case OUTCOME_CREATED: count->processed++; return put_event(store, item, outcome->seq, now_us, reterr);
+    case OUTCOME_CREATED: count->processed++; return keep_new(store, item, outcome, now_us, reterr);
     case OUTCOME_DUPLICATE:
-    case OUTCOME_CONFLICT: count->duplicates++; return put_attempt(store, item, outcome, now_us, reterr);
+    case OUTCOME_CONFLICT: count->duplicates++; return keep_again(store, item, outcome, now_us, reterr);
     default: count->failed++; return STATUS_OK;
     }
 }
@@ -283,7 +307,7 @@ void sqlite_begin_events(SqliteStore *store)
 
 Status sqlite_end_events(SqliteStore *store, Error *reterr)
 {
-    Status status = put_counts(store, reterr);
+    Status status = sqlite_put_event_counts(store, reterr);
     if (status == STATUS_OK && store->events.attempted) {
         sqlite3_stmt *stmt = store->events.statements[EVENT_TRIM_ATTEMPTS];
         sqlite3_bind_int64(stmt, 1, (int64_t)store->options.event_attempts_max);

@@ -82,12 +82,14 @@ static Status find_by_alias(Search *search, int64_t seq)
     Status status = STATUS_OK;
     search->was_ended = seq < 0;
     if (seq < 0) {
-        status = sqlite_is_same_event(search->store, -seq, search->event->raw, &is_same, search->reterr);
+        int64_t event = 0;
+        status = sqlite_compare_event(search->store, -seq, search->event->raw, &event, &is_same, search->reterr);
     }
     if (status != STATUS_OK) {
         return status;
     }
     search->is_another = !is_same;
+    search->is_same_bytes = is_same && seq < 0;
     search->is_found = search->by_alias = is_same && read_row(search, seq < 0 ? -seq : seq);
     return search->is_found || search->is_another || search->status != STATUS_OK
                ? search->status
@@ -97,10 +99,17 @@ static Status find_by_alias(Search *search, int64_t seq)
 
 /* Whether the record that was found was an event, too: what is known of those of this very work comes behind them. Records that are known by
  * their content are what they are, however they came. */
-static Status check_event(SqliteStore *store, const Search *search, bool *ret_event)
+static Status check_event(SqliteStore *store, Search *search, bool *ret_event)
 {
+    Str raw = search->event ? search->event->raw : STR("");
+    int64_t event = 0;
     *ret_event = store->base.info.identity == IDENTITY_CONTENT || search->found.seq >= store->work_begin;
-    return *ret_event ? STATUS_OK : sqlite_is_event(store, search->found.seq, ret_event, search->reterr);
+    if (*ret_event) {
+        return STATUS_OK;
+    }
+    Status status = sqlite_compare_event(store, search->found.seq, raw, &event, &search->is_same_bytes, search->reterr);
+    *ret_event = event != 0;
+    return status;
 }
 
 /* The log may have a record with the event's id that was none. */
@@ -119,6 +128,21 @@ static Status find_event(Search *search)
     return status;
 }
 
+/* What had been taken for a duplicate is no longer one: whoever had its id when that was decided does not keep it. */
+static Status look_for_duplicate(Search *search)
+{
+    bool kept = true;
+    if (search->is_found && search->event->holder == search->found.seq) {
+        sqlite3_reset(search->store->select_record);
+        search->is_found = search->by_alias = false;
+        search->is_another = true;
+    }
+    Status status =
+        search->is_found ? STATUS_OK : sqlite_is_duplicate_kept(search->store, search->event, &kept, search->reterr);
+    search->is_gone = !kept;
+    return status;
+}
+
 Status search_existing(Search *search)
 {
     int64_t seq = 0;
@@ -132,7 +156,8 @@ Status search_existing(Search *search)
     if (status != STATUS_OK) {
         return status;
     }
-    return seq ? find_by_alias(search, seq) : find_event(search);
+    status = seq ? find_by_alias(search, seq) : find_event(search);
+    return status == STATUS_OK && search->event->taken_for ? look_for_duplicate(search) : status;
 }
 
 Status search_holder(SqliteStore *store, const Record *record, const EventItem *item, int64_t *ret_seq, Error *reterr)

@@ -10,8 +10,10 @@ typedef struct Search {
     const EventItem *event; /* NULL: it is a plain record, or a correction */
     StoredRecord found;     /* borrows from select_record until it is reset */
     bool is_found, by_alias;
-    bool was_ended;  /* its id leads nowhere any more */
-    bool is_another; /* not found, although its id was given to an event before */
+    bool is_same_bytes; /* found, an event, and it came as these bytes, too; false also where that was not looked at */
+    bool was_ended;     /* its id leads nowhere any more */
+    bool is_another;    /* not found, although its id was given to an event before */
+    bool is_gone;       /* not found, and no longer kept as the duplicate that it had been taken for */
     Status status;
     Error *reterr;
 } Search;

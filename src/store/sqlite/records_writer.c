@@ -160,6 +160,7 @@ static Status report_existing(Search *search, const Work *work, Outcome *outcome
         outcome->differs &= ~(uint32_t)FIELD_RECORD_ID; /* the same content under another id is the same record */
     }
     outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
+    outcome->same_bytes = search->is_same_bytes;
     bool is_shown = search->by_alias || (outcome->differs && !work->records.stored_ids);
     Status status = STATUS_OK;
     if (work->records.stored && is_shown) {
@@ -255,7 +256,8 @@ static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow
     Search search = {.store = store, .record = &work->records.items[at], .event = event_of(work, at), .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = search_existing(&search);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK || search.is_gone) {
+        outcome->kind = OUTCOME_CONFLICT;
         return status;
     }
     return search.is_found ? report_existing(&search, work, outcome)
@@ -349,7 +351,8 @@ static bool is_brought_before(const Work *work, size_t index)
 {
     const EventItem *items = work->records.events->items;
     for (size_t i = 0; i < index; i++) {
-        if (items[i].replaces && str_equal(items[i].alias, items[index].alias)) {
+        Str id = items[i].taken_for ? work->records.items[i].record_id : items[i].alias;
+        if ((items[i].replaces || items[i].taken_for) && str_equal(id, items[index].alias)) {
             return true;
         }
     }
@@ -403,7 +406,8 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
         .store = store, .record = &work->records.items[index], .event = event_of(work, index), .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = search_existing(&search);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK || search.is_gone) {
+        outcome->kind = OUTCOME_CONFLICT;
         return status;
     }
     if (search.was_ended && *planned_slot(planned, store, work->records.items, index)) {
@@ -413,11 +417,13 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
     return search.is_found ? report_existing(&search, work, outcome) : plan_new(store, work, index, planned, reterr);
 }
 
-/* Of events the first wins. */
+/* Of events the first wins: there has to be one. */
 static bool is_fit(const Work *work, size_t index)
 {
-    OutcomeKind kind = work->records.outcomes[index].kind;
-    return kind != OUTCOME_REJECTED && (kind != OUTCOME_CONFLICT || event_of(work, index));
+    const Outcome *outcome = &work->records.outcomes[index];
+    const EventItem *event = event_of(work, index);
+    return outcome->kind != OUTCOME_REJECTED &&
+           (outcome->kind != OUTCOME_CONFLICT || (event && (!event->taken_for || outcome->seq)));
 }
 
 /* Fills the outcomes with what would happen. *ret_clean: nothing but creations and duplicates. */

@@ -105,6 +105,7 @@ static const StoreOps sqlite_ops = {
     .event_attempts = sqlite_event_attempts,
     .event_corrections = sqlite_event_corrections,
     .event_alias = sqlite_event_alias,
+    .event_duplicates = sqlite_event_duplicates,
     .event_clients = sqlite_event_clients,
     .organizations = sqlite_organizations,
     .organization_changes = sqlite_organization_changes,

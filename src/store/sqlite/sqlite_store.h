@@ -128,9 +128,18 @@ Status sqlite_apply_events(SqliteStore *store, Work *work, int64_t now_us, Error
 /* Where an event's id leads: see reader_event_alias(). */
 Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr) MUST_CHECK;
-Status sqlite_is_event(SqliteStore *store, int64_t seq, bool *ret_event, Error *reterr) MUST_CHECK;
-/* Whether the event that the record at `seq` counts for, itself or as a correction, came as these bytes. */
-Status sqlite_is_same_event(SqliteStore *store, int64_t seq, Str raw, bool *ret_same, Error *reterr) MUST_CHECK;
+/* Which event the record at `seq` counts for, itself or as a correction, and whether it came as these bytes. *ret_event is 0 where there is none. */
+Status sqlite_compare_event(SqliteStore *store, int64_t seq, Str raw, int64_t *ret_event, bool *ret_same,
+                            Error *reterr) MUST_CHECK;
+/* Writes what is counted so far. */
+Status sqlite_put_event_counts(SqliteStore *store, Error *reterr) MUST_CHECK;
+
+/* event_duplicates.c: what was taken for a duplicate */
+Status sqlite_keep_duplicate(SqliteStore *store, const EventItem *item, int64_t seq, Error *reterr) MUST_CHECK;
+/* Whether what had been taken for a duplicate is still kept as one. */
+Status sqlite_is_duplicate_kept(SqliteStore *store, const EventItem *item, bool *ret_kept, Error *reterr) MUST_CHECK;
+/* It is an event now: no longer kept, or counted, as a duplicate. */
+Status sqlite_end_duplicate(SqliteStore *store, const EventItem *item, Error *reterr) MUST_CHECK;
 
 /* onboard.c: organizations, batches and jobs. The counts are read before a piece of work and written after it. */
 Status sqlite_prepare_onboard(SqliteStore *store, Error *reterr) MUST_CHECK;
@@ -177,6 +186,8 @@ Status sqlite_event_attempts(StoreReader *base, const EventAttemptFilter *filter
 Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, EventCorrectionVisitor *visit,
                                 void *context, Error *reterr) MUST_CHECK;
 Status sqlite_event_alias(StoreReader *base, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
+Status sqlite_event_duplicates(StoreReader *base, int64_t seq, int64_t after, EventDuplicateVisitor *visit,
+                               void *context, Error *reterr) MUST_CHECK;
 Status sqlite_event_clients(StoreReader *base, EventClientVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
 /* onboard_reader.c */
@@ -205,6 +216,7 @@ typedef enum ReaderKept {
     READER_EVENTS,
     READER_EVENT_ATTEMPTS,
     READER_ATTEMPTS_OF_EVENT,
+    READER_EVENT_DUPLICATES,
     READER_EVENT_CLIENTS,
     READER_EVENT_CORRECTIONS,
     READER_EVENT_ALIAS,
