@@ -1,12 +1,6 @@
 #include "contract/delivery_world.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "base/log.h"
 #include "support/scratch_dir.h"
 
 static void sleep_us(void *self, int64_t us)
@@ -53,6 +47,26 @@ void world_free(World *world)
     fake_sinks_free(world->sinks);
     scratch_dir_remove(world->dir);
     test_free(world);
+}
+
+int world_set_up(void **state)
+{
+    *state = world_new();
+    return 0;
+}
+
+int world_tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+void world_begin_tests(void)
+{
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    if (access("/dev/shm", W_OK) == 0) {
+        setenv("TMPDIR", "/dev/shm", 0);
+    }
 }
 
 FakeReceiver *world_add_sink(World *world, const char *name, FakeStyle style, size_t room)

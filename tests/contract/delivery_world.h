@@ -3,6 +3,13 @@
 #ifndef WEIR_TESTS_CONTRACT_DELIVERY_WORLD_H
 #define WEIR_TESTS_CONTRACT_DELIVERY_WORLD_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "deliver/dispatcher.h"
 #include "support/fake_sink.h"
 #include "support/handles.h"
@@ -33,6 +40,12 @@ typedef struct World {
 
 World *world_new(void);
 void world_free(World *world);
+/* Around each test; *state is the World. */
+int world_set_up(void **state);
+int world_tear_down(void **state);
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+/* Before the first: only errors are logged, and the stores are in memory where there is room, since hours go by that are not about the disk. */
+void world_begin_tests(void);
 
 /* Before world_start. A webhook tries four times: at once, after 5 s, 5 min, 30 min. */
 FakeReceiver *world_add_sink(World *world, const char *name, FakeStyle style, size_t room);

@@ -1,30 +1,5 @@
 /* The lines of sinks on a real store, against sinks that fail in every way: what is sent when, what is remembered, what comes of it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "base/log.h"
 #include "contract/delivery_world.h"
-
-static int set_up(void **state)
-{
-    *state = world_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-static const DeadLetterFilter all_letters = {.stage = -1, .state = -1};
 
 /* ---- When nothing fails -------------------------------------------------------------------------------------------- */
 
@@ -192,7 +167,7 @@ static void test_poison_becomes_a_dead_letter(void **state)
     assert_int_equal(world_retries(world, "hook"), 1);
     world_run(world, HOUR_US);
     DeadLetter letter;
-    assert_int_equal(world_dead_letters(world, all_letters, &letter), 1);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, &letter), 1);
     assert_int_equal(letter.seq, 5);
     assert_int_equal(letter.attempts, 4);
     assert_int_equal(letter.state, DEAD_LETTER_OPEN);
@@ -208,21 +183,21 @@ static void test_poison_becomes_a_dead_letter(void **state)
     /* Whoever believes that the other side was mended tries it again, and it is the same letter. */
     fake_receiver_script(receiver, (FakeAnswer){.seq = 5, .times = 1, .verdict = SINK_FAILED, .code = 500});
     Work early = {.kind = WORK_DEAD_LETTERS,
-                  .dead_letters = {.filter = all_letters, .action = DEAD_LETTER_RETRY, .limit = 10}};
+                  .dead_letters = {.filter = DEAD_LETTER_FILTER_ALL, .action = DEAD_LETTER_RETRY, .limit = 10}};
     assert_int_equal(world_apply(world, &early), STATUS_OK);
     world_run(world, MINUTE_US);
-    assert_int_equal(world_dead_letters(world, all_letters, &letter), 1);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, &letter), 1);
     assert_int_equal(letter.state, DEAD_LETTER_OPEN);
     assert_int_equal(letter.attempts, 5);
     assert_int_equal(world_line(world, "hook", 0).dead, 1);
     /* Whoever mends the other side tries it again. */
     Work retry = {.kind = WORK_DEAD_LETTERS,
-                  .dead_letters = {.filter = all_letters, .action = DEAD_LETTER_RETRY, .limit = 10}};
+                  .dead_letters = {.filter = DEAD_LETTER_FILTER_ALL, .action = DEAD_LETTER_RETRY, .limit = 10}};
     assert_int_equal(world_apply(world, &retry), STATUS_OK);
     assert_int_equal(retry.dead_letters.count, 1);
     world_run(world, MINUTE_US);
     world_check_once(receiver, 5, 5);
-    world_dead_letters(world, all_letters, &letter);
+    world_dead_letters(world, DEAD_LETTER_FILTER_ALL, &letter);
     assert_int_equal(letter.state, DEAD_LETTER_RESOLVED);
 }
 
@@ -236,7 +211,7 @@ static void test_news_that_fail(void **state)
     world_start(world);
     world_add(world, 1);
     world_run(world, MINUTE_US);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 2);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 2);
     assert_int_equal(store_last_seq(world->store), 2);
     assert_int_equal(world_stored(world, "hook").place.cursor, 2);
 }
@@ -308,7 +283,7 @@ static void test_refused_by_a_broker(void **state)
     world_check_once(receiver, 8, 8);
     world_check_once(receiver, 10, 52); /* 51, 52: the news */
     world_check_order(receiver);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 2);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 2);
     assert_int_equal(world_stored(world, "broker").place.cursor, 52);
 }
 
@@ -328,14 +303,14 @@ static void test_a_day_of_failures(void **state)
     assert_int_equal(line.state, LINE_HOLDING);
     assert_int_not_equal(line.breaker, BREAKER_CLOSED);
     assert_true(line.breaker_opened > 1000); /* a probe each 30 s */
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
     assert_true(world_stored(world, "hook").place.cursor < 40);
     fake_receiver_set_down(receiver, false);
     world_run(world, 10 * MINUTE_US);
     world_check_once(receiver, 1, 480);
     assert_int_equal(world_line(world, "hook", 0).breaker, BREAKER_CLOSED);
     assert_int_equal(world_stored(world, "hook").place.cursor, 480);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
 }
 
 /* A message that nobody takes cannot keep a breaker open once the others go through. */
@@ -353,7 +328,7 @@ static void test_poison_and_an_outage(void **state)
     fake_receiver_set_down(receiver, false);
     world_run(world, 3 * HOUR_US);
     world_check_once(receiver, 2, 70);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 1);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 1);
 }
 
 /* All fail together, and then all but one recover: the one does not keep the others from being tried. */
@@ -371,7 +346,7 @@ static void test_poison_among_retries(void **state)
     assert_int_equal(world_line(world, "hook", 0).breaker, BREAKER_OPEN);
     world_run(world, HOUR_US);
     world_check_once(receiver, 2, 12);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 1);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 1);
     assert_int_equal(world_line(world, "hook", 0).state, LINE_RUNNING);
 }
 
@@ -534,39 +509,34 @@ static void test_gone_between_two_sends(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
-    if (access("/dev/shm", W_OK) == 0) { /* days go by in it, none of which is about the disk */
-        setenv("TMPDIR", "/dev/shm", 0);
-    }
+    world_begin_tests();
     const struct CMUnitTest tests[] = {
-        TEST(test_all_in_order),
-        TEST(test_answers_overtake),
-        TEST(test_crash_while_under_way),
-        TEST(test_where_a_new_sink_starts),
-        TEST(test_lines_that_end_remember),
-        TEST(test_subscription),
-        TEST(test_alerts),
-        TEST(test_poison_becomes_a_dead_letter),
-        TEST(test_news_that_fail),
-        TEST(test_retries_survive_a_crash),
-        TEST(test_retry_after),
-        TEST(test_retry_after_of_a_probe),
-        TEST(test_refused_by_a_broker),
-        TEST(test_a_day_of_failures),
-        TEST(test_poison_and_an_outage),
-        TEST(test_poison_among_retries),
-        TEST(test_too_many_retries),
-        TEST(test_too_many_wait_for_their_flows),
-        TEST(test_broker_down),
-        TEST(test_unknown_send),
-        TEST(test_stream_that_lost_its_tail),
-        TEST(test_older_copy_of_the_store),
-        TEST(test_gone),
-        TEST(test_gone_between_two_sends),
+        WORLD_TEST(test_all_in_order),
+        WORLD_TEST(test_answers_overtake),
+        WORLD_TEST(test_crash_while_under_way),
+        WORLD_TEST(test_where_a_new_sink_starts),
+        WORLD_TEST(test_lines_that_end_remember),
+        WORLD_TEST(test_subscription),
+        WORLD_TEST(test_alerts),
+        WORLD_TEST(test_poison_becomes_a_dead_letter),
+        WORLD_TEST(test_news_that_fail),
+        WORLD_TEST(test_retries_survive_a_crash),
+        WORLD_TEST(test_retry_after),
+        WORLD_TEST(test_retry_after_of_a_probe),
+        WORLD_TEST(test_refused_by_a_broker),
+        WORLD_TEST(test_a_day_of_failures),
+        WORLD_TEST(test_poison_and_an_outage),
+        WORLD_TEST(test_poison_among_retries),
+        WORLD_TEST(test_too_many_retries),
+        WORLD_TEST(test_too_many_wait_for_their_flows),
+        WORLD_TEST(test_broker_down),
+        WORLD_TEST(test_unknown_send),
+        WORLD_TEST(test_stream_that_lost_its_tail),
+        WORLD_TEST(test_older_copy_of_the_store),
+        WORLD_TEST(test_gone),
+        WORLD_TEST(test_gone_between_two_sends),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }

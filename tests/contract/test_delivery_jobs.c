@@ -1,30 +1,5 @@
 /* What people ask of a line, replays, the order of flows, and everything that can go wrong at once. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "base/log.h"
 #include "contract/delivery_world.h"
-
-static int set_up(void **state)
-{
-    *state = world_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-static const DeadLetterFilter all_letters = {.stage = -1, .state = -1};
 
 /* ---- People -------------------------------------------------------------------------------------------------------- */
 
@@ -164,7 +139,7 @@ static void test_replay_of_poison_ends_in_minutes(void **state)
     assert_int_equal(replay.sent, 19);
     assert_int_equal(replay.failed, 1);
     assert_int_equal(world_attempts(world, 7), 4);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
     /* The live line keeps its patience. */
     fake_receiver_script(receiver, (FakeAnswer){.seq = 21, .times = 1, .verdict = SINK_FAILED, .code = 500});
     world_add(world, 1);
@@ -337,7 +312,7 @@ static void test_order_of_flows(void **state)
     world_run(world, 6 * HOUR_US);
     world_check_once(receiver, 1, 400);
     check_flow_order(receiver);
-    assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
 }
 
 /* ---- All at once --------------------------------------------------------------------------------------------------- */
@@ -403,31 +378,26 @@ static void test_bad_luck_and_crashes(void **state)
             assert_int_equal(world_stored(world, world->options[i].name).place.cursor, last);
             assert_int_equal(world_retries(world, world->options[i].name), 0);
         }
-        assert_int_equal(world_dead_letters(world, all_letters, NULL), 0);
+        assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
         world_free(world);
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
-    if (access("/dev/shm", W_OK) == 0) { /* days go by in it, none of which is about the disk */
-        setenv("TMPDIR", "/dev/shm", 0);
-    }
+    world_begin_tests();
     const struct CMUnitTest tests[] = {
-        TEST(test_pause),
-        TEST(test_discarded_in_front_of_the_cursor),
-        TEST(test_replay),
-        TEST(test_replay_goes_on_after_a_crash),
-        TEST(test_replay_of_poison_ends_in_minutes),
+        WORLD_TEST(test_pause),
+        WORLD_TEST(test_discarded_in_front_of_the_cursor),
+        WORLD_TEST(test_replay),
+        WORLD_TEST(test_replay_goes_on_after_a_crash),
+        WORLD_TEST(test_replay_of_poison_ends_in_minutes),
         cmocka_unit_test(test_replay_of_nothing_but_poison),
-        TEST(test_replay_waits_only_so_long_as_it_is_asked_to),
-        TEST(test_replays_of_a_sink_that_is_down),
-        TEST(test_a_replay_counts_each_message_once),
-        TEST(test_a_replay_into_a_stream_counts_what_that_has),
-        TEST(test_order_of_flows),
+        WORLD_TEST(test_replay_waits_only_so_long_as_it_is_asked_to),
+        WORLD_TEST(test_replays_of_a_sink_that_is_down),
+        WORLD_TEST(test_a_replay_counts_each_message_once),
+        WORLD_TEST(test_a_replay_into_a_stream_counts_what_that_has),
+        WORLD_TEST(test_order_of_flows),
         cmocka_unit_test(test_bad_luck_and_crashes),
     };
     return cmocka_run_group_tests_name("delivery-jobs", tests, NULL, NULL);

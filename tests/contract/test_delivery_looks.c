@@ -1,15 +1,4 @@
 /* A line that cannot read what the store has for it: for a moment nothing is known, and nothing follows from that. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "base/log.h"
 #include "contract/delivery_world.h"
 
 /* So many of the next reads fail, as they do of a disk that has a bad moment. */
@@ -43,14 +32,7 @@ Status __wrap_reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVi
 static int set_up(void **state)
 {
     failing_replays = failing_retries = 0;
-    *state = world_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
+    return world_set_up(state);
 }
 
 /* Its line was ended and begun anew, with a breaker that had forgotten that the other side is to be left alone. */
@@ -104,14 +86,11 @@ static void test_a_start_that_cannot_read_retries_sends_nothing(void **state)
     assert_int_equal(world_retries(world, "hook"), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
 
 int main(void)
 {
-    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
-    if (access("/dev/shm", W_OK) == 0) { /* hours go by in it, none of which is about the disk */
-        setenv("TMPDIR", "/dev/shm", 0);
-    }
+    world_begin_tests();
     const struct CMUnitTest tests[] = {
         TEST(test_a_replay_outlives_a_look_that_fails),
         TEST(test_a_start_that_cannot_read_retries_sends_nothing),

@@ -201,38 +201,41 @@ static void test_a_second_version_gets_sources(void **state) { check_older_is_up
 
 static void test_a_second_version_that_is_only_read(void **state) { check_older_is_read(*state, &sources); }
 
-/* What the letters of intake keep is counted at the start. */
-static void test_letters_are_counted_at_the_start(void **state)
+/* With a letter of delivery, which is tried again, and one of intake. */
+static void leave_letters(const OldStore *fixture)
 {
-    OldStore *fixture = *state;
     Store *store = NULL;
-    StoreMetrics metrics = {0};
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     fill(store);
     fill_intake(store);
     store_close(store);
+}
+
+static void check_letters_are_counted(const OldStore *fixture)
+{
+    Store *store = NULL;
+    StoreMetrics metrics = {0};
     assert_int_equal(open_store(fixture, &store), STATUS_OK);
     store_metrics(store, &metrics);
     assert_int_equal(metrics.dead_letter_bytes, bytes_of_intake());
-    assert_int_equal(metrics.dead_letters_open, 1); /* the other one is tried again */
+    assert_int_equal(metrics.dead_letters_open, 1);
     store_close(store);
+}
+
+/* What the letters of intake keep is counted at the start. */
+static void test_letters_are_counted_at_the_start(void **state)
+{
+    leave_letters(*state);
+    check_letters_are_counted(*state);
 }
 
 /* Those of a version that did not count them, too. */
 static void test_letters_of_a_third_version_are_counted(void **state)
 {
     OldStore *fixture = *state;
-    Store *store = NULL;
-    StoreMetrics metrics = {0};
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    fill(store);
-    fill_intake(store);
-    store_close(store);
+    leave_letters(fixture);
     run_sql(fixture, DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL DROP_ONBOARD_SQL "PRAGMA user_version = 3");
-    assert_int_equal(open_store(fixture, &store), STATUS_OK);
-    store_metrics(store, &metrics);
-    assert_int_equal(metrics.dead_letter_bytes, bytes_of_intake());
-    store_close(store);
+    check_letters_are_counted(fixture);
     assert_int_equal(verify_once(fixture), 0);
     run_sql(fixture, "UPDATE dead_letters SET bytes = bytes + 1 WHERE stage = 0");
     assert_int_equal(verify_once(fixture), 1);
