@@ -1,11 +1,6 @@
 /* Options, the configuration and its sources. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <unistd.h>
+#include "config_file.h"
 
-#include <cmocka.h>
-
-#include "config/config.h"
 #include "config/units.h"
 
 typedef struct Case {
@@ -142,36 +137,12 @@ static void test_tables_are_consistent(void **state)
 
 /* ---- The whole configuration --------------------------------------------------------------------------------------- */
 
-static char path[] = "/tmp/weir-test-config-XXXXXX";
-
-static void write_file(const char *text)
-{
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(fputs(text, file) >= 0, 1);
-    assert_int_equal(fclose(file), 0);
-}
-
-static Config *load(const char *text, const char *const *environment, const ConfigFlag *flags, size_t flag_count)
-{
-    write_file(text);
-    Config *config = NULL;
-    Error error = {0};
-    ConfigInput input = {path, environment, flags, flag_count};
-    Status status = config_load(&input, &config, &error);
-    assert_string_equal(error.message, "");
-    assert_int_equal(status, STATUS_OK);
-    return config;
-}
-
 /* `expected` is what the message says behind the file's path. */
 static void check_refused(const char *text, const char *expected)
 {
-    write_file(text);
     Config *config = NULL;
     Error error = {0};
-    ConfigInput input = {.file = path};
-    assert_int_equal(config_load(&input, &config, &error), STATUS_REFUSED);
+    assert_int_equal(try_load(text, NULL, NULL, 0, &config, &error), STATUS_REFUSED);
     assert_null(config);
     assert_int_equal(strncmp(error.message, path, strlen(path)), 0);
     assert_string_equal(error.message + strlen(path), expected);
@@ -189,8 +160,8 @@ static void test_precedence(void **state)
                                  NULL};
     ConfigFlag flags[] = {{STR("http.listen"), STR("127.0.0.1:4"), "--listen"}};
     Config *config =
-        load("http:\n  listen: 127.0.0.1:2\nstore:\n  scale: 1\n  dir: 'a b'\nalerts.threshold: 7\nquery:\n",
-             environment, flags, 1);
+        load_with("http:\n  listen: 127.0.0.1:2\nstore:\n  scale: 1\n  dir: 'a b'\nalerts.threshold: 7\nquery:\n",
+                  environment, flags, 1);
     assert_string_equal(config_text(config, OPTION_HTTP_LISTEN), "127.0.0.1:4");
     assert_string_equal(config_where(config, OPTION_HTTP_LISTEN), "--listen");
     assert_int_equal(config_address(config, OPTION_HTTP_LISTEN).port, 4);
@@ -225,7 +196,7 @@ static void test_file_shapes(void **state)
     check_refused("store:\n  scale: 9\n", ":2: store.scale: must be within 0 to 6");
     check_refused("store:\n  dir: \"a\\0b\"\n", ":2: store.dir must not contain a NUL character");
     check_refused("store:\n dir: x\n  y: z\n", ":3: not YAML: mapping values are not allowed in this context");
-    Config *config = load("", NULL, NULL, 0);
+    Config *config = load_with("", NULL, NULL, 0);
     assert_int_equal(config_int(config, OPTION_ALERTS_THRESHOLD), 100000);
     config_free(config);
 }
@@ -260,13 +231,13 @@ static void test_environment_and_flags_refused(void **state)
 static void test_print_can_be_read_again(void **state)
 {
     (void)state;
-    Config *config = load("store:\n  dir: \"a: b # c \\\" d\"\n  identity: content\n", NULL, NULL, 0);
+    Config *config = load_with("store:\n  dir: \"a: b # c \\\" d\"\n  identity: content\n", NULL, NULL, 0);
     Buf text;
     buf_init(&text, CONFIG_FILE_BYTES_MAX);
     config_put_yaml(&text, config);
     buf_put_char(&text, '\0');
     assert_false(text.failed);
-    Config *again = load(text.ptr, NULL, NULL, 0);
+    Config *again = load_with(text.ptr, NULL, NULL, 0);
     for (OptionId id = 0; id < OPTION_COUNT; id++) {
         assert_string_equal(config_text(again, id), config_text(config, id));
     }
@@ -311,31 +282,18 @@ static void test_print_of_odd_values(void **state)
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         const ConfigFlag flags[] = {{STR("store.dir"), str_from(values[i]), "--data"},
                                     {STR("http.listen"), STR("[::1]:8080"), "--listen"}};
-        Config *config = load("", NULL, flags, 2);
+        Config *config = load_with("", NULL, flags, 2);
         Buf text;
         buf_init(&text, CONFIG_FILE_BYTES_MAX);
         config_put_yaml(&text, config);
         buf_put_char(&text, '\0');
-        Config *again = load(text.ptr, NULL, NULL, 0);
+        Config *again = load_with(text.ptr, NULL, NULL, 0);
         assert_string_equal(config_text(again, OPTION_STORE_DIR), values[i]);
         assert_string_equal(config_text(again, OPTION_HTTP_LISTEN), "[::1]:8080");
         buf_release(&text);
         config_free(again);
         config_free(config);
     }
-}
-
-static int make_file(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    return fd < 0 || close(fd) != 0;
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
 }
 
 int main(void)

@@ -1,37 +1,9 @@
 /* Groups of options: names, lists, kinds, and what is hidden. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <unistd.h>
+#include "config_file.h"
 
-#include <cmocka.h>
-
-#include "config/config.h"
 #include "config/sinks_table.h"
 
-static char path[] = "/tmp/weir-test-groups-XXXXXX";
-
 #define REDIS_A "sinks: {a: {type: redis, url: redis://h}}\n"
-
-static Status try_load(const char *text, const char *const *environment, const ConfigFlag *flags, size_t flag_count,
-                       Config **ret_config, Error *reterr)
-{
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    ConfigInput input = {path, environment, flags, flag_count};
-    return config_load(&input, ret_config, reterr);
-}
-
-static Config *load(const char *text, const char *const *environment, const ConfigFlag *flags, size_t flag_count)
-{
-    Config *config = NULL;
-    Error error = {0};
-    Status status = try_load(text, environment, flags, flag_count, &config, &error);
-    assert_string_equal(error.message, "");
-    assert_int_equal(status, STATUS_OK);
-    return config;
-}
 
 /* `expected` is the message, without the file's name where it begins with that. */
 static void check_message(const Error *error, const char *expected)
@@ -70,7 +42,8 @@ static const ConfigMember *member_of(const Config *config, const char *name)
     return NULL;
 }
 
-static void check_text(const Config *config, const char *name, SinksOption option, const char *text, const char *where)
+static void check_option(const Config *config, const char *name, SinksOption option, const char *text,
+                         const char *where)
 {
     const ConfigMember *member = member_of(config, name);
     assert_string_equal(config_member_text(member, option), text);
@@ -83,17 +56,17 @@ static void test_file(void **state)
 {
     (void)state;
     char where[64];
-    Config *config = load("sinks:\n  zeta:\n    type: redis\n    url: redis://h\n  ops.type: webhook\n"
-                          "sinks.ops:\n  filter: {unit: EUR, value_min: 1.5}\nsinks.ops.breaker.pause: 3s\n",
-                          NULL, NULL, 0);
+    Config *config = load_with("sinks:\n  zeta:\n    type: redis\n    url: redis://h\n  ops.type: webhook\n"
+                               "sinks.ops:\n  filter: {unit: EUR, value_min: 1.5}\nsinks.ops.breaker.pause: 3s\n",
+                               NULL, NULL, 0);
     assert_int_equal(config_member_count(config, OPTION_SINKS), 2);
     assert_string_equal(config_member_name(config_member(config, OPTION_SINKS, 0)), "ops");
     snprintf(where, sizeof where, "%s:7", path);
-    check_text(config, "ops", SINKS_FILTER_UNIT, "EUR", where);
-    check_text(config, "ops", SINKS_FILTER_VALUE_MIN, "1.50", where);
+    check_option(config, "ops", SINKS_FILTER_UNIT, "EUR", where);
+    check_option(config, "ops", SINKS_FILTER_VALUE_MIN, "1.50", where);
     assert_int_equal(config_member_int(member_of(config, "ops"), SINKS_FILTER_VALUE_MIN), 150);
     assert_int_equal(config_member_int(member_of(config, "ops"), SINKS_BREAKER_PAUSE), 3000000);
-    check_text(config, "ops", SINKS_TIMEOUT, "15s", "default");
+    check_option(config, "ops", SINKS_TIMEOUT, "15s", "default");
     assert_int_equal(config_member_origin(member_of(config, "ops"), SINKS_TIMEOUT), CONFIG_DEFAULT);
     assert_int_equal(config_member_origin(member_of(config, "ops"), SINKS_TYPE), CONFIG_FILE);
     config_free(config);
@@ -104,9 +77,9 @@ static void test_precedence(void **state)
     (void)state;
     const char *environment[] = {"WEIR_SINKS_A_URL=redis://environment", "WEIR_SINKS_A_PREFIX=e:", NULL};
     ConfigFlag flag = {STR("sinks.a.url"), STR("redis://flag"), "--set"};
-    Config *config = load(REDIS_A, environment, &flag, 1);
-    check_text(config, "a", SINKS_URL, "redis://flag", "--set");
-    check_text(config, "a", SINKS_PREFIX, "e:", "WEIR_SINKS_A_PREFIX");
+    Config *config = load_with(REDIS_A, environment, &flag, 1);
+    check_option(config, "a", SINKS_URL, "redis://flag", "--set");
+    check_option(config, "a", SINKS_PREFIX, "e:", "WEIR_SINKS_A_PREFIX");
     config_free(config);
 }
 
@@ -120,10 +93,10 @@ static void test_variables_in_any_order(void **state)
                                             "WEIR_SINKS_MY_HOOK_TYPE=redis", NULL}};
     ConfigFlag flag = {STR("sinks.my-hook.url"), STR("redis://h"), "--set"};
     for (size_t i = 0; i < 2; i++) {
-        Config *config = load("", environments[i], &flag, 1);
+        Config *config = load_with("", environments[i], &flag, 1);
         assert_int_equal(config_member_count(config, OPTION_SINKS), 2);
-        check_text(config, "my-hook", SINKS_TYPE, "redis", "WEIR_SINKS_MY_HOOK_TYPE");
-        check_text(config, "new_one", SINKS_FILTER_TYPE, "negative", "WEIR_SINKS_NEW_ONE_FILTER_TYPE");
+        check_option(config, "my-hook", SINKS_TYPE, "redis", "WEIR_SINKS_MY_HOOK_TYPE");
+        check_option(config, "new_one", SINKS_FILTER_TYPE, "negative", "WEIR_SINKS_NEW_ONE_FILTER_TYPE");
         config_free(config);
     }
 }
@@ -133,13 +106,13 @@ static void test_longest_option_and_known_members(void **state)
 {
     (void)state;
     const char *environment[] = {"WEIR_SINKS_OPS_FILTER_TYPE=positive", NULL};
-    Config *config = load("sinks.ops.type: kafka\nsinks.other.type: kafka\n", environment, NULL, 0);
-    check_text(config, "ops", SINKS_FILTER_TYPE, "positive", "WEIR_SINKS_OPS_FILTER_TYPE");
+    Config *config = load_with("sinks.ops.type: kafka\nsinks.other.type: kafka\n", environment, NULL, 0);
+    check_option(config, "ops", SINKS_FILTER_TYPE, "positive", "WEIR_SINKS_OPS_FILTER_TYPE");
     config_free(config);
     environment[0] = "WEIR_SINKS_OPS_FILTER_TYPE=redis";
-    config = load("sinks.ops-filter.url: redis://h\n", environment, NULL, 0);
+    config = load_with("sinks.ops-filter.url: redis://h\n", environment, NULL, 0);
     assert_int_equal(config_member_count(config, OPTION_SINKS), 1);
-    check_text(config, "ops-filter", SINKS_TYPE, "redis", "WEIR_SINKS_OPS_FILTER_TYPE");
+    check_option(config, "ops-filter", SINKS_TYPE, "redis", "WEIR_SINKS_OPS_FILTER_TYPE");
     config_free(config);
     check_variable_refused("sinks.a-b.type: redis\nsinks.a_b.type: redis\n", "WEIR_SINKS_A_B_URL=redis://h",
                            "environment: WEIR_SINKS_A_B_URL: could mean sinks.a-b and sinks.a_b");
@@ -192,7 +165,7 @@ static void test_too_many(void **state)
     for (unsigned i = 0; i < sinks_group.members_max; i++) {
         len += (size_t)snprintf(text + len, sizeof text - len, "sinks.s%u.type: kafka\n", i);
     }
-    Config *config = load(text, NULL, NULL, 0);
+    Config *config = load_with(text, NULL, NULL, 0);
     assert_int_equal(config_member_count(config, OPTION_SINKS), sinks_group.members_max);
     config_free(config);
     snprintf(text + len, sizeof text - len, "sinks.one-more.type: kafka\n");
@@ -207,7 +180,7 @@ static void test_kinds(void **state)
     check_refused("sinks.a.url: redis://h\n", ":1: sinks.a.type is missing: one of webhook, kafka, redis");
     check_refused("sinks.a.type: kafka\nsinks.a.trim: 3\n", ":2: sinks.a.trim does not go with sinks.a.type kafka");
     check_refused("sinks.a.type: kafak\n", ":1: sinks.a.type: \"kafak\" is not one of webhook, kafka, redis");
-    Config *config = load(REDIS_A, NULL, NULL, 0);
+    Config *config = load_with(REDIS_A, NULL, NULL, 0);
     assert_true(config_member_takes(member_of(config, "a"), SINKS_TRIM));
     assert_true(config_member_takes(member_of(config, "a"), SINKS_TIMEOUT));
     assert_false(config_member_takes(member_of(config, "a"), SINKS_BROKERS));
@@ -242,9 +215,9 @@ static void test_lists(void **state)
 {
     (void)state;
     Config *config =
-        load("sinks:\n  a: {type: kafka, brokers: [a, \"b \"], properties: [\"x=1,2\", y=3], messages: alert}\n"
-             "  b: {type: kafka, brokers: \"a, b\", messages: [dead_letter.created, notification]}\n",
-             NULL, NULL, 0);
+        load_with("sinks:\n  a: {type: kafka, brokers: [a, \"b \"], properties: [\"x=1,2\", y=3], messages: alert}\n"
+                  "  b: {type: kafka, brokers: \"a, b\", messages: [dead_letter.created, notification]}\n",
+                  NULL, NULL, 0);
     CHECK_ITEMS(config_member_text(member_of(config, "a"), SINKS_BROKERS), "a", "b");
     CHECK_ITEMS(config_member_text(member_of(config, "a"), SINKS_PROPERTIES), "x=1,2", "y=3");
     CHECK_ITEMS(config_member_text(member_of(config, "b"), SINKS_BROKERS), "a", "b");
@@ -259,7 +232,7 @@ static void test_lines_become_commas(void **state)
 {
     (void)state;
     const char *environment[] = {"WEIR_SINKS_A_BROKERS=\na\r\n b\n", "WEIR_SINKS_A_PROPERTIES=a=b,c\nd=e\n", NULL};
-    Config *config = load("sinks.a.type: kafka\n", environment, NULL, 0);
+    Config *config = load_with("sinks.a.type: kafka\n", environment, NULL, 0);
     assert_null(strchr(config_member_text(member_of(config, "a"), SINKS_BROKERS), '\n'));
     CHECK_ITEMS(config_member_text(member_of(config, "a"), SINKS_BROKERS), "a", "b");
     assert_string_equal(config_member_text(member_of(config, "a"), SINKS_PROPERTIES), "a=b,c\nd=e\n");
@@ -338,7 +311,7 @@ static void test_words_for_numbers(void **state)
 {
     (void)state;
     ConfigFlag flag = {STR("sinks.a.start"), STR("now"), "--set"};
-    Config *config = load(REDIS_A, NULL, &flag, 1);
+    Config *config = load_with(REDIS_A, NULL, &flag, 1);
     assert_int_equal(config_member_int(member_of(config, "a"), SINKS_START), -1);
     config_free(config);
 }
@@ -360,13 +333,13 @@ static void test_print_can_be_read_again(void **state)
 {
     (void)state;
     Config *config =
-        load("sinks:\n"
-             "  a: {type: kafka, brokers: [a, b], properties: [\"debug=x,y\", \"e=[f]\"], prefix: 'p, {q}'}\n"
-             "  b-c: {type: redis, url: redis://h, as: list, filter: {unit: \"a\\\"b\"}}\n",
-             NULL, NULL, 0);
+        load_with("sinks:\n"
+                  "  a: {type: kafka, brokers: [a, b], properties: [\"debug=x,y\", \"e=[f]\"], prefix: 'p, {q}'}\n"
+                  "  b-c: {type: redis, url: redis://h, as: list, filter: {unit: \"a\\\"b\"}}\n",
+                  NULL, NULL, 0);
     Buf yaml, json;
     print(config, &yaml, &json);
-    Config *again = load(yaml.ptr, NULL, NULL, 0);
+    Config *again = load_with(yaml.ptr, NULL, NULL, 0);
     for (unsigned option = 0; option < SINKS_OPTION_COUNT; option++) {
         for (unsigned i = 0; i < 2; i++) {
             const ConfigMember *member = config_member(config, OPTION_SINKS, i),
@@ -389,7 +362,7 @@ static void test_print_can_be_read_again(void **state)
 static void test_secrets_are_hidden(void **state)
 {
     (void)state;
-    Config *config = load(
+    Config *config = load_with(
         "sinks:\n"
         "  a: {type: webhook, url: \"https://u:hunter2@h/x@y\", secret: [whsec_hunter2, whsec_hunter2b]}\n"
         "  b: {type: kafka, brokers: b, properties: [sasl.password=hunter2, ssl.key.pem=hunter2, \"client.id=c\"]}\n"
@@ -433,22 +406,9 @@ static void test_documentation(void **state)
         assert_non_null(strstr(text.ptr, name));
     }
     buf_release(&text);
-    Config *config = load(sinks_group.example, NULL, NULL, 0);
+    Config *config = load_with(sinks_group.example, NULL, NULL, 0);
     assert_int_equal(config_member_count(config, OPTION_SINKS), 3);
     config_free(config);
-}
-
-static int make_file(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    return fd < 0 || close(fd) != 0;
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
 }
 
 int main(void)

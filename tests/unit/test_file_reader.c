@@ -1,21 +1,7 @@
 /* Cutting files into records. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "text_file.h"
 
 #include "intake/file_reader.h"
-
-static char path[] = "/tmp/weir-test-ingest-XXXXXX";
-
-static void write_file(const char *text, size_t len)
-{
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
 
 /* Items as "line:raw|line:raw|", and what ended them. */
 typedef struct Cut {
@@ -27,7 +13,7 @@ typedef struct Cut {
 static void cut(const char *text, size_t len, FileFormat format, size_t item_bytes_max, Cut *ret_cut)
 {
     *ret_cut = (Cut){.status = STATUS_OK};
-    write_file(text, len);
+    write_file(path, text, len);
     FileReader *reader = NULL;
     assert_int_equal(file_reader_open(path, format, item_bytes_max, &reader, &ret_cut->error), STATUS_OK);
     size_t used = 0;
@@ -200,7 +186,7 @@ static void test_across_reads(void **state)
         }
         text[len] = ']';
         len += format == FILE_FORMAT_JSON;
-        write_file(text, len);
+        write_file(path, text, len);
         check_numbers(format, ITEMS);
     }
     free(text);
@@ -234,7 +220,7 @@ static void test_long_lines(void **state)
 
 /* ---- Going on -------------------------------------------------------------------------------------------------------- */
 
-static void write_text(const char *text) { write_file(text, strlen(text)); }
+static void write_text(const char *text) { write_file(path, text, strlen(text)); }
 
 static FileReader *open_reader(FileFormat format)
 {
@@ -371,7 +357,7 @@ static void test_resume_far(void **state)
     for (int i = 0; i < ITEMS; i++) {
         len += put_item(text + len, FILE_FORMAT_NDJSON, i);
     }
-    write_file(text, len);
+    write_file(path, text, len);
     FilePosition position = position_behind(FILE_FORMAT_NDJSON, ITEMS - 1);
     size_t last_bytes = put_item(text, FILE_FORMAT_NDJSON, ITEMS - 1);
     text[last_bytes - 1] = '\0';
@@ -392,19 +378,6 @@ static void test_missing_file(void **state)
     Error error;
     assert_int_equal(file_reader_open("/nonexistent", FILE_FORMAT_AUTO, 1024, &reader, &error), STATUS_REFUSED);
     assert_string_equal(error.message, "/nonexistent cannot be opened: No such file or directory");
-}
-
-static int make_file(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    return fd < 0 || close(fd) != 0;
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
 }
 
 int main(void)

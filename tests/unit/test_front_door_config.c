@@ -1,28 +1,15 @@
 /* The front door of a configuration: which source it leads to, and what is refused since what was acknowledged would be lost. */
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "config_file.h"
 
 #include "intake/front_door_config.h"
-
-static char path[] = "/tmp/weir-test-front-door-XXXXXX";
 
 #define KAFKA(name, more) "  " name ": {type: kafka, brokers: k1" more "}\n"
 #define BY_KAFKA          "http.front_door: kafka\n"
 
-static Config *load(const char *text, SourceConfig *ret_sources)
+static Config *load_sources(const char *text, SourceConfig *ret_sources)
 {
-    Config *config = NULL;
+    Config *config = load(text);
     Error error = {0};
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    Status status = config_load(&(ConfigInput){.file = path}, &config, &error);
-    assert_string_equal(error.message, "");
-    assert_int_equal(status, STATUS_OK);
     assert_int_equal(source_config_read(config, ret_sources, &error), STATUS_OK);
     return config;
 }
@@ -33,7 +20,7 @@ static void check(const char *text, const char *expected)
     SourceConfig sources;
     FrontDoorOptions options = {0};
     Error error = {0};
-    Config *config = load(text, &sources);
+    Config *config = load_sources(text, &sources);
     Status status = front_door_config_read(config, &sources, &options, &error);
     assert_string_equal(error.message, "");
     assert_int_equal(status, STATUS_OK);
@@ -50,7 +37,7 @@ static void check_refused(const char *text, const char *expected)
     SourceConfig sources;
     FrontDoorOptions options;
     Error error = {0};
-    Config *config = load(text, &sources);
+    Config *config = load_sources(text, &sources);
     assert_int_equal(front_door_config_read(config, &sources, &options, &error), STATUS_REFUSED);
     assert_int_equal(strncmp(error.message, path, strlen(path)), 0);
     assert_string_equal(error.message + strlen(path), expected);
@@ -114,12 +101,5 @@ int main(void)
         cmocka_unit_test(test_not_clear),
         cmocka_unit_test(test_would_be_lost),
     };
-    int fd = mkstemp(path);
-    if (fd < 0) {
-        return 1;
-    }
-    close(fd);
-    int failed = cmocka_run_group_tests_name("front_door_config", tests, NULL, NULL);
-    unlink(path);
-    return failed;
+    return cmocka_run_group_tests_name("front_door_config", tests, make_file, remove_file);
 }

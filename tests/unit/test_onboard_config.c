@@ -1,27 +1,7 @@
 /* What the configuration says about onboarding. */
-#include "unit.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "config_file.h"
 
 #include "onboard/onboard_config.h"
-
-static char path[] = "/tmp/weir-test-onboarding-XXXXXX";
-
-static Config *load(const char *text)
-{
-    Config *config = NULL;
-    Error error = {0};
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-    Status status = config_load(&(ConfigInput){.file = path}, &config, &error);
-    assert_string_equal(error.message, "");
-    assert_int_equal(status, STATUS_OK);
-    return config;
-}
 
 static Status read_both(const Config *config, OnboardConfig *ret_onboard, Error *reterr)
 {
@@ -200,12 +180,5 @@ int main(void)
         cmocka_unit_test(test_handing_over_needs_a_sink),
         cmocka_unit_test(test_a_sink_hands_over),
     };
-    int fd = mkstemp(path);
-    if (fd < 0) {
-        return 1;
-    }
-    close(fd);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(path);
-    return failed;
+    return cmocka_run_group_tests(tests, make_file, remove_file);
 }

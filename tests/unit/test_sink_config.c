@@ -1,9 +1,5 @@
 /* The sinks of a configuration. */
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "config_file.h"
 
 #include "config/sinks_table.h"
 #include "deliver/dispatcher.h"
@@ -11,26 +7,7 @@
 #include "deliver/secret_file.h"
 #include "deliver/sink_config.h"
 
-static char path[] = "/tmp/weir-test-sinks-XXXXXX", secret_path[] = "/tmp/weir-test-secret-XXXXXX";
-
-static void write_file(const char *name, const char *bytes, size_t count)
-{
-    FILE *file = fopen(name, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
-}
-
-static Config *load(const char *text)
-{
-    Config *config = NULL;
-    Error error = {0};
-    write_file(path, text, strlen(text));
-    Status status = config_load(&(ConfigInput){.file = path}, &config, &error);
-    assert_string_equal(error.message, "");
-    assert_int_equal(status, STATUS_OK);
-    return config;
-}
+static char secret_path[] = "/tmp/weir-test-secret-XXXXXX";
 
 static Config *read_sinks(const char *text, SinkConfig *ret_sinks)
 {
@@ -289,16 +266,11 @@ static void test_table_agrees(void **state)
 
 static int make_files(void **state)
 {
-    (void)state;
-    int fd = mkstemp(path), secret = mkstemp(secret_path);
-    return fd < 0 || secret < 0 || close(fd) != 0 || close(secret) != 0;
+    int secret = mkstemp(secret_path);
+    return secret < 0 || close(secret) != 0 || make_file(state) != 0;
 }
 
-static int remove_files(void **state)
-{
-    (void)state;
-    return unlink(path) || unlink(secret_path);
-}
+static int remove_files(void **state) { return remove_file(state) || unlink(secret_path); }
 
 int main(void)
 {

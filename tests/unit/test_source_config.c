@@ -1,31 +1,11 @@
 /* The sources of a configuration. */
-#include "unit.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "config_file.h"
 
 #include "config/sources_table.h"
 #include "intake/intake.h"
 #include "intake/source_config.h"
 
 #define SECOND_US INT64_C(1000000)
-
-static char path[] = "/tmp/weir-test-sources-XXXXXX";
-
-static Config *load(const char *text)
-{
-    Config *config = NULL;
-    Error error = {0};
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    Status status = config_load(&(ConfigInput){.file = path}, &config, &error);
-    assert_string_equal(error.message, "");
-    assert_int_equal(status, STATUS_OK);
-    return config;
-}
 
 static Config *read_sources(const char *text, SourceConfig *ret_sources)
 {
@@ -222,19 +202,6 @@ static void test_table_agrees(void **state)
     assert_int_equal(sources_group.members_max, INTAKE_SOURCES_MAX);
     assert_int_equal(sources_group.table.items[SOURCES_MESSAGE_BYTES_MAX].max, SOURCE_MESSAGE_BYTES_MAX);
     assert_true(sources_group.table.items[SOURCES_GROUP_MESSAGES_MAX].max <= STORE_BATCH_RECORDS_MAX);
-}
-
-static int make_file(void **state)
-{
-    (void)state;
-    int fd = mkstemp(path);
-    return fd < 0 || close(fd) != 0;
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    return unlink(path);
 }
 
 int main(void)
