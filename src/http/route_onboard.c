@@ -348,10 +348,7 @@ static Status look_at(Request *request, StoreReader *reader, size_t at)
         OrganizationFilter filter = {.status = -1, .domain = call->bulk.content[at].domain, .deleted = deleted == 1};
         status = reader_organizations(reader, &filter, note_there, &is_there, &request->error);
     }
-    call->outcomes[at] = !is_there                                 ? ONBOARD_CREATED
-                         : call->on_duplicate == ON_DUPLICATE_SKIP ? ONBOARD_SKIPPED
-                         : call->on_duplicate == ON_DUPLICATE_FAIL ? ONBOARD_EXISTS
-                                                                   : ONBOARD_UPDATED;
+    call->outcomes[at] = onboard_outcome(call->on_duplicate, is_there);
     return status;
 }
 

@@ -69,10 +69,20 @@ static bool read_name(Request *request, Str name)
 
 /* ---- What is asked for --------------------------------------------------------------------------------------------- */
 
+/* Whoever has a domain from elsewhere finds it: "https://München.de/". Parts of one stay as they are. */
 static const char *read_search(void *self, const char *name, yyjson_val *value)
 {
+    OrganizationsCall *call = self;
+    OrganizationFilter *filter = &call->filter;
+    const char *problem;
     (void)name;
-    return field_text(value, &((OrganizationsCall *)self)->filter.search) ? NULL : "must be 1 to 255 characters";
+    if (!field_text(value, &filter->search)) {
+        return "must be 1 to 255 characters";
+    }
+    if (domain_normalise(filter->search, &call->request->arena, &filter->beginning, &problem) != STATUS_OK) {
+        filter->beginning = (Str){NULL, 0};
+    }
+    return NULL;
 }
 
 static const char *read_domain(void *self, const char *name, yyjson_val *value)

@@ -110,6 +110,9 @@ typedef enum OnboardOutcome {
     ONBOARD_EXISTS,  /* the domain was there, and that is a failure */
 } OnboardOutcome;
 
+/* Of one whose domain is there, if only with a deleted organization, or is not. */
+OnboardOutcome onboard_outcome(OnDuplicate on_duplicate, bool is_there);
+
 /* Why a batch is in conflict. */
 typedef enum OnboardConflict {
     ONBOARD_CONFLICT_NONE,
@@ -228,6 +231,7 @@ typedef struct OrganizationEdit {
 /* Newest first. */
 typedef struct OrganizationFilter {
     Str search;     /* begins the domain or is in the name, ASCII case ignored; empty: all */
+    Str beginning;  /* what is searched for as domains are kept; empty: the same as `search` */
     int status;     /* a JobState; -1: all */
     Str batch_id;   /* those that are in this batch; empty: all */
     bool deleted;   /* the deleted ones instead of the others; not looked at with an id */

@@ -276,3 +276,11 @@ Status store_verify(StoreReader *reader, void (*problem)(void *context, const ch
 {
     return reader->ops->verify(reader, problem, context, progress, ret_report, reterr);
 }
+
+OnboardOutcome onboard_outcome(OnDuplicate on_duplicate, bool is_there)
+{
+    static const OnboardOutcome there[] = {[ON_DUPLICATE_UPDATE] = ONBOARD_UPDATED,
+                                           [ON_DUPLICATE_SKIP] = ONBOARD_SKIPPED,
+                                           [ON_DUPLICATE_FAIL] = ONBOARD_EXISTS};
+    return is_there ? there[on_duplicate] : ONBOARD_CREATED;
+}

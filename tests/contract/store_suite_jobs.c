@@ -479,6 +479,7 @@ static void test_organizations_are_looked_for(void **state)
         {{.status = -1, .search = {"ALPHA", 5}}, BETA ALPHA},
         {{.status = JOB_PENDING, .search = {"alpha", 5}}, BETA},
         {{.status = -1, .search = {"eta.com", 7}}, ""},
+        {{.status = -1, .search = {"x_y", 3}, .beginning = {"delta.c", 7}}, DELTA GAMMA},
         {{.status = -1, .search = {"%", 1}}, BETA},
         {{.status = -1, .search = {"_", 1}}, GAMMA},
         {{.status = -1, .search = {"y\\Z", 3}}, GAMMA},

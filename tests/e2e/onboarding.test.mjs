@@ -350,6 +350,7 @@ test('Organizations are listed, changed, deleted and restored', async (t) => {
   const id = await onboarded(server, [...organizations(5), organization(9, { name: 'Ångström & Söhne', domain: 'zeta.org' })]);
   const domains = async (query) => (await allOrganizations(server, query)).map((each) => each.domain);
   assert.deepEqual(await domains('?search=zeta'), ['zeta.org']);
+  assert.deepEqual(await domains(`?search=${encodeURIComponent('https://ZETA.org/about')}`), ['zeta.org']);
   assert.deepEqual(await domains('?search=Organization%203'), ['o3.example.com']);
   assert.deepEqual(await domains('?search=o3.EXAMPLE'), ['o3.example.com']);
   assert.deepEqual(await domains('?status=failed'), []);

@@ -60,13 +60,11 @@ static void put_pattern(Buf *pattern, Str text, bool anywhere)
     buf_put_char(pattern, '%');
 }
 
-static void bind_patterns(sqlite3_stmt *stmt, Str search, Buf *pattern)
+static void bind_pattern(sqlite3_stmt *stmt, int at, Str text, bool anywhere, Buf *pattern)
 {
-    for (int at = 5; at <= 6; at++) {
-        buf_reset(pattern);
-        put_pattern(pattern, search, at == 6);
-        sqlite3_bind_text(stmt, at, pattern->ptr, (int)pattern->len, SQLITE_TRANSIENT);
-    }
+    buf_reset(pattern);
+    put_pattern(pattern, text, anywhere);
+    sqlite3_bind_text(stmt, at, pattern->ptr, (int)pattern->len, SQLITE_TRANSIENT);
 }
 
 static Status prepare_organizations(SqliteReader *reader, const OrganizationFilter *filter, sqlite3_stmt **ret_stmt,
@@ -82,7 +80,8 @@ static Status prepare_organizations(SqliteReader *reader, const OrganizationFilt
         db_bind_text(*ret_stmt, 2, filter->domain);
         sqlite3_bind_int(*ret_stmt, 3, filter->status);
         sqlite3_bind_int64(*ret_stmt, 4, filter->before);
-        bind_patterns(*ret_stmt, filter->search, &pattern);
+        bind_pattern(*ret_stmt, 5, filter->beginning.len ? filter->beginning : filter->search, false, &pattern);
+        bind_pattern(*ret_stmt, 6, filter->search, true, &pattern);
         db_bind_text(*ret_stmt, 7, filter->batch_id);
         sqlite3_bind_int64(*ret_stmt, 8, filter->after);
     }

@@ -95,14 +95,6 @@ static Status check_batch(Onboarding *onboarding)
                : status;
 }
 
-static OnboardOutcome outcome_of(const OnboardChange *change, bool found)
-{
-    static const OnboardOutcome there[] = {[ON_DUPLICATE_UPDATE] = ONBOARD_UPDATED,
-                                           [ON_DUPLICATE_SKIP] = ONBOARD_SKIPPED,
-                                           [ON_DUPLICATE_FAIL] = ONBOARD_EXISTS};
-    return found ? there[change->on_duplicate] : ONBOARD_CREATED;
-}
-
 /* Of a batch that fails, only those that are there have an outcome. */
 static Status refuse_domains(Onboarding *onboarding)
 {
@@ -125,7 +117,7 @@ static Status decide(Onboarding *onboarding)
     for (size_t i = 0; i < change->count && status == STATUS_OK; i++) {
         status = onboard_find_domain(onboarding->store, change->content[i].domain, true, &onboarding->found[i],
                                      onboarding->reterr);
-        change->outcomes[i] = outcome_of(change, onboarding->found[i] != 0);
+        change->outcomes[i] = onboard_outcome(change->on_duplicate, onboarding->found[i] != 0);
         exists = exists || change->outcomes[i] == ONBOARD_EXISTS;
     }
     return status == STATUS_OK && exists ? refuse_domains(onboarding) : status;
@@ -207,8 +199,9 @@ static Status replace(Onboarding *onboarding, int64_t id, const OrganizationCont
     bool found = false;
     Status status = onboard_find_organization(store, id, &before, &found, onboarding->reterr);
     if (status != STATUS_OK || !found) {
-        return status == STATUS_OK ? error_set(onboarding->reterr, STATUS_BROKEN, "an organization has no job")
-                                   : status;
+        return status == STATUS_OK
+                   ? error_set(onboarding->reterr, STATUS_BROKEN, "an organization that has a domain is not there")
+                   : status;
     }
     bool differs = onboard_put_differences(store, &before.content, content), was_deleted = before.deleted_us != 0;
     int64_t job = ret_organization->job;
