@@ -1,46 +1,12 @@
 /* What a store does with a source's messages while memory gives out: a life of it is lived again and again, and each time another
  * allocation fails, alone, with a few or with all behind it until the store has said so. Each call's status is what store.h allows, nothing leaks, and
  * in the end records, dead letters and places are those of a life in which nothing failed.
- *
- * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+ * See torture_life.h. */
+#include "torture_life.h"
 
-#include <cmocka.h>
-
-#include <stdlib.h>
-
-#include "store/store.h"
 #include "support/scratch_dir.h"
-#include "support/torture.h"
 
-enum { LIVES_DEFAULT = 120, STEPS = 6 };
-enum { BUSY = 1 << STATUS_BUSY, BROKEN = 1 << STATUS_BROKEN, UNKNOWN = 1 << STATUS_UNKNOWN };
-
-typedef struct Life {
-    uint64_t nth; /* for messages */
-    char dir[256];
-    Store *store;
-} Life;
-
-static void fail_life(const Life *life, const char *what, Status status, const char *message)
-{
-    fail_msg("allocation %llu: %s: %s %s", (unsigned long long)life->nth, what, status_name(status), message);
-}
-
-/* OK, or memory gave out under it and it says so in a way that it may. Then memory is there again. */
-static bool is_ok(const Life *life, const char *what, Status status, unsigned allowed, const Error *error)
-{
-    if (status != STATUS_OK && (!torture_struck() || !(allowed & 1u << status))) {
-        fail_life(life, what, status, error->message);
-    }
-    if (torture_struck()) {
-        torture_end();
-    }
-    return status == STATUS_OK;
-}
+enum { STEPS = 6 };
 
 static int64_t bytes_of(size_t raw_bytes, const char *format, const char *why)
 {
@@ -62,17 +28,11 @@ static int64_t bytes_left(void)
 static void open_store(Life *life)
 {
     StoreOptions options = store_options_default(life->dir);
-    Error error = {0};
     options.background = false;
     options.free_reserve_bytes = 0;
     options.flow_cache_bytes = 1 << 20;
     options.dead_letter_bytes_max = (uint64_t)bytes_left() + 5;
-    if (!is_ok(life, "open", store_open(&options, &life->store, &error), BUSY, &error)) {
-        Status status = store_open(&options, &life->store, &error);
-        if (status != STATUS_OK) {
-            fail_life(life, "open once more", status, error.message);
-        }
-    }
+    life_open(life, &options);
 }
 
 /* ---- What is done ---------------------------------------------------------------------------------------------------- */
@@ -245,29 +205,18 @@ static void read_all(Life *life)
     store_reader_close(reader);
 }
 
-static void print_problem(void *context, const char *text)
-{
-    (void)context;
-    print_error("verify: %s\n", text);
-}
-
 static void check_left(Life *life)
 {
-    VerifyReport report = {0};
-    StoreReader *reader = NULL;
+    VerifyReport report;
     StoreMetrics metrics = {0};
-    Error error = {0};
     open_store(life);
     store_metrics(life->store, &metrics);
     assert_int_equal(metrics.dead_letter_bytes, bytes_left());
     assert_int_equal(metrics.dead_letters_open, 3);
     read_all(life);
-    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
-    assert_int_equal(store_verify(reader, print_problem, NULL, NULL, &report, &error), STATUS_OK);
-    assert_int_equal(report.problems, 0);
+    life_verify(life, &report);
     assert_int_equal(report.records, 2);
     assert_int_equal(report.messages, 4);
-    store_reader_close(reader);
     store_close(life->store);
 }
 
@@ -289,9 +238,7 @@ static uint64_t live_and_check(uint64_t nth, uint64_t count)
     read_all(&life);
     store_close(life.store);
     uint64_t asked = torture_end();
-    if (torture_live() != live_before) {
-        fail_life(&life, "memory", STATUS_OK, "was not given back");
-    }
+    life_check_memory(&life, live_before);
     check_left(&life);
     scratch_dir_remove(life.dir);
     return asked;
@@ -300,26 +247,13 @@ static uint64_t live_and_check(uint64_t nth, uint64_t count)
 static void test_each_allocation(void **state)
 {
     (void)state;
-    uint64_t allocations = live_and_check(0, 0), stride = torture_stride(allocations, LIVES_DEFAULT), lives = 0;
-    assert_true(allocations > 100);
-    for (uint64_t nth = 1, i = 0; nth <= allocations; nth += stride, i++) {
-        for (unsigned way = 0; way < TORTURE_WAYS; way++) {
-            if (stride == 1 || i % TORTURE_WAYS == way) {
-                live_and_check(nth, torture_failures(nth, way));
-                lives++;
-            }
-        }
-    }
-    print_message("# %llu allocations, %llu lives\n", (unsigned long long)allocations, (unsigned long long)lives);
+    assert_true(torture_each(live_and_check) > 100);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
-    torture_sqlite();
+    torture_prepare();
     memset(filler, 'f', sizeof filler);
-    if (access("/dev/shm", W_OK) == 0) { /* many lives, none of which is about the disk */
-        setenv("TMPDIR", "/dev/shm", 0);
-    }
     return cmocka_run_group_tests_name("torture-intake", tests, NULL, NULL);
 }

@@ -2,22 +2,15 @@
  * merged, read, closed) is lived again and again, and each time another allocation of it fails, alone, with a few or with all behind it until the
  * store has said so. Each call's status is what store.h allows, nothing leaks, and in the end the store verifies and holds
  * all that was acknowledged, once.
- *
- * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one; WEIR_TORTURE_AT=N makes only the Nth fail. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+ * See torture_life.h. */
+#include "torture_life.h"
 
 #include <stdlib.h>
 
 #include "support/scratch_dir.h"
-#include "support/torture.h"
 #include "torture_readings.h"
 
-enum { BASE = 120, BATCH = 40, LIFE_BATCHES = 3, RECORDS = BASE + LIFE_BATCHES * BATCH, LIVES_DEFAULT = 120 };
+enum { BASE = 120, BATCH = 40, LIFE_BATCHES = 3, RECORDS = BASE + LIFE_BATCHES * BATCH };
 enum { MAINTAIN_MAX = 400, ALERT_ABOVE = 9000 };
 
 static char base_dir[256];
@@ -50,43 +43,10 @@ static StoreOptions options_for(const char *dir)
 
 /* ---- A life -------------------------------------------------------------------------------------------------------- */
 
-typedef struct Life {
-    uint64_t nth; /* for messages */
-    char dir[256];
-    Store *store;
-    StoreReader *reader;
-} Life;
-
-static void fail_life(const Life *life, const char *what, Status status, const char *message)
-{
-    fail_msg("allocation %llu: %s: %s %s", (unsigned long long)life->nth, what, status_name(status), message);
-}
-
-/* What a call answered is fine when it is OK, or when memory gave out under it and it says so in a way that it may. Then memory is
- * there again. */
-static bool is_ok(const Life *life, const char *what, Status status, unsigned allowed, const Error *error)
-{
-    if (status != STATUS_OK && (!torture_struck() || !(allowed & 1u << status))) {
-        fail_life(life, what, status, error->message);
-    }
-    if (torture_struck()) {
-        torture_end();
-    }
-    return status == STATUS_OK;
-}
-
-enum { BUSY = 1 << STATUS_BUSY, BROKEN = 1 << STATUS_BROKEN, UNKNOWN = 1 << STATUS_UNKNOWN };
-
 static void open_store(Life *life)
 {
     StoreOptions options = options_for(life->dir);
-    Error error = {0};
-    if (!is_ok(life, "open", store_open(&options, &life->store, &error), BUSY, &error)) {
-        Status status = store_open(&options, &life->store, &error);
-        if (status != STATUS_OK) {
-            fail_life(life, "open once more", status, error.message);
-        }
-    }
+    life_open(life, &options);
 }
 
 static void open_again(Life *life)
@@ -472,25 +432,14 @@ static void live(Life *life)
     torture_end();
 }
 
-static void print_problem(void *context, const char *text)
-{
-    (void)context;
-    print_error("verify: %s\n", text);
-}
-
 /* With memory enough: whatever happened before, the store is sound, and holds each record once. */
 static void check_left(Life *life)
 {
-    VerifyReport report = {0};
-    Error error = {0};
+    VerifyReport report;
     open_store(life);
-    assert_int_equal(store_reader_open(life->store, &life->reader, &error), STATUS_OK);
-    if (store_verify(life->reader, print_problem, NULL, NULL, &report, &error) != STATUS_OK || report.problems > 0) {
-        fail_life(life, "verify", STATUS_BROKEN, error.message);
-    }
+    life_verify(life, &report);
     assert_int_equal(report.records, RECORDS + LIFE_BATCHES * EVENT_RECORDS);
     assert_int_equal(report.events, LIFE_BATCHES * EVENT_RECORDS);
-    store_reader_close(life->reader);
     maintain(life);
     read_all(life, RECORDS, LIFE_BATCHES + 1);
     store_close(life->store);
@@ -513,42 +462,16 @@ static uint64_t live_and_check(uint64_t nth, uint64_t count)
     torture_begin(nth, count);
     live(&life);
     uint64_t asked = torture_end();
-    if (torture_live() != live_before) {
-        print_error("%lld blocks more than before\n", (long long)(torture_live() - live_before));
-        fail_life(&life, "memory", STATUS_OK, "was not given back");
-    }
+    life_check_memory(&life, live_before);
     check_left(&life);
     scratch_dir_remove(life.dir);
     return asked;
 }
 
-static void fail_each(uint64_t allocations)
-{
-    uint64_t stride = torture_stride(allocations, LIVES_DEFAULT), lives = 0;
-    for (uint64_t nth = 1, i = 0; nth <= allocations; nth += stride, i++) {
-        for (unsigned way = 0; way < TORTURE_WAYS; way++) {
-            if (stride == 1 || i % TORTURE_WAYS == way) {
-                live_and_check(nth, torture_failures(nth, way));
-                lives++;
-            }
-        }
-    }
-    print_message("# %llu allocations, %llu lives\n", (unsigned long long)allocations, (unsigned long long)lives);
-}
-
 static void test_each_allocation(void **state)
 {
     (void)state;
-    const char *only = getenv("WEIR_TORTURE_AT"); /* what a failure's message names */
-    uint64_t allocations = live_and_check(0, 0);
-    assert_true(allocations > 1000);
-    if (only) {
-        for (unsigned way = 0; way < TORTURE_WAYS; way++) {
-            live_and_check(strtoull(only, NULL, 10), torture_failures(strtoull(only, NULL, 10), way));
-        }
-    } else {
-        fail_each(allocations);
-    }
+    assert_true(torture_each(live_and_check) > 1000);
 }
 
 /* The store that each life begins with. */
@@ -591,9 +514,6 @@ static int remove_base(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation)};
-    torture_sqlite();
-    if (access("/dev/shm", W_OK) == 0) { /* thousands of lives, none of which is about the disk */
-        setenv("TMPDIR", "/dev/shm", 0);
-    }
+    torture_prepare();
     return cmocka_run_group_tests_name("torture-store", tests, make_base, remove_base);
 }

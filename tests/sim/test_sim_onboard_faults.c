@@ -1,0 +1,255 @@
+/* Onboarding on the simulated disk: a power loss, an error, a full disk at each operation in turn. Whatever was acknowledged is there afterwards, all of
+ * a step is there or nothing, its counts add up, and the same step, made again, does what it was to do. With WEIR_TORTURE=all at each of the
+ * operations, else at some. */
+#include <stdio.h>
+
+#include "contract/onboard_steps.h"
+#include "disk_tools.h"
+#include "sim_io.h"
+#include "support/random.h"
+#include "vfs.h"
+
+typedef struct Life {
+    SimDisk *disk;
+    SimVfs *vfs;
+    Io io;
+    Clock clock;
+    Random random;
+    uint64_t seed;
+    int64_t now_us;
+    StoreOptions options;
+    Store *store;
+    OnboardStep steps[2]; /* the second one took jobs */
+    int acknowledged, attempted;
+} Life;
+
+static char right[ONBOARD_STEPS + 1][ONBOARD_DIGEST_BYTES]; /* after so many steps, when nothing fails */
+
+static int64_t now_us(void *self) { return ((Life *)self)->now_us += 1000; }
+
+static Status fill(void *self, void *bytes, size_t count, Error *reterr)
+{
+    (void)reterr;
+    for (size_t i = 0; i < count; i++) {
+        ((uint8_t *)bytes)[i] = (uint8_t)random_next(&((Life *)self)->seed);
+    }
+    return STATUS_OK;
+}
+
+static void open_store(Life *life)
+{
+    Error error = {0};
+    if (store_open(&life->options, &life->store, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
+static void close_store(Life *life)
+{
+    store_close(life->store);
+    life->store = NULL;
+}
+
+static Life *life_new(uint64_t seed)
+{
+    Life *life = calloc(1, sizeof *life);
+    assert_non_null(life);
+    *life = (Life){.disk = sim_disk_new(seed), .seed = seed, .now_us = INT64_C(1735689600000000)};
+    life->vfs = sim_vfs_new(life->disk, "sim", seed);
+    life->io = sim_io(life->disk);
+    life->clock = (Clock){.wall_us = now_us, .monotonic_us = now_us, .self = life};
+    life->random = (Random){.fill = fill, .self = life};
+    life->options = store_options_default("store");
+    life->options.clock = &life->clock;
+    life->options.io = &life->io;
+    life->options.random = &life->random;
+    life->options.vfs = "sim";
+    life->options.background = false;
+    life->options.publish_records = 8;
+    life->options.wal_bytes_max = 64 << 10;
+    life->options.free_reserve_bytes = 0;
+    open_store(life);
+    return life;
+}
+
+static void life_free(Life *life)
+{
+    onboard_step_release(&life->steps[0]);
+    onboard_step_release(&life->steps[1]);
+    sim_vfs_free(life->vfs);
+    sim_disk_free(life->disk);
+    free(life);
+}
+
+static void read_digest(Life *life, char ret_digest[ONBOARD_DIGEST_BYTES])
+{
+    StoreReader *reader = NULL;
+    Error error = {0};
+    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
+    assert_int_equal(onboard_digest(reader, ret_digest, &error), STATUS_OK);
+    store_reader_close(reader);
+}
+
+/* ---- A life ---------------------------------------------------------------------------------------------------------------- */
+
+static Status apply(Life *life, int number, const OnboardStep **ret_step)
+{
+    OnboardStep *taken = &life->steps[1], *step = onboard_step_takes(number) ? taken : &life->steps[0];
+    Error error = {0};
+    onboard_step_release(step);
+    onboard_step_make(step, number, taken);
+    *ret_step = step;
+    return store_apply(life->store, step->works, &error);
+}
+
+/* Goes on until something is not OK; a full disk is cleared, and the step made again. */
+static void live(Life *life)
+{
+    Error error = {0};
+    const OnboardStep *step = NULL;
+    bool goes = true;
+    for (int number = 0; goes && number < ONBOARD_STEPS; number++) {
+        life->attempted = number + 1;
+        Status status = apply(life, number, &step);
+        if (status == STATUS_BUSY || status == STATUS_UNKNOWN) {
+            sim_disk_limit(life->disk, UINT64_MAX);
+            status = apply(life, number, &step);
+        }
+        goes = status == STATUS_OK;
+        if (goes) {
+            assert_true(onboard_step_is_right(step, false));
+            life->acknowledged = number + 1;
+        }
+        for (bool more = true; goes && more;) {
+            goes = store_maintain(life->store, number % 4 == 3, &more, &error) == STATUS_OK;
+        }
+    }
+}
+
+static void print_problem(void *context, const char *text)
+{
+    (void)context;
+    print_error("%s\n", text);
+}
+
+static void check_sound(Life *life, int steps)
+{
+    StoreReader *reader = NULL;
+    VerifyReport report = {0};
+    Error error = {0};
+    char digest[ONBOARD_DIGEST_BYTES];
+    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
+    assert_int_equal(store_verify(reader, print_problem, NULL, NULL, &report, &error), STATUS_OK);
+    assert_int_equal(report.problems, 0);
+    store_reader_close(reader);
+    read_digest(life, digest);
+    assert_string_equal(digest, right[steps]);
+}
+
+/* How many of the steps are there: those that were acknowledged, or one more. */
+static int steps_left(Life *life)
+{
+    char digest[ONBOARD_DIGEST_BYTES];
+    read_digest(life, digest);
+    return strcmp(digest, right[life->attempted]) == 0 ? life->attempted : life->acknowledged;
+}
+
+/* After whatever happened: opened again, with a whole disk, and the last step made again, and the others behind it. */
+static void check_afterwards(Life *life)
+{
+    const OnboardStep *step = NULL;
+    open_store(life);
+    int there = steps_left(life);
+    check_sound(life, there);
+    for (int number = life->attempted - 1; number < ONBOARD_STEPS; number++) {
+        if (onboard_step_ends(number) && number == life->attempted - 1) { /* who had taken the jobs is gone */
+            assert_int_equal(apply(life, number - 1, &step), STATUS_OK);
+        }
+        assert_int_equal(apply(life, number, &step), STATUS_OK);
+        assert_true(onboard_step_is_right(step, number < there));
+        check_sound(life, number + 1);
+    }
+    close_store(life);
+}
+
+/* Returns whether the fault struck. */
+static bool run_with_fault(const SimFault *fault, SimLoss loss)
+{
+    uint64_t random = fault->nth;
+    Life *life = life_new(fault->nth);
+    sim_disk_arm(life->disk, fault);
+    live(life);
+    bool struck = sim_disk_struck(life->disk) > 0 || sim_disk_is_frozen(life->disk);
+    close_store(life);
+    sim_disk_crash(life->disk, loss, &random);
+    if (struck) {
+        check_afterwards(life);
+    }
+    life_free(life);
+    return struck;
+}
+
+/* ---- Tests ------------------------------------------------------------------------------------------------------------------- */
+
+static int learn_what_is_right(void **state)
+{
+    Life *life = life_new(1);
+    const OnboardStep *step = NULL;
+    (void)state;
+    read_digest(life, right[0]);
+    for (int number = 0; number < ONBOARD_STEPS; number++) {
+        assert_int_equal(apply(life, number, &step), STATUS_OK);
+        read_digest(life, right[number + 1]);
+    }
+    close_store(life);
+    life_free(life);
+    return 0;
+}
+
+/* Returns how many operations there were to be struck, or nearly. */
+static uint64_t strike_each(SimFault fault, SimLoss loss)
+{
+    const char *text = getenv("WEIR_TORTURE");
+    uint64_t stride = text && strcmp(text, "all") == 0 ? 1 : 5, lives = 0;
+    for (fault.nth = 1; run_with_fault(&fault, loss); fault.nth += stride) {
+        lives++;
+    }
+    print_message("# %llu lives\n", (unsigned long long)lives);
+    return lives * stride;
+}
+
+static void test_a_power_loss(void **state)
+{
+    (void)state;
+    assert_true(strike_each((SimFault){.ops = SIM_CHANGES, .failure = SIM_FAIL_FREEZE}, SIM_LOSS_DRAWN) > 20);
+}
+
+static void test_a_kill(void **state)
+{
+    (void)state;
+    assert_true(strike_each((SimFault){.ops = SIM_CHANGES, .failure = SIM_FAIL_FREEZE}, SIM_LOSS_PROCESS) > 20);
+}
+
+static void test_an_error(void **state)
+{
+    (void)state;
+    assert_true(strike_each((SimFault){.ops = SIM_ANY, .failure = SIM_FAIL_ERROR}, SIM_LOSS_DRAWN) > 20);
+}
+
+static void test_a_full_disk(void **state)
+{
+    (void)state;
+    assert_true(strike_each((SimFault){.ops = SIM_WRITE | SIM_CREATE, .failure = SIM_FAIL_FULL}, SIM_LOSS_PROCESS) >
+                20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_power_loss),
+        cmocka_unit_test(test_a_kill),
+        cmocka_unit_test(test_an_error),
+        cmocka_unit_test(test_a_full_disk),
+    };
+    return cmocka_run_group_tests_name("sim-onboard-faults", tests, learn_what_is_right, NULL);
+}
