@@ -83,7 +83,7 @@ void attempts_begin_life(World *world)
     }
     for (size_t i = 0; i < tables->letter_count; i++) {
         const TableLetter *letter = &tables->letters[i];
-        if (!tables_is_of_intake(letter)) {
+        if (tables_is_of_sink(letter)) {
             Trial *trial = attempts_trial(wire_line(world, letter->sink, 0), letter->seq);
             trial->given_up = letter->state == DEAD_LETTER_RETRYING ? 0 : (uint16_t)letter->attempts;
         }
@@ -350,7 +350,7 @@ void attempts_note_letters(World *world, const DeadLetterState *before)
     for (size_t i = 0; i < world->tables.letter_count; i++) {
         const TableLetter *letter = &world->tables.letters[i];
         bool is_tried_again = letter->state == DEAD_LETTER_RETRYING && before[i] != DEAD_LETTER_RETRYING;
-        if (is_tried_again && !tables_is_of_intake(letter)) {
+        if (is_tried_again && tables_is_of_sink(letter)) {
             begin_again(wire_line(world, letter->sink, 0), letter->seq, letter->attempts);
         }
     }

@@ -87,6 +87,7 @@ static void add_unsure(World *world, Unsure unsure)
     Unsure *added = need(malloc(sizeof *added)), **place = &clients->unsure;
     *added = unsure;
     added->batch = batch_number(world);
+    added->now_us = world->machine.clock.looked_us;
     while (*place && (*place)->batch == added->batch) {
         place = &(*place)->next;
     }
@@ -103,7 +104,7 @@ static void add_unsure_call(World *world, const Call *call)
 
 void clients_add_unsure(World *world, const Work *work)
 {
-    add_unsure(world, (Unsure){.delivery = tables_keep_work(work)});
+    add_unsure(world, (Unsure){.delivery = tables_keep_work(world, work)});
 }
 
 void clients_forget_unsure(World *world)
@@ -137,6 +138,7 @@ static void apply_call(World *world, const Unsure *unsure)
 /* With `checked` it has happened, and what it says has to be so. */
 static void apply_batch(World *world, const Unsure *batch, bool checked)
 {
+    (void)onboard_begin_commit(world, batch->now_us);
     for (const Unsure *unsure = batch; unsure && unsure->batch == batch->batch; unsure = unsure->next) {
         if (!unsure->delivery) {
             apply_call(world, unsure);
@@ -156,12 +158,13 @@ static bool has_happened(World *world, const Unsure *batch)
     Tables before;
     tables_copy(&world->tables, &before);
     apply_batch(world, batch, false);
-    bool same = reading_is_same(world, (int64_t)mark.count);
+    bool same = reading_is_same_after_start(world, (int64_t)mark.count);
     model_rewind(&world->model, &mark);
     tables_release(&world->tables);
     world->tables = before;
     if (same) {
         apply_batch(world, batch, true);
+        same = reading_is_same_after_start(world, (int64_t)mark.count);
     }
     return same;
 }
@@ -193,7 +196,7 @@ static _Noreturn void fail_settling(World *world)
 void clients_settle(World *world)
 {
     const Unsure *batch = world->clients.unsure;
-    if (reading_is_same(world, model_last_seq(&world->model))) {
+    if (reading_is_same_after_start(world, model_last_seq(&world->model))) {
         if (batch) {
             story_tell(&world->story, "%zu unsure calls turn out to be absent", world->clients.unsure_count);
         }
@@ -332,10 +335,11 @@ static void check_answer(Call *call)
     World *world = call->world;
     ModelAnswer answer = {.outcomes = call->expected};
     ModelMark before = model_mark(&world->model);
+    bool ends_leases = onboard_begin_commit(world, world->machine.clock.looked_us);
     apply_work(world, &call->work, &answer);
     tell_done(call);
     bool changed = before.count != world->model.count || before.facts != world->model.events.count ||
-                   !model_same_rules(&world->model, &before);
+                   !model_same_rules(&world->model, &before) || ends_leases;
     check_may_tell(call, changed);
     if (call->work.simulate_failure && !call->work.dry_run && answer.status == STATUS_OK) {
         story_failf(&world->story, "call %" PRId64 " was to fail, and was told OK", call->number);

@@ -26,7 +26,8 @@ typedef struct CallList {
 /* What was handed in with a batch whose commit failed. */
 typedef struct Unsure {
     struct Unsure *next;
-    int64_t batch; /* those with the same number happened together or not at all */
+    int64_t batch;  /* those with the same number happened together or not at all */
+    int64_t now_us; /* of its commit */
     int64_t call;
     ModelWork work; /* owns its items */
     Work *delivery; /* instead of it: a line's or a person's work; owns */

@@ -18,7 +18,11 @@ static Status sim_fill(void *self, void *bytes, size_t count, Error *reterr)
     return STATUS_OK;
 }
 
-static int64_t sim_wall_us(void *self) { return ((SimClock *)self)->wall_us; }
+static int64_t sim_wall_us(void *self)
+{
+    SimClock *clock = self;
+    return clock->looked_us = clock->wall_us;
+}
 
 static int64_t sim_monotonic_us(void *self)
 {
@@ -42,6 +46,8 @@ static void on_committed(void *self, int64_t last_seq)
     dispatcher_committed(machine->dispatcher);
 }
 
+static void on_jobs_made(void *self) { runner_wake(((Machine *)self)->runner); }
+
 void machine_init(Machine *machine, uint64_t seed)
 {
     *machine = (Machine){.disk = sim_disk_new(seed)};
@@ -57,8 +63,11 @@ void machine_init(Machine *machine, uint64_t seed)
     machine->options.random = &machine->random;
     machine->options.background = false;
     machine->options.vfs = "sim";
-    machine->processor_options = (ProcessorOptions){
-        .clock = &machine->clock.clock, .committed = on_committed, .broken = on_broken, .self = machine};
+    machine->processor_options = (ProcessorOptions){.clock = &machine->clock.clock,
+                                                    .committed = on_committed,
+                                                    .jobs_made = on_jobs_made,
+                                                    .broken = on_broken,
+                                                    .self = machine};
 }
 
 void machine_release(Machine *machine)
@@ -71,11 +80,14 @@ void machine_release(Machine *machine)
 static void close_parts(Machine *machine)
 {
     Dispatcher *dispatcher = machine->dispatcher;
+    Runner *runner = machine->runner;
     machine->dispatcher = NULL;
+    machine->runner = NULL;
     machine->writing = true;
     processor_stop(machine->processor);
     machine->processor = NULL;
     dispatcher_free(dispatcher);
+    runner_free(runner);
     for (size_t i = 0; i < MACHINE_READERS; i++) {
         machine_close_reader(machine, i);
     }
@@ -100,6 +112,11 @@ Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
         machine->dispatcher_options.store = machine->store;
         machine->dispatcher_options.processor = machine->processor;
         status = dispatcher_start(&machine->dispatcher_options, &machine->dispatcher, reterr);
+    }
+    if (status == STATUS_OK && machine->has_runner) {
+        machine->runner_options.processor = machine->processor;
+        machine->runner_options.info = store_info(machine->store);
+        status = runner_start(&machine->runner_options, &machine->runner, reterr);
     }
     if (status != STATUS_OK) {
         close_parts(machine);

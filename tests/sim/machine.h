@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "deliver/dispatcher.h"
+#include "onboard/runner.h"
 #include "process/processor.h"
 #include "sim/disk.h"
 #include "sim/sim_io.h"
@@ -16,6 +17,7 @@
 typedef struct SimClock {
     Clock clock;
     int64_t wall_us, monotonic_us, tick_us;
+    int64_t looked_us; /* what the wall clock last told: while a batch is told of, that of its commit */
 } SimClock;
 
 enum {
@@ -38,6 +40,9 @@ typedef struct Machine {
     Store *store;                                    /* NULL between two lives */
     Processor *processor;                            /* NULL between two lives */
     Dispatcher *dispatcher;                          /* NULL between two lives */
+    RunnerOptions runner_options;                    /* without a processor and an info; the caller's */
+    bool has_runner;                                 /* somebody works on jobs */
+    Runner *runner;                                  /* NULL between two lives, and without jobs */
     StoreReader *readers[MACHINE_READERS];           /* opened when first needed */
     void (*committed)(void *self, int64_t last_seq); /* for ProcessorOptions; the caller's */
     void *committed_self;

@@ -63,12 +63,13 @@ static void check_notice(const Expect *expect, yyjson_val *message, const ModelN
     yyjson_val *letter = expect_member(expect, message, "dead_letter");
     expect_size(expect, letter, 7);
     expect_int(expect, letter, "id", right->id);
-    expect_text(expect, letter, "stage", right->seq ? STR("delivery") : STR("intake"));
+    expect_text(expect, letter, "stage", right->seq ? STR("delivery") : right->batch.len ? STR("job") : STR("intake"));
     if (right->seq) {
         expect_text(expect, letter, "sink", right->sink);
         expect_int(expect, letter, "seq", right->seq);
     } else {
-        expect_text(expect, letter, "source", right->source);
+        expect_text(expect, letter, right->batch.len ? "batch_id" : "source",
+                    right->batch.len ? right->batch : right->source);
         expect_text(expect, letter, "place", right->place);
     }
     expect_text(expect, letter, "error", right->error);
@@ -78,7 +79,7 @@ static void check_notice(const Expect *expect, yyjson_val *message, const ModelN
 
 void messages_check(World *world, int64_t seq, yyjson_val *message)
 {
-    static const char *const names[] = {"notification", "alert", "notice"};
+    static const char *const names[] = {"notification", "alert", "notice", "message"};
     const ModelEntry *entry = model_at(&world->model, seq);
     char what[64];
     snprintf(what, sizeof what, "%s %" PRId64, names[entry->kind], seq);
@@ -87,6 +88,17 @@ void messages_check(World *world, int64_t seq, yyjson_val *message)
     case MODEL_RECORD: check_notification(&expect, message, seq, entry); break;
     case MODEL_ALERT: check_alert(&expect, &world->model, message, entry); break;
     default: check_notice(&expect, message, &entry->notice);
+    }
+}
+
+/* It was spelled out when it became due. */
+static void check_told(World *world, const char *what, const ModelEntry *entry, Str body)
+{
+    char expected[512], found[512];
+    if (!str_equal(body, entry->body)) {
+        snprintf(expected, sizeof expected, "%.*s", STR_ARGS(entry->body));
+        snprintf(found, sizeof found, "%.*s", STR_ARGS(body));
+        story_fail(&world->story, what, expected, found);
     }
 }
 
@@ -128,6 +140,10 @@ void messages_check_bytes(World *world, int64_t seq, Str body)
     uint64_t *slot = slot_of(&world->messages, seq), hash = hash_of(body);
     char what[64];
     snprintf(what, sizeof what, "the body of message %" PRId64, seq);
+    if (model_at(&world->model, seq)->kind == MODEL_TOLD) {
+        check_told(world, what, model_at(&world->model, seq), body);
+        return;
+    }
     if (*slot && *slot != hash) {
         story_fail(&world->story, what, "the bytes that it had before", "others");
     }

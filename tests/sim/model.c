@@ -364,6 +364,27 @@ void model_announce(Model *model, const ModelNotice *notice)
     }
 }
 
+void model_tell(Model *model, MessageKind kind, Str key, Str body)
+{
+    int64_t first = 1;
+    while (first <= model_last_seq(model) &&
+           !(model_at(model, first)->kind == MODEL_TOLD && str_equal(model_at(model, first)->key, key))) {
+        first++;
+    }
+    ModelEntry *entry = append(model);
+    entry->kind = MODEL_TOLD;
+    entry->flow = first;
+    entry->told = kind;
+    entry->key = key;
+    entry->body = body;
+}
+
+MessageKind model_message_kind(const ModelEntry *entry)
+{
+    static const MessageKind kinds[] = {MESSAGE_NOTIFICATION, MESSAGE_ALERT, MESSAGE_DEAD_LETTER_CREATED};
+    return entry->kind == MODEL_TOLD ? entry->told : kinds[entry->kind];
+}
+
 /* ---- Work --------------------------------------------------------------------------------------------------------------- */
 
 static bool take_records(Model *model, const ModelWork *work, Outcome *outcomes)

@@ -6,6 +6,7 @@
 #ifndef WEIR_TESTS_SIM_MODEL_H
 #define WEIR_TESTS_SIM_MODEL_H
 
+#include "deliver/outbox.h"
 #include "sim/event_model.h"
 #include "store/store.h"
 
@@ -14,21 +15,22 @@ typedef struct ModelTotals {
     Exact positive, negative; /* sums, both ≥ 0 */
 } ModelTotals;
 
-typedef enum ModelKind { MODEL_RECORD, MODEL_ALERT, MODEL_NOTICE } ModelKind;
+typedef enum ModelKind { MODEL_RECORD, MODEL_ALERT, MODEL_NOTICE, MODEL_TOLD } ModelKind;
 
 /* What the notice of a dead letter must say. */
 typedef struct ModelNotice {
     int64_t id;
     Str sink;
-    int64_t seq; /* of the message; 0: of intake, at `place` of `source` */
-    Str source, place;
+    int64_t seq; /* of the message; 0: of intake, at `place` of `source`, or of a job, at that of `batch` */
+    Str source, batch, place;
     Str error;
     int64_t attempts;
 } ModelNotice;
 
 typedef struct ModelEntry {
     ModelKind kind;
-    int64_t flow;         /* a record, or an alert: the sequence of the first record of its flow */
+    int64_t
+        flow; /* a record, or an alert: the sequence of the first record of its flow; what was told: of the first of its key */
     Record record;        /* a record: what was handed in */
     int64_t prev_seq;     /* the flow's record before it, 0 for none */
     ModelTotals before;   /* the flow's, without it */
@@ -37,6 +39,8 @@ typedef struct ModelEntry {
     Exact exceeded_by;    /* > 0 */
     const char *severity; /* "medium", "high", "critical" */
     ModelNotice notice;
+    MessageKind told; /* of an organization or a batch: what became of it */
+    Str key, body;    /* likewise */
 } ModelEntry;
 
 /* A record's place in the order of time. */
@@ -107,6 +111,10 @@ typedef struct ModelAnswer {
 void model_apply(Model *model, const ModelWork *work, ModelAnswer *ret_answer);
 /* A dead letter was made. It is announced, unless it is itself about a notice. */
 void model_announce(Model *model, const ModelNotice *notice);
+/* What became of an organization or a batch. `key` keeps the order of such messages. */
+void model_tell(Model *model, MessageKind kind, Str key, Str body);
+/* Of which kind the message of an entry is. */
+MessageKind model_message_kind(const ModelEntry *entry);
 
 /* A moment to go back to: all that came later never was. */
 typedef struct ModelMark {

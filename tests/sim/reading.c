@@ -229,8 +229,35 @@ bool reading_is_same(World *world, int64_t after)
     char difference[TABLES_TEXT_BYTES];
     bool same = view_bound(view) == model_last_seq(&world->model) && walk_is_same(world, reader, after) &&
                 walk_rules(world, reader) && tables_check(world, reader, difference) &&
-                event_look_check(world, reader, difference);
+                onboard_check(world, reader, difference) && event_look_check(world, reader, difference);
     end_look(reader, view);
+    return same;
+}
+
+static int64_t end_of_leases(World *world)
+{
+    StoreView *view = NULL;
+    StoreReader *reader = begin_look_after_start(world, &view);
+    int64_t ended_us = onboard_end_of_leases(world, reader);
+    end_look(reader, view);
+    return ended_us;
+}
+
+/* At which moment the leases have ended, the jobs say. */
+bool reading_is_same_after_start(World *world, int64_t after)
+{
+    OnboardTables *tables = &world->tables.onboard, before;
+    if (reading_is_same(world, after)) {
+        return true;
+    }
+    onboard_copy(tables, &before);
+    onboard_begin_life(world);
+    int64_t ended_us = tables->leases_are_over ? end_of_leases(world) : 0;
+    bool same = ended_us && onboard_begin_commit(world, ended_us) && reading_is_same(world, after);
+    OnboardTables *unused = same ? &before : tables;
+    OnboardTables kept = same ? *tables : before;
+    onboard_release(unused);
+    *tables = kept;
     return same;
 }
 
@@ -239,7 +266,7 @@ void reading_put_state(World *world, char *ret_text, size_t room)
     StoreView *view = NULL;
     StoreReader *reader = begin_look_after_start(world, &view);
     char difference[TABLES_TEXT_BYTES] = "";
-    if (tables_check(world, reader, difference)) {
+    if (tables_check(world, reader, difference) && onboard_check(world, reader, difference)) {
         (void)event_look_check(world, reader, difference);
     }
     snprintf(ret_text, room, "a log up to seq %" PRId64 "%s%s%s", view_bound(view),
@@ -286,6 +313,9 @@ static void check_log(World *world)
     char difference[TABLES_TEXT_BYTES];
     if (!tables_check(world, reader, difference)) {
         story_fail(&world->story, "what is stored of deliveries", NULL, difference);
+    }
+    if (!onboard_check(world, reader, difference)) {
+        story_fail(&world->story, "what is stored of onboarding", NULL, difference);
     }
     if (!event_look_check(world, reader, difference)) {
         story_fail(&world->story, "what is kept of events", NULL, difference);

@@ -41,6 +41,8 @@ void reading_rewound(World *world);
 /* Whether the store has exactly what the model has, as far as that shows behind the sequence `after` and in the rules. Ends the run when it
  * cannot be read. */
 bool reading_is_same(World *world, int64_t after);
+/* The same after a start, which ends all leases that it finds, when there is room for that: then the model has it, too. */
+bool reading_is_same_after_start(World *world, int64_t after);
 /* "seq 7, and 2 rules" */
 void reading_put_state(World *world, char *ret_text, size_t room);
 

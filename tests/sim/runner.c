@@ -23,11 +23,11 @@ typedef struct Job {
 } Job;
 
 typedef struct Runner {
-    const RunnerOptions *options;
+    const RunsOptions *options;
     Job jobs[RUNNER_JOBS_MAX];
     size_t running;
     uint64_t next, done;
-    RunnerResult result;
+    RunsResult result;
     WorldReport sum; /* hash: of all hashes, whatever their order */
 } Runner;
 
@@ -268,7 +268,7 @@ static void start_one(Runner *runner)
     }
 }
 
-RunnerResult runner_run(const RunnerOptions *options)
+RunsResult runner_run(const RunsOptions *options)
 {
     static Runner runner;
     runner = (Runner){.options = options, .next = options->first};

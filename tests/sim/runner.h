@@ -9,7 +9,7 @@
 
 enum { RUNNER_JOBS_MAX = 64, RUNNER_SECONDS_MAX = 60 };
 
-typedef struct RunnerOptions {
+typedef struct RunsOptions {
     const char *program; /* argv[0]: the command that runs a seed again; borrows */
     uint64_t first, last;
     int64_t steps; /* 0: as each seed draws them */
@@ -17,16 +17,16 @@ typedef struct RunnerOptions {
     bool until_broken; /* ends with the first promise that is broken */
     const char *by;    /* then: a text that the check names which finds it; NULL for any check; borrows */
     bool twice;        /* each seed again, with its story: the hash has to be the same */
-} RunnerOptions;
+} RunsOptions;
 
-typedef struct RunnerResult {
+typedef struct RunsResult {
     uint64_t failed;   /* seeds */
     uint64_t broken;   /* of them: broke a promise */
     uint64_t asserted; /* of them: ended by an assertion of the program itself */
     uint64_t others;   /* of the broken ones: found by another check than `by` */
-} RunnerResult;
+} RunsResult;
 
 /* Prints each failure, and a summary at the end. */
-RunnerResult runner_run(const RunnerOptions *options);
+RunsResult runner_run(const RunsOptions *options);
 
 #endif

@@ -127,15 +127,15 @@ int main(int argc, char **argv)
         run_one(&arguments);
         return 0;
     }
-    RunnerOptions options = {.program = argv[0],
-                             .first = arguments.first,
-                             .last = arguments.last,
-                             .steps = arguments.steps,
-                             .jobs = arguments.jobs,
-                             .until_broken = arguments.caught,
-                             .by = arguments.by,
-                             .twice = arguments.twice};
-    RunnerResult result = runner_run(&options);
+    RunsOptions options = {.program = argv[0],
+                           .first = arguments.first,
+                           .last = arguments.last,
+                           .steps = arguments.steps,
+                           .jobs = arguments.jobs,
+                           .until_broken = arguments.caught,
+                           .by = arguments.by,
+                           .twice = arguments.twice};
+    RunsResult result = runner_run(&options);
     /* A defect may trip over an assertion in one seed, but has to be seen from outside in another. */
     bool caught = result.broken > 0 && result.others == 0 && result.broken + result.asserted == result.failed;
     return arguments.caught ? !caught : result.failed > 0;

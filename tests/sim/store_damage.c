@@ -173,5 +173,6 @@ void damage_go_back(World *world)
     tables_release(&world->tables);
     tables_copy(&faults->kept.tables, &world->tables);
     deliveries_rewound(world);
+    onboarding_rewound(world);
     faults->damaged_before_boot = true;
 }

@@ -33,6 +33,7 @@ void tables_release(Tables *tables)
     free(tables->retries);
     free(tables->letters);
     free(tables->replays);
+    onboard_release(&tables->onboard);
     *tables = (Tables){0};
 }
 
@@ -54,6 +55,7 @@ void tables_copy(const Tables *from, Tables *to)
     to->retry_room = from->retry_count;
     to->letter_room = from->letter_count;
     to->replay_room = from->replay_count;
+    onboard_copy(&from->onboard, &to->onboard);
 }
 
 static bool is_before(const TableRetry *retry, size_t sink, int64_t job, int64_t seq)
@@ -315,13 +317,66 @@ void tables_take_in(World *world, const ModelWork *work, const Outcome *outcomes
     }
 }
 
+/* ---- Dead letters of jobs --------------------------------------------------------------------------------------------------------- */
+
+static TableLetter *letter_of_job(const Tables *tables, int64_t job)
+{
+    for (size_t i = 0; i < tables->letter_count; i++) {
+        if (tables->letters[i].sink == TABLES_OF_JOBS && tables->letters[i].job == job) {
+            return &tables->letters[i];
+        }
+    }
+    return NULL;
+}
+
+static TableLetter *new_letter(Tables *tables)
+{
+    tables->letters =
+        need_room(tables->letters, &tables->letter_room, tables->letter_count + 1, sizeof *tables->letters);
+    return &tables->letters[tables->letter_count++];
+}
+
+void tables_open_job_letter(World *world, const StoredJob *job, bool announce)
+{
+    Tables *tables = &world->tables;
+    TableLetter *letter = letter_of_job(tables, job->id);
+    bool is_new = !letter;
+    if (is_new) {
+        letter = new_letter(tables);
+        const char *place = arena_printf(&world->workload.texts, "job/%lld", (long long)job->id);
+        *letter = (TableLetter){.sink = TABLES_OF_JOBS,
+                                .job = job->id,
+                                .batch = job->batch_id,
+                                .place = str_from(need((void *)(uintptr_t)place))};
+    }
+    letter->state = DEAD_LETTER_OPEN;
+    letter->error = job->error;
+    letter->attempts = job->attempts;
+    if (is_new && announce) {
+        model_announce(&world->model, &(ModelNotice){.id = (int64_t)tables->letter_count,
+                                                     .batch = letter->batch,
+                                                     .place = letter->place,
+                                                     .error = letter->error,
+                                                     .attempts = letter->attempts});
+    }
+}
+
+void tables_move_job_letter(Tables *tables, int64_t job, DeadLetterState from, DeadLetterState to)
+{
+    TableLetter *letter = letter_of_job(tables, job);
+    if (letter && letter->state == from) {
+        letter->state = to;
+    }
+}
+
 /* ---- What people do about them ----------------------------------------------------------------------------------------------------- */
 
 static bool picks(const DeadLetterFilter *filter, const TableLetter *letter, int64_t id)
 {
-    bool of_intake = tables_is_of_intake(letter);
-    Str origin = of_intake ? TABLES_SOURCE : str_from(names[letter->sink]);
-    return (filter->stage < 0 || filter->stage == (of_intake ? DEAD_LETTER_INTAKE : DEAD_LETTER_DELIVERY)) &&
+    bool of_intake = tables_is_of_intake(letter), of_sink = tables_is_of_sink(letter);
+    Str origin = of_intake ? TABLES_SOURCE : of_sink ? str_from(names[letter->sink]) : letter->batch;
+    DeadLetterStage stage = of_intake ? DEAD_LETTER_INTAKE : of_sink ? DEAD_LETTER_DELIVERY : DEAD_LETTER_JOB;
+    return (filter->stage < 0 || filter->stage == (int)stage) &&
            (filter->state < 0 || filter->state == (int)letter->state) &&
            (filter->origin.len == 0 || str_equal(filter->origin, origin)) && (filter->id == 0 || filter->id == id) &&
            (filter->before == 0 || id < filter->before) && letter->state == DEAD_LETTER_OPEN;
@@ -361,13 +416,28 @@ static size_t retry_intake(Tables *tables, const DeadLetterChange *change)
     return count;
 }
 
-static Status change_letters(Tables *tables, const DeadLetterChange *change)
+static size_t retry_jobs(World *world, const DeadLetterChange *change, size_t limit)
 {
+    Tables *tables = &world->tables;
+    size_t count = 0;
+    for (size_t i = 0; i < tables->letter_count && count < limit; i++) {
+        const TableLetter *letter = &tables->letters[i];
+        if (letter->sink == TABLES_OF_JOBS && picks(&change->filter, letter, (int64_t)i + 1)) {
+            count += onboard_retry(world, letter->job);
+        }
+    }
+    return count;
+}
+
+static Status change_letters(World *world, const DeadLetterChange *change)
+{
+    Tables *tables = &world->tables;
     size_t left = change->limit;
     left -= change->action == DEAD_LETTER_RETRY ? retry_intake(tables, change) : 0;
     for (size_t sink = 0; change->action == DEAD_LETTER_RETRY && sink < TABLES_SINKS_MAX; sink++) {
         left -= revive_of_sink(tables, sink, change, left);
     }
+    left -= change->action == DEAD_LETTER_RETRY ? retry_jobs(world, change, left) : 0;
     for (size_t i = 0; change->action == DEAD_LETTER_DISCARD && i < tables->letter_count && left > 0; i++) {
         TableLetter *letter = &tables->letters[i];
         if (picks(&change->filter, letter, (int64_t)i + 1)) {
@@ -410,11 +480,14 @@ static Status cancel_replay(Tables *tables, int64_t id)
 Status tables_apply(World *world, const Work *work)
 {
     Tables *tables = &world->tables;
+    if (onboard_is_work(work->kind)) {
+        return onboard_apply(world, work);
+    }
     switch (work->kind) {
     case WORK_SINK_PUT: return put_sink(tables, &work->sink);
     case WORK_SINK_STATE: return set_state(tables, &work->sink);
     case WORK_DELIVERY: return change_line(world, &work->delivery);
-    case WORK_DEAD_LETTERS: return change_letters(tables, &work->dead_letters);
+    case WORK_DEAD_LETTERS: return change_letters(world, &work->dead_letters);
     case WORK_REPLAY_PUT: return put_replay(tables, &work->replay);
     case WORK_REPLAY_CANCEL: return cancel_replay(tables, work->replay.id);
     default: abort(); /* the simulated people do no other work */
@@ -440,7 +513,7 @@ static void keep_change(DeliveryChange *change)
 }
 
 /* People's work borrows only what lives as long as the world. */
-Work *tables_keep_work(const Work *work)
+Work *tables_keep_work(World *world, const Work *work)
 {
     Work *kept = need(malloc(sizeof *kept));
     *kept = *work;
@@ -449,6 +522,8 @@ Work *tables_keep_work(const Work *work)
     } else if (work->kind == WORK_SINK_STATE || work->kind == WORK_SINK_PUT) {
         kept->sink.name = name_of(work->sink.name);
         kept->sink.reason = (Str){NULL, 0};
+    } else {
+        onboard_keep_work(world, kept);
     }
     return kept;
 }
@@ -462,6 +537,8 @@ void tables_free_work(Work *work)
         free((void *)(uintptr_t)work->delivery.retries);
         free((void *)(uintptr_t)work->delivery.settled);
         free((void *)(uintptr_t)work->delivery.dead);
+    } else if (work) {
+        onboard_free_work(work);
     }
     free(work);
 }

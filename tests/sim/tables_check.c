@@ -64,8 +64,19 @@ static bool is_of_intake(const DeadLetter *letter, const TableLetter *right)
 
 static bool is_of_sink(const DeadLetter *letter, const TableLetter *right)
 {
-    return !tables_is_of_intake(right) && letter->stage == DEAD_LETTER_DELIVERY &&
+    return tables_is_of_sink(right) && letter->stage == DEAD_LETTER_DELIVERY &&
            str_is(letter->origin, tables_sink_name(right->sink));
+}
+
+static bool is_of_job(const DeadLetter *letter, const TableLetter *right)
+{
+    return right->sink == TABLES_OF_JOBS && letter->stage == DEAD_LETTER_JOB &&
+           str_equal(letter->origin, right->batch) && str_equal(letter->place, right->place);
+}
+
+static const char *origin_of(const TableLetter *letter)
+{
+    return tables_is_of_intake(letter) ? "intake" : tables_is_of_sink(letter) ? tables_sink_name(letter->sink) : "jobs";
 }
 
 static bool visit_letter(void *context, const DeadLetter *letter)
@@ -77,16 +88,15 @@ static bool visit_letter(void *context, const DeadLetter *letter)
         return DIFFER(comparing, "there is a dead letter %" PRId64, letter->id);
     }
     const TableLetter *right = &tables->letters[letter->id - 1];
-    bool same = (is_of_sink(letter, right) || is_of_intake(letter, right)) && letter->state == right->state &&
-                letter->seq == right->seq && letter->attempts == right->attempts &&
+    bool same = (is_of_sink(letter, right) || is_of_intake(letter, right) || is_of_job(letter, right)) &&
+                letter->state == right->state && letter->seq == right->seq && letter->attempts == right->attempts &&
                 str_equal(letter->error, right->error);
-    return same ||
-           DIFFER(comparing,
-                  "dead letter %" PRId64 " is about message %" PRId64 " of %.*s, %s, after %" PRId64
-                  " attempts; right are %" PRId64 " of %s, %s, %" PRId64,
-                  letter->id, letter->seq, STR_ARGS(letter->origin), dead_letter_state_names[letter->state],
-                  letter->attempts, right->seq, tables_is_of_intake(right) ? "intake" : tables_sink_name(right->sink),
-                  dead_letter_state_names[right->state], right->attempts);
+    return same || DIFFER(comparing,
+                          "dead letter %" PRId64 " is about message %" PRId64 " of %.*s, %s, after %" PRId64
+                          " attempts; right are %" PRId64 " of %s, %s, %" PRId64,
+                          letter->id, letter->seq, STR_ARGS(letter->origin), dead_letter_state_names[letter->state],
+                          letter->attempts, right->seq, origin_of(right), dead_letter_state_names[right->state],
+                          right->attempts);
 }
 
 static bool visit_replay(void *context, const StoredReplay *replay)

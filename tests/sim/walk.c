@@ -384,11 +384,14 @@ static bool visit_message(void *context, const StoredMessage *message)
     const Model *model = &walk->world->model;
     int64_t right = next_message(model, walk->after, walk->bound);
     const ModelEntry *entry = right ? model_at(model, right) : NULL;
-    const char *kind = entry && entry->kind == MODEL_NOTICE ? "dead_letter.created" : "alert";
+    const char *kind = entry ? message_kind_name(model_message_kind(entry)) : "none";
     if (message->seq != right || message->record_seq != entry->about || !str_is(message->kind, kind)) {
         story_failf(&walk->world->story,
                     "the messages: the next is %s %" PRId64 ", but found is %.*s %" PRId64 " about record %" PRId64,
                     kind, right, STR_ARGS(message->kind), message->seq, message->record_seq);
+    }
+    if (entry->kind == MODEL_TOLD) {
+        messages_check_bytes(walk->world, right, message->body);
     }
     walk->after = right;
     return true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "deliver/line.h"
+#include "sim/handler.h"
 #include "sim/looks.h"
 #include "sim/need.h"
 #include "sim/wire_check.h"
@@ -202,6 +203,9 @@ Status __real_processor_submit(Processor *processor, Submission *submission, Err
 Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr);
 Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr)
 {
+    if (handler_is_stepping()) {
+        return handler_submit(processor, submission, reterr);
+    }
     if (!stepping) {
         return __real_processor_submit(processor, submission, reterr);
     }
@@ -362,6 +366,7 @@ void wire_told(World *world, const Work *work, Status status, const Error *error
     story_tell(&world->story, "%s: %s", describe(work, text, sizeof text), status_name(work->status));
     bool changed = work->status == STATUS_OK && work->kind != WORK_SINK_PUT &&
                    (work->kind != WORK_DEAD_LETTERS || work->dead_letters.count > 0);
+    changed = onboard_begin_commit(world, world->machine.clock.looked_us) || changed;
     if ((changed && sim_disk_is_frozen(world->machine.disk)) || world->faults.log_sync_failed) {
         story_failf(&world->story, "it was stored after the power was cut, or after a failed sync");
     }
@@ -446,7 +451,7 @@ void wire_begin_anew(World *world)
     }
     for (size_t i = 0; i < world->tables.letter_count; i++) {
         const TableLetter *letter = &world->tables.letters[i];
-        if (!tables_is_of_intake(letter)) {
+        if (tables_is_of_sink(letter)) {
             wire_seen(world, letter->sink, letter->seq)->was_dead = true;
         }
     }

@@ -23,9 +23,8 @@ static bool allows(Str wanted, Str text) { return wanted.len == 0 || str_equal(w
 
 static bool subscribes(const Subscription *subscription, const Model *model, int64_t seq)
 {
-    static const MessageKind kinds[] = {MESSAGE_NOTIFICATION, MESSAGE_ALERT, MESSAGE_DEAD_LETTER_CREATED};
     const Record *record = model_record_of(model, seq);
-    if (!(subscription->kinds & 1u << kinds[model_at(model, seq)->kind])) {
+    if (!(subscription->kinds & 1u << model_message_kind(model_at(model, seq)))) {
         return false;
     }
     return !record || (allows(subscription->source_id, record->source_id) &&
@@ -189,10 +188,10 @@ static void check_id(World *world, size_t sink, const FakeDelivery *delivery)
 
 static void check_content(World *world, const FakeDelivery *delivery)
 {
-    static const MessageKind kinds[] = {MESSAGE_NOTIFICATION, MESSAGE_ALERT, MESSAGE_DEAD_LETTER_CREATED};
+    const ModelEntry *entry = model_at(&world->model, delivery->seq);
     const Record *record = model_record_of(&world->model, delivery->seq);
-    Str key = record ? record->destination_id : STR(""), traceparent = record ? record->traceparent : STR("");
-    MessageKind kind = kinds[model_at(&world->model, delivery->seq)->kind];
+    Str key = record ? record->destination_id : entry->key, traceparent = record ? record->traceparent : STR("");
+    MessageKind kind = model_message_kind(entry);
     if (delivery->kind != kind || !str_is(key, delivery->key) || !str_is(traceparent, delivery->traceparent)) {
         FAIL(world, "message %" PRId64 " has the kind %d, the key %s, the traceparent %s", delivery->seq,
              (int)delivery->kind, delivery->key, delivery->traceparent);

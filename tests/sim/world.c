@@ -57,7 +57,7 @@ static int64_t world_init(World *world, const WorldOptions *options)
     int64_t steps = options->steps ? options->steps : 40 + (int64_t)below(world, 260);
     faults_init(world, random_next(&seeds), steps);
     deliveries_init(world, random_next(&seeds));
-    uint64_t senders_seed = random_next(&seeds);
+    uint64_t senders_seed = random_next(&seeds), onboarding_seed = random_next(&seeds);
     world->machine.options.identity = world->workload.identity;
     world->machine.options.scale = world->workload.scale;
     world->machine.committed = clients_committed;
@@ -68,6 +68,7 @@ static int64_t world_init(World *world, const WorldOptions *options)
                options->seed, steps, world->faults.count, identities[world->workload.identity], world->workload.scale);
     draw_settings(world);
     senders_init(world, senders_seed);
+    onboarding_init(world, onboarding_seed);
     return steps;
 }
 
@@ -77,6 +78,7 @@ static void world_release(World *world)
     reading_release(world);
     clients_release(world);
     deliveries_release(world);
+    onboarding_release(world);
     machine_release(&world->machine);
     messages_release(&world->messages);
     tables_release(&world->tables);
@@ -117,6 +119,7 @@ static void begin_life(World *world, bool rebuild)
     clients_begin_life(world);
     clients_settle(world);
     senders_begin_life(world);
+    onboarding_begin_life(world);
     deliveries_begin_life(world);
     reading_all(world);
     faults_after_boot(world);
@@ -136,6 +139,7 @@ static void end_life(World *world)
     SimLoss loss = faults_ending(world);
     if (!sim_disk_is_frozen(world->machine.disk)) {
         wire_stop(world);
+        onboarding_stop(world);
     }
     reading_end_life(world);
     loss = machine_end(&world->machine, loss, &world->faults.random);
@@ -231,6 +235,9 @@ static void step(World *world)
     if (!faults_end_is_due(world)) {
         senders_step(world);
     }
+    if (!faults_end_is_due(world)) {
+        onboarding_step(world);
+    }
     if (faults_end_is_due(world)) {
         end_life(world);
         faults_between_lives(world);
@@ -302,6 +309,7 @@ static void finish(World *world)
     }
     work_off(world);
     put_events_right(world);
+    onboarding_finish(world);
     deliveries_finish(world);
     check_processor(world);
     reading_all(world);

@@ -8,6 +8,7 @@
 #include "sim/machine.h"
 #include "sim/messages.h"
 #include "sim/model.h"
+#include "sim/onboarding.h"
 #include "sim/reading.h"
 #include "sim/senders.h"
 #include "sim/story.h"
@@ -34,6 +35,7 @@ typedef struct World {
     Faults faults;
     Reading reading;
     Senders senders;
+    Onboarding onboarding;
     int64_t lives;
     bool has_new_settings; /* a start may find more entries than fit into its tail now */
 } World;
