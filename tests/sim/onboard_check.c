@@ -238,7 +238,8 @@ static Status compare_counts(StoreReader *reader, Comparing *comparing, Error *r
 {
     const OnboardTables *right = comparing->right;
     OnboardCounts is,
-        wanted = {.batches = (int64_t)right->batch_count, .organizations = (int64_t)count_organizations(right, false)};
+        wanted = {.batches = (int64_t)right->batch_count, .last_organization = (int64_t)right->organization_count};
+    wanted.organizations = (int64_t)count_organizations(right, false);
     Status status = reader_onboard_counts(reader, &is, reterr);
     for (size_t i = 0; i < right->job_count; i++) {
         const StoredJob *job = &right->jobs[i].stored;
