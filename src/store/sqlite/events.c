@@ -42,18 +42,14 @@ enum { CLIENT_BYTES_MAX = 4 * RECORD_TEXT_CODE_POINTS_MAX };
 Status sqlite_prepare_events(SqliteStore *store, Error *reterr)
 {
     store->events.digest = EVP_MD_fetch(NULL, "SHA256", NULL);
-    Status status = store->events.digest ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "there is no SHA-256");
-    for (size_t i = 0; i < EVENT_STATEMENT_COUNT && status == STATUS_OK; i++) {
-        status = db_prepare(store->db, statements_sql[i], &store->events.statements[i], reterr);
-    }
-    return status;
+    return store->events.digest
+               ? db_prepare_all(store->db, statements_sql, EVENT_STATEMENT_COUNT, store->events.statements, reterr)
+               : error_set(reterr, STATUS_BROKEN, "there is no SHA-256");
 }
 
 void sqlite_finalize_events(SqliteStore *store)
 {
-    for (size_t i = 0; i < EVENT_STATEMENT_COUNT; i++) {
-        sqlite3_finalize(store->events.statements[i]);
-    }
+    db_finalize_all(store->events.statements, EVENT_STATEMENT_COUNT);
     EVP_MD_free(store->events.digest);
 }
 
