@@ -6,10 +6,14 @@
 
 /* ---- One event --------------------------------------------------------------------------------------------------------- */
 
-static void put_json(Buf *buf, const StoredRecord *stored, unsigned scale)
+static void put_json(const RecordOutput *output, const StoredRecord *stored)
 {
+    Buf *buf = output->step->out;
     buf_put_char(buf, '{');
-    event_put_json_fields(buf, &stored->record, stored->seq, scale);
+    event_put_json_fields(buf, &stored->record, stored->seq, output->scale);
+    if (output->taken_back_by) {
+        buf_put_key_i64(buf, "takenBackBy", output->taken_back_by);
+    }
     BUF_PUT(buf, ",\"status\":\"processed\"");
     buf_put_key(buf, "receivedAt");
     buf_put_time_json(buf, stored->received_us);
@@ -18,7 +22,7 @@ static void put_json(Buf *buf, const StoredRecord *stored, unsigned scale)
 
 static void put_csv_header(Buf *buf)
 {
-    BUF_PUT(buf, "hash,recordId,id,client,metric,amount,unit,timestamp,receivedAt\r\n");
+    BUF_PUT(buf, "hash,recordId,id,client,metric,amount,unit,timestamp,receivedAt,correction,takenBackBy\r\n");
 }
 
 static void put_csv_decimal(Buf *buf, Total value, unsigned scale)
@@ -41,19 +45,34 @@ static void put_csv_text(Buf *buf, Str text)
     buf_put_csv(buf, text);
 }
 
-static void put_csv(Buf *buf, const StoredRecord *stored, unsigned scale)
+/* Empty for 0: there is none. */
+static void put_csv_number(Buf *buf, uint64_t number)
 {
+    buf_put_char(buf, ',');
+    if (number) {
+        buf_put_u64(buf, number);
+    }
+}
+
+static void put_csv(const RecordOutput *output, const StoredRecord *stored)
+{
+    Buf *buf = output->step->out;
     const Record *record = &stored->record;
+    Str key;
+    uint64_t number = 0;
+    record_has_event_id(record, &key, &number);
     buf_put_csv(buf, record_event_hash(record));
     put_csv_text(buf, record->record_id);
     buf_put_char(buf, ',');
     buf_put_i64(buf, stored->seq);
     put_csv_text(buf, record->source_id);
     put_csv_text(buf, record->reference);
-    put_csv_decimal(buf, record_amount(record), scale);
+    put_csv_decimal(buf, record_amount(record), output->scale);
     put_csv_text(buf, record->unit);
     put_csv_time(buf, record->time_us);
     put_csv_time(buf, stored->received_us);
+    put_csv_number(buf, number);
+    put_csv_number(buf, (uint64_t)output->taken_back_by);
     BUF_PUT(buf, "\r\n");
 }
 

@@ -1,4 +1,5 @@
 /* GET /api/records, and GET /api/events */
+#include "query/corrections.h"
 #include "query/event_output.h"
 #include "query/record_output.h"
 
@@ -10,6 +11,9 @@ typedef struct ListQuery {
     Lister lister;
     RecordOutput output;
     bool begun;
+    bool corrected; /* as of the step that runs: events were */
+    Status status;  /* of looking for what took an event back, during a step */
+    Error *reterr;
 } ListQuery;
 
 static void put_head(const ListQuery *list, Buf *out)
@@ -30,6 +34,40 @@ static void put_tail(const ListQuery *list, Buf *out)
     }
 }
 
+/* ---- What took an event back ----------------------------------------------------------------------------------------- */
+
+static bool see_any(void *context, const EventCorrection *correction)
+{
+    (void)correction;
+    *(bool *)context = true;
+    return false;
+}
+
+/* Most stores have none: then nothing is looked up for each event. */
+static Status look_for_corrections(ListQuery *list, QueryStep *step, Error *reterr)
+{
+    list->corrected = false;
+    list->status = STATUS_OK;
+    list->reterr = reterr;
+    return list->request.filter.events
+               ? reader_event_corrections(step->reader, 1, view_bound(step->view), see_any, &list->corrected, reterr)
+               : STATUS_OK;
+}
+
+/* A record that was taken back is there for ever, and does not count: its reader has to see that. */
+static bool put_listed(void *context, const StoredRecord *stored)
+{
+    ListQuery *list = context;
+    CorrectionRound round = {0};
+    if (list->corrected) {
+        list->status = corrections_of(list->output.step->reader, stored->seq, &round, list->reterr);
+    }
+    list->output.taken_back_by = round.reversal;
+    return list->status == STATUS_OK && record_output_put(&list->output, stored);
+}
+
+/* ---- The list ---------------------------------------------------------------------------------------------------------- */
+
 static Status list_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
 {
     ListQuery *list = (ListQuery *)query;
@@ -43,7 +81,11 @@ static Status list_step(Query *query, QueryStep *step, bool *ret_done, Error *re
         list->begun = true;
     }
     list->output.step = step;
-    status = lister_step(&list->lister, step, record_output_put, &list->output, ret_done, reterr);
+    status = look_for_corrections(list, step, reterr);
+    if (status == STATUS_OK) {
+        status = lister_step(&list->lister, step, put_listed, list, ret_done, reterr);
+    }
+    status = status == STATUS_OK ? list->status : status;
     if (status == STATUS_OK && *ret_done) {
         put_tail(list, step->out);
     }

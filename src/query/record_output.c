@@ -2,23 +2,33 @@
 
 #include "record/record_json.h"
 
-const RecordShape record_shape = {record_put_json, record_put_csv_header, record_put_csv};
+static void put_json(const RecordOutput *output, const StoredRecord *stored)
+{
+    record_put_json(output->step->out, stored, output->scale);
+}
+
+static void put_csv(const RecordOutput *output, const StoredRecord *stored)
+{
+    record_put_csv(output->step->out, stored, output->scale);
+}
+
+const RecordShape record_shape = {put_json, record_put_csv_header, put_csv};
 
 bool record_output_put(void *context, const StoredRecord *stored)
 {
     RecordOutput *output = context;
     Buf *buf = output->step->out;
     switch (output->format) {
-    case QUERY_CSV: output->shape->put_csv(buf, stored, output->scale); break;
+    case QUERY_CSV: output->shape->put_csv(output, stored); break;
     case QUERY_NDJSON:
-        output->shape->put_json(buf, stored, output->scale);
+        output->shape->put_json(output, stored);
         buf_put_char(buf, '\n');
         break;
     default:
         if (output->any) {
             buf_put_char(buf, ',');
         }
-        output->shape->put_json(buf, stored, output->scale);
+        output->shape->put_json(output, stored);
     }
     output->any = true;
     return !step_has_enough(output->step);

@@ -6,21 +6,24 @@
 #include "query/lister.h"
 #include "query/request.h"
 
-/* How one is written. */
+typedef struct RecordOutput RecordOutput;
+
+/* How one is written into the step's answer. */
 typedef struct RecordShape {
-    void (*put_json)(Buf *buf, const StoredRecord *stored, unsigned scale);
+    void (*put_json)(const RecordOutput *output, const StoredRecord *stored);
     void (*put_csv_header)(Buf *buf);
-    void (*put_csv)(Buf *buf, const StoredRecord *stored, unsigned scale);
+    void (*put_csv)(const RecordOutput *output, const StoredRecord *stored);
 } RecordShape;
 extern const RecordShape record_shape; /* event_output.h has the other one */
 
-typedef struct RecordOutput {
+struct RecordOutput {
     const RecordShape *shape;
     QueryFormat format;
     unsigned scale;
-    bool any;        /* a record has been written: the next JSON object needs a comma */
-    QueryStep *step; /* while a step runs */
-} RecordOutput;
+    bool any;              /* a record has been written: the next JSON object needs a comma */
+    int64_t taken_back_by; /* of the event that is written: the record that takes it back, 0 for none */
+    QueryStep *step;       /* while a step runs */
+};
 
 /* A RecordVisitor: writes one record, false when the step has enough. */
 bool record_output_put(void *output, const StoredRecord *stored);

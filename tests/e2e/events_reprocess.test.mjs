@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { eventually, runWeir, startWeir, tempDir } from './support/weir.mjs';
-import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, getJson, post, readFeed, send } from './support/client.mjs';
+import { NDJSON_TYPE, assertInvalid, assertProblem, countRecords, get, getJson, post, readFeed, send } from './support/client.mjs';
 import { record } from './support/model.mjs';
 
 const WRONG = `mappings: {shop: {clients: [S], amount: gross, default_unit: EUR}}\n`;
@@ -82,6 +82,19 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
   }
   const listed = (await getJson(server, '/api/events?limit=100')).data;
   assert.deepEqual(listed.map((each) => each.correction ?? 0).sort(), [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2]);
+
+  // What does not count any more is told from the rest, also in a page and in a file: what counts adds up to the sum.
+  const byId = new Map(listed.map((each) => [each.id, each]));
+  const taken = listed.filter((each) => each.takenBackBy);
+  assert.deepEqual(taken.map((each) => [each.correction, byId.get(each.takenBackBy).correction, byId.get(each.takenBackBy).hash === each.hash]), Array(3).fill([undefined, 1, true]));
+  const sum = (all) => all.reduce((to, each) => to + Number(each.amount), 0);
+  assert.equal(sum(listed.filter((each) => !each.takenBackBy && each.correction !== 1)), 116.5 + 7);
+  const csv = await get(server, '/api/events?order=asc', { Accept: 'text/csv' });
+  const cells = csv.text.trim().split('\r\n').map((line) => line.split(',').slice(-2));
+  assert.deepEqual(cells[0], ['correction', 'takenBackBy']);
+  assert.deepEqual(cells.slice(1).map(([correction, by]) => [correction, by ? 'taken' : '']).sort(),
+    [['', ''], ['', ''], ...Array(3).fill(['', 'taken']), ...Array(3).fill(['1', '']), ...Array(3).fill(['2', ''])]);
+  assert.equal((await getJson(server, '/api/events?limit=1&order=asc&client=S')).data[0].takenBackBy, taken.find((each) => each.amount === '100.00').takenBackBy);
 
   // What sinks get says what it is.
   const messages = (await readFeed(server)).map((message) => message.record.record_id).filter((each) => each.startsWith('correction:'));

@@ -80,8 +80,12 @@ static void test_list(void **state)
     assert_null(strstr(all, "correction"));
     free(all);
     check_has(run_events(store, "client=B", QUERY_CSV),
-              "hash,recordId,id,client,metric,amount,unit,timestamp,receivedAt\r\n" HASH_C ",sha256:" HASH_C
-              ",4,B,\"clicks, \"\"all\"\"\",3.00,none,2024-01-02T00:00:00Z,");
+              "hash,recordId,id,client,metric,amount,unit,timestamp,receivedAt,correction,takenBackBy\r\n" HASH_C
+              ",sha256:" HASH_C ",4,B,\"clicks, \"\"all\"\"\",3.00,none,2024-01-02T00:00:00Z,");
+    char *lines = run_events(store, "startDate=2024-01-03", QUERY_CSV);
+    assert_string_equal(lines + strlen(lines) - strlen("Z,2,\r\n"),
+                        "Z,2,\r\n"); /* a correction, and nothing takes it back */
+    free(lines);
     fake_store_free(store);
 }
 
