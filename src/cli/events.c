@@ -86,19 +86,41 @@ static void put_value(Buf *buf, yyjson_val *value)
     free(text);
 }
 
+static const char *const side_members[] = {"client", "metric", "amount", "unit", "timestamp"};
+enum { SIDE_MEMBERS = sizeof side_members / sizeof side_members[0] };
+
 /* "A revenue 12.50 EUR 2024-01-01T00:00:00Z" */
 static void put_side(Buf *buf, const char *name, yyjson_val *side)
 {
-    static const char *const members[] = {"client", "metric", "amount", "unit", "timestamp"};
     char text[4096];
     size_t len = 0;
-    for (size_t i = 0; i < sizeof members / sizeof members[0] && len < sizeof text; i++) {
-        const char *value = yyjson_get_str(yyjson_obj_get(side, members[i]));
+    for (size_t i = 0; i < SIDE_MEMBERS && len < sizeof text; i++) {
+        const char *value = yyjson_get_str(yyjson_obj_get(side, side_members[i]));
         int added = snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "", value ? value : "");
         len += added > 0 ? (size_t)added : 0;
     }
     buf_put_key(buf, name);
     buf_put_json(buf, (Str){text, len < sizeof text ? len : sizeof text - 1});
+}
+
+/* Then what has changed is what the event is known by. */
+static bool is_same(yyjson_val *was, yyjson_val *becomes)
+{
+    bool same = true;
+    for (size_t i = 0; i < SIDE_MEMBERS && same; i++) {
+        same = yyjson_equals(yyjson_obj_get(was, side_members[i]), yyjson_obj_get(becomes, side_members[i]));
+    }
+    return same;
+}
+
+static void put_known_by(Buf *buf, yyjson_val *becomes)
+{
+    const char *alias = yyjson_get_str(yyjson_obj_get(becomes, "alias"));
+    const char *hash = yyjson_get_str(yyjson_obj_get(becomes, "hash"));
+    BUF_PUT(buf, ",\"becomes\":\"the same, known by ");
+    buf_put(buf, alias ? str_from(alias) : STR("sha256:"));
+    buf_put(buf, !alias && hash ? str_from(hash) : STR(""));
+    buf_put_char(buf, '"');
 }
 
 static void put_change_line(Buf *buf, yyjson_val *change)
@@ -111,7 +133,9 @@ static void put_change_line(Buf *buf, yyjson_val *change)
     } else {
         BUF_PUT(buf, ",\"was\":\"taken back\"");
     }
-    if (yyjson_is_obj(becomes)) {
+    if (yyjson_is_obj(was) && yyjson_is_obj(becomes) && is_same(was, becomes)) {
+        put_known_by(buf, becomes);
+    } else if (yyjson_is_obj(becomes)) {
         put_side(buf, "becomes", becomes);
     } else {
         BUF_PUT(buf, ",\"becomes\":\"nothing: it is the same as ");

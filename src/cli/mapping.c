@@ -225,9 +225,17 @@ static Status read_json(Arena *arena, Str text, yyjson_val **ret_value, Error *r
     return json_read(copy, text.len, arena, ret_value, reterr);
 }
 
+/* {"events":[…]} stands for the array, as over HTTP. */
+static yyjson_val *open_events(yyjson_val *value)
+{
+    yyjson_val *events = yyjson_obj_size(value) == 1 ? yyjson_obj_get(value, "events") : NULL;
+    return yyjson_is_arr(events) ? events : value;
+}
+
 static Status try_value(Trial *trial, yyjson_val *value, Error *reterr)
 {
     Status status = STATUS_OK;
+    value = open_events(value);
     if (!yyjson_is_arr(value)) {
         return try_example(trial, value, reterr);
     }
@@ -268,7 +276,9 @@ static bool is_lines(Trial *trial, Str text)
 
 static Status try_text(Trial *trial, const char *path, Str text, Error *reterr)
 {
+    const Str mark = STR("\xEF\xBB\xBF"); /* which editors put in front of UTF-8 */
     yyjson_val *value;
+    text = str_starts_with(text, mark) ? (Str){text.ptr + mark.len, text.len - mark.len} : text;
     text = str_trim(text);
     if (text.len == 0) {
         return error_set(reterr, STATUS_REFUSED, "%s is empty", path);
@@ -382,7 +392,8 @@ const Command command_mapping = {
     .operands_min = 1,
     .operands_max = 2,
     .description =
-        "Reads events from a file (`-` is the standard input): a JSON object, an array of them, or one on each line. "
+        "Reads events from a file (`-` is the standard input): a JSON object, an array of them, bare or in "
+        "`{\"events\": […]}`, or one on each line. "
         "Each is read as a server with this configuration would: by the mapping that is asked for, else by the one "
         "that "
         "names its client, else by the built-in one. What is shown is the record, its id with the canonical form that "

@@ -114,6 +114,8 @@ test('A wrong mapping is mended, and what it read is put right', async (t) => {
   // A mapping that only knows events by more than before has to put right what they are known by.
   await server.stop();
   server = await start(t, data, STRICT);
+  const { stdout: table } = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run']);
+  assert.equal(table.match(/S sales \S+ EUR \S+ +the same, known by sha256:[0-9a-f]{40}/g).length, 3, table);
   assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 5, same: 1, changed: 3, unreadable: 1, corrected: 3 });
   assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 5, same: 4, changed: 0, unreadable: 1, corrected: 0 });
   assert.equal((await submit(server, sale(1))).status, 200);

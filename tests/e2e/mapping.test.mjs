@@ -91,6 +91,15 @@ test('mappings of the configuration: by client, by name; what is refused', (t) =
   assert.match(people.stdout, /1 of 3 examples become records\n$/);
 });
 
+test('examples as they are sent, and as editors write them', (t) => {
+  const one = '{"client":"a","metric":"m","amount":1,"time":1700000000}';
+  const good = (text) => { const { ok, refused } = tryOut(write(t, 'some.json', text)); return [ok, refused]; };
+  assert.deepEqual(good(`{"events":[${one},${one}]}`), [2, 0]);
+  assert.deepEqual(good(`\uFEFF[${one},{}]`), [1, 1]);
+  assert.deepEqual(good(`\uFEFF${one}\n${one}\n`), [2, 0]);
+  assert.deepEqual(good(`{"events":[${one}],"client":"a"}`), [0, 1], 'an event may have such a member');
+});
+
 test('what is no example', (t) => {
   const bad = tryOut(write(t, 'bad.ndjson', '{"client":"a","metric":"m","amount":1,"time":1700000000}\n{"client"\n\n5\n'));
   assert.deepEqual(bad.data.map(({ ok }) => ok), [true, false, false]);

@@ -125,11 +125,12 @@ Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
     }
     Status status = drop_until(store, wanted, bytes_max, &room, reterr);
     if (status == STATUS_OK && !room) {
-        work->status = error_set(&work->error, STATUS_BUSY,
-                                 "the dead letters of intake have %" PRId64
-                                 " MiB, which is all that they may have (store.dead_letter_bytes_max); see to them, or "
-                                 "discard some",
-                                 store->tally.letter_bytes >> 20);
+        work->status =
+            error_set(&work->error, STATUS_BUSY,
+                      "the dead letters of intake have %" PRId64 " of the %" PRId64
+                      " bytes that they may have (store.dead_letter_bytes_max), and there are more to come; see "
+                      "to them, or discard some",
+                      store->tally.letter_bytes, bytes_max);
     }
     return status;
 }
