@@ -13,8 +13,8 @@ typedef struct Reprocessing {
     Remote *remote;
     const Args *args;
     Progress progress;
-    int64_t looked, same, changed, unreadable, corrected, refused;
-    int64_t after, through, shown_max;
+    int64_t looked, same, changed, unreadable, duplicates, corrected, refused;
+    int64_t after, after_duplicate, through, shown_max;
     int64_t changes_shown, refusals_shown;
     bool dry_run, all;
     Buf changes, refusals; /* objects with commas between them */
@@ -43,6 +43,7 @@ static void put_body(const Reprocessing *work)
     }
     put_number(remote, "limit", AT_ONCE);
     put_number(remote, "after", work->after);
+    put_number(remote, "afterDuplicate", work->after_duplicate);
     if (work->through) {
         put_number(remote, "through", work->through);
     }
@@ -131,7 +132,8 @@ static void put_change_line(Buf *buf, yyjson_val *change)
     if (yyjson_is_obj(was)) {
         put_side(buf, "was", was);
     } else {
-        BUF_PUT(buf, ",\"was\":\"taken back\"");
+        buf_put(buf, yyjson_obj_get(change, "duplicate") ? STR(",\"was\":\"taken for its duplicate\"")
+                                                         : STR(",\"was\":\"taken back\""));
     }
     if (yyjson_is_obj(was) && yyjson_is_obj(becomes) && is_same(was, becomes)) {
         put_known_by(buf, becomes);
@@ -140,7 +142,7 @@ static void put_change_line(Buf *buf, yyjson_val *change)
     } else {
         BUF_PUT(buf, ",\"becomes\":\"nothing: it is the same as ");
         put_value(buf, yyjson_obj_get(change, "sameAs"));
-        buf_put_char(buf, '"');
+        buf_put(buf, yyjson_obj_get(change, "sameAsDuplicate") ? STR("'s duplicate\"") : STR("\""));
     }
     buf_put_key(buf, "mapping");
     put_value(buf, yyjson_obj_get(yyjson_is_obj(becomes) ? becomes : was, "mapping"));
@@ -175,11 +177,13 @@ static Status add_answer(Reprocessing *work, Error *reterr)
     work->same += number_of(data, "same");
     work->changed += number_of(data, "changed");
     work->unreadable += number_of(data, "unreadable");
+    work->duplicates += number_of(data, "duplicates");
     work->corrected += number_of(data, "corrected");
     work->refused += number_of(data, "refused");
     work->through = number_of(data, "through");
     work->all = yyjson_is_null(next);
     work->after = work->all ? work->through : number_of(data, "next");
+    work->after_duplicate = number_of(data, "nextDuplicate");
     keep_some(work, yyjson_obj_get(data, "changes"), true, &work->changes, &work->changes_shown);
     keep_some(work, yyjson_obj_get(data, "unreadableEvents"), false, &work->refusals, &work->refusals_shown);
     yyjson_doc_free(doc);
@@ -209,9 +213,11 @@ static int print_json(Reprocessing *work)
 {
     Buf *answer = &work->remote->answer;
     buf_reset(answer);
-    buf_printf(answer, "{\"data\":{\"dryRun\":%s,\"looked\":%lld,\"same\":%lld,\"changed\":%lld,\"unreadable\":%lld",
+    buf_printf(answer,
+               "{\"data\":{\"dryRun\":%s,\"looked\":%lld,\"same\":%lld,\"changed\":%lld,\"unreadable\":%lld,"
+               "\"duplicates\":%lld",
                work->dry_run ? "true" : "false", (long long)work->looked, (long long)work->same,
-               (long long)work->changed, (long long)work->unreadable);
+               (long long)work->changed, (long long)work->unreadable, (long long)work->duplicates);
     if (!work->dry_run) {
         buf_printf(answer, ",\"corrected\":%lld,\"refused\":%lld", (long long)work->corrected,
                    (long long)work->refused);
@@ -319,7 +325,9 @@ const Command command_events = {
         "Asks a running server, with the mappings that it was started with. `reprocess` reads the bytes of each event "
         "that is kept, and compares what they mean now with what counts.\n\n"
         "`--dry-run` says what would change. `--apply` appends for each changed one a record that takes back what "
-        "counted and one in its place, both at once; nothing is ever edited, and no alert fires. It may be interrupted "
+        "counted and one in its place, both at once; nothing is ever edited, and no alert fires. What had been taken "
+        "for a duplicate of another event becomes one "
+        "of its own. It may be interrupted "
         "and "
         "run again: what was put right is not touched twice. Events that cannot be read any more stay as they are, and "
         "are listed.",

@@ -47,6 +47,18 @@ static const char *read_place(void *self, const char *name, yyjson_val *value)
     return NULL;
 }
 
+static const char *read_duplicate(void *self, const char *name, yyjson_val *value)
+{
+    ReprocessCall *call = self;
+    uint64_t number;
+    (void)name;
+    if (!field_integer(value, INT64_MAX - 1, &number)) {
+        return "must be the nextDuplicate of the call before";
+    }
+    call->options.after_duplicate = (int64_t)number;
+    return NULL;
+}
+
 static const char *read_param(void *self, const char *name, yyjson_val *value)
 {
     ReprocessCall *call = self;
@@ -59,8 +71,15 @@ static const char *read_param(void *self, const char *name, yyjson_val *value)
 }
 
 static const Field fields[] = {
-    {"dryRun", read_dry_run}, {"mapping", read_mapping}, {"after", read_place},   {"through", read_place},
-    {"client", read_param},   {"startDate", read_param}, {"endDate", read_param}, {"limit", read_param},
+    {"afterDuplicate", read_duplicate},
+    {"dryRun", read_dry_run},
+    {"mapping", read_mapping},
+    {"after", read_place},
+    {"through", read_place},
+    {"client", read_param},
+    {"startDate", read_param},
+    {"endDate", read_param},
+    {"limit", read_param},
 };
 
 /* By content the reversal of a correction may be there already, as another record. False when an answer was said. */
@@ -139,12 +158,21 @@ static void say_written(Request *request)
     }
 }
 
+static size_t bytes_of(const ReprocessPlan *plan, size_t first, size_t count)
+{
+    size_t bytes = count * CORRECTION_BYTES;
+    for (size_t i = first; i < first + count; i++) {
+        bytes += plan->items[i].raw.len;
+    }
+    return bytes;
+}
+
 static void submit(Request *request)
 {
     ReprocessCall *call = request->state;
     size_t first = begin_of(call, call->from), count = begin_of(call, call->from + call->at_once) - first;
     call->events = (EventChange){.items = &call->plan.items[first]};
-    request->submission.bytes = count * CORRECTION_BYTES;
+    request->submission.bytes = bytes_of(&call->plan, first, count);
     request->submission.work = (Work){.kind = WORK_RECORDS,
                                       .records = {.items = &call->plan.records[first],
                                                   .outcomes = call->outcomes,

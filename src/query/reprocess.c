@@ -5,7 +5,8 @@ enum {
     PAGE_ENTRIES = 1024, /* corrections among them */
     PAGE_BYTES = 1 << 20,
     CALL_EVENTS = 20000, /* then the next call goes on */
-    KEPT_BYTES_MAX = 16 << 20,
+    KEPT_BYTES_MAX = 256 << 20,
+    KEPT_EVENT_BYTES_ENOUGH = 4 << 20,
     SCRATCH_BYTES_MAX = 256 << 20,
     TOLD_BYTES_MAX = 16 << 20,
     TOLD_BYTES_ENOUGH = 4 << 20,
@@ -157,21 +158,16 @@ static bool is_right(const Looking *looking)
     return looking->taken_back ? looking->same_as != 0 : differs == 0 && looking->holder == looking->seq;
 }
 
-static Status judge(Looking *looking)
+static Status judge(Looking *looking, bool is_read, const RecordProblems *problems)
 {
     ReprocessQuery *query = looking->query;
-    RecordProblems problems;
-    Status status = reprocess_read(query, looking->event->raw, looking->event->asked, &looking->becomes, &problems);
     query->looked++;
-    if (status == STATUS_REFUSED) {
-        reprocess_tell_refusal(looking, &problems);
+    if (!is_read) {
+        reprocess_tell_refusal(looking, problems);
         query->unreadable++;
         return STATUS_OK;
     }
-    if (status != STATUS_OK) {
-        return reprocess_starved(looking->reterr);
-    }
-    status = reprocess_find_same(looking);
+    Status status = reprocess_find_same(looking);
     if (status == STATUS_OK && is_right(looking)) {
         query->same++;
         return STATUS_OK;
@@ -179,32 +175,51 @@ static Status judge(Looking *looking)
     return status == STATUS_OK ? keep_change(looking) : status;
 }
 
-static Status look_at(ReprocessQuery *query, StoreReader *reader, const PageEvent *event, Error *reterr)
+/* The event comes behind what was taken for its duplicates: as long as it is what it was, filters find it, and so does whoever comes again after a kill. */
+static Status look_closer(Looking *looking, bool *ret_done)
+{
+    RecordProblems problems;
+    Status status =
+        reprocess_read(looking->query, looking->event->raw, looking->event->asked, &looking->becomes, &problems);
+    bool is_read = status == STATUS_OK;
+    if (!is_read && status != STATUS_REFUSED) {
+        return reprocess_starved(looking->reterr);
+    }
+    status = reprocess_look_at_duplicates(looking, is_read, ret_done);
+    return status == STATUS_OK && *ret_done ? judge(looking, is_read, &problems) : status;
+}
+
+static Status look_at(ReprocessQuery *query, StoreReader *reader, const PageEvent *event, bool *ret_done, Error *reterr)
 {
     Looking looking = {.query = query, .reader = reader, .event = event, .reterr = reterr};
     ArenaMark mark = arena_mark(&query->scratch);
     Status status = read_in_force(&looking);
+    *ret_done = true;
     if (status == STATUS_OK && is_wanted(&looking)) {
-        status = judge(&looking);
+        status = look_closer(&looking, ret_done);
     }
     arena_rewind(&query->scratch, mark);
     return status;
 }
 
-static bool is_full(const ReprocessQuery *query)
+bool reprocess_is_full(const ReprocessQuery *query)
 {
     return (size_t)query->changed == query->limit || (size_t)query->unreadable == query->limit ||
-           query->changes.len + query->refusals.len >= TOLD_BYTES_ENOUGH;
+           query->changes.len + query->refusals.len >= TOLD_BYTES_ENOUGH ||
+           query->kept_bytes >= KEPT_EVENT_BYTES_ENOUGH;
 }
 
 static Status look_at_page(ReprocessQuery *query, StoreReader *reader, Error *reterr)
 {
-    bool last = false;
+    bool last = false, done = true;
     Status status = read_page(query, reader, &last, reterr);
     size_t i = 0;
-    for (; i < query->page_count && status == STATUS_OK && !is_full(query); i++) {
-        status = look_at(query, reader, &query->page[i], reterr);
-        query->at = query->page[i].seq;
+    while (i < query->page_count && status == STATUS_OK && done && !reprocess_is_full(query)) {
+        status = look_at(query, reader, &query->page[i], &done, reterr);
+        if (status == STATUS_OK && done) {
+            query->at = query->page[i++].seq;
+            query->duplicate_at = 0;
+        }
     }
     if (status == STATUS_OK && i == query->page_count) {
         query->at = query->page_last;
@@ -214,18 +229,25 @@ static Status look_at_page(ReprocessQuery *query, StoreReader *reader, Error *re
     return status;
 }
 
+static void put_place(Buf *out, const char *name, int64_t place, bool is_there)
+{
+    buf_put_key(out, name);
+    if (is_there) {
+        buf_put_i64(out, place);
+    } else {
+        BUF_PUT(out, "null");
+    }
+}
+
 static void put_answer(const ReprocessQuery *query, Buf *out)
 {
-    buf_printf(out, "{\"data\":{\"looked\":%lld,\"same\":%lld,\"changed\":%lld,\"unreadable\":%lld,\"next\":",
+    buf_printf(out, "{\"data\":{\"looked\":%lld,\"same\":%lld,\"changed\":%lld,\"unreadable\":%lld",
                (long long)query->looked, (long long)query->same, (long long)query->changed,
                (long long)query->unreadable);
-    if (query->all) {
-        BUF_PUT(out, "null");
-    } else {
-        buf_put_i64(out, query->at);
-    }
-    buf_put_key(out, "through");
-    buf_put_i64(out, query->through);
+    put_place(out, "next", query->at, !query->all);
+    put_place(out, "through", query->through, true);
+    put_place(out, "duplicates", query->duplicates, true);
+    put_place(out, "nextDuplicate", query->duplicate_at, query->duplicate_at > 0);
     BUF_PUT(out, ",\"changes\":[");
     buf_put(out, buf_str(&query->changes));
     BUF_PUT(out, "],\"unreadableEvents\":[");
@@ -247,7 +269,7 @@ static Status reprocess_step(Query *base, QueryStep *step, bool *ret_done, Error
     bool done = false;
     while (status == STATUS_OK && !done) {
         status = look_at_page(query, step->reader, reterr);
-        done = query->all || is_full(query) || query->walked >= CALL_EVENTS;
+        done = query->all || reprocess_is_full(query) || query->walked >= CALL_EVENTS;
         if (step_time_is_up(step)) {
             break;
         }
@@ -273,11 +295,14 @@ static Status begin(ReprocessQuery *query, const ReprocessOptions *reprocess)
     query->limit = query->request.limit ? query->request.limit : REPROCESS_LIMIT_DEFAULT;
     query->at = reprocess->after;
     query->through = reprocess->through;
+    query->duplicate_at = reprocess->after_duplicate;
     query->mapping = arena_copy(&query->base.arena, reprocess->mapping.len ? reprocess->mapping : STR(""));
     query->records = ARENA_ARRAY(&query->kept, Record, 2 * query->limit);
     query->items = ARENA_ARRAY(&query->kept, EventItem, 2 * query->limit);
     query->ends = ARENA_ARRAY(&query->kept, size_t, query->limit);
-    return query->mapping.ptr && query->records && query->items && query->ends ? STATUS_OK : STATUS_BUSY;
+    query->duplicate_ids = ARENA_ARRAY(&query->kept, int64_t, query->limit);
+    return query->mapping.ptr && query->records && query->items && query->ends && query->duplicate_ids ? STATUS_OK
+                                                                                                       : STATUS_BUSY;
 }
 
 Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *params, size_t count,

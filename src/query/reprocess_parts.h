@@ -1,5 +1,5 @@
-/* The parts of reprocess.h. Internal to reprocess*.c: the query walks and judges, _same finds who else counts as an event, _plan makes what puts it right, and
- * tells it. */
+/* The parts of reprocess.h. Internal to reprocess*.c: the query walks and judges, _duplicates does so with what was taken for a duplicate, _same finds who else
+ * counts as an event, _plan makes what puts it right, and tells it. */
 #ifndef WEIR_QUERY_REPROCESS_PARTS_H
 #define WEIR_QUERY_REPROCESS_PARTS_H
 
@@ -18,22 +18,33 @@ typedef struct PageEvent {
     Str asked;   /* the same, when it was asked for; else empty */
 } PageEvent;
 
+/* What was taken for a duplicate. */
+typedef struct PageDuplicate {
+    int64_t id, received_us;
+    Str raw, mapping, asked; /* likewise, but there is no room behind the bytes */
+} PageDuplicate;
+
 typedef struct ReprocessQuery {
     Query base;
     Request request;
     Str mapping;
-    int64_t at, through; /* what is up to `at` is done */
+    int64_t at, through;  /* what is up to `at` is done */
+    int64_t duplicate_at; /* and of the event behind it, its duplicates up to this id */
     size_t limit;
-    int64_t walked, looked, same, changed, unreadable;
+    int64_t walked, looked, same, changed, unreadable, duplicates;
     bool begun, all;
     Arena scratch, kept;
     PageEvent page[REPROCESS_PAGE_EVENTS];
     size_t page_count, page_entries, page_bytes;
     int64_t page_last;
+    PageDuplicate duplicate_page[REPROCESS_PAGE_EVENTS];
+    size_t duplicate_count, duplicate_bytes;
     Status page_status;
     Record *records; /* one or two for each that has changed */
     EventItem *items;
-    size_t *ends; /* one behind the last of each */
+    size_t *ends;           /* one behind the last of each */
+    int64_t *duplicate_ids; /* of each; 0: it is about the event itself */
+    size_t kept_bytes;      /* of events in it */
     Buf changes, refusals;
 } ReprocessQuery;
 
@@ -42,14 +53,16 @@ typedef struct Looking {
     ReprocessQuery *query;
     StoreReader *reader;
     const PageEvent *event;
-    int64_t rounds, seq; /* corrections so far, and the record in force */
-    bool taken_back;     /* nothing is in force: that record was the last one that was */
-    Record record;       /* that record; in scratch */
-    Str mapping;         /* by which it was read; likewise */
-    Str key;             /* of the event itself */
-    Event becomes;       /* by the mappings of now; likewise */
-    int64_t holder;      /* who is known by the id that it gets; see EventItem */
-    int64_t same_as;     /* the event that counts for it, too; 0: none */
+    const PageDuplicate *duplicate; /* of it; NULL: the event itself */
+    int64_t rounds, seq;            /* corrections so far, and the record in force */
+    bool taken_back;                /* nothing is in force: that record was the last one that was */
+    Record record;                  /* that record; in scratch */
+    Str mapping;                    /* by which it was read; likewise */
+    Str key;                        /* of the event itself */
+    Event becomes;                  /* by the mappings of now; likewise */
+    int64_t holder;                 /* who is known by the id that it gets; see EventItem */
+    int64_t same_as;                /* the event that counts for it, too; 0: none */
+    int64_t same_as_duplicate;      /* or this duplicate of that one; else 0 */
     Status status;
     Error *reterr;
 } Looking;
@@ -67,6 +80,13 @@ Status reprocess_read(ReprocessQuery *query, Str raw, Str asked, Event *ret_even
 Status reprocess_find_record(Looking *looking, const Record *record, int64_t *ret_seq) MUST_CHECK;
 /* Sets `holder` and `same_as`. */
 Status reprocess_find_same(Looking *looking) MUST_CHECK;
+/* Sets `holder`, and whether an event counts as what was taken for a duplicate, or will when it is put right. */
+Status reprocess_find_counted(Looking *looking, bool *ret_counted) MUST_CHECK;
+
+/* Whether the call has enough. */
+bool reprocess_is_full(const ReprocessQuery *query);
+/* Looks at the next few of what was taken for duplicates of an event. `is_read`: the event itself could be read again. *ret_done: at all of them. */
+Status reprocess_look_at_duplicates(Looking *looking, bool is_read, bool *ret_done) MUST_CHECK;
 
 /* False: no memory. */
 bool reprocess_copy(Arena *arena, const Record *record, Record *ret_copy);
@@ -74,6 +94,8 @@ bool reprocess_copy(Arena *arena, const Record *record, Record *ret_copy);
 size_t reprocess_plan_end(const ReprocessQuery *query);
 /* Makes the records that put the event right, behind those so far. They count when `changed` does. */
 Status reprocess_plan_change(Looking *looking) MUST_CHECK;
+/* Likewise what had been taken for a duplicate, as an event of its own. */
+Status reprocess_plan_taken(Looking *looking) MUST_CHECK;
 void reprocess_tell_change(Looking *looking);
 void reprocess_tell_refusal(Looking *looking, const RecordProblems *problems);
 

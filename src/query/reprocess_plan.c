@@ -82,11 +82,43 @@ Status reprocess_plan_change(Looking *looking)
         made = plan_replacement(looking, end++);
     }
     query->ends[query->changed] = end;
+    query->duplicate_ids[query->changed] = 0;
     EventItem *last = &query->items[end - 1];
     last->alias = arena_copy(&query->kept, looking->becomes.record.record_id);
     last->client = arena_copy(&query->kept, looking->becomes.record.source_id);
     last->holder = looking->holder;
     return made && last->alias.ptr && last->client.ptr ? STATUS_OK : reprocess_starved(looking->reterr);
+}
+
+static bool make_taken_item(const Looking *looking, EventItem *ret_item)
+{
+    ReprocessQuery *query = looking->query;
+    const PageDuplicate *duplicate = looking->duplicate;
+    int64_t now_us = clock_wall_us(query->base.options.clock);
+    Str mapping = duplicate->asked.len ? duplicate->asked : looking->becomes.mapping->name;
+    *ret_item = (EventItem){.client = arena_copy(&query->kept, looking->becomes.record.source_id),
+                            .raw = arena_copy(&query->kept, duplicate->raw),
+                            .mapping = arena_copy(&query->kept, mapping),
+                            .asked = duplicate->asked.len > 0,
+                            .alias = STR(""),
+                            .received_us = duplicate->received_us,
+                            .normalised_us = now_us,
+                            .hashed_us = now_us,
+                            .taken_for = looking->event->seq,
+                            .holder = looking->holder};
+    return ret_item->client.ptr && ret_item->raw.ptr && ret_item->mapping.ptr;
+}
+
+Status reprocess_plan_taken(Looking *looking)
+{
+    ReprocessQuery *query = looking->query;
+    size_t end = reprocess_plan_end(query);
+    bool made = reprocess_copy(&query->kept, &looking->becomes.record, &query->records[end]) &&
+                make_taken_item(looking, &query->items[end]);
+    query->ends[query->changed] = end + 1;
+    query->duplicate_ids[query->changed] = looking->duplicate->id;
+    query->kept_bytes += looking->duplicate->raw.len;
+    return made ? STATUS_OK : reprocess_starved(looking->reterr);
 }
 
 /* ---- What is told --------------------------------------------------------------------------------------------------------- */
@@ -110,12 +142,20 @@ static bool is_own_id(const Looking *looking, Str record_id)
 static void put_was(Looking *looking)
 {
     Buf *out = &looking->query->changes;
-    if (looking->taken_back) {
+    if (looking->taken_back || looking->duplicate) {
         BUF_PUT(out, ",\"was\":null");
         return;
     }
     put_side(out, "was", &looking->record, looking->seq, looking->mapping, looking->query->base.options.info->scale);
     buf_put_char(out, '}');
+}
+
+static void put_duplicate(Buf *out, const char *name, int64_t id)
+{
+    if (id) {
+        buf_put_key(out, name);
+        buf_put_i64(out, id);
+    }
 }
 
 /* `last` is the record of its replacement. */
@@ -127,10 +167,11 @@ static void put_becomes(Looking *looking, size_t last)
     if (looking->same_as) {
         BUF_PUT(out, ",\"becomes\":null,\"sameAs\":");
         buf_put_i64(out, looking->same_as);
+        put_duplicate(out, "sameAsDuplicate", looking->same_as_duplicate);
         return;
     }
     put_side(out, "becomes", &query->records[last], 0, item->mapping, query->base.options.info->scale);
-    if (!is_own_id(looking, item->alias)) {
+    if (!looking->duplicate && !is_own_id(looking, item->alias)) {
         buf_put_key(out, "alias");
         buf_put_json(out, item->alias);
     }
@@ -144,6 +185,7 @@ void reprocess_tell_change(Looking *looking)
     buf_put(out, out->len ? STR(",{") : STR("{"));
     buf_put_key(out, "id");
     buf_put_i64(out, looking->event->seq);
+    put_duplicate(out, "duplicate", looking->duplicate ? looking->duplicate->id : 0);
     put_was(looking);
     put_becomes(looking, query->ends[query->changed] - 1);
     buf_put_char(out, '}');
@@ -155,10 +197,11 @@ void reprocess_tell_refusal(Looking *looking, const RecordProblems *problems)
     buf_put(out, out->len ? STR(",{") : STR("{"));
     buf_put_key(out, "id");
     buf_put_i64(out, looking->event->seq);
+    put_duplicate(out, "duplicate", looking->duplicate ? looking->duplicate->id : 0);
     buf_put_key(out, "hash");
     buf_put_json(out, record_event_hash(&looking->record));
     buf_put_key(out, "mapping");
-    buf_put_json(out, looking->mapping);
+    buf_put_json(out, looking->duplicate ? looking->duplicate->mapping : looking->mapping);
     buf_put_key(out, "errors");
     record_problems_put_json(out, problems);
     buf_put_char(out, '}');

@@ -56,6 +56,7 @@ static Status find_record_of_event(Looking *looking)
     return status == STATUS_REFUSED ? STATUS_OK : status;
 }
 
+/* Below 0: it was that one's, which was taken back. */
 static Status find_holder(Looking *looking)
 {
     Str id = looking->becomes.record.record_id;
@@ -63,7 +64,6 @@ static Status find_holder(Looking *looking)
     if (status == STATUS_OK && looking->holder == 0) {
         status = find_record_of_event(looking);
     }
-    looking->holder = looking->holder < 0 ? 0 : looking->holder;
     return status;
 }
 
@@ -120,14 +120,16 @@ static Status holder_keeps(Looking *looking, bool *ret_keeps)
     return status == STATUS_BUSY || status == STATUS_BROKEN ? status : STATUS_OK;
 }
 
-/* An event before this one, in this query, that gets the same id; 0: none. */
-static int64_t find_planned(const Looking *looking)
+/* The change before this one, in this query, that gets the same id, counted from 1; 0: none. */
+static size_t find_planned(const Looking *looking)
 {
     const ReprocessQuery *query = looking->query;
-    for (size_t i = 0, at = 0; i < (size_t)query->changed; at = query->ends[i++]) {
-        const EventItem *last = &query->items[query->ends[i] - 1];
-        if (last->replaces && str_equal(last->alias, looking->becomes.record.record_id)) {
-            return query->items[at].corrects;
+    for (size_t i = 0; i < (size_t)query->changed; i++) {
+        size_t last = query->ends[i] - 1;
+        const EventItem *item = &query->items[last];
+        Str id = item->taken_for ? query->records[last].record_id : item->alias;
+        if ((item->replaces || item->taken_for) && str_equal(id, looking->becomes.record.record_id)) {
+            return i + 1;
         }
     }
     return 0;
@@ -135,17 +137,39 @@ static int64_t find_planned(const Looking *looking)
 
 Status reprocess_find_same(Looking *looking)
 {
+    const ReprocessQuery *query = looking->query;
     bool keeps = true;
-    looking->same_as = find_planned(looking);
-    if (looking->same_as) {
+    size_t planned = find_planned(looking);
+    if (planned) {
+        const EventItem *first = &query->items[planned > 1 ? query->ends[planned - 2] : 0];
+        looking->same_as_duplicate = query->duplicate_ids[planned - 1];
+        looking->same_as = looking->same_as_duplicate ? first->taken_for : first->corrects;
         looking->holder = EVENT_HOLDER_BEFORE_IT;
         return STATUS_OK;
     }
     Status status = find_holder(looking);
+    looking->holder = looking->holder < 0 ? 0 : looking->holder;
     bool is_other = status == STATUS_OK && looking->holder && (looking->taken_back || looking->holder != looking->seq);
     if (is_other) {
         status = holder_keeps(looking, &keeps);
         looking->same_as = keeps ? looking->holder : 0;
     }
+    return status;
+}
+
+/* One that was taken back and gets the id again is still to come, or was before. */
+Status reprocess_find_counted(Looking *looking, bool *ret_counted)
+{
+    *ret_counted = find_planned(looking) != 0;
+    if (*ret_counted) {
+        return STATUS_OK;
+    }
+    Status status = find_holder(looking);
+    bool was_ended = looking->holder < 0;
+    if (status == STATUS_OK && looking->holder) {
+        looking->holder = was_ended ? -looking->holder : looking->holder;
+        status = holder_keeps(looking, ret_counted);
+    }
+    looking->holder = was_ended ? 0 : looking->holder;
     return status;
 }

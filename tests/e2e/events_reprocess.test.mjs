@@ -186,9 +186,10 @@ test('Clients that send again before and after it was put right, and others that
   // And back: what was taken for the same counts again.
   await server.stop();
   server = await start(t, data, WRONG);
-  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 9, same: 0, changed: 9, unreadable: 0, corrected: 9 });
-  assert.deepEqual(await totals(server), [[7, '175.00']]); // 10 20 30 50 60 1 4, of which 30 and 1 came twice
-  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 9, same: 9, changed: 0, unreadable: 0, corrected: 0 });
+  const back = weirEvents(server, '--apply').data;
+  assert.deepEqual([back.looked, back.duplicates, back.unreadable, back.refused], [9 + back.duplicates, back.duplicates, 0, 0]);
+  assert.deepEqual(await totals(server), [[9, '180.00']]); // 10 20 30 50 60 1 4 2 3, of which 30 and 1 came twice, and 2 and 3 were taken for 1
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: back.looked, same: back.looked, changed: 0, unreadable: 0, corrected: 0 });
   await verified(server);
 });
 
@@ -297,8 +298,91 @@ test('Where records are known by their content, nothing can be put right', async
 
 /** As the command does it; fails when the server is gone. */
 async function applyAll(server) {
-  for (let after = 0; after !== null;) after = (await reprocess(server, { dryRun: false, after, limit: 200 })).json.data.next;
+  for (let after = 0, afterDuplicate = 0; after !== null;) {
+    const { data } = (await reprocess(server, { dryRun: false, after, afterDuplicate, limit: 200 })).json;
+    [after, afterDuplicate] = [data.next, data.nextDuplicate ?? 0];
+  }
 }
+
+// Every one of the client's events has the same id for a mapping that looks at the wrong place.
+const ONE_ID = `mappings: {shop: {clients: [S], amount: net, id: shop, default_unit: EUR}}\n`;
+const OWN_ID = `mappings: {shop: {clients: [S], amount: net, id: order, default_unit: EUR}}\n`;
+const sold = (i) => sale(i, { shop: 'berlin', net: `${i}.25` });
+const sumOf = (count) => ((count * (count - 1)) / 2 + count * 0.25).toFixed(2);
+
+test('Two hundred events that were taken for one all count in the end', async (t) => {
+  const COUNT = 200;
+  const data = tempDir(t);
+  let server = await start(t, data, ONE_ID);
+  const rule = await send(server, '/api/alert-rules', { name: 'large', measure: 'value', threshold: '1' });
+  assert.equal(rule.status, 201, rule.text);
+  assert.equal((await submit(server, sold(0))).status, 201);
+  const lines = (list) => list.map((each) => `${JSON.stringify(each)}\n`).join('');
+  const all = Array.from({ length: COUNT }, (_, i) => sold(i));
+  for (let round = 0; round < 2; round += 1) { // sent again, they are kept once
+    const sent = await send(server, '/api/events', lines(all), { type: NDJSON_TYPE });
+    assert.deepEqual([sent.json.data.created, sent.json.data.duplicates + sent.json.data.conflicts], [0, COUNT], sent.text);
+  }
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[1, '0.25']]);
+  await server.stop();
+
+  server = await start(t, data, OWN_ID);
+  const alerts = (await readFeed(server, 'alerts')).length;
+  const dry = weirEvents(server, '--dry-run', '--limit', '1000');
+  assert.equal(dry.code, 0, dry.stderr);
+  assert.deepEqual([...Object.values(counts(dry.data)), dry.data.duplicates], [COUNT, 0, COUNT, 0, undefined, COUNT - 1]);
+  const [first] = dry.data.changes;
+  assert.deepEqual([first.id, first.duplicate, first.was, first.becomes.amount, first.becomes.mapping], [1, 1, null, '1.25', 'shop']);
+  const text = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run', '--limit', '3']);
+  assert.match(text.stdout, /taken for its duplicate .*S sales 1\.25 EUR/);
+  const page = (await reprocess(server, { dryRun: true, limit: 50 })).json.data;
+  assert.deepEqual([page.next, page.nextDuplicate, page.duplicates], [0, 50, 50]);
+  const rest = (await reprocess(server, { dryRun: true, limit: 500, afterDuplicate: 50 })).json.data;
+  assert.deepEqual([rest.next, rest.nextDuplicate, rest.duplicates, rest.changed], [null, null, COUNT - 51, COUNT - 50]);
+  assertInvalid(await reprocess(server, { dryRun: true, afterDuplicate: -1 }), ['afterDuplicate']);
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[1, '0.25']]);
+
+  // A client has sent one again meanwhile: it counts, and is not brought back a second time.
+  assert.equal((await submit(server, sold(7))).status, 201);
+  const applied = weirEvents(server, '--apply');
+  assert.equal(applied.code, 0, applied.stderr);
+  assert.deepEqual(counts(applied.data), { looked: COUNT + 1, same: 2, changed: COUNT - 1, unreadable: 0, corrected: COUNT - 1 });
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[COUNT, sumOf(COUNT)]]);
+  assert.equal((await readFeed(server, 'alerts')).length, alerts + 1, 'of the one that was sent again');
+  const { clients } = (await getJson(server, '/api/stats')).data;
+  const counted = clients.find((each) => each.client === 'S');
+  assert.deepEqual([counted.received, counted.processed, counted.duplicates], [2 * COUNT + 2, COUNT, COUNT + 2]);
+  assert.equal((await submit(server, sold(11))).status, 200);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: COUNT + 1, same: COUNT + 1, changed: 0, unreadable: 0, corrected: 0 });
+  await verified(server);
+});
+
+test('Killed while it brings back what was taken for duplicates, it goes on and doubles nothing', async (t) => {
+  const COUNT = 10_000;
+  const data = tempDir(t);
+  let server = await start(t, data, ONE_ID);
+  const lines = Array.from({ length: COUNT }, (_, i) => JSON.stringify(sold(i))).join('\n');
+  const sent = await send(server, '/api/events', lines, { type: NDJSON_TYPE });
+  assert.deepEqual([sent.json.data.created, sent.json.data.duplicates + sent.json.data.conflicts], [1, COUNT - 1], sent.text);
+  await server.stop();
+
+  for (const share of [0.1, 0.4, 0.8]) {
+    server = await start(t, data, OWN_ID);
+    const running = applyAll(server).catch(() => {});
+    await eventually(async () => (await countRecords(server)) >= COUNT * share, `${share} of the events`, 60_000);
+    const again = submit(server, sold(Math.floor(COUNT * 0.99))).catch(() => {}); // its client comes meanwhile
+    await server.kill();
+    await Promise.all([running, again]);
+  }
+  server = await start(t, data, OWN_ID);
+  const both = await Promise.all([applyAll(server), applyAll(server)]); // as two people do it
+  assert.equal(both.length, 2);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data).changed, 0);
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[COUNT, sumOf(COUNT)]]);
+  const again = await send(server, '/api/events', lines, { type: NDJSON_TYPE });
+  assert.deepEqual([again.json.data.created, again.json.data.duplicates + again.json.data.conflicts], [0, COUNT], again.text);
+  await verified(server);
+});
 
 test('Killed while it puts right, it goes on and doubles nothing', async (t) => {
   const COUNT = 20_000;
