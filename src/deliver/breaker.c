@@ -74,17 +74,18 @@ static bool too_many_failed(const Breaker *breaker, int64_t now_us, bool *ret_su
 
 static void judge(Breaker *breaker, int64_t now_us)
 {
-    bool sure = false;
+    bool sure = false, doubted = breaker->doubting;
     breaker->doubting = too_many_failed(breaker, now_us, &sure);
-    if (breaker->doubting && sure) {
+    breaker->doubt_until_us = doubted ? breaker->doubt_until_us : now_us + BREAKER_DOUBT_US;
+    if (breaker->doubting && (sure || now_us >= breaker->doubt_until_us)) {
         open_it(breaker, now_us);
     }
 }
 
-/* In doubt with nothing under way: what was has been withdrawn. */
+/* In doubt with nothing under way: what was has been withdrawn, or it took too long. */
 static unsigned allow_closed(Breaker *breaker, int64_t now_us, unsigned wanted)
 {
-    if (breaker->doubting && breaker->under_way == 0) {
+    if (breaker->doubting && (breaker->under_way == 0 || now_us >= breaker->doubt_until_us)) {
         judge(breaker, now_us);
     }
     return breaker->state == BREAKER_CLOSED && !breaker->doubting ? wanted : 0;

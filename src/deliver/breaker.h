@@ -8,7 +8,8 @@
  *                                     └────────────────────────┘
  *
  * Failures are often quick and answers slow, so that the first to come back say little: whoever tells what is under way
- * (breaker_under_way) has a breaker that is in doubt, and begins nothing, until that can tip the scales no more.
+ * (breaker_under_way) has a breaker that is in doubt, and begins nothing, until that can tip the scales no more, or has not done so within
+ * BREAKER_DOUBT_US: who is silent for so long is no help.
  *
  * After M. Nygard, "Release It!" (2007). Plain memory, one thread. */
 #ifndef WEIR_DELIVER_BREAKER_H
@@ -21,15 +22,17 @@ typedef enum BreakerState { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN } Br
 const char *breaker_state_name(BreakerState state); /* "closed", "open", "half_open" */
 
 enum { BREAKER_SLICES = 10 };
+#define BREAKER_DOUBT_US INT64_C(5000000)
 
 typedef struct Breaker {
     BreakerState state;
     unsigned percent, requests; /* percent 0: it never opens */
     int64_t window_us, pause_us;
-    int64_t open_until_us; /* of an open one */
-    bool probing;          /* half-open: the one request is under way */
-    bool doubting;         /* closed: most have failed, and what is under way may show that most do not */
-    unsigned under_way;    /* as the owner has told */
+    int64_t open_until_us;  /* of an open one */
+    bool probing;           /* half-open: the one request is under way */
+    bool doubting;          /* closed: most have failed, and what is under way may show that most do not */
+    int64_t doubt_until_us; /* while it is */
+    unsigned under_way;     /* as the owner has told */
     struct {
         int64_t number; /* of the slice of time: time / (window / BREAKER_SLICES) */
         uint32_t taken, failed;

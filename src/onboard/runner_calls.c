@@ -24,10 +24,18 @@ static size_t allowed_ahead(Runner *runner, int64_t now_us, size_t wanted)
     return least(wanted, (size_t)runner->options.rate * AHEAD_S);
 }
 
+/* With nothing allowed it has said when there may be. */
 static size_t ask_breaker(Runner *runner, int64_t now_us, size_t wanted)
 {
-    breaker_under_way(&runner->breaker, (unsigned)runner->stages[STAGE_CALLED]);
-    return breaker_allows(&runner->breaker, now_us, (unsigned)wanted);
+    Breaker *breaker = &runner->breaker;
+    breaker_under_way(breaker, (unsigned)runner->stages[STAGE_CALLED]);
+    size_t allowed = breaker_allows(breaker, now_us, (unsigned)wanted);
+    if (allowed == 0 && breaker->state == BREAKER_OPEN) {
+        runner_at(runner, breaker->open_until_us);
+    } else if (allowed == 0 && breaker->doubting) {
+        runner_at(runner, breaker->doubt_until_us);
+    }
+    return allowed;
 }
 
 /* Behind those that are on their way to be called already. A breaker that is about to try again lets one through, and no other is to
@@ -45,11 +53,7 @@ static size_t room_for_calls(Runner *runner, int64_t now_us, size_t ahead)
     if (allowed <= ahead || (ahead > 0 && runner->breaker.state != BREAKER_CLOSED)) {
         return 0;
     }
-    allowed = ask_breaker(runner, now_us, allowed - ahead);
-    if (allowed == 0 && runner->breaker.state == BREAKER_OPEN) {
-        runner_at(runner, runner->breaker.open_until_us);
-    }
-    return allowed;
+    return ask_breaker(runner, now_us, allowed - ahead);
 }
 
 size_t runner_capacity(Runner *runner, int64_t now_us)

@@ -223,6 +223,28 @@ static void test_doubt_ends(void **state)
     assert_int_equal(breaker.state, BREAKER_OPEN);
 }
 
+/* Whoever is silent for long is no help either. */
+static void test_doubt_is_short(void **state)
+{
+    (void)state;
+    Breaker breaker = usual();
+    unsigned under_way = 50;
+    end(&breaker, 20, false, &under_way);
+    assert_int_equal(breaker.doubt_until_us, SECOND + BREAKER_DOUBT_US);
+    breaker_under_way(&breaker, under_way);
+    assert_int_equal(breaker_allows(&breaker, SECOND + BREAKER_DOUBT_US - 1, 5), 0);
+    assert_int_equal(breaker.state, BREAKER_CLOSED);
+    assert_int_equal(breaker_allows(&breaker, SECOND + BREAKER_DOUBT_US, 5), 0);
+    assert_int_equal(breaker.state, BREAKER_OPEN);
+    /* An answer that says the same is as good. */
+    breaker = usual();
+    under_way = 50;
+    end(&breaker, 20, false, &under_way);
+    breaker_under_way(&breaker, --under_way);
+    breaker_ended(&breaker, SECOND + BREAKER_DOUBT_US, false);
+    assert_int_equal(breaker.state, BREAKER_OPEN);
+}
+
 /* Nothing comes of what is withdrawn: nobody may be in doubt for ever. */
 static void test_doubt_of_withdrawn(void **state)
 {
@@ -278,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_never_opens),
         cmocka_unit_test(test_quick_failures_are_doubted),
         cmocka_unit_test(test_doubt_ends),
+        cmocka_unit_test(test_doubt_is_short),
         cmocka_unit_test(test_doubt_of_withdrawn),
         cmocka_unit_test(test_odd_options),
         cmocka_unit_test(test_names),

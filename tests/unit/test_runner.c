@@ -356,6 +356,29 @@ static void test_many_failures(void **state)
     assert_int_equal(jobs_status(world).attempts, 100); /* calls */
 }
 
+/* Nobody answers, and each call takes longer than the breaker looks back. Those that took the places of the first ones say nothing either. */
+static void test_a_service_that_hangs(void **state)
+{
+    JobsWorld *world = *state;
+    int64_t spent = 0;
+    use_breaker(world);
+    world->sink.breaker_percent = 70;
+    world->options.rate = 10;
+    for (int64_t id = 1; id <= 100; id++) {
+        FakeAnswer answer = {.seq = id, .times = 1000, .verdict = SINK_FAILED, .after_us = 60 * SECOND_US};
+        fake_receiver_script(world->service, answer);
+    }
+    jobs_add(world, 100);
+    jobs_open_runner(world);
+    jobs_run_for(world, 70 * SECOND_US);
+    assert_int_equal(jobs_status(world).breaker, BREAKER_OPEN);
+    jobs_run_for(world, 3600 * SECOND_US);
+    for (int64_t id = 1; id <= 100; id++) {
+        spent += jobs_at(world, id)->attempts;
+    }
+    assert_in_range(spent, 10, 11); /* one of them is being called */
+}
+
 static void test_connection_fails(void **state)
 {
     JobsWorld *world = *state;
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_late_failures_are_held, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_quick_failures, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_many_failures, jobs_setup, jobs_teardown),
+        cmocka_unit_test_setup_teardown(test_a_service_that_hangs, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_connection_fails, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_send_fails, jobs_setup, jobs_teardown),
     };
