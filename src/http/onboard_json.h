@@ -15,7 +15,7 @@ const char *batch_status(const StoredBatch *batch);
 /* How much of it has ended, in tenths of a percent, rounded down: 1000 only when all has. */
 int64_t batch_permille(const StoredBatch *batch);
 
-/* How long the rest takes if it goes on as it went so far; -1 when nobody can say. */
+/* How long the rest takes if it goes on as it went so far; -1 when nobody can say, or `now_us` is 0. */
 int64_t batch_eta_seconds(const StoredBatch *batch, int64_t now_us);
 
 void batch_put_json(Buf *buf, const StoredBatch *batch, int64_t now_us);

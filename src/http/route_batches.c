@@ -13,7 +13,18 @@ typedef struct BatchesCall {
     StoredJob *jobs; /* of a page, and one that shows whether there is another; texts in the request's arena */
     size_t job_count;
     bool starved;
+    int64_t reckoning_us;
 } BatchesCall;
+
+/* What the time that is left is reckoned by; 0 while nobody works on jobs: how it went so far tells nothing then. */
+static int64_t reckoning_us(const HttpServerOptions *options)
+{
+    RunnerStatus status = {.state = RUNNER_HOLDING};
+    if (options->runner) {
+        runner_status(options->runner, &status);
+    }
+    return status.state == RUNNER_RUNNING ? clock_wall_us(options->clock) : 0;
+}
 
 /* NULL when an answer was said. */
 static BatchesCall *begin(Request *request)
@@ -25,12 +36,11 @@ static BatchesCall *begin(Request *request)
     }
     call->request = request;
     call->page.limit = LIST_PAGE_DEFAULT;
+    call->reckoning_us = reckoning_us(request_options(request));
     call->filter = (JobFilter){.batch_id = request->id, .state = -1, .after = -1};
     request->state = call;
     return call;
 }
-
-static int64_t now_us(const Request *request) { return clock_wall_us(request_options(request)->clock); }
 
 /* ---- What is asked for --------------------------------------------------------------------------------------------- */
 
@@ -66,7 +76,7 @@ static bool put_batch(void *context, const StoredBatch *batch)
     if (!list_page_put_comma(&call->page, batch->number, out)) {
         return false;
     }
-    batch_put_json(out, batch, now_us(call->request));
+    batch_put_json(out, batch, call->reckoning_us);
     return !out->failed;
 }
 
@@ -127,7 +137,7 @@ static void say_batch(Request *request)
     const BatchesCall *call = request->state;
     if (is_found(request)) {
         BUF_PUT(&request->out, "{\"data\":");
-        batch_put_json(&request->out, &call->batch, now_us(request));
+        batch_put_json(&request->out, &call->batch, call->reckoning_us);
         buf_put_char(&request->out, '}');
         request_answer(request, 200, JSON_TYPE);
     }

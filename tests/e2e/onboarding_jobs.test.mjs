@@ -141,6 +141,19 @@ test('Those that wait are cancelled', async (t) => {
   await verified(server);
 });
 
+test('While the service is down nobody says how long it takes', async (t) => {
+  const receiver = await startReceiver(t, { secrets: [SECRET] });
+  let calls = 0;
+  receiver.plan = () => ({ status: (calls += 1) <= 3 ? 200 : 503 });
+  const server = await startWeir(t, { args: handler(receiver, { concurrency: 1 }) });
+  const id = await onboarded(server, organizations(40));
+  await eventually(() => /onboarding holds its jobs/.test(server.stderr), 'the breaker is open');
+  const batch = await batchOf(server, id);
+  assert.deepEqual([batch.status, batch.completed, batch.etaSeconds], ['processing', 3, null]);
+  assert.equal((await getJson(server, '/api/bulk-onboard')).data[0].etaSeconds, null);
+  await verified(server);
+});
+
 test('Jobs wait for the handler that they were made for', async (t) => {
   const receiver = await startReceiver(t, { secrets: [SECRET] });
   receiver.plan = () => ({ stall: true });

@@ -47,6 +47,7 @@ static void test_time_left(void **state)
     assert_int_equal(batch_eta_seconds(&batch, DAY_US), -1);
     assert_int_equal(batch_eta_seconds(&batch, DAY_US - SECOND_US), -1); /* the clock was set back */
     assert_int_equal(batch_eta_seconds(&batch, DAY_US + 10 * SECOND_US), 31);
+    assert_int_equal(batch_eta_seconds(&batch, 0), -1);
     batch = batch_of(0, 0, 10, 0, 0);
     assert_int_equal(batch_eta_seconds(&batch, DAY_US), 0);
 }
