@@ -250,7 +250,7 @@ Status runner_start(const RunnerOptions *options, Runner **ret_runner, Error *re
     runner->options = *options;
     runner->wakeup = WAKEUP_NONE;
     runner->woken = true; /* of what is there already */
-    runner->due_us = INT64_MAX;
+    runner->due_us = runner->due_by_us = INT64_MAX;
     runner->next.handler = options->handler;
     runner->next.calls = options->sink != NULL;
     runner->status = runner->next;

@@ -83,6 +83,7 @@ struct Runner {
     JobResult results[RUNNER_GROUP_MAX];
     RunnerJob *written[RUNNER_GROUP_MAX]; /* whose these are */
     int64_t due_us;                       /* when there is something to take, by the wall clock; INT64_MAX: never */
+    int64_t due_by_us;                    /* the same by the monotonic clock, since the wall clock may be set back */
     unsigned store_failures;              /* in a row */
     int64_t store_at_us;                  /* nothing for the store before, by the monotonic clock */
 

@@ -65,14 +65,22 @@ static bool store_is_off(Runner *runner, int64_t now_us)
 
 /* ---- Taking -------------------------------------------------------------------------------------------------------- */
 
+static void set_due(Runner *runner, int64_t due_us, int64_t now_us)
+{
+    int64_t left_us = due_us - clock_wall_us(runner->options.clock);
+    runner->due_us = due_us;
+    runner->due_by_us = due_us == INT64_MAX ? INT64_MAX : now_us + (left_us > 0 ? left_us : 0);
+}
+
 static bool may_be_due(Runner *runner, int64_t now_us)
 {
     if (runner->woken) {
         return true;
     }
     int64_t wall_us = clock_wall_us(runner->options.clock);
-    if (runner->due_us > wall_us) {
+    if (runner->due_us > wall_us && runner->due_by_us > now_us) {
         int64_t left_us = runner->due_us - wall_us; /* the wall clock may be set: look again soon enough */
+        left_us = runner->due_by_us - now_us < left_us ? runner->due_by_us - now_us : left_us;
         runner_at(runner, now_us + (left_us < RUNNER_LOOK_US ? left_us : RUNNER_LOOK_US));
         return false;
     }
@@ -113,7 +121,7 @@ static void reap_taken(Runner *runner, int64_t now_us)
     }
     const JobsTake *take = &runner->taking.submission.work.jobs_take;
     runner->store_failures = 0;
-    runner->due_us = take->next_due_us;
+    set_due(runner, take->next_due_us, now_us);
     for (size_t i = 0; i < take->count; i++) {
         runner_take_in(runner, &take->jobs[i], now_us);
     }
@@ -165,24 +173,24 @@ void runner_write(Runner *runner, int64_t now_us)
     }
 }
 
-static void count_verdict(Runner *runner, const JobResult *result)
+static void count_verdict(Runner *runner, const JobResult *result, int64_t now_us)
 {
     runner->next.verdicts[result->verdict]++;
     bool comes_back = result->verdict == JOB_VERDICT_AGAIN || result->verdict == JOB_VERDICT_HELD;
     if (comes_back && result->due_us < runner->due_us) {
-        runner->due_us = result->due_us;
+        set_due(runner, result->due_us, now_us);
     }
 }
 
 /* A lease that ended while its result was on the way may be ours once more: then the store is told again, under the new one. */
-static void settle(Runner *runner, RunnerJob *job, const JobResult *result)
+static void settle(Runner *runner, RunnerJob *job, const JobResult *result, int64_t now_us)
 {
     if (!result->counted && job->token != result->token) {
         runner_move(runner, job, STAGE_ENDED);
         return;
     }
     if (result->counted) {
-        count_verdict(runner, result);
+        count_verdict(runner, result, now_us);
     } else {
         runner->next.stale++;
     }
@@ -200,7 +208,7 @@ static void reap_ended(Runner *runner, int64_t now_us)
     }
     runner->store_failures = 0;
     for (size_t i = 0; i < end->count; i++) {
-        settle(runner, runner->written[i], &end->results[i]);
+        settle(runner, runner->written[i], &end->results[i], now_us);
     }
 }
 

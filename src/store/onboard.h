@@ -20,6 +20,9 @@ enum {
     ONBOARD_ERROR_BYTES_MAX = 1024, /* a longer one is cut */
 };
 
+#define ONBOARD_WAIT_US_MAX                                                                                            \
+    (INT64_C(25) * 3600 * 1000000) /* for another attempt; more only a clock that was set back asks for */
+
 /* ---- Jobs and batches ---------------------------------------------------------------------------------------------- */
 
 typedef enum JobState {
@@ -170,7 +173,7 @@ typedef struct TakenJob {
 /* WORK_JOBS_TAKE: those that are due, the longest waiting first, become JOB_PROCESSING until `lease_us` from now. A lease that ran out is taken
  * over as an attempt more. Jobs of organizations that are deleted are cancelled instead: no more than `limit` of both together, so that there may be more
  * to take at once. When a store is opened all leases end at once: who had them is gone. Where the arena has no room for more, fewer are
- * taken; BUSY when it has none for the first. */
+ * taken; BUSY when it has none for the first. When the clock was set back, jobs wait as long as they were to wait before. */
 typedef struct JobsTake {
     size_t limit;
     int64_t lease_us;
@@ -182,7 +185,7 @@ typedef struct JobsTake {
 
 typedef enum JobVerdict {
     JOB_VERDICT_COMPLETED,
-    JOB_VERDICT_AGAIN,  /* pending once more, due at `due_us` */
+    JOB_VERDICT_AGAIN,  /* pending once more, due at `due_us`, but no later than ONBOARD_WAIT_US_MAX from now */
     JOB_VERDICT_FAILED, /* for good */
     JOB_VERDICT_HELD,   /* it was not tried: pending, due at `due_us`, and no attempt was spent */
 } JobVerdict;

@@ -121,6 +121,38 @@ static void test_a_late_result_counts(void **state)
     assert_verifies(fixture);
 }
 
+/* Those that are made or tried again wait as long as they were to wait, and a lease lasts as long as it was to last. */
+static void test_a_clock_that_was_set_back(void **state)
+{
+    Fixture *fixture = *state;
+    const int64_t second_us = 1000000, year_us = 365 * 86400 * second_us;
+    use_stopped_clock(fixture);
+    onboard_domains(fixture, "b1", "a.com b.com c.com", false);
+    Taken taken = take_jobs(fixture, 2);
+    assert_true(end_job(fixture, &taken.jobs[0], JOB_VERDICT_AGAIN, "no", stopped_us + 10 * second_us));
+    stopped_us -= year_us;
+    Taken third = take_jobs(fixture, 3);
+    assert_int_equal(third.count, 1);
+    assert_int_equal(third.jobs[0].id, 3);
+    assert_true(third.next_due_us == stopped_us + 10 * second_us);
+    stopped_us += 10 * second_us;
+    Taken first = take_jobs(fixture, 3);
+    assert_int_equal(first.count, 1);
+    assert_int_equal(first.jobs[0].id, 1);
+    assert_true(first.next_due_us == stopped_us - 10 * second_us + (int64_t)LEASE_US);
+    /* What somebody decided by the clock as it was before. */
+    assert_true(end_job(fixture, &first.jobs[0], JOB_VERDICT_AGAIN, "no", stopped_us + year_us));
+    assert_true(end_job(fixture, &third.jobs[0], JOB_VERDICT_COMPLETED, "", 0));
+    assert_true(end_job(fixture, &taken.jobs[1], JOB_VERDICT_COMPLETED, "", 0));
+    stopped_us += ONBOARD_WAIT_US_MAX;
+    assert_int_equal(end_all(fixture, JOB_VERDICT_COMPLETED, ""), 1);
+    taken_release(&taken);
+    taken_release(&first);
+    taken_release(&third);
+    assert_batch(fixture, "b1", "3=0/0/3/0/0>!");
+    assert_verifies(fixture);
+}
+
 static void test_memory_that_gives_out(void **state)
 {
     Fixture *fixture = *state;
@@ -510,6 +542,7 @@ int store_suite_run_jobs(const StoreFactory *factory)
         STORE_TEST(test_what_becomes_of_jobs),
         STORE_TEST(test_a_lease_that_ran_out_is_taken_over),
         STORE_TEST(test_a_late_result_counts),
+        STORE_TEST(test_a_clock_that_was_set_back),
         STORE_TEST(test_memory_that_gives_out),
         STORE_TEST(test_leases_end_with_their_process),
         STORE_TEST(test_jobs_fail_with_their_transaction),

@@ -295,6 +295,24 @@ static void test_failures_and_kills(void **state)
     check_keys(side);
 }
 
+/* Whatever waits by the wall clock goes on as if nothing had happened to that. */
+static void test_a_clock_that_was_set_back(void **state)
+{
+    Side *side = *state;
+    fake_receiver_script(side->service, (FakeAnswer){.times = 20, .verdict = SINK_FAILED});
+    onboard(side, "0195e2f0-0000-7000-8000-000000000001", 40);
+    for (int i = 0; i < 10; i++) {
+        step(side);
+    }
+    assert_true(open_jobs(side) > 0);
+    int64_t begun_us = side->manual.monotonic_us;
+    side->manual.wall_us -= 365 * 86400 * SECOND_US;
+    while (open_jobs(side) > 0 && side->manual.monotonic_us < begun_us + 120 * SECOND_US) {
+        step(side);
+    }
+    assert_int_equal(batch_of(side).jobs[JOB_COMPLETED], 40);
+}
+
 static void test_an_error_is_kept(void **state)
 {
     Side *side = *state;
@@ -314,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_all_is_well, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_and_kills, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_clock_that_was_set_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_error_is_kept, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

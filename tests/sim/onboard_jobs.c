@@ -146,7 +146,8 @@ static void put_verdict(World *world, StoredJob *job, const JobResult *result)
     if (result->verdict != JOB_VERDICT_HELD || error.len > 0) {
         job->error = arena_copy(&world->workload.texts, error);
     }
-    job->due_us = waits ? result->due_us : 0;
+    int64_t latest_us = now_us + ONBOARD_WAIT_US_MAX;
+    job->due_us = !waits ? 0 : result->due_us < latest_us ? result->due_us : latest_us;
     job->updated_us = now_us;
     job->finished_us = waits ? 0 : now_us;
 }

@@ -379,6 +379,21 @@ void onboard_begin_life(World *world)
     }
 }
 
+/* When the clock was set back each job waits as long as it was to wait when that was decided. */
+static bool mend_due_times(OnboardTables *tables)
+{
+    bool mended = false;
+    for (size_t i = 0; i < tables->job_count; i++) {
+        StoredJob *job = &tables->jobs[i].stored;
+        if (job->state <= JOB_PROCESSING && job->due_us > tables->now_us && job->updated_us > tables->now_us) {
+            job->due_us -= job->updated_us - tables->now_us;
+            job->updated_us = tables->now_us;
+            mended = true;
+        }
+    }
+    return mended;
+}
+
 bool onboard_begin_commit(World *world, int64_t now_us)
 {
     OnboardTables *tables = &world->tables.onboard;
@@ -395,7 +410,7 @@ bool onboard_begin_commit(World *world, int64_t now_us)
         }
     }
     tables->leases_are_over = false;
-    return ends;
+    return mend_due_times(tables) || ends;
 }
 
 Status onboard_apply(World *world, const Work *work)

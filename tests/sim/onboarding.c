@@ -355,10 +355,10 @@ static bool is_at_rest(const World *world)
     return !clients_wait(world);
 }
 
-/* A job may wait for half a day, when the clock was set back. */
+/* A job waits for a day at most, whatever the clock did. */
 void onboarding_finish(World *world)
 {
-    enum { ROUNDS_MAX = 20000, PATIENT = 500, LEAP = 8 };
+    enum { ROUNDS_MAX = 2000, PATIENT = 500, LEAP = 8 };
     bool idle = false;
     if (!onboarding_is_there(world)) {
         return;

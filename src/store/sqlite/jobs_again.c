@@ -228,6 +228,23 @@ Status sqlite_count_leases(SqliteStore *store, Error *reterr)
     return status;
 }
 
+/* Inside a transaction, when the clock may be behind what it was: jobs would wait for as long as it was wrong. Each waits as long as it was to wait
+ * when that was decided. What is due by the new clock is due. */
+Status sqlite_mend_due_times(SqliteStore *store, int64_t now_us, Error *reterr)
+{
+    sqlite3_stmt *stmt = NULL;
+    Status status = db_prepare(store->db,
+                               "UPDATE jobs SET due_us = due_us - (updated_us - ?1), updated_us = ?1"
+                               " WHERE state < 2 AND due_us > ?1 AND updated_us > ?1",
+                               &stmt, reterr);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(stmt, 1, now_us);
+        status = db_run(stmt, "mend the times of jobs", reterr);
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
 /* Inside a transaction. The counts follow, and nothing is told: for everybody else the jobs only wait again. */
 Status sqlite_end_leases(SqliteStore *store, int64_t now_us, Error *reterr)
 {

@@ -112,6 +112,8 @@ Status sqlite_take_jobs(SqliteStore *store, Work *work, int64_t now_us, Error *r
 
 /* ---- Ended ------------------------------------------------------------------------------------------------------------ */
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static void put_verdict(StoredJob *job, const JobResult *result, int64_t now_us)
 {
     static const JobState states[] = {[JOB_VERDICT_COMPLETED] = JOB_COMPLETED,
@@ -123,7 +125,7 @@ static void put_verdict(StoredJob *job, const JobResult *result, int64_t now_us)
     job->state = states[result->verdict];
     job->attempts -= is_held;
     job->error = is_held && error.len == 0 ? job->error : str_cut(error, ONBOARD_ERROR_BYTES_MAX);
-    job->due_us = job->state == JOB_PENDING ? result->due_us : 0;
+    job->due_us = job->state == JOB_PENDING ? smaller(result->due_us, now_us + ONBOARD_WAIT_US_MAX) : 0;
     job->updated_us = now_us;
     job->finished_us = job->state == JOB_PENDING ? 0 : now_us;
 }

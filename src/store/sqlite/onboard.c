@@ -63,6 +63,7 @@ static_assert(sizeof statements_sql / sizeof *statements_sql == ONBOARD_STATEMEN
 Status sqlite_prepare_onboard(SqliteStore *store, Error *reterr)
 {
     buf_init(&store->onboard.text, TEXT_BYTES_MAX);
+    store->onboard.latest_us = INT64_MAX;
     return db_prepare_all(store->db, statements_sql, ONBOARD_STATEMENT_COUNT, store->onboard.statements, reterr);
 }
 

@@ -46,6 +46,8 @@ typedef struct OnboardWriter {
     OnboardTotals totals; /* between sqlite_begin_onboard and sqlite_end_onboard */
     Buf text;             /* of the message or the audit row that is being made */
     bool has_leases;      /* there are jobs that an earlier process had */
+    int64_t latest_us;    /* of the commits of this process, by the wall clock; INT64_MAX: there was none */
+    int64_t now_us;       /* of the batch at hand */
 } OnboardWriter;
 
 #endif

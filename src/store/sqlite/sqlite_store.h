@@ -159,6 +159,7 @@ Status sqlite_retry_job_letters(SqliteStore *store, DeadLetterChange *change, in
 /* Whether an earlier process has left jobs that it had, and (in a transaction) what is done about them. */
 Status sqlite_count_leases(SqliteStore *store, Error *reterr) MUST_CHECK;
 Status sqlite_end_leases(SqliteStore *store, int64_t now_us, Error *reterr) MUST_CHECK;
+Status sqlite_mend_due_times(SqliteStore *store, int64_t now_us, Error *reterr) MUST_CHECK;
 
 /* replays.c */
 Status sqlite_put_replay(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;

@@ -248,6 +248,10 @@ static Status apply_all(SqliteStore *store, Work *first, Error *reterr)
     int64_t now_us = clock_wall_us(store->options.clock);
     sqlite_begin_events(store);
     Status status = store->onboard.has_leases ? sqlite_end_leases(store, now_us, reterr) : STATUS_OK;
+    if (status == STATUS_OK && now_us < store->onboard.latest_us) {
+        status = sqlite_mend_due_times(store, now_us, reterr);
+    }
+    store->onboard.now_us = now_us;
     for (Work *work = first; work && status == STATUS_OK; work = work->next) {
         arena_reset(&store->scratch);
         status = apply_work(store, work, now_us, reterr);
@@ -303,6 +307,7 @@ static Status commit_all(SqliteStore *store, Work *first, Error *reterr)
         return fail_commit(store, before, reterr);
     }
     store->onboard.has_leases = false;
+    store->onboard.latest_us = store->onboard.now_us;
     derived_committed(store->derived, store->next_seq - 1);
     publish_counters(store);
     store->counters.commits++;
