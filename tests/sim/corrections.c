@@ -69,7 +69,9 @@ static void find_same(Looked *looked, const ModelWork *work, const int64_t *even
 {
     Model *model = &looked->world->model;
     for (size_t i = 0; i < work->count; i++) {
-        if (work->events[i].replaces && str_equal(work->events[i].alias, looked->becomes.record_id)) {
+        const EventItem *item = &work->events[i];
+        Str id = item->taken_for ? work->items[i].record_id : item->alias;
+        if ((item->replaces || item->taken_for) && str_equal(id, looked->becomes.record_id)) {
             looked->same_as = events[i];
             looked->holder = EVENT_HOLDER_BEFORE_IT;
             return;
@@ -176,16 +178,77 @@ static bool is_planned(const ModelWork *work, const int64_t *events, int64_t seq
     return planned;
 }
 
-static void look_at(World *world, const Fact *event, ModelWork *work, int64_t *events)
+static bool is_full(const ModelWork *work) { return work->count + 2 > 2 * CHANGES_MAX; }
+
+/* By the mapping of now. */
+static Record read_again(World *world, Str raw)
 {
     const Senders *senders = &world->senders;
-    Meaning meaning = meaning_of(senders->key, meaning_event(event->item.raw), senders->mapping);
-    Looked looked = {.world = world, .event = event, .becomes = meaning_record(world, meaning)};
+    return meaning_record(world, meaning_of(senders->key, meaning_event(raw), senders->mapping));
+}
+
+/* Whether an event counts as what was taken for a duplicate, or is to be put right so; else `holder` is who has its id, and does not keep it. */
+static bool is_counted(Looked *looked, const ModelWork *work, const int64_t *events)
+{
+    const EventModel *facts = &looked->world->model.events;
+    Str id = looked->becomes.record_id;
+    int64_t lead = event_model_lead(facts, id);
+    if (str_equal(read_again(looked->world, looked->event->item.raw).record_id, id)) {
+        return true;
+    }
+    find_same(looked, work, events);
+    if (looked->holder == EVENT_HOLDER_BEFORE_IT) {
+        return true;
+    }
+    return lead < 0 ? keeps_id(looked, -lead) : looked->holder && keeps_id(looked, looked->holder);
+}
+
+static void bring_back(const Looked *looked, const Fact *duplicate, ModelWork *work, int64_t *events)
+{
+    const World *world = looked->world;
+    int64_t now_us = world->machine.clock.wall_us;
+    events[work->count] = looked->event->seq;
+    *(Record *)(uintptr_t)&work->items[work->count] = looked->becomes;
+    EventItem *item = (EventItem *)(uintptr_t)&work->events[work->count++];
+    *item = (EventItem){.client = looked->becomes.source_id,
+                        .raw = duplicate->item.raw,
+                        .mapping = meaning_mapping(world->senders.mapping),
+                        .alias = STR(""),
+                        .received_us = duplicate->item.received_us,
+                        .normalised_us = now_us,
+                        .hashed_us = now_us,
+                        .taken_for = looked->event->seq,
+                        .holder = looked->holder};
+}
+
+/* False: there are more. */
+static bool look_at_duplicates(World *world, const Fact *event, ModelWork *work, int64_t *events)
+{
+    const EventModel *facts = &world->model.events;
+    size_t at = event_model_next_duplicate(facts, event->seq, 0);
+    for (; at != SIZE_MAX && !is_full(work); at = event_model_next_duplicate(facts, event->seq, at + 1)) {
+        const Fact *duplicate = event_model_duplicate(facts, at);
+        Looked looked = {.world = world, .event = event, .becomes = read_again(world, duplicate->item.raw)};
+        if (!is_counted(&looked, work, events)) {
+            bring_back(&looked, duplicate, work, events);
+        }
+    }
+    return at == SIZE_MAX && !is_full(work);
+}
+
+/* What was taken for its duplicates comes first. False: it is to be looked at once more. */
+static bool look_at(World *world, const Fact *event, ModelWork *work, int64_t *events)
+{
+    Looked looked = {.world = world, .event = event, .becomes = read_again(world, event->item.raw)};
+    if (!look_at_duplicates(world, event, work, events)) {
+        return false;
+    }
     find_in_force(&looked);
     find_same(&looked, work, events);
     if (!is_right(&looked)) {
         put_right(&looked, work, events);
     }
+    return true;
 }
 
 static ModelWork new_work(void)
@@ -202,11 +265,11 @@ ModelWork corrections_draw(World *world)
     int64_t events[2 * CHANGES_MAX]; /* which event each record is about */
     size_t changes = below(world, 2) ? 1 : 1 + below(world, CHANGES_MAX);
     ModelWork work = new_work();
-    for (size_t i = 0, found = 0; i < LOOKS_MAX && found < changes; i++) {
+    for (size_t i = 0, found = 0; i < LOOKS_MAX && found < changes && !is_full(&work); i++) {
         size_t before = work.count;
         const Fact *event = draw_event(world);
         if (event && !is_planned(&work, events, event->seq)) {
-            look_at(world, event, &work, events);
+            (void)look_at(world, event, &work, events);
         }
         found += work.count > before;
     }
@@ -221,10 +284,10 @@ ModelWork corrections_next(World *world, size_t *at)
     const EventModel *facts = &world->model.events;
     int64_t events[2 * CHANGES_MAX];
     ModelWork work = new_work();
-    for (; *at < facts->count && work.count + 2 <= 2 * CHANGES_MAX; ++*at) {
-        if (facts->facts[*at].kind == FACT_EVENT) {
-            look_at(world, &facts->facts[*at], &work, events);
-        }
+    bool done = true;
+    while (*at < facts->count && done && !is_full(&work)) {
+        done = facts->facts[*at].kind != FACT_EVENT || look_at(world, &facts->facts[*at], &work, events);
+        *at += done;
     }
     return work;
 }
@@ -252,6 +315,17 @@ static void check_event(World *world, const Fact *event, PlainMap *by_id)
     }
 }
 
+/* Whatever was taken for a duplicate, counts. */
+static void check_duplicate(World *world, const Fact *duplicate, const PlainMap *by_id)
+{
+    Str id = read_again(world, duplicate->item.raw).record_id;
+    if (!plain_map_get(by_id, id)) {
+        story_failf(&world->story,
+                    "what was taken for a duplicate of event %" PRId64 " is %.*s, and nothing counts for it",
+                    duplicate->kept_for, STR_ARGS(id));
+    }
+}
+
 void corrections_check(World *world)
 {
     const EventModel *facts = &world->model.events;
@@ -261,6 +335,9 @@ void corrections_check(World *world)
         if (facts->facts[i].kind == FACT_EVENT) {
             check_event(world, &facts->facts[i], &by_id);
         }
+    }
+    for (size_t i = 0; i < facts->duplicate_count; i++) {
+        check_duplicate(world, event_model_duplicate(facts, i), &by_id);
     }
     plain_map_release(&by_id);
 }

@@ -79,6 +79,10 @@ static bool visit_event(void *context, const StoredEvent *event)
         return differ(look, "event %" PRId64 " has other bytes, another mapping or other times than it came with", seq);
     }
     attempts = look->is_older ? event->attempts : attempts;
+    if (event->taken_for != right->taken_for) {
+        return differ(look, "event %" PRId64 " had been taken for %" PRId64 ", and should have been for %" PRId64, seq,
+                      event->taken_for, right->taken_for);
+    }
     return (event->corrects == right->corrects && event->attempts == attempts) ||
            differ(look,
                   "event %" PRId64 " corrects %" PRId64 " and has %" PRId64 " attempts; right are %" PRId64
@@ -93,6 +97,49 @@ static Status look_at_events(StoreReader *reader, Look *look, int64_t after, int
     Status status = reader_events(reader, after, through, visit_event, look, reterr);
     if (status == STATUS_OK && is_clean(look) && next_event(look)) {
         differ(look, "the event of record %" PRId64 " is missing", next_event(look));
+    }
+    return status;
+}
+
+/* ---- What was taken for duplicates -------------------------------------------------------------------------------------------------------- */
+
+static bool visit_duplicate(void *context, const StoredDuplicate *duplicate)
+{
+    Look *look = context;
+    size_t at = event_model_next_duplicate(look->right, look->of, look->next);
+    if (at == SIZE_MAX || duplicate->id <= look->last_id) {
+        return differ(look, "event %" PRId64 " has what was taken for its duplicate and was not, or in another order",
+                      look->of);
+    }
+    const EventItem *right = &event_model_duplicate(look->right, at)->item;
+    look->next = at + 1;
+    look->last_id = duplicate->id;
+    return (str_equal(duplicate->raw, right->raw) && str_equal(duplicate->mapping, right->mapping) &&
+            duplicate->received_us == right->received_us && duplicate->seq == look->of) ||
+           differ(look, "event %" PRId64 " has other bytes than those of what was taken for its duplicate", look->of);
+}
+
+static Status look_at_duplicates(StoreReader *reader, Look *look, int64_t of, Error *reterr)
+{
+    look->of = of;
+    look->next = 0;
+    look->last_id = 0;
+    Status status = reader_event_duplicates(reader, of, 0, visit_duplicate, look, reterr);
+    if (status == STATUS_OK && is_clean(look) && event_model_next_duplicate(look->right, of, look->next) != SIZE_MAX) {
+        differ(look, "event %" PRId64 " does not have all of what was taken for its duplicate", of);
+    }
+    return status;
+}
+
+/* Of each that was an event. */
+static Status look_at_all_duplicates(StoreReader *reader, Look *look, Error *reterr)
+{
+    const EventModel *right = look->right;
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < right->count && status == STATUS_OK && is_clean(look); i++) {
+        if (right->facts[i].kind == FACT_EVENT) {
+            status = look_at_duplicates(reader, look, right->facts[i].seq, reterr);
+        }
     }
     return status;
 }
@@ -299,6 +346,9 @@ static Status look_at_all(World *world, StoreReader *reader, Look *look, Error *
         status = look_at_corrections(reader, look, 1, INT64_MAX, bound, reterr);
     }
     if (status == STATUS_OK && is_clean(look)) {
+        status = look_at_all_duplicates(reader, look, reterr);
+    }
+    if (status == STATUS_OK && is_clean(look)) {
         status = look_at_attempts(reader, look, 0, 0, 0, reterr);
     }
     if (status == STATUS_OK && is_clean(look)) {
@@ -385,12 +435,13 @@ static Status look_at_page(World *world, StoreReader *reader, Look *look, Error 
 static Status look_at_piece(World *world, StoreReader *reader, Look *look, int64_t bound, Error *reterr)
 {
     int64_t first = (int64_t)below(world, (uint64_t)bound + 2), last = first + (int64_t)below(world, 50);
-    switch (below(world, 6)) {
+    switch (below(world, 7)) {
     case 0: return look_at_one(reader, look, first, reterr);
     case 1: return look_at_events(reader, look, first, last < bound ? last : bound, reterr);
     case 2: return look_at_corrections(reader, look, first, last, bound, reterr);
     case 3: return look_at_attempts(reader, look, first, 0, 0, reterr);
-    case 4: return look_at_page(world, reader, look, reterr);
+    case 4: return look_at_duplicates(reader, look, first, reterr);
+    case 5: return look_at_page(world, reader, look, reterr);
     default: return look_at_clients(reader, look, reterr);
     }
 }

@@ -15,6 +15,7 @@ void event_model_release(EventModel *events)
     free(events->facts);
     free(events->of_record);
     free(events->attempts);
+    free(events->duplicates);
     free(events->clients);
     plain_map_release(&events->leads);
 }
@@ -35,6 +36,37 @@ const Fact *event_model_origin(const EventModel *events, int64_t seq)
 }
 
 int64_t event_model_lead(const EventModel *events, Str id) { return plain_map_get(&events->leads, id); }
+
+/* ---- What was taken for duplicates -------------------------------------------------------------------------------------------------------- */
+
+const Fact *event_model_duplicate(const EventModel *events, size_t at)
+{
+    return &events->facts[events->duplicates[at]];
+}
+
+size_t event_model_next_duplicate(const EventModel *events, int64_t seq, size_t after)
+{
+    for (size_t i = after; i < events->duplicate_count; i++) {
+        if (event_model_duplicate(events, i)->kept_for == seq) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static size_t find_duplicate(const EventModel *events, int64_t seq, Str raw)
+{
+    size_t at = event_model_next_duplicate(events, seq, 0);
+    while (at != SIZE_MAX && !str_equal(event_model_duplicate(events, at)->item.raw, raw)) {
+        at = event_model_next_duplicate(events, seq, at + 1);
+    }
+    return at;
+}
+
+bool event_model_keeps(const EventModel *events, const EventItem *item)
+{
+    return find_duplicate(events, item->taken_for, item->raw) != SIZE_MAX;
+}
 
 /* ---- Rows ---------------------------------------------------------------------------------------------------------------------------- */
 
@@ -96,8 +128,31 @@ static void end_leads(EventModel *events, const Fact *fact)
     }
 }
 
+static void keep_duplicate(EventModel *events, size_t fact)
+{
+    size_t wanted = events->duplicate_count + 1;
+    events->duplicates = need_room(events->duplicates, &events->duplicate_room, wanted, sizeof *events->duplicates);
+    events->duplicates[events->duplicate_count++] = fact;
+}
+
+/* It is an event now. Whoever had no row of his own was counted in the one without a name. */
+static void end_duplicate(EventModel *events, const EventItem *item)
+{
+    size_t at = find_duplicate(events, item->taken_for, item->raw);
+    assert(at != SIZE_MAX);
+    EventClient *client = find_client(events, event_model_duplicate(events, at)->item.client);
+    client = client && client->duplicates > 0 ? client : find_client(events, STR(""));
+    client->duplicates--;
+    events->duplicate_count--;
+    memmove(events->duplicates + at, events->duplicates + at + 1,
+            (events->duplicate_count - at) * sizeof *events->duplicates);
+}
+
 static void take_attempt(EventModel *events, size_t fact)
 {
+    if (events->facts[fact].kept_for) {
+        keep_duplicate(events, fact);
+    }
     events->attempts =
         need_room(events->attempts, &events->attempt_room, events->attempt_count + 1, sizeof *events->attempts);
     events->attempts[events->attempt_count++] = fact;
@@ -118,6 +173,9 @@ static void play(EventModel *events, size_t at)
     switch (fact->kind) {
     case FACT_EVENT:
         enter(events, at);
+        if (fact->item.taken_for) {
+            end_duplicate(events, &fact->item);
+        }
         count(events, fact)->processed++;
         if (fact->id.len) {
             plain_map_put(&events->leads, fact->id, fact->seq);
@@ -166,11 +224,15 @@ static int64_t next_number(const EventModel *events, int64_t seq)
 
 void event_model_attempt(EventModel *events, const EventItem *item, int64_t seq, uint32_t differs)
 {
+    const Fact *origin = event_model_origin(events, seq);
+    bool keeps =
+        origin && !str_equal(origin->item.raw, item->raw) && find_duplicate(events, origin->seq, item->raw) == SIZE_MAX;
     add(events, (Fact){.kind = FACT_ATTEMPT,
                        .item = *item,
                        .seq = seq,
                        .client = row_of(events, item->client),
                        .number = next_number(events, seq),
+                       .kept_for = keeps ? origin->seq : 0,
                        .differs = differs});
 }
 
@@ -201,6 +263,7 @@ void event_model_rewind(EventModel *events, size_t count)
     }
     events->count = count;
     events->record_count = events->attempt_count = events->gone = events->client_count = 0;
+    events->duplicate_count = 0;
     events->attempted = false;
     plain_map_clear(&events->leads);
     for (size_t i = 0; i < count; i++) {

@@ -25,6 +25,7 @@ typedef struct Fact {
     Str ended;        /* correction that takes back: the corrected record's id, if that is an event's */
     int64_t number;   /* attempt */
     uint32_t differs; /* attempt */
+    int64_t kept_for; /* attempt: the event of which it is a duplicate with other bytes; 0: its bytes are not kept */
     size_t keep;      /* trim */
 } Fact;
 
@@ -36,7 +37,9 @@ typedef struct EventModel {
     size_t record_count, record_room;
     size_t *attempts; /* facts; the ring is what is behind the first `gone`; owns */
     size_t attempt_count, attempt_room, gone;
-    bool attempted;       /* since the last trim */
+    bool attempted;     /* since the last trim */
+    size_t *duplicates; /* facts, of attempts whose bytes are kept; owns */
+    size_t duplicate_count, duplicate_room;
     EventClient *clients; /* in the order in which they came; `received` is not used; owns */
     size_t client_count, client_room;
     PlainMap leads; /* an id → the record that it leads to; below 0: to that one no more */
@@ -51,6 +54,12 @@ const Fact *event_model_at(const EventModel *events, int64_t seq);
 const Fact *event_model_origin(const EventModel *events, int64_t seq);
 /* Where an id leads; see reader_event_alias(). */
 int64_t event_model_lead(const EventModel *events, Str id);
+
+/* The next one behind `after`, a place from 0 on, that is kept as a duplicate of the event at `seq`; SIZE_MAX: none. */
+size_t event_model_next_duplicate(const EventModel *events, int64_t seq, size_t after);
+const Fact *event_model_duplicate(const EventModel *events, size_t at);
+/* Whether what had been taken for a duplicate is kept as one. */
+bool event_model_keeps(const EventModel *events, const EventItem *item);
 
 /* `id` is empty where the record has the event's own. */
 void event_model_created(EventModel *events, const EventItem *item, int64_t seq, Str id);

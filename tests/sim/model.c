@@ -281,6 +281,25 @@ static int64_t find_event(const Model *model, const Record *record)
     return seq && (model->identity == IDENTITY_CONTENT || event_model_at(&model->events, seq)) ? seq : 0;
 }
 
+/* One that had been taken for a duplicate: it becomes an event where nobody is known by its id but who is known not to keep it. */
+static void take_duplicate(Model *model, const ModelWork *work, size_t at, int64_t known, bool was_given,
+                           Outcome *outcome)
+{
+    const Record *record = &work->items[at];
+    const EventItem *item = &work->events[at];
+    if (known && known != item->holder) {
+        bool by_id = event_model_lead(&model->events, record->record_id) == 0;
+        tell_found(model, record, known, by_id ? 0 : FIELD_RECORD_ID, outcome);
+    } else if (!event_model_keeps(&model->events, item)) {
+        *outcome = (Outcome){.kind = OUTCOME_CONFLICT};
+    } else {
+        bool is_another = known || was_given;
+        int64_t seq = (is_another ? append_another : append_record)(model, record, work->quiet);
+        *outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = seq};
+        event_model_created(&model->events, item, seq, is_another ? record->record_id : STR(""));
+    }
+}
+
 static void take_event(Model *model, const ModelWork *work, size_t at, Outcome *outcome)
 {
     const Record *record = &work->items[at];
@@ -290,6 +309,11 @@ static void take_event(Model *model, const ModelWork *work, size_t at, Outcome *
     bool is_another = lead < 0    ? !(origin && str_equal(origin->item.raw, item->raw))
                       : lead == 0 ? model_find(model, record) && !find_event(model, record)
                                   : false;
+    if (item->taken_for) {
+        int64_t known = lead < 0 ? -lead : lead > 0 ? lead : find_event(model, record);
+        take_duplicate(model, work, at, is_another ? 0 : known, is_another, outcome);
+        return;
+    }
     if (is_another) {
         *outcome = (Outcome){.kind = OUTCOME_CREATED, .seq = append_another(model, record, work->quiet)};
     } else if (lead) {
@@ -318,7 +342,9 @@ static bool is_in_time(const Model *model, const ModelWork *work, size_t at)
     const EventItem *item = &work->events[at];
     bool in_time = item->alias.len == 0;
     for (size_t i = 0; i < at && item->holder == EVENT_HOLDER_BEFORE_IT; i++) {
-        in_time = in_time || (work->events[i].replaces && str_equal(work->events[i].alias, item->alias));
+        const EventItem *before = &work->events[i];
+        Str id = before->taken_for ? work->items[i].record_id : before->alias;
+        in_time = in_time || ((before->replaces || before->taken_for) && str_equal(id, item->alias));
     }
     if (in_time || item->holder == EVENT_HOLDER_BEFORE_IT) {
         return in_time;
@@ -399,7 +425,8 @@ static bool take_records(Model *model, const ModelWork *work, Outcome *outcomes)
         } else {
             take_record(model, &work->items[i], work->quiet, &outcomes[i]);
         }
-        clean = clean && (is_event || outcomes[i].kind != OUTCOME_CONFLICT);
+        bool stands = is_event && (!work->events[i].taken_for || outcomes[i].seq);
+        clean = clean && (stands || outcomes[i].kind != OUTCOME_CONFLICT);
     }
     note_the_rest(model, work, outcomes);
     return clean;

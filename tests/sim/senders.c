@@ -260,8 +260,10 @@ static void come_first(World *world, const ModelWork *corrections)
     const Senders *senders = &world->senders;
     ModelWork work = new_work(corrections->count + 1);
     for (size_t i = 0; i < corrections->count; i++) {
-        const Fact *origin = event_model_origin(&world->model.events, corrections->events[i].corrects);
-        Sent sent = {.event = meaning_event(origin->item.raw), .mapping = senders->mapping};
+        const EventItem *item = &corrections->events[i];
+        const Fact *origin = event_model_origin(&world->model.events, item->corrects);
+        Str raw = item->taken_for ? item->raw : origin->item.raw;
+        Sent sent = {.event = meaning_event(raw), .mapping = senders->mapping};
         if (percent(world, 50)) {
             add_sent(world, &work, sent, 0);
         }
@@ -334,6 +336,10 @@ void senders_tell_item(World *world, const EventItem *item)
     } else {
         int len = item->raw.len < 60 ? (int)item->raw.len : 60;
         snprintf(line, sizeof line, "  by mapping %.*s from %.*s", STR_ARGS(item->mapping), len, item->raw.ptr);
+    }
+    if (item->taken_for) {
+        size_t end = strlen(line);
+        snprintf(line + end, sizeof line - end, ", taken for event %" PRId64 " at first", item->taken_for);
     }
     story_detail(&world->story, line);
 }

@@ -355,6 +355,53 @@ static void test_what_is_kept_of_events(void **state)
     model_release(&model);
 }
 
+/* Hands in what had been taken for a duplicate of event 1. */
+static Outcome take(Model *model, const char *id, const char *raw, int64_t holder, Status *ret_status)
+{
+    Record record = record_of(id, 5, RECORD_POSITIVE);
+    EventItem item = item_of("client", raw);
+    Outcome outcome = {0};
+    item.taken_for = 1;
+    item.holder = holder;
+    ModelWork work = {
+        .kind = WORK_RECORDS, .items = &record, .count = 1, .events = &item, .atomic = true, .quiet = true};
+    ModelAnswer answer = {.outcomes = &outcome};
+    model_apply(model, &work, &answer);
+    *ret_status = answer.status;
+    return outcome;
+}
+
+static void test_what_was_taken_for_a_duplicate(void **state)
+{
+    (void)state;
+    Model model;
+    Status status;
+    model_init(&model, IDENTITY_RECORD_ID);
+    EventModel *events = &model.events;
+    send(&model, "one", "{1}");
+    send(&model, "one", "{1}");
+    send(&model, "one", "{2}");
+    send(&model, "one", "{3}");
+    send(&model, "one", "{2}");
+    assert_int_equal(events->duplicate_count, 2);
+    assert_int_equal(event_model_next_duplicate(events, 1, 0), 0);
+    assert_int_equal(event_model_next_duplicate(events, 2, 0), SIZE_MAX);
+    ModelMark mark = model_mark(&model);
+    assert_is(take(&model, "one", "{2}", 0, &status), OUTCOME_DUPLICATE, 1);
+    assert_is(take(&model, "one", "{2}", 1, &status), OUTCOME_CREATED, 2);
+    assert_true(str_is(model_at(&model, 2)->record.record_id, "one:2"));
+    assert_is(take(&model, "three", "{3}", 0, &status), OUTCOME_CREATED, 3);
+    assert_int_equal(status, STATUS_OK);
+    assert_is(take(&model, "four", "{3}", 0, &status), OUTCOME_CONFLICT, 0);
+    assert_int_equal(status, STATUS_CONFLICT);
+    assert_true(events->duplicate_count == 0 && events->clients[0].processed == 3 &&
+                events->clients[0].duplicates == 2);
+    model_rewind(&model, &mark);
+    assert_true(events->duplicate_count == 2 && events->clients[0].processed == 1 &&
+                events->clients[0].duplicates == 4);
+    model_release(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_an_atomic_call_with_a_clash_does_nothing),
         cmocka_unit_test(test_where_events_lead),
         cmocka_unit_test(test_what_is_kept_of_events),
+        cmocka_unit_test(test_what_was_taken_for_a_duplicate),
         cmocka_unit_test(test_alerts),
         cmocka_unit_test(test_rules_have_versions_and_names),
         cmocka_unit_test(test_going_back),

@@ -262,7 +262,7 @@ static void end_duplicate(FakeEvents *events, const EventItem *item)
     FakeDuplicate *duplicate = find_duplicate(events, item->taken_for, item->raw);
     duplicate->is_event = true;
     EventClient *client = find_client(events, duplicate->client);
-    client = client ? client : find_client(events, STR(""));
+    client = client && client->duplicates ? client : find_client(events, STR(""));
     client->received--;
     client->duplicates--;
 }

@@ -31,9 +31,10 @@ static const char *const statements_sql[] = {
                             " VALUES(?,?,?,?,?,?,?)",
     [EVENT_FIND_DUPLICATE] = "SELECT client FROM raw_duplicates WHERE seq = ? AND hash = ?",
     [EVENT_END_DUPLICATE] = "DELETE FROM raw_duplicates WHERE seq = ? AND hash = ?",
-    /* Who has no row was counted in the one without a name. */
+    /* Who had no row was counted in the one without a name. */
     [EVENT_UNCOUNT_DUPLICATE] = "UPDATE event_clients SET duplicates = duplicates - 1"
-                                " WHERE client = (SELECT max(client) FROM event_clients WHERE client IN (?, ''))",
+                                " WHERE client = (SELECT max(client) FROM event_clients WHERE client IN (?, '')"
+                                " AND duplicates > 0)",
 };
 static_assert(sizeof statements_sql / sizeof *statements_sql == EVENT_STATEMENT_COUNT, "one for each");
 
