@@ -36,6 +36,9 @@ static void put_body(const Reprocessing *work)
     } filters[] = {{"client", "client"}, {"start-date", "startDate"}, {"end-date", "endDate"}, {"mapping", "mapping"}};
     Remote *remote = work->remote;
     remote_put_text(remote, "dryRun", work->dry_run ? "true" : "false");
+    if (args_has(work->args, "take-back-unreadable")) {
+        remote_put_text(remote, "takeBackUnreadable", "true");
+    }
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
         if (args_has(work->args, filters[i].flag)) {
             remote_put_text(remote, filters[i].member, args_text(work->args, filters[i].flag));
@@ -139,6 +142,8 @@ static void put_change_line(Buf *buf, yyjson_val *change)
         put_known_by(buf, becomes);
     } else if (yyjson_is_obj(becomes)) {
         put_side(buf, "becomes", becomes);
+    } else if (yyjson_obj_get(change, "errors")) {
+        BUF_PUT(buf, ",\"becomes\":\"nothing: it cannot be read\"");
     } else {
         BUF_PUT(buf, ",\"becomes\":\"nothing: it is the same as ");
         put_value(buf, yyjson_obj_get(change, "sameAs"));
@@ -307,6 +312,7 @@ static int run(const Args *args)
 static const Flag flags_events[] = {
     {"dry-run", NULL, "only say what would change", NULL, NULL},
     {"apply", NULL, "append what puts the changed ones right", NULL, NULL},
+    {"take-back-unreadable", NULL, "those that cannot be read any more count no more", NULL, NULL},
     {"client", "ID", "events that count for this client now", NULL, NULL},
     {"start-date", "TIME", "events from this time on, or from the beginning of this day", NULL, NULL},
     {"end-date", "TIME", "events up to this time, or to the end of this day", NULL, NULL},

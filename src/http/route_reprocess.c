@@ -28,6 +28,13 @@ static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
     return field_bool(value, &call->dry_run) ? NULL : "must be true or false";
 }
 
+static const char *read_take_back(void *self, const char *name, yyjson_val *value)
+{
+    ReprocessCall *call = self;
+    (void)name;
+    return field_bool(value, &call->options.take_back) ? NULL : "must be true or false";
+}
+
 static const char *read_mapping(void *self, const char *name, yyjson_val *value)
 {
     ReprocessCall *call = self;
@@ -72,6 +79,7 @@ static const char *read_param(void *self, const char *name, yyjson_val *value)
 
 static const Field fields[] = {
     {"afterDuplicate", read_duplicate},
+    {"takeBackUnreadable", read_take_back},
     {"dryRun", read_dry_run},
     {"mapping", read_mapping},
     {"after", read_place},

@@ -128,11 +128,12 @@ static Status find_taken(Looking *looking, bool *ret_taken)
     return status;
 }
 
-static Status keep_change(Looking *looking)
+/* `unreadable`: why it cannot be read, and is taken back; NULL: it can. */
+static Status keep_change(Looking *looking, const RecordProblems *unreadable)
 {
     ReprocessQuery *query = looking->query;
     bool taken = false;
-    Status status = reprocess_plan_change(looking);
+    Status status = unreadable ? reprocess_plan_end_of(looking) : reprocess_plan_change(looking);
     if (status == STATUS_OK && query->base.options.info->identity != IDENTITY_CONTENT) {
         status = find_taken(looking, &taken);
     }
@@ -143,7 +144,7 @@ static Status keep_change(Looking *looking)
         reprocess_tell_refusal(looking, &problems);
         query->unreadable++;
     } else if (status == STATUS_OK) {
-        reprocess_tell_change(looking);
+        reprocess_tell_change(looking, unreadable);
         query->changed++;
     }
     return status;
@@ -158,21 +159,33 @@ static bool is_right(const Looking *looking)
     return looking->taken_back ? looking->same_as != 0 : differs == 0 && looking->holder == looking->seq;
 }
 
+static Status judge_unreadable(Looking *looking, const RecordProblems *problems)
+{
+    ReprocessQuery *query = looking->query;
+    if (!query->take_back) {
+        reprocess_tell_refusal(looking, problems);
+        query->unreadable++;
+    } else if (looking->taken_back) {
+        query->same++;
+    } else {
+        return keep_change(looking, problems);
+    }
+    return STATUS_OK;
+}
+
 static Status judge(Looking *looking, bool is_read, const RecordProblems *problems)
 {
     ReprocessQuery *query = looking->query;
     query->looked++;
     if (!is_read) {
-        reprocess_tell_refusal(looking, problems);
-        query->unreadable++;
-        return STATUS_OK;
+        return judge_unreadable(looking, problems);
     }
     Status status = reprocess_find_same(looking);
     if (status == STATUS_OK && is_right(looking)) {
         query->same++;
         return STATUS_OK;
     }
-    return status == STATUS_OK ? keep_change(looking) : status;
+    return status == STATUS_OK ? keep_change(looking, NULL) : status;
 }
 
 /* The event comes behind what was taken for its duplicates: as long as it is what it was, filters find it, and so does whoever comes again after a kill. */
@@ -296,6 +309,7 @@ static Status begin(ReprocessQuery *query, const ReprocessOptions *reprocess)
     query->at = reprocess->after;
     query->through = reprocess->through;
     query->duplicate_at = reprocess->after_duplicate;
+    query->take_back = reprocess->take_back;
     query->mapping = arena_copy(&query->base.arena, reprocess->mapping.len ? reprocess->mapping : STR(""));
     query->records = ARENA_ARRAY(&query->kept, Record, 2 * query->limit);
     query->items = ARENA_ARRAY(&query->kept, EventItem, 2 * query->limit);

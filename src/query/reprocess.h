@@ -11,6 +11,7 @@ typedef struct ReprocessOptions {
     int64_t after;           /* those behind this sequence … */
     int64_t after_duplicate; /* … of the first one without the duplicates up to this id, which are done; else 0 */
     int64_t through;         /* … up to this one; 0: as far as the view sees */
+    bool take_back;          /* an event that cannot be read any more has changed, too: it counts no more */
 } ReprocessOptions;
 
 /* POST /api/events/reprocess: ?client&startDate&endDate&limit (1–REPROCESS_LIMIT_MAX, default REPROCESS_LIMIT_DEFAULT); the filters are of what is in force now.
@@ -28,7 +29,8 @@ typedef struct ReprocessOptions {
  * "becomes":{…event…,"mapping":"shop"}}],"unreadableEvents":[{"id":5,"hash":"…","errors":{…}}] without the two braces, so that more members can follow. `next` is
  * where the next query begins; null: it was all. "nextDuplicate" is its after_duplicate. "becomes" has "alias" when the event's id is another one now; it is null, and "sameAs" the "id" of the event that
  * counts, when only one of the two does. "was" is null for an event that was taken back and counts again, and for what was taken for a
- * duplicate: that has "duplicate", the id as which it is kept, and the "id" of the event that it was taken for. "sameAsDuplicate" is that id where "sameAs" is such
+ * duplicate: that has "duplicate", the id as which it is kept, and the "id" of the event that it was taken for. An event that is taken back since it cannot be read has "errors" and no "sameAs".
+ * "sameAsDuplicate" is that id where "sameAs" is such
  * an event, of whose duplicates one counts. */
 Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *params, size_t count,
                            const QueryOptions *options, Query **ret_query, QueryProblems *problems) MUST_CHECK;

@@ -74,7 +74,7 @@ static Status judge(Looking *looking, const Record *event)
         status = reprocess_plan_taken(looking);
     }
     if (status == STATUS_OK && !counted) {
-        reprocess_tell_change(looking);
+        reprocess_tell_change(looking, NULL);
     }
     *(counted ? &query->same : &query->changed) += status == STATUS_OK;
     return status;

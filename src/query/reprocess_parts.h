@@ -32,7 +32,7 @@ typedef struct ReprocessQuery {
     int64_t duplicate_at; /* and of the event behind it, its duplicates up to this id */
     size_t limit;
     int64_t walked, looked, same, changed, unreadable, duplicates;
-    bool begun, all;
+    bool begun, all, take_back;
     Arena scratch, kept;
     PageEvent page[REPROCESS_PAGE_EVENTS];
     size_t page_count, page_entries, page_bytes;
@@ -94,9 +94,12 @@ bool reprocess_copy(Arena *arena, const Record *record, Record *ret_copy);
 size_t reprocess_plan_end(const ReprocessQuery *query);
 /* Makes the records that put the event right, behind those so far. They count when `changed` does. */
 Status reprocess_plan_change(Looking *looking) MUST_CHECK;
+/* Likewise what only takes it back. */
+Status reprocess_plan_end_of(Looking *looking) MUST_CHECK;
 /* Likewise what had been taken for a duplicate, as an event of its own. */
 Status reprocess_plan_taken(Looking *looking) MUST_CHECK;
-void reprocess_tell_change(Looking *looking);
+/* `problems`: why it cannot be read, NULL if it can. */
+void reprocess_tell_change(Looking *looking, const RecordProblems *problems);
 void reprocess_tell_refusal(Looking *looking, const RecordProblems *problems);
 
 #endif

@@ -90,6 +90,18 @@ Status reprocess_plan_change(Looking *looking)
     return made && last->alias.ptr && last->client.ptr ? STATUS_OK : reprocess_starved(looking->reterr);
 }
 
+Status reprocess_plan_end_of(Looking *looking)
+{
+    ReprocessQuery *query = looking->query;
+    size_t end = reprocess_plan_end(query);
+    bool made = plan_reversal(looking, end);
+    EventItem *item = &query->items[end];
+    item->client = arena_copy(&query->kept, looking->record.source_id);
+    query->ends[query->changed] = end + 1;
+    query->duplicate_ids[query->changed] = 0;
+    return made && item->client.ptr ? STATUS_OK : reprocess_starved(looking->reterr);
+}
+
 static bool make_taken_item(const Looking *looking, EventItem *ret_item)
 {
     ReprocessQuery *query = looking->query;
@@ -178,7 +190,7 @@ static void put_becomes(Looking *looking, size_t last)
     buf_put_char(out, '}');
 }
 
-void reprocess_tell_change(Looking *looking)
+void reprocess_tell_change(Looking *looking, const RecordProblems *problems)
 {
     ReprocessQuery *query = looking->query;
     Buf *out = &query->changes;
@@ -187,7 +199,12 @@ void reprocess_tell_change(Looking *looking)
     buf_put_i64(out, looking->event->seq);
     put_duplicate(out, "duplicate", looking->duplicate ? looking->duplicate->id : 0);
     put_was(looking);
-    put_becomes(looking, query->ends[query->changed] - 1);
+    if (problems) {
+        BUF_PUT(out, ",\"becomes\":null,\"errors\":");
+        record_problems_put_json(out, problems);
+    } else {
+        put_becomes(looking, query->ends[query->changed] - 1);
+    }
     buf_put_char(out, '}');
 }
 

@@ -102,7 +102,7 @@ static Status read_original(Looking *looking, Original *original)
 }
 
 /* Does the holder keep the id? Not when the mappings of now give it another one: its own correction is still to come. What cannot be read any
- * more, or came after this query began, stays as it is. */
+ * more stays as it is, unless it is taken back; so does what came after this query began. */
 static Status holder_keeps(Looking *looking, bool *ret_keeps)
 {
     Original original = {.query = looking->query};
@@ -115,7 +115,8 @@ static Status holder_keeps(Looking *looking, bool *ret_keeps)
     Status status = read_original(looking, &original);
     if (status == STATUS_OK) {
         status = reprocess_read(looking->query, original.raw, original.asked, &event, &problems);
-        *ret_keeps = status != STATUS_OK || str_equal(event.record.record_id, looking->becomes.record.record_id);
+        *ret_keeps = status == STATUS_OK ? str_equal(event.record.record_id, looking->becomes.record.record_id)
+                                         : !looking->query->take_back;
     }
     return status == STATUS_BUSY || status == STATUS_BROKEN ? status : STATUS_OK;
 }

@@ -269,6 +269,29 @@ test('A record under the id of an event takes nothing from it', async (t) => {
   await verified(server);
 });
 
+test('What cannot be read any more is taken back when that is asked for', async (t) => {
+  const data = tempDir(t);
+  let server = await start(t, data, WRONG);
+  assert.equal((await submit(server, sale(1))).status, 201);
+  assert.equal((await submit(server, sale(2, { net: undefined }))).status, 201);
+  await server.stop();
+  server = await start(t, data, RIGHT);
+  const dry = weirEvents(server, '--dry-run', '--take-back-unreadable');
+  assert.equal(dry.code, 0, dry.stderr);
+  assert.deepEqual(dry.data.changes.map((each) => [each.id, each.becomes?.amount, Object.keys(each.errors ?? {})]), [[1, '2.50', []], [2, undefined, ['amount']]]);
+  assert.match(runWeir(['events', 'reprocess', '--to', server.url, '--dry-run', '--take-back-unreadable']).stdout, /nothing: it cannot be read/);
+  const applied = weirEvents(server, '--apply', '--take-back-unreadable');
+  assert.deepEqual([applied.code, ...Object.values(counts(applied.data))], [0, 2, 0, 2, 0, 2]);
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[1, '2.50']]);
+  assert.deepEqual(counts(weirEvents(server, '--apply', '--take-back-unreadable').data), { looked: 2, same: 2, changed: 0, unreadable: 0, corrected: 0 });
+  assertInvalid(await reprocess(server, { dryRun: true, takeBackUnreadable: 'all' }), ['takeBackUnreadable']);
+  await server.stop();
+  server = await start(t, data, WRONG); // and back
+  assert.equal(weirEvents(server, '--apply').code, 0);
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[2, '203.00']]);
+  await verified(server);
+});
+
 test('A record that has the name of a correction keeps it', async (t) => {
   const data = tempDir(t);
   let server = await start(t, data, WRONG);
