@@ -58,6 +58,9 @@ static bool visit_event(void *context, const StoredEvent *event)
     Buf *out = finding->out;
     const int64_t times_us[] = {event->received_us, event->normalised_us, event->hashed_us, event->stored_us};
     buf_put_key_time(out, "receivedAt", event->received_us);
+    if (event->taken_for) {
+        buf_put_key_i64(out, "takenFor", event->taken_for);
+    }
     buf_put_key(out, "mapping");
     buf_put_json(out, event->mapping);
     buf_put_key(out, "event");

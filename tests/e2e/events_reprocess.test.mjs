@@ -375,7 +375,10 @@ test('Two hundred events that were taken for one all count in the end', async (t
   const { clients } = (await getJson(server, '/api/stats')).data;
   const counted = clients.find((each) => each.client === 'S');
   assert.deepEqual([counted.received, counted.processed, counted.duplicates], [2 * COUNT + 2, COUNT, COUNT + 2]);
-  assert.equal((await submit(server, sold(11))).status, 200);
+  const brought = await submit(server, sold(11));
+  assert.equal(brought.status, 200);
+  const found = (await getJson(server, `/api/events/${brought.json.data.hash}`)).data;
+  assert.deepEqual([found.takenFor, found.event, found.attempts], [1, sold(11), 2]);
   assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: COUNT + 1, same: COUNT + 1, changed: 0, unreadable: 0, corrected: 0 });
   await verified(server);
 });
