@@ -315,6 +315,25 @@ static void test_verify_looks_at_deliveries(void **state)
     check_damages(fixture, damages, sizeof damages / sizeof *damages);
 }
 
+/* Both behind what is published, where no index has them. */
+static void test_verify_sees_a_record_that_is_there_twice(void **state)
+{
+#define COPY_SQL(seq, count, total)                                                                                    \
+    "INSERT INTO records SELECT " seq ", time_us, value, type, destination_id, unit, reference, source_id, 'rec-2',"   \
+    " received_us, " seq " - 1, " count ", negative_count, 0, " total ", negative_total_hi, negative_total_lo,"        \
+    " traceparent FROM records WHERE seq = 1"
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    apply_record(store);
+    store_close(store);
+    fixture->options.read_only = true;
+    run_sql(fixture, COPY_SQL("2", "2", "10"));
+    assert_int_equal(verify_once(fixture), 0);
+    run_sql(fixture, COPY_SQL("3", "3", "15"));
+    assert_int_equal(verify_once(fixture), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +348,7 @@ int main(void)
         OLD_STORE_TEST(test_an_upgrade_is_done_whole_or_not_at_all),
         OLD_STORE_TEST(test_a_newer_store_is_refused),
         OLD_STORE_TEST(test_verify_looks_at_deliveries),
+        OLD_STORE_TEST(test_verify_sees_a_record_that_is_there_twice),
     };
     return cmocka_run_group_tests_name("store-upgrade", tests, NULL, NULL);
 }

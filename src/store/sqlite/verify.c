@@ -1,6 +1,6 @@
 /* Verify: every total, chain, index entry and rollup recomputed from the raw rows, independently of how they were made.
  *
- * Memory grows with the number of flows and of rollups (about 100 bytes each), not with the number of records. */
+ * Memory grows with the number of flows and of rollups (about 100 bytes each), not with that of records, but for those that are not published yet. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -35,6 +35,8 @@ typedef struct Verify {
     RollupMap *rollups;
     uint64_t ids_digest, times_digest; /* sums over the published records: they do not depend on the order */
     int64_t published_records;
+    IndexPair *tail; /* the records that are not published: hash of the identity, sequence; owns */
+    size_t tail_count;
     bool in_tail;
     Status status; /* of a visitor */
     Error *reterr;
@@ -394,7 +396,39 @@ static Status check_flows_index(Verify *verify)
     return status;
 }
 
-/* A record behind the published ones must not be among them already. */
+static bool keep_tail_record(Verify *verify, uint64_t hash, uint64_t seq)
+{
+    size_t count = verify->tail_count, room = 2 * count + 1;
+    bool is_full = (count & (count - 1)) == 0; /* at each power of two */
+    IndexPair *tail = is_full ? realloc(verify->tail, room * sizeof *tail) : verify->tail;
+    if (!tail) {
+        verify->status = error_set(verify->reterr, STATUS_BUSY, "out of memory");
+        return false;
+    }
+    verify->tail = tail;
+    verify->tail[verify->tail_count++] = (IndexPair){hash, seq};
+    return true;
+}
+
+static int by_pair(const void *a, const void *b)
+{
+    return index_pair_before(*(const IndexPair *)a, *(const IndexPair *)b) ? -1 : 1; /* no two are the same */
+}
+
+/* … nor twice among themselves, which no index says. */
+static Status check_tail(Verify *verify)
+{
+    Status status = STATUS_OK;
+    qsort(verify->tail, verify->tail_count, sizeof *verify->tail, by_pair);
+    for (size_t i = 1; i < verify->tail_count && status == STATUS_OK; i++) {
+        if (verify->tail[i - 1].key == verify->tail[i].key) {
+            status = check_equal_hashes(verify, verify->tail[i - 1].value, verify->tail[i].value);
+        }
+    }
+    return status;
+}
+
+/* A record behind the published ones must not be among them already … */
 static bool check_tail_record(void *context, const StoredRecord *stored)
 {
     Verify *verify = context;
@@ -407,13 +441,13 @@ static bool check_tail_record(void *context, const StoredRecord *stored)
         verify->status = run_find(set->runs[INDEX_IDS][i], hash, &seq, 1, &count, &more, verify->reterr);
         if (verify->status == STATUS_BROKEN) { /* check_index has told of it */
             verify->status = STATUS_OK;
-            return false;
+            break;
         }
         if (verify->status == STATUS_OK && count) {
             verify->status = check_equal_hashes(verify, seq, (uint64_t)stored->seq);
         }
     }
-    return verify->status == STATUS_OK;
+    return verify->status == STATUS_OK && keep_tail_record(verify, hash, (uint64_t)stored->seq);
 }
 
 /* ---- Rollups ----------------------------------------------------------------------------------------------------------- */
@@ -516,6 +550,9 @@ static Status verify_view(Verify *verify)
                              verify->reterr);
         status = status == STATUS_OK ? verify->status : status;
     }
+    if (status == STATUS_OK && verify->tail) {
+        status = check_tail(verify);
+    }
     if (status == STATUS_OK) {
         status = check_messages(verify);
     }
@@ -557,6 +594,7 @@ Status sqlite_verify(StoreReader *base, void (*problem)(void *context, const cha
     view_free(view);
     rollup_map_free(verify.rollups);
     free(verify.flows);
+    free(verify.tail);
     *ret_report = verify.report;
     return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "%s", error.message);
 }
