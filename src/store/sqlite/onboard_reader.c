@@ -86,7 +86,9 @@ static Status prepare_organizations(SqliteReader *reader, const OrganizationFilt
         sqlite3_bind_int64(*ret_stmt, 8, filter->after);
     }
     if (status == STATUS_OK && pattern.failed) {
-        status = error_set(reterr, STATUS_REFUSED, "what is searched for is too long");
+        bool is_long = filter->search.len > PATTERN_BYTES_MAX / 4; /* else memory gave out */
+        status = error_set(reterr, is_long ? STATUS_REFUSED : STATUS_BUSY, "%s",
+                           is_long ? "what is searched for is too long" : "out of memory for a search");
     }
     buf_release(&sql);
     buf_release(&pattern);
