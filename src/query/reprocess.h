@@ -21,7 +21,7 @@ typedef struct ReprocessOptions {
  * mappings of now had been there from the beginning: of two events that are one by them the first counts, and the other is only taken back. (Of
  * those that change in the same way, a dry run sees this within one call.)
  *
- * With each event goes what was taken for its duplicate and came as other bytes: before the event itself. One that is another event by the mappings of now, and
+ * With each event goes what was taken for its duplicate and came as other bytes or for another mapping: before the event itself. One that is another event by the mappings of now, and
  * that nobody counts as, has changed, too: it becomes an event of its own. In all counts it is one that was looked at, as `duplicates` says.
  *
  * A query looks through a bounded part of the log, and stops early when `limit` events have changed or cannot be read. It appends

@@ -64,7 +64,7 @@ typedef struct StoredEvent {
     int64_t attempts;  /* all in all, the first included; at least so many when all others have left the ring */
 } StoredEvent;
 
-/* What was taken for a duplicate of the event at `seq` and came as other bytes; the same ones are kept once, however often they come. */
+/* What was taken for a duplicate of the event at `seq` and came as other bytes, or for another mapping that was asked for; the same ones are kept once, however often they come. */
 typedef struct StoredDuplicate {
     int64_t id;  /* rising, in the order in which they came; that of one which has become an event may be used again */
     int64_t seq; /* of the event itself, also where the record that counts for it is a correction */

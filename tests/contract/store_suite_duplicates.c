@@ -82,6 +82,32 @@ static void test_other_bytes_are_kept_once(void **state)
     assert_verifies(fixture);
 }
 
+/* Two mappings may make two events of them. */
+static void test_the_same_bytes_for_another_mapping(void **state)
+{
+    Fixture *fixture = *state;
+    static const char *const mappings[] = {"net", "net", "gross", "gross", NULL, NULL};
+    Events *events = events_new();
+    for (size_t i = 0; i < sizeof mappings / sizeof *mappings; i++) {
+        EventItem *item = add_event(fixture, events, "sha256:1", "shop", "{1}", 1);
+        item->asked = mappings[i] != NULL;
+        item->mapping = item->asked ? str_from(mappings[i]) : item->mapping;
+    }
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    events_free(events);
+    assert_duplicates(fixture, 1, 0, "1:gross:{1} 2:builtin:{1} ");
+    events = events_new();
+    EventItem *item = add_taken(fixture, events, "sha256:2", "{1}", 1);
+    item->asked = true;
+    item->mapping = STR("gross");
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_created(events->group->outcomes[0], 2);
+    events_free(events);
+    assert_duplicates(fixture, 1, 0, "2:builtin:{1} ");
+    assert_verifies(fixture);
+}
+
 static bool keep_first(void *context, const StoredDuplicate *duplicate)
 {
     StoredDuplicate *kept = context;
@@ -395,6 +421,7 @@ int store_suite_run_duplicates(const StoreFactory *factory)
     fixture_use(factory);
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_other_bytes_are_kept_once),
+        STORE_TEST(test_the_same_bytes_for_another_mapping),
         STORE_TEST(test_what_is_kept_of_a_duplicate),
         STORE_TEST(test_duplicates_of_what_was_corrected),
         STORE_TEST(test_a_letter_that_is_a_duplicate),

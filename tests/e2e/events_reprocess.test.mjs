@@ -383,6 +383,24 @@ test('Two hundred events that were taken for one all count in the end', async (t
   await verified(server);
 });
 
+// Two totals of one message: each has a mapping of its own.
+test('The same bytes for two mappings are two events as soon as these tell them apart', async (t) => {
+  const totals = (gross) => `mappings: {net: {amount: net}, gross: {amount: ${gross}}}\n`;
+  const data = tempDir(t);
+  let server = await start(t, data, totals('net'));
+  const both = async () => [(await submit(server, sale(1), '?mapping=net')).status, (await submit(server, sale(1), '?mapping=gross')).status];
+  assert.deepEqual([await both(), await both()], [[201, 200], [200, 200]]);
+  await server.stop();
+
+  server = await start(t, data, totals('gross'));
+  const applied = weirEvents(server, '--apply');
+  assert.deepEqual(counts(applied.data), { looked: 2, same: 1, changed: 1, unreadable: 0, corrected: 1 });
+  assert.deepEqual((await groups(server)).map((group) => [group.count, group.sum]), [[2, '103.50']]);
+  assert.deepEqual(await both(), [200, 200]);
+  assert.deepEqual(counts(weirEvents(server, '--apply').data), { looked: 2, same: 2, changed: 0, unreadable: 0, corrected: 0 });
+  await verified(server);
+});
+
 test('Killed while it brings back what was taken for duplicates, it goes on and doubles nothing', async (t) => {
   const COUNT = 10_000;
   const data = tempDir(t);

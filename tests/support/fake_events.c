@@ -186,10 +186,15 @@ static const StoredEvent *find_origin(const FakeEvents *events, int64_t seq)
     return event;
 }
 
-bool fake_events_is_same(const FakeEvents *events, int64_t seq, Str raw)
+static bool came_as(const EventItem *item, Str raw, bool asked, Str mapping)
+{
+    return str_equal(raw, item->raw) && asked == item->asked && (!asked || str_equal(mapping, item->mapping));
+}
+
+bool fake_events_is_same(const FakeEvents *events, int64_t seq, const EventItem *item)
 {
     const StoredEvent *event = find_origin(events, seq);
-    return event && str_equal(event->raw, raw);
+    return event && came_as(item, event->raw, event->asked, event->mapping);
 }
 
 int64_t fake_events_origin(const FakeEvents *events, int64_t seq)
@@ -221,13 +226,14 @@ static void correct(FakeEvents *events, Store *store, const EventItem *item, int
     }
 }
 
-/* ---- Duplicates of other bytes --------------------------------------------------------------------------------------- */
+/* ---- Duplicates that came otherwise --------------------------------------------------------------------------------------- */
 
-static FakeDuplicate *find_duplicate(const FakeEvents *events, int64_t seq, Str raw)
+static FakeDuplicate *find_duplicate(const FakeEvents *events, int64_t seq, const EventItem *item)
 {
     for (size_t i = 0; i < events->duplicate_count; i++) {
         const FakeDuplicate *duplicate = &events->duplicates[i];
-        if (!duplicate->is_event && duplicate->stored.seq == seq && str_equal(duplicate->stored.raw, raw)) {
+        const StoredDuplicate *kept = &duplicate->stored;
+        if (!duplicate->is_event && kept->seq == seq && came_as(item, kept->raw, kept->asked, kept->mapping)) {
             return (FakeDuplicate *)(uintptr_t)duplicate;
         }
     }
@@ -236,13 +242,13 @@ static FakeDuplicate *find_duplicate(const FakeEvents *events, int64_t seq, Str 
 
 bool fake_events_keeps(const FakeEvents *events, const EventItem *item)
 {
-    return find_duplicate(events, item->taken_for, item->raw);
+    return find_duplicate(events, item->taken_for, item);
 }
 
 static void put_duplicate(FakeEvents *events, const EventItem *item, int64_t seq)
 {
     const StoredEvent *event = find_origin(events, seq);
-    if (!event || str_equal(event->raw, item->raw) || find_duplicate(events, event->seq, item->raw)) {
+    if (!event || fake_events_is_same(events, seq, item) || find_duplicate(events, event->seq, item)) {
         return;
     }
     assert(events->duplicate_count < EVENTS_MAX);
@@ -259,7 +265,7 @@ static void put_duplicate(FakeEvents *events, const EventItem *item, int64_t seq
 /* It is an event now. */
 static void end_duplicate(FakeEvents *events, const EventItem *item)
 {
-    FakeDuplicate *duplicate = find_duplicate(events, item->taken_for, item->raw);
+    FakeDuplicate *duplicate = find_duplicate(events, item->taken_for, item);
     duplicate->is_event = true;
     EventClient *client = find_client(events, duplicate->client);
     client = client && client->duplicates ? client : find_client(events, STR(""));

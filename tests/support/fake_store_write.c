@@ -102,7 +102,7 @@ static void take_event(FakeStore *store, const Record *record, const EventItem *
     int64_t seq = fake_events_alias(store->events, record->record_id);
     const StoredRecord *there = find_in_log(store, record);
     bool is_none = there && !there->is_event && store->base.info.identity != IDENTITY_CONTENT;
-    bool leads = seq > 0 || (seq < 0 && fake_events_is_same(store->events, -seq, item->raw));
+    bool leads = seq > 0 || (seq < 0 && fake_events_is_same(store->events, -seq, item));
     if (item->taken_for) {
         const StoredRecord *known = seq == 0 && !is_none ? there : NULL;
         known = leads ? fake_store_at(&store->base, seq > 0 ? seq : -seq) : known;

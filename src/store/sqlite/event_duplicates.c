@@ -1,14 +1,30 @@
-/* What was taken for a duplicate of an event, and came as other bytes. */
+/* What was taken for a duplicate of an event, and came as other bytes or for another mapping. */
 #include "store/sqlite/db.h"
 #include "store/sqlite/sqlite_store.h"
 
 enum { HASH_BYTES = 32, CLIENT_BYTES = 4 * RECORD_TEXT_CODE_POINTS_MAX };
 
+static bool digest(const SqliteStore *store, Str bytes, unsigned char *ret_hash)
+{
+    return EVP_Digest(bytes.len ? bytes.ptr : "", bytes.len, ret_hash, NULL, store->events.digest, NULL) == 1;
+}
+
+/* The same bytes may be two events where two mappings were asked for: the mapping's name belongs to their hash then. */
+static bool hash_item(const SqliteStore *store, const EventItem *item, unsigned char *ret_hash)
+{
+    unsigned char both[2 * HASH_BYTES];
+    if (!item->asked) {
+        return digest(store, item->raw, ret_hash);
+    }
+    return digest(store, item->raw, both) && digest(store, item->mapping, both + HASH_BYTES) &&
+           digest(store, (Str){(const char *)both, sizeof both}, ret_hash);
+}
+
 /* The two that say which one it is. */
-static Status bind_bytes(SqliteStore *store, sqlite3_stmt *stmt, int64_t seq, Str raw, Error *reterr)
+static Status bind_bytes(SqliteStore *store, sqlite3_stmt *stmt, int64_t seq, const EventItem *item, Error *reterr)
 {
     unsigned char hash[HASH_BYTES];
-    if (EVP_Digest(raw.len ? raw.ptr : "", raw.len, hash, NULL, store->events.digest, NULL) != 1) {
+    if (!hash_item(store, item, hash)) {
         return error_set(reterr, STATUS_BUSY, "out of memory for an event's bytes");
     }
     sqlite3_bind_int64(stmt, 1, seq);
@@ -20,7 +36,7 @@ static Status bind_bytes(SqliteStore *store, sqlite3_stmt *stmt, int64_t seq, St
 Status sqlite_keep_duplicate(SqliteStore *store, const EventItem *item, int64_t seq, Error *reterr)
 {
     sqlite3_stmt *stmt = store->events.statements[EVENT_PUT_DUPLICATE];
-    Status status = bind_bytes(store, stmt, seq, item->raw, reterr);
+    Status status = bind_bytes(store, stmt, seq, item, reterr);
     if (status != STATUS_OK) {
         return status;
     }
@@ -37,7 +53,7 @@ static Status find_duplicate(SqliteStore *store, const EventItem *item, bool *re
 {
     sqlite3_stmt *stmt = store->events.statements[EVENT_FIND_DUPLICATE];
     *ret_kept = false;
-    Status status = bind_bytes(store, stmt, item->taken_for, item->raw, reterr);
+    Status status = bind_bytes(store, stmt, item->taken_for, item, reterr);
     if (status == STATUS_OK) {
         status = db_step(stmt, "look for the bytes of a duplicate", ret_kept, reterr);
     }
@@ -76,7 +92,7 @@ Status sqlite_end_duplicate(SqliteStore *store, const EventItem *item, Error *re
         status = uncount(store, client, reterr);
     }
     if (status == STATUS_OK) {
-        status = bind_bytes(store, stmt, item->taken_for, item->raw, reterr);
+        status = bind_bytes(store, stmt, item->taken_for, item, reterr);
     }
     return status == STATUS_OK ? db_run(stmt, "end what was taken for a duplicate", reterr) : status;
 }

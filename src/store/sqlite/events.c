@@ -26,7 +26,7 @@ static const char *const statements_sql[] = {
     [EVENT_END_ALIASES] = "UPDATE event_aliases SET seq = -seq WHERE seq = ?",
     [EVENT_END_ID] = "INSERT OR IGNORE INTO event_aliases(record_id, seq) SELECT record_id, -seq FROM records"
                      " WHERE seq = ?1 AND (SELECT corrects FROM raw_events WHERE seq = ?1) = 0",
-    [EVENT_ORIGIN] = "SELECT corrects, raw FROM raw_events WHERE seq = ?",
+    [EVENT_ORIGIN] = "SELECT corrects, raw, asked, mapping FROM raw_events WHERE seq = ?",
     [EVENT_PUT_DUPLICATE] = "INSERT OR IGNORE INTO raw_duplicates(seq, hash, received_us, asked, client, mapping, raw)"
                             " VALUES(?,?,?,?,?,?,?)",
     [EVENT_FIND_DUPLICATE] = "SELECT client FROM raw_duplicates WHERE seq = ? AND hash = ?",
@@ -186,8 +186,18 @@ static Status end_aliases(SqliteStore *store, int64_t seq, Error *reterr)
     return status;
 }
 
+/* The row of an event. The same bytes are another event where another mapping is asked for. */
+static bool came_as(sqlite3_stmt *stmt, const EventItem *item)
+{
+    const char *kept = sqlite3_column_blob(stmt, 1);
+    bool asked = sqlite3_column_int(stmt, 2) != 0;
+    return item && str_equal((Str){kept, (size_t)sqlite3_column_bytes(stmt, 1)}, item->raw) && asked == item->asked &&
+           (!asked || str_equal(db_text(stmt, 3), item->mapping));
+}
+
 /* A correction has no bytes: those of the event are found from one that it corrects to the next. */
-Status sqlite_compare_event(SqliteStore *store, int64_t seq, Str raw, int64_t *ret_event, bool *ret_same, Error *reterr)
+Status sqlite_compare_event(SqliteStore *store, int64_t seq, const EventItem *item, int64_t *ret_event, bool *ret_same,
+                            Error *reterr)
 {
     sqlite3_stmt *stmt = store->events.statements[EVENT_ORIGIN];
     Status status = STATUS_OK;
@@ -198,11 +208,10 @@ Status sqlite_compare_event(SqliteStore *store, int64_t seq, Str raw, int64_t *r
         sqlite3_bind_int64(stmt, 1, seq);
         status = db_step(stmt, "read an event", &row, reterr);
         if (status == STATUS_OK && row) {
-            const char *kept = sqlite3_column_blob(stmt, 1);
             int64_t corrects = sqlite3_column_int64(stmt, 0);
             *ret_event = corrects ? 0 : seq;
             seq = corrects;
-            *ret_same = corrects == 0 && str_equal((Str){kept, (size_t)sqlite3_column_bytes(stmt, 1)}, raw);
+            *ret_same = corrects == 0 && came_as(stmt, item);
         }
         sqlite3_reset(stmt);
     }
@@ -249,7 +258,7 @@ static Status keep_again(SqliteStore *store, const EventItem *item, const Outcom
     int64_t event = 0;
     Status status = put_attempt(store, item, outcome, now_us, reterr);
     if (status == STATUS_OK && !outcome->same_bytes) {
-        status = sqlite_compare_event(store, outcome->seq, item->raw, &event, &same, reterr);
+        status = sqlite_compare_event(store, outcome->seq, item, &event, &same, reterr);
     }
     return status == STATUS_OK && event && !same ? sqlite_keep_duplicate(store, item, event, reterr) : status;
 }

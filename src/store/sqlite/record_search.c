@@ -83,7 +83,7 @@ static Status find_by_alias(Search *search, int64_t seq)
     search->was_ended = seq < 0;
     if (seq < 0) {
         int64_t event = 0;
-        status = sqlite_compare_event(search->store, -seq, search->event->raw, &event, &is_same, search->reterr);
+        status = sqlite_compare_event(search->store, -seq, search->event, &event, &is_same, search->reterr);
     }
     if (status != STATUS_OK) {
         return status;
@@ -101,13 +101,13 @@ static Status find_by_alias(Search *search, int64_t seq)
  * their content are what they are, however they came. */
 static Status check_event(SqliteStore *store, Search *search, bool *ret_event)
 {
-    Str raw = search->event ? search->event->raw : STR("");
     int64_t event = 0;
     *ret_event = store->base.info.identity == IDENTITY_CONTENT || search->found.seq >= store->work_begin;
     if (*ret_event) {
         return STATUS_OK;
     }
-    Status status = sqlite_compare_event(store, search->found.seq, raw, &event, &search->is_same_bytes, search->reterr);
+    Status status =
+        sqlite_compare_event(store, search->found.seq, search->event, &event, &search->is_same_bytes, search->reterr);
     *ret_event = event != 0;
     return status;
 }

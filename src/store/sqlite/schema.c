@@ -90,7 +90,7 @@ static const char events_sql[] =
     "  stored_us INTEGER NOT NULL, corrects INTEGER NOT NULL, taken_for INTEGER NOT NULL, asked INTEGER NOT NULL,"
     "  mapping TEXT NOT NULL, raw BLOB NOT NULL);"
     "CREATE INDEX raw_events_corrections ON raw_events(corrects) WHERE corrects <> 0;"
-    /* Of an event with other bytes: the same ones are known by their SHA-256. `client` is whose duplicate it was counted as. */
+    /* Of an event with other bytes, or for another mapping: the same ones are known by their SHA-256. `client` is whose duplicate it was counted as. */
     "CREATE TABLE raw_duplicates("
     "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, received_us INTEGER NOT NULL, asked INTEGER NOT NULL,"
     "  hash BLOB NOT NULL, client TEXT NOT NULL, mapping TEXT NOT NULL, raw BLOB NOT NULL);"

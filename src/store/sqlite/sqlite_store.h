@@ -128,8 +128,9 @@ Status sqlite_apply_events(SqliteStore *store, Work *work, int64_t now_us, Error
 /* Where an event's id leads: see reader_event_alias(). */
 Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr) MUST_CHECK;
-/* Which event the record at `seq` counts for, itself or as a correction, and whether it came as these bytes. *ret_event is 0 where there is none. */
-Status sqlite_compare_event(SqliteStore *store, int64_t seq, Str raw, int64_t *ret_event, bool *ret_same,
+/* Which event the record at `seq` counts for, itself or as a correction, and whether it came as the bytes of `item`, with the same mapping asked for or
+ * with none. `item` may be NULL. *ret_event is 0 where there is none. */
+Status sqlite_compare_event(SqliteStore *store, int64_t seq, const EventItem *item, int64_t *ret_event, bool *ret_same,
                             Error *reterr) MUST_CHECK;
 /* Writes what is counted so far. */
 Status sqlite_put_event_counts(SqliteStore *store, Error *reterr) MUST_CHECK;
