@@ -248,6 +248,29 @@ static int print_list(Reprocessing *work, const Buf *items, const RemoteColumn *
     return remote_print_table(work->remote, columns, "");
 }
 
+/* What has changed is put right by this run, or was by another one meanwhile, or was refused. */
+static int print_sum(const Reprocessing *work)
+{
+    const char *mapping = args_text(work->args, "mapping");
+    long long meanwhile = (long long)(work->changed - work->corrected - work->refused);
+    if (work->looked == 0 && mapping) {
+        return remote_print(work->remote, "0 looked at: nothing that counts was read by a mapping named %s", mapping);
+    }
+    if (work->dry_run) {
+        return remote_print(work->remote, "%lld looked at: %lld as they were, %lld would change, %lld cannot be read",
+                            (long long)work->looked, (long long)work->same, (long long)work->changed,
+                            (long long)work->unreadable);
+    }
+    char more[120] = "";
+    int len = meanwhile > 0 ? snprintf(more, sizeof more, ", %lld put right by another run meanwhile", meanwhile) : 0;
+    if (work->refused) {
+        snprintf(more + len, sizeof more - (size_t)len, ", %lld refused", (long long)work->refused);
+    }
+    return remote_print(work->remote, "%lld looked at: %lld as they were, %lld put right, %lld cannot be read%s",
+                        (long long)work->looked, (long long)work->same, (long long)work->corrected,
+                        (long long)work->unreadable, more);
+}
+
 static int print_text(Reprocessing *work)
 {
     static const RemoteColumn changes[] = {{"id", "id", REMOTE_NUMBER},
@@ -261,16 +284,7 @@ static int print_text(Reprocessing *work)
     if (code == EXIT_OK) {
         code = print_list(work, &work->refusals, refusals);
     }
-    if (code == EXIT_OK && work->dry_run) {
-        code = remote_print(work->remote, "%lld looked at: %lld as they were, %lld would change, %lld cannot be read",
-                            (long long)work->looked, (long long)work->same, (long long)work->changed,
-                            (long long)work->unreadable);
-    } else if (code == EXIT_OK) {
-        code = remote_print(work->remote, "%lld looked at: %lld as they were, %lld put right, %lld cannot be read%s",
-                            (long long)work->looked, (long long)work->same, (long long)work->corrected,
-                            (long long)work->unreadable, work->refused ? ", others were refused" : "");
-    }
-    return code;
+    return code == EXIT_OK ? print_sum(work) : code;
 }
 
 static int reprocess(Reprocessing *work)
@@ -291,7 +305,7 @@ static int run_reprocess(Remote *remote, const Args *args)
 {
     Reprocessing work = {.remote = remote, .args = args, .dry_run = args_has(args, "dry-run")};
     if (work.dry_run == args_has(args, "apply")) {
-        return command_usage(args, "reprocess needs either --dry-run or --apply");
+        return command_usage(args, "reprocess needs one of --dry-run and --apply, and not both");
     }
     buf_init(&work.changes, SHOWN_BYTES_MAX);
     buf_init(&work.refusals, SHOWN_BYTES_MAX);

@@ -236,6 +236,7 @@ static Status look_at_page(ReprocessQuery *query, StoreReader *reader, Error *re
     }
     if (status == STATUS_OK && i == query->page_count) {
         query->at = query->page_last;
+        query->duplicate_at = 0;
         query->all = last;
     }
     query->walked += (int64_t)i;

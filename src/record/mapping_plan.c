@@ -177,18 +177,32 @@ Str mapping_path_text(const EventPath *path, size_t depth, Arena *arena)
     return keep(&buf, arena);
 }
 
-/* "is missing; looked for amount, value, payload.amount and 12 more" */
+/* Of many paths those that lead as deep as the first one: a name is enough to know where else it is looked for. */
+static size_t count_shown(const EventPaths *paths)
+{
+    size_t count = 0;
+    if (paths->count <= SHOWN_PATHS_MAX) {
+        return paths->count;
+    }
+    while (count < SHOWN_PATHS_MAX && paths->items[count].depth == paths->items[0].depth) {
+        count++;
+    }
+    return count;
+}
+
+/* "is missing; looked for amount, value and 12 more" */
 static const char *missing_text(const EventPaths *paths, Arena *arena)
 {
     Buf buf;
+    const size_t shown = count_shown(paths);
     buf_init(&buf, (size_t)PATH_BYTES_MAX * (SHOWN_PATHS_MAX + 1));
     BUF_PUT(&buf, "is missing");
-    for (size_t i = 0; i < paths->count && i < SHOWN_PATHS_MAX; i++) {
+    for (size_t i = 0; i < shown; i++) {
         buf_put(&buf, i > 0 ? STR(", ") : STR("; looked for "));
         put_path(&buf, &paths->items[i], paths->items[i].depth);
     }
-    if (paths->count > SHOWN_PATHS_MAX) {
-        buf_printf(&buf, " and %zu more", paths->count - SHOWN_PATHS_MAX);
+    if (paths->count > shown) {
+        buf_printf(&buf, " and %zu more", paths->count - shown);
     }
     return keep(&buf, arena).ptr;
 }

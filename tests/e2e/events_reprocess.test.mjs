@@ -232,6 +232,10 @@ test('Which events are looked at, and by which mapping', async (t) => {
   assert.equal(text.code, 0, text.stderr);
   assert.match(text.stdout, /A sales 2\.50 none .* A sales 101\.00 none /);
   assert.match(text.stdout, /1 looked at: 0 as they were, 1 would change, 0 cannot be read\n$/);
+  const unknown = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run', '--mapping', 'nope']);
+  assert.match(unknown.stdout, /^0 looked at: nothing that counts was read by a mapping named nope\n$/);
+  const both = runWeir(['events', 'reprocess', '--to', server.url, '--dry-run', '--apply']);
+  assert.match(both.stderr, /one of --dry-run and --apply, and not both/);
 
   assertInvalid(await reprocess(server, {}), ['dryRun']);
   assertInvalid(await reprocess(server, { dryRun: 'perhaps' }), ['dryRun']);

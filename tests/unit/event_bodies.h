@@ -9,10 +9,10 @@ typedef struct EventBody {
 
 /* clang-format off */
 #define NEED(part, paths) part " is missing; looked for " paths
-#define NEED_CLIENT NEED("client", "client, source, clientId, client_id, customer, tenant, tenantId, payload.client, payload.source, payload.clientId, payload.client_id, payload.customer and 37 more")
-#define NEED_METRIC NEED("metric", "metric, type, name, event, metricName, payload.metric, payload.type, payload.name, payload.event, payload.metricName, data.metric, data.type and 23 more")
-#define NEED_AMOUNT NEED("amount", "amount, value, total, qty, quantity, payload.amount, payload.value, payload.total, payload.qty, payload.quantity, data.amount, data.value and 23 more")
-#define NEED_TIME NEED("time", "timestamp, time, date, ts, datetime, occurredAt, occurred_at, createdAt, created_at, payload.timestamp, payload.time, payload.date and 51 more")
+#define NEED_CLIENT NEED("client", "client, source, clientId, client_id, customer, tenant, tenantId and 42 more")
+#define NEED_METRIC NEED("metric", "metric, type, name, event, metricName and 30 more")
+#define NEED_AMOUNT NEED("amount", "amount, value, total, qty, quantity and 30 more")
+#define NEED_TIME NEED("time", "timestamp, time, date, ts, datetime, occurredAt, occurred_at, createdAt, created_at and 54 more")
 #define TEXT "must be a string of 1 to 255 characters"
 #define NAME "must be a string or a whole number"
 #define USUAL "[`weir-event-1`,`A`,`m`,`positive`,`5`,`none`,`2024-01-01T00:00:00.000000Z`,{}]"

@@ -95,6 +95,7 @@ static const char events_sql[] =
     "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, received_us INTEGER NOT NULL, asked INTEGER NOT NULL,"
     "  hash BLOB NOT NULL, client TEXT NOT NULL, mapping TEXT NOT NULL, raw BLOB NOT NULL);"
     "CREATE UNIQUE INDEX raw_duplicates_by_bytes ON raw_duplicates(seq, hash);"
+    /* In the order of their ids, for pages. */
     "CREATE INDEX raw_duplicates_by_seq ON raw_duplicates(seq);"
     "CREATE TABLE event_attempts("
     "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, number INTEGER NOT NULL, received_us INTEGER NOT NULL,"
