@@ -1,6 +1,7 @@
 #include "base/wakeup.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -34,12 +35,20 @@ void wakeup_clear(const Wakeup *wakeup)
     (void)read; /* there may have been no call */
 }
 
+/* poll() knows when it ends, also when the process is stopped meanwhile; ppoll() would begin again with all that was left, and so is for
+ * less than a millisecond. */
+static int wait_for(struct pollfd *waiting, nfds_t count, int64_t us)
+{
+    int ms = us / 1000 < INT_MAX ? (int)(us / 1000) : INT_MAX;
+    struct timespec rest = {.tv_nsec = us % 1000 * 1000};
+    int ready = ms > 0 ? poll(waiting, count, ms) : 0;
+    return ready == 0 ? ppoll(waiting, count, &rest, NULL) : ready;
+}
+
 bool wakeup_wait_beside(const Wakeup *wakeup, int fd, short events, int64_t us_max)
 {
     struct pollfd waiting[] = {{.fd = wakeup->fd, .events = POLLIN}, {.fd = fd, .events = events}};
-    int64_t us = us_max > 0 ? us_max : 0;
-    struct timespec limit = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    bool called = ppoll(waiting, 2, &limit, NULL) > 0 && waiting[0].revents;
+    bool called = wait_for(waiting, 2, us_max > 0 ? us_max : 0) > 0 && waiting[0].revents;
     if (called) {
         wakeup_clear(wakeup);
     }

@@ -108,15 +108,22 @@ async function holdUp(server) {
   server.child.kill('SIGCONT');
 }
 
+/** What is committed before anybody has looked at the clock again is answered in time after all: on a quiet machine that may be all of a round. */
+const ROUNDS_MAX = 6;
+
 /** Room for all slices at once, so that they wait for their commit and not for room. */
 const impatient = ['--set', 'http.request_timeout=1s', '--set', 'process.batch_records_max=1', '--set', 'process.queue_bytes_max=4GiB'];
 
 test('uploads whose waits expire are told so, in the middle of their body, too', async (t) => {
   const server = await startWeir(t, { args: impatient });
   const body = makeBody();
-  const uploads = Array.from({ length: 48 }, (_, i) => uploadAndReset(server, pieces(body, i % 2 ? 40_000 : 0), 60_000));
-  await holdUp(server);
-  const expired = (await Promise.all(uploads)).filter((text) => !text.startsWith('HTTP/1.1 200'));
+  const round = async () => {
+    const uploads = Array.from({ length: 48 }, (_, i) => uploadAndReset(server, pieces(body, i % 2 ? 40_000 : 0), 60_000));
+    await holdUp(server);
+    return (await Promise.all(uploads)).filter((text) => !text.startsWith('HTTP/1.1 200'));
+  };
+  let expired = [];
+  for (let i = 0; i < ROUNDS_MAX && expired.length === 0; i += 1) expired = await round();
   for (const text of expired) {
     assert.match(text, /^HTTP\/1\.1 503 /, text.slice(0, 300));
     assert.match(text, /"committedThrough":\d+/);
@@ -129,7 +136,7 @@ test('uploads whose waits expire are told so, in the middle of their body, too',
 test('uploads that are reset when their waits expire', async (t) => {
   const server = await startWeir(t, { args: impatient });
   const body = makeBody();
-  for (let wave = 0; wave < 2; wave += 1) {
+  for (let wave = 0; wave < 2 || (wave < ROUNDS_MAX && await expiredWaits(server) === 0); wave += 1) {
     const resets = resetMany(server, body, { seed: 100 + wave, waves: 1, width: 48, msMax: 3000 });
     await holdUp(server);
     await resets;
