@@ -173,6 +173,7 @@ run_full() {
   step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
   step torture-request once torture_all build-check-gcc/tests/contract/test_torture_request
   step torture-store once torture_all build-check-gcc/tests/contract/test_torture_store
+  step torture-onboard once torture_all build-check-gcc/tests/contract/test_torture_onboard
   step every-bit once build-check-gcc/tests/sim/test_every_bit 17
   step kills-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
   step kill-points-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 1000 --seed "$RANDOM"
