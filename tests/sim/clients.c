@@ -577,19 +577,6 @@ bool clients_call_events_again(World *world)
 
 bool clients_wait(const World *world) { return world->clients.queue_bytes > 0; }
 
-bool clients_hand_in(World *world, Submission *submission)
-{
-    Clients *clients = &world->clients;
-    Error error = {0};
-    if (processor_submit(world->machine.processor, submission, &error) != STATUS_OK) {
-        clients->told.refused_busy++;
-        return false;
-    }
-    clients->queue_bytes += submission->bytes;
-    clients->told.submissions++;
-    return true;
-}
-
 void clients_begin_life(World *world) { world->clients.told = (ProcessorMetrics){0}; }
 
 void clients_committed(void *self, int64_t last_seq)

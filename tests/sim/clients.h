@@ -57,9 +57,6 @@ bool clients_call_events_again(World *world);
 /* Is any under way? */
 bool clients_wait(const World *world);
 
-/* Hands in somebody else's work beside the clients', who gives queue_bytes back when it is done. False when the queue is full. */
-bool clients_hand_in(World *world, Submission *submission);
-
 /* Calls begin to count anew. */
 void clients_begin_life(World *world);
 

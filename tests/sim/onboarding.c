@@ -99,8 +99,10 @@ static void say(void *self, OnboardChange *change)
 /* Whoever finds the queue full thinks better of it, or asks again another time. */
 void onboarding_submit(World *world, const Work *work)
 {
+    Clients *clients = &world->clients;
     size_t count = work->kind == WORK_ONBOARD ? work->onboard.count : 0;
     Order *order = need(calloc(1, sizeof *order + count * sizeof order->outcomes[0]));
+    Error error = {0};
     order->world = world;
     order->submission = (Submission){.work = *work, .bytes = 100 + 50 * count, .done = on_done, .owner = order};
     if (work->kind == WORK_ONBOARD) {
@@ -108,7 +110,11 @@ void onboarding_submit(World *world, const Work *work)
         order->submission.work.onboard.say = say;
         order->submission.work.onboard.self = world;
     }
-    if (!clients_hand_in(world, &order->submission)) {
+    if (processor_submit(world->machine.processor, &order->submission, &error) == STATUS_OK) {
+        clients->queue_bytes += order->submission.bytes;
+        clients->told.submissions++;
+    } else {
+        clients->told.refused_busy++;
         free(order);
     }
 }

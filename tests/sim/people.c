@@ -25,10 +25,16 @@ static void on_done(Submission *submission, Status status, const Error *error)
 /* Whoever finds the queue full thinks better of it. */
 void people_submit(World *world, Work work)
 {
+    Clients *clients = &world->clients;
     Order *order = need(calloc(1, sizeof *order));
+    Error error = {0};
     order->world = world;
     order->submission = (Submission){.work = work, .bytes = 100, .done = on_done, .owner = order};
-    if (!clients_hand_in(world, &order->submission)) {
+    if (processor_submit(world->machine.processor, &order->submission, &error) == STATUS_OK) {
+        clients->queue_bytes += order->submission.bytes;
+        clients->told.submissions++;
+    } else {
+        clients->told.refused_busy++;
         free(order);
     }
 }
