@@ -6,9 +6,7 @@
 
 #include <xxhash.h>
 
-#include "sim_io.h"
-#include "store/store.h"
-#include "vfs.h"
+#include "sim/store_on_disk.h"
 
 enum { RECORDS = 90, PUBLISH_RECORDS = 40, FILES_MAX = 32 };
 
@@ -27,56 +25,28 @@ typedef struct Image {
     size_t count;
 } Image;
 
-typedef struct Machine {
-    SimDisk *disk;
-    SimVfs *vfs;
-    Io io;
-    Store *store;
-} Machine;
-
-static StoreOptions options_of(Machine *machine)
+static StoreOnDisk *machine_new(void)
 {
-    StoreOptions options = store_options_default("store");
-    options.io = &machine->io;
-    options.vfs = "sim";
-    options.background = false;
-    options.free_reserve_bytes = 0;
-    options.flow_cache_bytes = 1 << 16;
-    options.publish_records = PUBLISH_RECORDS;
-    return options;
-}
-
-static Machine *machine_new(void)
-{
-    Machine *machine = calloc(1, sizeof *machine);
-    machine->disk = sim_disk_new(1);
-    machine->vfs = sim_vfs_new(machine->disk, "sim", 1);
-    machine->io = sim_io(machine->disk);
+    StoreOnDisk *machine = calloc(1, sizeof *machine);
+    assert_non_null(machine);
+    store_on_disk_init(machine, 1);
+    machine->options.flow_cache_bytes = 1 << 16;
+    machine->options.publish_records = PUBLISH_RECORDS;
     return machine;
 }
 
-static void machine_free(Machine *machine)
+static void machine_free(StoreOnDisk *machine)
 {
-    sim_vfs_free(machine->vfs);
-    sim_disk_free(machine->disk);
+    store_on_disk_release(machine);
     free(machine);
 }
 
-static void open_store(Machine *machine)
+static void open_store(StoreOnDisk *machine)
 {
-    StoreOptions options = options_of(machine);
     Error error = {0};
-    Status status = store_open(&options, &machine->store, &error);
-    if (status != STATUS_OK) {
-        print_error("%s\n", error.message);
+    if (store_on_disk_open(machine, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
     }
-    assert_int_equal(status, STATUS_OK);
-}
-
-static void close_store(Machine *machine)
-{
-    store_close(machine->store);
-    machine->store = NULL;
 }
 
 static void keep(Image *image, SimDisk *disk, const char *path)
@@ -104,7 +74,7 @@ static void keep_run(void *context, const char *name)
     keep(keeping->image, keeping->disk, path);
 }
 
-static Image keep_all(Machine *machine)
+static Image keep_all(StoreOnDisk *machine)
 {
     Image image = {.count = 0};
     Keeping keeping = {&image, machine->disk};
@@ -122,9 +92,9 @@ static void forget(Image *image)
     }
 }
 
-static Machine *machine_from(const Image *image)
+static StoreOnDisk *machine_from(const Image *image)
 {
-    Machine *machine = machine_new();
+    StoreOnDisk *machine = machine_new();
     Error error;
     assert_int_equal(machine->io.make_dir(machine->io.self, "store", &error), STATUS_OK);
     assert_int_equal(machine->io.make_dir(machine->io.self, "store/index", &error), STATUS_OK);
@@ -136,7 +106,7 @@ static Machine *machine_from(const Image *image)
 
 /* ---- What goes in ----------------------------------------------------------------------------------------------------- */
 
-static Record record_of(Machine *machine, int number, char id[16], char destination[16])
+static Record record_of(StoreOnDisk *machine, int number, char id[16], char destination[16])
 {
     snprintf(id, 16, "rec-%d", number);
     snprintf(destination, 16, "dest-%d", number % 7);
@@ -153,7 +123,7 @@ static Record record_of(Machine *machine, int number, char id[16], char destinat
     return record;
 }
 
-static Status apply(Machine *machine, int number, Outcome *ret_outcome)
+static Status apply(StoreOnDisk *machine, int number, Outcome *ret_outcome)
 {
     char id[16], destination[16];
     Error error = {0};
@@ -164,7 +134,7 @@ static Status apply(Machine *machine, int number, Outcome *ret_outcome)
 
 static Image make_image(void)
 {
-    Machine *machine = machine_new();
+    StoreOnDisk *machine = machine_new();
     open_store(machine);
     for (int i = 0; i < RECORDS; i++) {
         Outcome outcome = {0};
@@ -176,7 +146,7 @@ static Image make_image(void)
             assert_int_equal(store_maintain(machine->store, false, &more, &error), STATUS_OK);
         }
     }
-    close_store(machine);
+    store_on_disk_close(machine);
     Image image = keep_all(machine);
     machine_free(machine);
     return image;
@@ -228,7 +198,7 @@ static Status ask_reader(StoreReader *reader, Answers *answers)
 }
 
 /* Each record again, which must be a duplicate; then questions of each kind. */
-static Status ask(Machine *machine, Answers *ret_answers)
+static Status ask(StoreOnDisk *machine, Answers *ret_answers)
 {
     StoreReader *reader = NULL;
     StoreView *view = NULL;
@@ -257,21 +227,21 @@ static Status ask(Machine *machine, Answers *ret_answers)
 /* A bit that is only found in use breaks the store or fails the question; the next start then makes the files anew. */
 static void check_flip(const Image *image, const Kept *file, uint64_t bit, Answers right)
 {
-    Machine *machine = machine_from(image);
+    StoreOnDisk *machine = machine_from(image);
     Answers answers;
     assert_true(sim_disk_flip(machine->disk, file->path, bit));
     open_store(machine);
     Status status = ask(machine, &answers);
     if (status != STATUS_OK) {
         assert_int_equal(status, STATUS_BROKEN);
-        close_store(machine);
+        store_on_disk_close(machine);
         open_store(machine);
         assert_int_equal(ask(machine, &answers), STATUS_OK);
     }
     if (answers.hash != right.hash || answers.count != right.count) {
         fail_msg("bit %llu of %s: another answer", (unsigned long long)bit, file->path);
     }
-    close_store(machine);
+    store_on_disk_close(machine);
     machine_free(machine);
 }
 
@@ -285,13 +255,13 @@ static void test_every_bit(void **state)
 {
     (void)state;
     Image image = make_image();
-    Machine *machine = machine_from(&image);
+    StoreOnDisk *machine = machine_from(&image);
     Answers right;
     size_t runs = 0;
     open_store(machine);
     assert_int_equal(ask(machine, &right), STATUS_OK);
     assert_true(right.count > RECORDS);
-    close_store(machine);
+    store_on_disk_close(machine);
     machine_free(machine);
     for (size_t i = 0; i < image.count; i++) {
         if (is_run(image.files[i].path)) {

@@ -5,69 +5,31 @@
 
 #include "contract/onboard_steps.h"
 #include "disk_tools.h"
-#include "sim_io.h"
-#include "support/random.h"
-#include "vfs.h"
+#include "sim/store_on_disk.h"
 
 typedef struct Life {
-    SimDisk *disk;
-    SimVfs *vfs;
-    Io io;
-    Clock clock;
-    Random random;
-    uint64_t seed;
-    int64_t now_us;
-    StoreOptions options;
-    Store *store;
+    StoreOnDisk at;
     OnboardStep steps[2]; /* the second one took jobs */
     int acknowledged, attempted;
 } Life;
 
 static char right[ONBOARD_STEPS + 1][ONBOARD_DIGEST_BYTES]; /* after so many steps, when nothing fails */
 
-static int64_t now_us(void *self) { return ((Life *)self)->now_us += 1000; }
-
-static Status fill(void *self, void *bytes, size_t count, Error *reterr)
-{
-    (void)reterr;
-    for (size_t i = 0; i < count; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)random_next(&((Life *)self)->seed);
-    }
-    return STATUS_OK;
-}
-
 static void open_store(Life *life)
 {
     Error error = {0};
-    if (store_open(&life->options, &life->store, &error) != STATUS_OK) {
+    if (store_on_disk_open(&life->at, &error) != STATUS_OK) {
         fail_msg("%s", error.message);
     }
-}
-
-static void close_store(Life *life)
-{
-    store_close(life->store);
-    life->store = NULL;
 }
 
 static Life *life_new(uint64_t seed)
 {
     Life *life = calloc(1, sizeof *life);
     assert_non_null(life);
-    *life = (Life){.disk = sim_disk_new(seed), .seed = seed, .now_us = INT64_C(1735689600000000)};
-    life->vfs = sim_vfs_new(life->disk, "sim", seed);
-    life->io = sim_io(life->disk);
-    life->clock = (Clock){.wall_us = now_us, .monotonic_us = now_us, .self = life};
-    life->random = (Random){.fill = fill, .self = life};
-    life->options = store_options_default("store");
-    life->options.clock = &life->clock;
-    life->options.io = &life->io;
-    life->options.random = &life->random;
-    life->options.vfs = "sim";
-    life->options.background = false;
-    life->options.publish_records = 8;
-    life->options.wal_bytes_max = 64 << 10;
-    life->options.free_reserve_bytes = 0;
+    store_on_disk_init(&life->at, seed);
+    life->at.options.publish_records = 8;
+    life->at.options.wal_bytes_max = 64 << 10;
     open_store(life);
     return life;
 }
@@ -76,8 +38,7 @@ static void life_free(Life *life)
 {
     onboard_step_release(&life->steps[0]);
     onboard_step_release(&life->steps[1]);
-    sim_vfs_free(life->vfs);
-    sim_disk_free(life->disk);
+    store_on_disk_release(&life->at);
     free(life);
 }
 
@@ -85,7 +46,7 @@ static void read_digest(Life *life, char ret_digest[ONBOARD_DIGEST_BYTES])
 {
     StoreReader *reader = NULL;
     Error error = {0};
-    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
+    assert_int_equal(store_reader_open(life->at.store, &reader, &error), STATUS_OK);
     assert_int_equal(onboard_digest(reader, ret_digest, &error), STATUS_OK);
     store_reader_close(reader);
 }
@@ -99,7 +60,7 @@ static Status apply(Life *life, int number, const OnboardStep **ret_step)
     onboard_step_release(step);
     onboard_step_make(step, number, taken);
     *ret_step = step;
-    return store_apply(life->store, step->works, &error);
+    return store_apply(life->at.store, step->works, &error);
 }
 
 /* Goes on until something is not OK; a full disk is cleared, and the step made again. */
@@ -112,7 +73,7 @@ static void live(Life *life)
         life->attempted = number + 1;
         Status status = apply(life, number, &step);
         if (status == STATUS_BUSY || status == STATUS_UNKNOWN) {
-            sim_disk_limit(life->disk, UINT64_MAX);
+            sim_disk_limit(life->at.disk, UINT64_MAX);
             status = apply(life, number, &step);
         }
         goes = status == STATUS_OK;
@@ -121,27 +82,15 @@ static void live(Life *life)
             life->acknowledged = number + 1;
         }
         for (bool more = true; goes && more;) {
-            goes = store_maintain(life->store, number % 4 == 3, &more, &error) == STATUS_OK;
+            goes = store_maintain(life->at.store, number % 4 == 3, &more, &error) == STATUS_OK;
         }
     }
 }
 
-static void print_problem(void *context, const char *text)
-{
-    (void)context;
-    print_error("%s\n", text);
-}
-
 static void check_sound(Life *life, int steps)
 {
-    StoreReader *reader = NULL;
-    VerifyReport report = {0};
-    Error error = {0};
     char digest[ONBOARD_DIGEST_BYTES];
-    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
-    assert_int_equal(store_verify(reader, print_problem, NULL, NULL, &report, &error), STATUS_OK);
-    assert_int_equal(report.problems, 0);
-    store_reader_close(reader);
+    store_on_disk_verify(&life->at);
     read_digest(life, digest);
     assert_string_equal(digest, right[steps]);
 }
@@ -169,7 +118,7 @@ static void check_afterwards(Life *life)
         assert_true(onboard_step_is_right(step, number < there));
         check_sound(life, number + 1);
     }
-    close_store(life);
+    store_on_disk_close(&life->at);
 }
 
 /* Returns whether the fault struck. */
@@ -177,11 +126,11 @@ static bool run_with_fault(const SimFault *fault, SimLoss loss)
 {
     uint64_t random = fault->nth;
     Life *life = life_new(fault->nth);
-    sim_disk_arm(life->disk, fault);
+    sim_disk_arm(life->at.disk, fault);
     live(life);
-    bool struck = sim_disk_struck(life->disk) > 0 || sim_disk_is_frozen(life->disk);
-    close_store(life);
-    sim_disk_crash(life->disk, loss, &random);
+    bool struck = sim_disk_struck(life->at.disk) > 0 || sim_disk_is_frozen(life->at.disk);
+    store_on_disk_close(&life->at);
+    sim_disk_crash(life->at.disk, loss, &random);
     if (struck) {
         check_afterwards(life);
     }
@@ -201,7 +150,7 @@ static int learn_what_is_right(void **state)
         assert_int_equal(apply(life, number, &step), STATUS_OK);
         read_digest(life, right[number + 1]);
     }
-    close_store(life);
+    store_on_disk_close(&life->at);
     life_free(life);
     return 0;
 }

@@ -3,76 +3,35 @@
 #include <stdio.h>
 
 #include "disk_tools.h"
-#include "sim_io.h"
-#include "store/store.h"
-#include "support/random.h"
-#include "vfs.h"
+#include "sim/store_on_disk.h"
 
 enum { BATCHES = 9, BATCH_RECORDS = 9, FLOWS = 3 };
 
 typedef struct Life {
-    SimDisk *disk;
-    SimVfs *vfs;
-    Io io;
-    Clock clock;
-    Random random;
-    uint64_t seed;
-    int64_t now_us;
-    StoreOptions options;
-    Store *store;
+    StoreOnDisk at;
     int acknowledged, attempted; /* batches */
 } Life;
-
-static int64_t now_us(void *self) { return ((Life *)self)->now_us += 1000; }
-
-static Status fill(void *self, void *bytes, size_t count, Error *reterr)
-{
-    (void)reterr;
-    for (size_t i = 0; i < count; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)random_next(&((Life *)self)->seed);
-    }
-    return STATUS_OK;
-}
 
 static Life *life_new(uint64_t seed)
 {
     Life *life = calloc(1, sizeof *life);
     assert_non_null(life);
-    *life = (Life){.disk = sim_disk_new(seed), .seed = seed, .now_us = INT64_C(1735689600000000)};
-    life->vfs = sim_vfs_new(life->disk, "sim", seed);
-    life->io = sim_io(life->disk);
-    life->clock = (Clock){.wall_us = now_us, .monotonic_us = now_us, .self = life};
-    life->random = (Random){.fill = fill, .self = life};
-    life->options = store_options_default("store");
-    life->options.clock = &life->clock;
-    life->options.io = &life->io;
-    life->options.random = &life->random;
-    life->options.vfs = "sim";
-    life->options.background = false;
-    life->options.publish_records = 8;
-    life->options.flow_cache_bytes = 64 << 10;
-    life->options.free_reserve_bytes = 0;
+    store_on_disk_init(&life->at, seed);
+    life->at.options.publish_records = 8;
+    life->at.options.flow_cache_bytes = 64 << 10;
     return life;
 }
 
 static void life_free(Life *life)
 {
-    store_close(life->store);
-    sim_vfs_free(life->vfs);
-    sim_disk_free(life->disk);
+    store_on_disk_release(&life->at);
     free(life);
 }
 
 static bool open_store(Life *life)
 {
     Error error = {0};
-    return store_open(&life->options, &life->store, &error) == STATUS_OK;
-}
-
-static void close_store(Life *life)
-{
-    store_close(life->store);
-    life->store = NULL;
+    return store_on_disk_open(&life->at, &error) == STATUS_OK;
 }
 
 /* Each batch has the same records whenever it is made, and one that the batch before it had. */
@@ -80,7 +39,7 @@ static Status apply_batch(Life *life, int batch, Outcome *ret_outcomes)
 {
     Record records[BATCH_RECORDS];
     char ids[BATCH_RECORDS][32], destinations[BATCH_RECORDS][32];
-    const StoreInfo *info = store_info(life->store);
+    const StoreInfo *info = store_info(life->at.store);
     Error error = {0};
     for (int i = 0; i < BATCH_RECORDS; i++) {
         int number = batch * (BATCH_RECORDS - 1) + i;
@@ -96,7 +55,7 @@ static Status apply_batch(Life *life, int batch, Outcome *ret_outcomes)
         records[i].identity_hash = record_identity_hash(&records[i], info->identity, info->hash_seed);
     }
     Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = ret_outcomes, .count = BATCH_RECORDS}};
-    Status status = store_apply(life->store, &work, &error);
+    Status status = store_apply(life->at.store, &work, &error);
     return status == STATUS_OK ? work.status : status;
 }
 
@@ -111,7 +70,7 @@ static void live(Life *life)
     for (int batch = 0; goes && batch < BATCHES; batch++) {
         Outcome outcomes[BATCH_RECORDS];
         if (batch == BATCHES / 2) {
-            close_store(life);
+            store_on_disk_close(&life->at);
             if (!open_store(life)) {
                 break;
             }
@@ -119,44 +78,27 @@ static void live(Life *life)
         life->attempted = batch + 1;
         Status status = apply_batch(life, batch, outcomes);
         if (status == STATUS_BUSY || status == STATUS_UNKNOWN) {
-            sim_disk_limit(life->disk, UINT64_MAX);
+            sim_disk_limit(life->at.disk, UINT64_MAX);
             status = apply_batch(life, batch, outcomes);
         }
         goes = status == STATUS_OK;
         life->acknowledged = goes ? batch + 1 : life->acknowledged;
         for (bool more = true; goes && more;) {
-            goes = store_maintain(life->store, batch % 3 == 2, &more, &error) == STATUS_OK;
+            goes = store_maintain(life->at.store, batch % 3 == 2, &more, &error) == STATUS_OK;
         }
     }
-    close_store(life);
-}
-
-static void print_problem(void *context, const char *text)
-{
-    (void)context;
-    print_error("%s\n", text);
-}
-
-static void check_derived(Life *life)
-{
-    StoreReader *reader = NULL;
-    VerifyReport report = {0};
-    Error error = {0};
-    assert_int_equal(store_reader_open(life->store, &reader, &error), STATUS_OK);
-    assert_int_equal(store_verify(reader, print_problem, NULL, NULL, &report, &error), STATUS_OK);
-    assert_int_equal(report.problems, 0);
-    store_reader_close(reader);
+    store_on_disk_close(&life->at);
 }
 
 /* After whatever happened: opened again, with a whole disk, and everything sent again. */
 static void check_afterwards(Life *life)
 {
     assert_true(open_store(life));
-    int64_t last = store_last_seq(life->store);
+    int64_t last = store_last_seq(life->at.store);
     assert_true(last == 0 || last % (BATCH_RECORDS - 1) == 1);
     int batches = last == 0 ? 0 : (int)(last / (BATCH_RECORDS - 1));
     assert_true(batches == life->acknowledged || batches == life->attempted);
-    check_derived(life);
+    store_on_disk_verify(&life->at);
     for (int batch = 0; batch < BATCHES; batch++) {
         Outcome outcomes[BATCH_RECORDS];
         assert_int_equal(apply_batch(life, batch, outcomes), STATUS_OK);
@@ -166,8 +108,8 @@ static void check_afterwards(Life *life)
             assert_int_equal(outcomes[i].seq, seq_of(batch, i));
         }
     }
-    check_derived(life);
-    close_store(life);
+    store_on_disk_verify(&life->at);
+    store_on_disk_close(&life->at);
 }
 
 /* What a second process tells is as durable as what the first one told: it answers to records that are there already, which may
@@ -176,7 +118,7 @@ static void check_told_again(Life *life, bool writes, SimLoss loss, uint64_t *ra
 {
     Outcome outcomes[BATCH_RECORDS];
     assert_true(open_store(life));
-    int64_t told = store_last_seq(life->store);
+    int64_t told = store_last_seq(life->at.store);
     int batches = told == 0 ? 0 : (int)(told / (BATCH_RECORDS - 1));
     for (int batch = 0; batch < batches; batch++) {
         assert_int_equal(apply_batch(life, batch, outcomes), STATUS_OK);
@@ -186,9 +128,9 @@ static void check_told_again(Life *life, bool writes, SimLoss loss, uint64_t *ra
         assert_int_equal(apply_batch(life, batches++, outcomes), STATUS_OK);
     }
     life->acknowledged = life->attempted = batches;
-    sim_disk_freeze(life->disk);
-    close_store(life);
-    sim_disk_crash(life->disk, loss, random);
+    sim_disk_freeze(life->at.disk);
+    store_on_disk_close(&life->at);
+    sim_disk_crash(life->at.disk, loss, random);
 }
 
 /* Returns whether the fault struck. */
@@ -196,11 +138,11 @@ static bool run_with_fault(SimFault fault, SimLoss loss)
 {
     uint64_t random = fault.nth;
     Life *life = life_new(fault.nth);
-    sim_disk_arm(life->disk, &fault);
+    sim_disk_arm(life->at.disk, &fault);
     live(life);
-    bool struck = sim_disk_struck(life->disk) > 0;
-    sim_disk_limit(life->disk, UINT64_MAX);
-    sim_disk_crash(life->disk, loss, &random);
+    bool struck = sim_disk_struck(life->at.disk) > 0;
+    sim_disk_limit(life->at.disk, UINT64_MAX);
+    sim_disk_crash(life->at.disk, loss, &random);
     if (loss == SIM_LOSS_PROCESS) {
         check_told_again(life, fault.nth & 2, fault.nth & 1 ? SIM_LOSS_ALL : SIM_LOSS_SOME, &random);
     }
@@ -256,11 +198,11 @@ static void test_a_full_disk_clears(void **state)
         Life *life = life_new(room);
         uint64_t random = room;
         assert_true(open_store(life));
-        close_store(life);
-        sim_disk_limit(life->disk, room);
+        store_on_disk_close(&life->at);
+        sim_disk_limit(life->at.disk, room);
         live(life);
-        sim_disk_limit(life->disk, UINT64_MAX);
-        sim_disk_crash(life->disk, SIM_LOSS_SOME, &random);
+        sim_disk_limit(life->at.disk, UINT64_MAX);
+        sim_disk_crash(life->at.disk, SIM_LOSS_SOME, &random);
         check_afterwards(life);
         life_free(life);
     }
@@ -278,7 +220,7 @@ typedef struct Outside {
 static Outside open_outside(const Life *life)
 {
     Outside outside = {0};
-    StoreOptions options = life->options;
+    StoreOptions options = life->at.options;
     Error error = {0};
     options.read_only = true;
     if (store_open(&options, &outside.store, &error) != STATUS_OK) {
@@ -317,7 +259,7 @@ static Status tidy(Life *life)
     Error error = {0};
     Status status = STATUS_OK;
     for (bool more = true; more && status == STATUS_OK;) {
-        status = store_maintain(life->store, true, &more, &error);
+        status = store_maintain(life->at.store, true, &more, &error);
     }
     return status;
 }
@@ -331,7 +273,7 @@ static void move_and_fail(Life *life, Outside *outside)
     assert_int_equal(tidy(life), STATUS_OK);
     look_away(outside);
     apply_next(life);
-    sim_disk_arm(life->disk, &(SimFault){.ops = SIM_SYNC, .suffix = ".db", .nth = 1, .failure = SIM_FAIL_ERROR});
+    sim_disk_arm(life->at.disk, &(SimFault){.ops = SIM_SYNC, .suffix = ".db", .nth = 1, .failure = SIM_FAIL_ERROR});
     assert_int_equal(tidy(life), STATUS_BROKEN);
 }
 
@@ -357,16 +299,16 @@ static void test_a_checkpoint_fails_while_another_program_reads(void **state)
         }
         move_and_fail(life, &outside);
         check_outside(life);
-        close_store(life);
+        store_on_disk_close(&life->at);
         assert_true(open_store(life));
         while (life->attempted < BATCHES) {
             apply_next(life);
             assert_int_equal(tidy(life), STATUS_OK);
         }
-        sim_disk_freeze(life->disk);
+        sim_disk_freeze(life->at.disk);
         close_outside(&outside);
-        close_store(life);
-        sim_disk_crash(life->disk, SIM_LOSS_ALL, &random);
+        store_on_disk_close(&life->at);
+        sim_disk_crash(life->at.disk, SIM_LOSS_ALL, &random);
         check_afterwards(life);
         life_free(life);
     }
@@ -387,12 +329,12 @@ static uint64_t hash_of_life(uint64_t seed)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     Life *life = life_new(seed);
-    sim_disk_trace(life->disk, hash_text, &hash);
+    sim_disk_trace(life->at.disk, hash_text, &hash);
     live(life);
     assert_int_equal(life->acknowledged, BATCHES);
     const uint8_t *bytes = NULL;
     size_t count = 0;
-    assert_true(sim_disk_peek(life->disk, "store/weir.db", &bytes, &count));
+    assert_true(sim_disk_peek(life->at.disk, "store/weir.db", &bytes, &count));
     for (size_t i = 0; i < count; i++) {
         hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
     }
