@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sim/hand_in.h"
 #include "sim/need.h"
 #include "sim/walk.h"
 #include "sim/world.h"
@@ -399,7 +400,7 @@ static void on_done(Submission *submission, Status status, const Error *error)
     Call *call = submission->owner;
     World *world = call->world;
     world->clients.under_way[call->intake]--;
-    world->clients.queue_bytes -= submission->bytes;
+    hand_in_done(world, submission);
     if (status == STATUS_OK) {
         check_answer(call);
         call_free(call);
@@ -513,28 +514,24 @@ static void turn_away(Call *call)
     }
 }
 
-static void hand_in(Call *call)
+static void make(Call *call)
 {
     World *world = call->world;
     Clients *clients = &world->clients;
     Error error = {0};
     prepare(call);
     tell_call(call);
-    size_t bytes = call->submission.bytes;
-    bool fits =
-        clients->queue_bytes == 0 || clients->queue_bytes + bytes <= world->machine.processor_options.queue_bytes_max;
-    Status status = processor_submit(world->machine.processor, &call->submission, &error);
+    bool fits = clients->queue_bytes == 0 ||
+                clients->queue_bytes + call->submission.bytes <= world->machine.processor_options.queue_bytes_max;
+    Status status = hand_in(world, &call->submission, &error);
     if (status != (fits ? STATUS_OK : STATUS_BUSY)) {
         story_fail(&world->story, "a call is handed in", fits ? "room in the queue" : "BUSY, since the queue is full",
                    status_name(status));
     }
     if (status == STATUS_OK) {
         clients->under_way[call->intake]++;
-        clients->queue_bytes += bytes;
-        clients->told.submissions++;
     } else {
         story_tell(&world->story, "call %" PRId64 ": the queue is full", call->number);
-        clients->told.refused_busy++;
         turn_away(call);
     }
 }
@@ -554,23 +551,23 @@ void clients_call(World *world)
     Call *call = again ? list_take(&clients->repeat) : new_call(world, &work);
     call->intake = intake;
     call->number = ++clients->number;
-    hand_in(call);
+    make(call);
 }
 
-static void hand_in_events(World *world, Call *call)
+static void make_for_events(World *world, Call *call)
 {
     call->intake = CLIENTS_OF_EVENTS;
     call->number = ++world->senders.number;
-    hand_in(call);
+    make(call);
 }
 
-void clients_call_events(World *world, const ModelWork *work) { hand_in_events(world, new_call(world, work)); }
+void clients_call_events(World *world, const ModelWork *work) { make_for_events(world, new_call(world, work)); }
 
 bool clients_call_events_again(World *world)
 {
     Call *call = list_take(&world->senders.repeat);
     if (call) {
-        hand_in_events(world, call);
+        make_for_events(world, call);
     }
     return call;
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sim/hand_in.h"
 #include "sim/need.h"
 #include "sim/world.h"
 #include "support/random.h"
@@ -342,21 +343,16 @@ bool handler_is_stepping(void) { return stepping; }
 static void on_done(Submission *submission, Status status, const Error *error)
 {
     World *world = told;
-    world->clients.queue_bytes -= submission->bytes;
+    hand_in_done(world, submission);
     handler_told(world, &submission->work, status, error, true);
     runner_done(submission, status, error);
 }
 
-Status __real_processor_submit(Processor *processor, Submission *submission, Error *reterr);
-Status handler_submit(Processor *processor, Submission *submission, Error *reterr)
+Status handler_submit(Submission *submission, Error *reterr)
 {
-    Clients *clients = &stepping->clients;
     runner_done = submission->done;
     submission->done = on_done;
-    Status status = __real_processor_submit(processor, submission, reterr);
-    clients->queue_bytes += status == STATUS_OK ? submission->bytes : 0;
-    *(status == STATUS_OK ? &clients->told.submissions : &clients->told.refused_busy) += 1;
-    return status;
+    return hand_in(stepping, submission, reterr);
 }
 
 static int64_t step_runner(World *world)

@@ -62,6 +62,6 @@ void handler_told(World *world, const Work *work, Status status, const Error *er
 
 /* For the wrapped processor_submit; see wire.c. */
 bool handler_is_stepping(void);
-Status handler_submit(Processor *processor, Submission *submission, Error *reterr);
+Status handler_submit(Submission *submission, Error *reterr);
 
 #endif

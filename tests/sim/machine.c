@@ -3,20 +3,11 @@
 #include <stdio.h>
 
 #include "sim/plain.h"
-#include "support/random.h"
+#include "support/handles.h"
 
 #define FIRST_WALL_US INT64_C(1750000000000000) /* in June 2025 */
 
 #define START_US INT64_C(1000) /* a start takes a moment at least, and names of files have the time in them */
-
-static Status sim_fill(void *self, void *bytes, size_t count, Error *reterr)
-{
-    (void)reterr;
-    for (size_t i = 0; i < count; i++) {
-        ((uint8_t *)bytes)[i] = (uint8_t)random_next(self);
-    }
-    return STATUS_OK;
-}
 
 static int64_t sim_wall_us(void *self)
 {
@@ -54,7 +45,7 @@ void machine_init(Machine *machine, uint64_t seed)
     machine->vfs = sim_vfs_new(machine->disk, "sim", seed);
     machine->io = sim_io(machine->disk);
     machine->random_state = seed;
-    machine->random = (Random){sim_fill, &machine->random_state};
+    machine->random = seeded_random(&machine->random_state);
     machine->clock = (SimClock){
         .clock = {sim_wall_us, sim_monotonic_us, &machine->clock}, .wall_us = FIRST_WALL_US, .monotonic_us = 1000000};
     machine->options = store_options_default(MACHINE_DIR);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sim/hand_in.h"
 #include "sim/need.h"
 #include "sim/people.h"
 #include "sim/world.h"
@@ -85,7 +86,7 @@ typedef struct Order {
 static void on_done(Submission *submission, Status status, const Error *error)
 {
     Order *order = submission->owner;
-    order->world->clients.queue_bytes -= submission->bytes;
+    hand_in_done(order->world, submission);
     handler_told(order->world, &submission->work, status, error, false);
     free(order);
 }
@@ -99,7 +100,6 @@ static void say(void *self, OnboardChange *change)
 /* Whoever finds the queue full thinks better of it, or asks again another time. */
 void onboarding_submit(World *world, const Work *work)
 {
-    Clients *clients = &world->clients;
     size_t count = work->kind == WORK_ONBOARD ? work->onboard.count : 0;
     Order *order = need(calloc(1, sizeof *order + count * sizeof order->outcomes[0]));
     Error error = {0};
@@ -110,11 +110,7 @@ void onboarding_submit(World *world, const Work *work)
         order->submission.work.onboard.say = say;
         order->submission.work.onboard.self = world;
     }
-    if (processor_submit(world->machine.processor, &order->submission, &error) == STATUS_OK) {
-        clients->queue_bytes += order->submission.bytes;
-        clients->told.submissions++;
-    } else {
-        clients->told.refused_busy++;
+    if (hand_in(world, &order->submission, &error) != STATUS_OK) {
         free(order);
     }
 }

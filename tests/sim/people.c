@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "sim/hand_in.h"
 #include "sim/need.h"
 #include "sim/world.h"
 #include "support/random.h"
@@ -17,7 +18,7 @@ typedef struct Order {
 static void on_done(Submission *submission, Status status, const Error *error)
 {
     Order *order = submission->owner;
-    order->world->clients.queue_bytes -= submission->bytes;
+    hand_in_done(order->world, submission);
     wire_told(order->world, &submission->work, status, error);
     free(order);
 }
@@ -25,16 +26,11 @@ static void on_done(Submission *submission, Status status, const Error *error)
 /* Whoever finds the queue full thinks better of it. */
 void people_submit(World *world, Work work)
 {
-    Clients *clients = &world->clients;
     Order *order = need(calloc(1, sizeof *order));
     Error error = {0};
     order->world = world;
     order->submission = (Submission){.work = work, .bytes = 100, .done = on_done, .owner = order};
-    if (processor_submit(world->machine.processor, &order->submission, &error) == STATUS_OK) {
-        clients->queue_bytes += order->submission.bytes;
-        clients->told.submissions++;
-    } else {
-        clients->told.refused_busy++;
+    if (hand_in(world, &order->submission, &error) != STATUS_OK) {
         free(order);
     }
 }

@@ -1,9 +1,11 @@
 #include "sim/wire.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "deliver/line.h"
+#include "sim/hand_in.h"
 #include "sim/handler.h"
 #include "sim/looks.h"
 #include "sim/need.h"
@@ -194,30 +196,24 @@ static World *told;
 static void line_work_done(Submission *submission, Status status, const Error *error)
 {
     World *world = told;
-    world->clients.queue_bytes -= submission->bytes;
+    hand_in_done(world, submission);
     wire_told(world, &submission->work, status, error);
     lines_done(submission, status, error);
 }
 
-Status __real_processor_submit(Processor *processor, Submission *submission, Error *reterr);
 Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr);
 Status __wrap_processor_submit(Processor *processor, Submission *submission, Error *reterr)
 {
     if (handler_is_stepping()) {
-        return handler_submit(processor, submission, reterr);
+        return handler_submit(submission, reterr);
     }
-    if (!stepping) {
-        return __real_processor_submit(processor, submission, reterr);
-    }
-    Clients *clients = &stepping->clients;
+    assert(stepping && processor == stepping->machine.processor);
     lines_done = submission->done;
     submission->done = line_work_done;
-    Status status = __real_processor_submit(processor, submission, reterr);
+    Status status = hand_in(stepping, submission, reterr);
     if (status != STATUS_OK && !stepping->deliveries.is_stopping) {
         stepping->deliveries.write_failed_us = stepping->machine.clock.monotonic_us;
     }
-    clients->queue_bytes += status == STATUS_OK ? submission->bytes : 0;
-    *(status == STATUS_OK ? &clients->told.submissions : &clients->told.refused_busy) += 1;
     return status;
 }
 
