@@ -55,6 +55,47 @@ Outcome send_event(Fixture *fixture, const char *id, const char *client, const c
     return outcome;
 }
 
+Outcome send_raw(Fixture *fixture, const char *id, const char *raw) { return send_event(fixture, id, "shop", raw, 1); }
+
+EventItem *add_correction(Fixture *fixture, Events *events, const char *id, int64_t seq, const char *alias)
+{
+    EventItem *item = add_event(fixture, events, id, "shop", "", 2);
+    item->corrects = seq;
+    item->replaces = alias[0] != '\0';
+    item->alias = str_from(alias);
+    return item;
+}
+
+void make_one_piece(Events *events) { events->work.records.atomic = events->work.records.quiet = true; }
+
+void correct_as(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias, int64_t holder)
+{
+    Events *events = events_new();
+    add_correction(fixture, events, first, seq, "");
+    add_correction(fixture, events, second, seq, alias)->holder = holder;
+    make_one_piece(events);
+    assert_int_equal(hand_in(fixture, events), STATUS_OK);
+    assert_int_equal(events->group->outcomes[1].kind, OUTCOME_CREATED);
+    events_free(events);
+}
+
+void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias)
+{
+    correct_as(fixture, first, second, seq, alias, 0);
+}
+
+void assert_created(Outcome outcome, int64_t seq)
+{
+    assert_int_equal(outcome.kind, OUTCOME_CREATED);
+    assert_int_equal(outcome.seq, seq);
+}
+
+void assert_known(Outcome outcome, int64_t seq)
+{
+    assert_true(outcome.kind == OUTCOME_DUPLICATE || outcome.kind == OUTCOME_CONFLICT);
+    assert_int_equal(outcome.seq, seq);
+}
+
 /* ---- Looking ------------------------------------------------------------------------------------------------------- */
 
 static void put(char text[TEXT_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -24,6 +24,22 @@ void add_failed(Events *events, const char *client, int64_t received_us);
 Status hand_in(Fixture *fixture, Events *events);
 /* A single one. */
 Outcome send_event(Fixture *fixture, const char *id, const char *client, const char *raw, int64_t value);
+/* One of the shop, of value 1. */
+Outcome send_raw(Fixture *fixture, const char *id, const char *raw);
+
+/* A correction of the event at `seq`: it takes it back or, with an alias, puts there what has that id now. */
+EventItem *add_correction(Fixture *fixture, Events *events, const char *id, int64_t seq, const char *alias);
+/* They are taken all or none, and nobody counts them. */
+void make_one_piece(Events *events);
+/* Takes the event at `seq` back and replaces it, in one piece. The alias is the id of the record at `holder`; 0: nobody has had it, or
+ * who had was taken back. */
+void correct_as(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias,
+                int64_t holder);
+void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias);
+
+void assert_created(Outcome outcome, int64_t seq);
+/* It may differ. */
+void assert_known(Outcome outcome, int64_t seq);
 
 typedef struct SeenEvents {
     size_t count, limit;

@@ -26,6 +26,15 @@ void fixture_close(Fixture *fixture)
     fixture->reader = NULL;
 }
 
+void fixture_begin_anew(Fixture *fixture, RecordIdentity identity)
+{
+    fixture_close(fixture);
+    fixture->factory->remove(fixture->dir);
+    fixture->factory->make(fixture->dir, sizeof fixture->dir);
+    fixture->options.identity = identity;
+    fixture_open(fixture);
+}
+
 int fixture_setup(void **state)
 {
     Fixture *fixture = calloc(1, sizeof *fixture);

@@ -29,6 +29,8 @@ int fixture_teardown(void **state);
 
 void fixture_open(Fixture *fixture);
 void fixture_close(Fixture *fixture);
+/* An empty store instead, whose records are known by something else. */
+void fixture_begin_anew(Fixture *fixture, RecordIdentity identity);
 
 /* A record with the fixture's identity; texts borrow. */
 Record fixture_record(const Fixture *fixture, const char *id, const char *destination, int64_t value, RecordType type,

@@ -267,11 +267,7 @@ static void test_rebuild_gives_the_same(void **state)
 static void test_identities(void **state)
 {
     Fixture *fixture = *state;
-    fixture_close(fixture);
-    fixture->factory->remove(fixture->dir);
-    fixture->factory->make(fixture->dir, sizeof fixture->dir);
-    fixture->options.identity = IDENTITY_SOURCE_AND_RECORD_ID;
-    fixture_open(fixture);
+    fixture_begin_anew(fixture, IDENTITY_SOURCE_AND_RECORD_ID);
     Record record = fixture_record(fixture, "rec-1", "dest-1", 1, RECORD_POSITIVE, 1);
     assert_int_equal(fixture_apply_one(fixture, record).kind, OUTCOME_CREATED);
     record.source_id = STR("source-2");
@@ -280,11 +276,7 @@ static void test_identities(void **state)
     assert_int_equal(fixture_apply_one(fixture, record).kind, OUTCOME_CREATED);
     assert_int_equal(fixture_apply_one(fixture, record).kind, OUTCOME_DUPLICATE);
     assert_verifies(fixture);
-    fixture_close(fixture);
-    fixture->factory->remove(fixture->dir);
-    fixture->factory->make(fixture->dir, sizeof fixture->dir);
-    fixture->options.identity = IDENTITY_CONTENT;
-    fixture_open(fixture);
+    fixture_begin_anew(fixture, IDENTITY_CONTENT);
     assert_int_equal(fixture_apply_one(fixture, fixture_record(fixture, "rec-1", "dest-1", 1, RECORD_POSITIVE, 1)).kind,
                      OUTCOME_CREATED);
     assert_int_equal(fixture_apply_one(fixture, fixture_record(fixture, "rec-2", "dest-1", 1, RECORD_POSITIVE, 1)).kind,

@@ -3,35 +3,6 @@
 
 #include <stdlib.h>
 
-static EventItem *add_correction(Fixture *fixture, Events *events, const char *id, int64_t corrects)
-{
-    EventItem *item = add_event(fixture, events, id, "shop", "", 2);
-    item->corrects = corrects;
-    return item;
-}
-
-/* What takes back the record at `seq`, and what replaces it. It gets the id of the record at `holder`. */
-static void correct_as(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias,
-                       int64_t holder)
-{
-    Events *events = events_new();
-    add_correction(fixture, events, first, seq);
-    EventItem *last = add_correction(fixture, events, second, seq);
-    last->replaces = true;
-    last->alias = str_from(alias);
-    last->holder = holder;
-    events->work.records.atomic = events->work.records.quiet = true;
-    assert_int_equal(hand_in(fixture, events), STATUS_OK);
-    assert_int_equal(events->group->outcomes[1].kind, OUTCOME_CREATED);
-    events_free(events);
-}
-
-/* Nobody has had the id, or who had was taken back. */
-static void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias)
-{
-    correct_as(fixture, first, second, seq, alias, 0);
-}
-
 typedef struct SeenCorrections {
     char text[256]; /* corrects<seq of each, a space behind each */
     size_t count, limit;
@@ -123,34 +94,17 @@ static void test_where_ids_lead(void **state)
     assert_verifies(fixture);
 }
 
-static Outcome send(Fixture *fixture, const char *id, const char *raw)
-{
-    return send_event(fixture, id, "shop", raw, 1);
-}
-
-static void assert_created(Outcome outcome, int64_t seq)
-{
-    assert_int_equal(outcome.kind, OUTCOME_CREATED);
-    assert_int_equal(outcome.seq, seq);
-}
-
-static void assert_duplicate(Outcome outcome, int64_t seq)
-{
-    assert_true(outcome.kind == OUTCOME_DUPLICATE || outcome.kind == OUTCOME_CONFLICT);
-    assert_int_equal(outcome.seq, seq);
-}
-
 /* What was given to the wrong event first is another one's in the end. */
 static void test_another_event_has_the_id(void **state)
 {
     Fixture *fixture = *state;
-    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 1);
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
-    assert_duplicate(send(fixture, "sha256:2", "{other bytes}"), 3);
-    assert_duplicate(send(fixture, "sha256:1", "{1}"), 1); /* the same bytes, and so the same event */
-    assert_created(send(fixture, "sha256:1", "{2}"), 4);
-    assert_duplicate(send(fixture, "sha256:1", "{2}"), 4);
-    assert_duplicate(send(fixture, "sha256:1", "{3}"), 4);
+    assert_known(send_raw(fixture, "sha256:2", "{other bytes}"), 3);
+    assert_known(send_raw(fixture, "sha256:1", "{1}"), 1); /* the same bytes, and so the same event */
+    assert_created(send_raw(fixture, "sha256:1", "{2}"), 4);
+    assert_known(send_raw(fixture, "sha256:1", "{2}"), 4);
+    assert_known(send_raw(fixture, "sha256:1", "{3}"), 4);
     assert_int_equal(alias_of(fixture, "sha256:1"), 4);
     StoreView *view = fixture_begin(fixture);
     char id[64] = "";
@@ -161,23 +115,23 @@ static void test_another_event_has_the_id(void **state)
     assert_verifies(fixture);
     /* It may have been the wrong one, too. */
     correct(fixture, "correction:1:4:1", "correction:1:4:2", 4, "sha256:4");
-    assert_duplicate(send(fixture, "sha256:1", "{2}"), 4);
-    assert_created(send(fixture, "sha256:1", "{5}"), 7);
-    assert_duplicate(send(fixture, "sha256:4", "{5}"), 6);
+    assert_known(send_raw(fixture, "sha256:1", "{2}"), 4);
+    assert_created(send_raw(fixture, "sha256:1", "{5}"), 7);
+    assert_known(send_raw(fixture, "sha256:4", "{5}"), 6);
     assert_verifies(fixture);
 }
 
 static void test_two_in_one_piece_have_the_id(void **state)
 {
     Fixture *fixture = *state;
-    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 1);
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
     Events *events = events_new();
     add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
     add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_created(events->group->outcomes[0], 4);
-    assert_duplicate(events->group->outcomes[1], 4);
+    assert_known(events->group->outcomes[1], 4);
     events_free(events);
     assert_verifies(fixture);
 }
@@ -189,7 +143,7 @@ static void test_a_dry_run_of_two_that_have_the_id(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 1);
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
     Events *events = events_new();
     add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
@@ -197,12 +151,12 @@ static void test_a_dry_run_of_two_that_have_the_id(void **state)
     events->work.records.dry_run = true;
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_created(events->group->outcomes[0], 0);
-    assert_duplicate(events->group->outcomes[1], 0);
+    assert_known(events->group->outcomes[1], 0);
     assert_int_equal(store_last_seq(fixture->store), 3);
     events->work.records.dry_run = false;
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_created(events->group->outcomes[0], 4);
-    assert_duplicate(events->group->outcomes[1], 4);
+    assert_known(events->group->outcomes[1], 4);
     events_free(events);
     assert_verifies(fixture);
 }
@@ -216,9 +170,9 @@ static void test_a_record_has_the_id(void **state)
     }
     assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "sha256:1", 9)).kind, OUTCOME_CREATED);
     assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "sha256:1:3", 9)).kind, OUTCOME_CREATED);
-    assert_created(send(fixture, "sha256:1", "{1}"), 3);
-    assert_duplicate(send(fixture, "sha256:1", "{1}"), 3);
-    assert_duplicate(send(fixture, "sha256:1", "{other bytes}"), 3);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 3);
+    assert_known(send_raw(fixture, "sha256:1", "{1}"), 3);
+    assert_known(send_raw(fixture, "sha256:1", "{other bytes}"), 3);
     assert_int_equal(alias_of(fixture, "sha256:1"), 3);
     StoreView *view = fixture_begin(fixture);
     char id[64] = "";
@@ -238,7 +192,7 @@ static void test_the_same_event_twice_in_one_piece(void **state)
     add_event(fixture, events, "sha256:1", "shop", "{1}", 1);
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_created(events->group->outcomes[0], 1);
-    assert_duplicate(events->group->outcomes[1], 1);
+    assert_known(events->group->outcomes[1], 1);
     events_free(events);
     assert_verifies(fixture);
 }
@@ -247,11 +201,10 @@ static void test_the_same_event_twice_in_one_piece(void **state)
 static Status decide(Fixture *fixture, const char *id, int64_t seq, bool replaces, const char *alias, int64_t holder)
 {
     Events *events = events_new();
-    EventItem *item = add_correction(fixture, events, id, seq);
+    EventItem *item = add_correction(fixture, events, id, seq, alias);
     item->replaces = replaces;
-    item->alias = str_from(alias);
     item->holder = holder;
-    events->work.records.atomic = events->work.records.quiet = true;
+    make_one_piece(events);
     Status status = hand_in(fixture, events);
     assert_int_equal(events->group->outcomes[0].kind, status == STATUS_OK ? OUTCOME_CREATED : OUTCOME_CONFLICT);
     events_free(events);
@@ -265,8 +218,8 @@ static void test_a_correction_that_came_too_late(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    assert_created(send(fixture, "sha256:1", "{1}"), 1);
-    assert_created(send(fixture, "sha256:2", "{2}"), 2);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send_raw(fixture, "sha256:2", "{2}"), 2);
     assert_int_equal(decide(fixture, "correction:1:1", 1, true, "sha256:2", 0), STATUS_CONFLICT);
     assert_int_equal(decide(fixture, "correction:1:1", 1, true, "sha256:2", 1), STATUS_CONFLICT);
     assert_int_equal(decide(fixture, "correction:1:1", 1, false, "sha256:2", 1), STATUS_CONFLICT);
@@ -276,27 +229,25 @@ static void test_a_correction_that_came_too_late(void **state)
     assert_int_equal(decide(fixture, "correction:1:1", 1, false, "sha256:2", 2), STATUS_OK);
     /* Nobody holds it any more: what replaces goes ahead. */
     assert_int_equal(decide(fixture, "correction:1:2", 1, true, "sha256:1", 1), STATUS_OK);
-    assert_duplicate(send(fixture, "sha256:1", "{9}"), 4);
+    assert_known(send_raw(fixture, "sha256:1", "{9}"), 4);
     assert_verifies(fixture);
 }
 
 static void test_the_same_as_one_before_it(void **state)
 {
     Fixture *fixture = *state;
-    assert_created(send(fixture, "sha256:1", "{1}"), 1);
-    assert_created(send(fixture, "sha256:2", "{2}"), 2);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send_raw(fixture, "sha256:2", "{2}"), 2);
     Events *events = events_new();
-    add_correction(fixture, events, "correction:1:1", 1);
-    EventItem *item = add_correction(fixture, events, "correction:1:2", 1);
-    item->replaces = true;
-    item->alias = STR("sha256:3");
-    item = add_correction(fixture, events, "correction:2:1", 2);
+    add_correction(fixture, events, "correction:1:1", 1, "");
+    add_correction(fixture, events, "correction:1:2", 1, "sha256:3");
+    EventItem *item = add_correction(fixture, events, "correction:2:1", 2, "");
     item->alias = STR("sha256:3");
     item->holder = EVENT_HOLDER_BEFORE_IT;
-    events->work.records.atomic = events->work.records.quiet = true;
+    make_one_piece(events);
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_int_equal(store_last_seq(fixture->store), 5);
-    assert_duplicate(send(fixture, "sha256:3", "{2}"), 4);
+    assert_known(send_raw(fixture, "sha256:3", "{2}"), 4);
     events_free(events);
     assert_verifies(fixture);
 }
@@ -316,11 +267,7 @@ static void test_whose_the_id_is(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    fixture_close(fixture);
-    fixture->factory->remove(fixture->dir);
-    fixture->factory->make(fixture->dir, sizeof fixture->dir);
-    fixture->options.identity = IDENTITY_SOURCE_AND_RECORD_ID;
-    fixture_open(fixture);
+    fixture_begin_anew(fixture, IDENTITY_SOURCE_AND_RECORD_ID);
     Events *events = events_new();
     add_event(fixture, events, "sha256:1", "old", "{1}", 1);
     add_event(fixture, events, "sha256:2", "new", "{2}", 1);
@@ -329,12 +276,12 @@ static void test_whose_the_id_is(void **state)
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     events_free(events);
     events = events_new();
-    EventItem *item = add_correction(fixture, events, "correction:1:1", 1);
+    EventItem *item = add_correction(fixture, events, "correction:1:1", 1, "");
     set_source(fixture, events, 0, "old");
     item->client = STR("new");
     item->alias = STR("sha256:2");
     item->holder = 2;
-    events->work.records.atomic = events->work.records.quiet = true;
+    make_one_piece(events);
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_created(events->group->outcomes[0], 3);
     events_free(events);
@@ -348,7 +295,7 @@ static void test_a_correction_does_not_give_way(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    assert_created(send(fixture, "sha256:1", "{1}"), 1);
+    assert_created(send_raw(fixture, "sha256:1", "{1}"), 1);
     assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "correction:1:1", 9)).kind, OUTCOME_CREATED);
     assert_int_equal(decide(fixture, "correction:1:1", 1, false, "", 0), STATUS_CONFLICT);
     assert_int_equal(store_last_seq(fixture->store), 2);

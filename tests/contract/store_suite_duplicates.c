@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-static Outcome send(Fixture *fixture, const char *id, const char *raw)
-{
-    return send_event(fixture, id, "shop", raw, 1);
-}
-
 /* It had been taken for event `seq`. */
 static EventItem *add_taken(Fixture *fixture, Events *events, const char *id, const char *raw, int64_t seq)
 {
@@ -27,30 +22,11 @@ static Outcome take(Fixture *fixture, const char *id, const char *raw, int64_t s
     return outcome;
 }
 
-static void assert_created(Outcome outcome, int64_t seq)
-{
-    assert_int_equal(outcome.kind, OUTCOME_CREATED);
-    assert_int_equal(outcome.seq, seq);
-}
-
-/* What takes back the record at `seq`, and what replaces it, if it gets an id. */
-static void add_correction(Fixture *fixture, Events *events, const char *first, const char *second, int64_t seq,
-                           const char *alias)
-{
-    add_event(fixture, events, first, "shop", "", 2)->corrects = seq;
-    if (second) {
-        EventItem *item = add_event(fixture, events, second, "shop", "", 2);
-        item->corrects = seq;
-        item->replaces = true;
-        item->alias = str_from(alias);
-    }
-    events->work.records.atomic = events->work.records.quiet = true;
-}
-
-static void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias)
+static void take_back(Fixture *fixture, const char *id, int64_t seq)
 {
     Events *events = events_new();
-    add_correction(fixture, events, first, second, seq, alias);
+    add_correction(fixture, events, id, seq, "");
+    make_one_piece(events);
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     events_free(events);
 }
@@ -72,8 +48,8 @@ static void test_other_bytes_are_kept_once(void **state)
     assert_duplicates(fixture, 1, 2, "");
     assert_duplicates(fixture, 2, 0, "");
     assert_int_equal(hand_in(fixture, events), STATUS_OK); /* all of it again */
-    send(fixture, "sha256:1", "");
-    send(fixture, "sha256:2", "{2}");
+    send_raw(fixture, "sha256:1", "");
+    send_raw(fixture, "sha256:2", "{2}");
     assert_duplicates(fixture, 1, 0, "1:of shops:{ 1 } 2:builtin:{2} 3:builtin: ");
     assert_duplicates(fixture, 2, 0, "4:builtin:{2} ");
     assert_duplicates(fixture, 3, 0, "");
@@ -121,7 +97,7 @@ static bool keep_first(void *context, const StoredDuplicate *duplicate)
 static void test_what_is_kept_of_a_duplicate(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{1}");
     Events *events = events_new();
     add_event(fixture, events, "sha256:1", "shop", "{2}", 1)->asked = true;
     add_event(fixture, events, "sha256:1", "shop", "{3}", 1);
@@ -139,11 +115,11 @@ static void test_what_is_kept_of_a_duplicate(void **state)
 static void test_duplicates_of_what_was_corrected(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{1}");
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
     correct(fixture, "correction:1:3", "correction:1:4", 3, "sha256:3");
-    assert_int_equal(send(fixture, "sha256:3", "{1}").seq, 5);
-    assert_int_equal(send(fixture, "sha256:3", "{3}").seq, 5);
+    assert_int_equal(send_raw(fixture, "sha256:3", "{1}").seq, 5);
+    assert_int_equal(send_raw(fixture, "sha256:3", "{3}").seq, 5);
     assert_duplicates(fixture, 1, 0, "1:builtin:{3} ");
     assert_duplicates(fixture, 5, 0, "");
     assert_verifies(fixture);
@@ -153,7 +129,7 @@ static void test_duplicates_of_what_was_corrected(void **state)
 static void test_a_letter_that_is_a_duplicate(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{1}");
     assert_int_equal(refuse_one(fixture, "sha256:x", STR("{x}"), 0), STATUS_OK);
     assert_int_equal(retry(fixture, 1, ""), 1);
     Events *events = events_new();
@@ -174,13 +150,9 @@ static void test_a_duplicate_of_no_event(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    fixture_close(fixture);
-    fixture->factory->remove(fixture->dir);
-    fixture->factory->make(fixture->dir, sizeof fixture->dir);
-    fixture->options.identity = IDENTITY_CONTENT;
-    fixture_open(fixture);
+    fixture_begin_anew(fixture, IDENTITY_CONTENT);
     assert_int_equal(fixture_apply_one(fixture, record_of(fixture, "rec-1", 1)).kind, OUTCOME_CREATED);
-    assert_int_equal(send(fixture, "sha256:1", "{1}").kind, OUTCOME_DUPLICATE);
+    assert_int_equal(send_raw(fixture, "sha256:1", "{1}").kind, OUTCOME_DUPLICATE);
     assert_duplicates(fixture, 1, 0, "");
     assert_verifies(fixture);
 }
@@ -191,7 +163,7 @@ static void test_what_is_not_handed_in_keeps_nothing(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    send(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{1}");
     Events *events = events_new();
     Error error = {0};
     add_event(fixture, events, "sha256:1", "shop", "{2}", 1);
@@ -211,10 +183,10 @@ static void test_what_is_not_handed_in_keeps_nothing(void **state)
 static void test_it_becomes_an_event(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
-    send(fixture, "sha256:1", "{2}");
-    send(fixture, "sha256:1", "{3}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{3}");
     assert_clients(fixture, "shop=1/3/0 ");
     assert_created(take(fixture, "sha256:2", "{2}", 1, 0), 2);
     assert_events(fixture, "1:builtin:{1}*4 2:builtin:{2}*1 ");
@@ -226,7 +198,7 @@ static void test_it_becomes_an_event(void **state)
     assert_true(seen.last.taken_for == 1 && seen.last.corrects == 0);
     assert_int_equal(look_at_event(fixture, 1, &seen), STATUS_OK);
     assert_int_equal(seen.last.taken_for, 0);
-    assert_int_equal(send(fixture, "sha256:2", "{2}").seq, 2);
+    assert_int_equal(send_raw(fixture, "sha256:2", "{2}").seq, 2);
     assert_clients(fixture, "shop=2/3/0 ");
     assert_verifies(fixture);
 }
@@ -234,9 +206,9 @@ static void test_it_becomes_an_event(void **state)
 static void test_somebody_else_counts_as_it(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
-    assert_created(send(fixture, "sha256:2", "{2}"), 2); /* its client, in between */
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
+    assert_created(send_raw(fixture, "sha256:2", "{2}"), 2); /* its client, in between */
     Outcome outcome = take(fixture, "sha256:2", "{2}", 1, 0);
     assert_int_equal(outcome.kind, OUTCOME_DUPLICATE);
     assert_int_equal(outcome.seq, 2);
@@ -253,14 +225,14 @@ static void test_somebody_else_counts_as_it(void **state)
 static void test_who_has_its_id_does_not_keep_it(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
     assert_created(take(fixture, "sha256:1", "{2}", 1, 1), 2);
     assert_duplicates(fixture, 1, 0, "");
-    assert_int_equal(send(fixture, "sha256:1", "{2}").seq, 2);
+    assert_int_equal(send_raw(fixture, "sha256:1", "{2}").seq, 2);
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
-    assert_int_equal(send(fixture, "sha256:1", "{2}").seq, 2);
-    assert_int_equal(send(fixture, "sha256:2", "{1}").seq, 4);
+    assert_int_equal(send_raw(fixture, "sha256:1", "{2}").seq, 2);
+    assert_int_equal(send_raw(fixture, "sha256:2", "{1}").seq, 4);
     assert_clients(fixture, "shop=2/3/0 ");
     assert_verifies(fixture);
 }
@@ -269,20 +241,20 @@ static void test_who_has_its_id_does_not_keep_it(void **state)
 static void test_its_id_leads_nowhere(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
     correct(fixture, "correction:1:1", "correction:1:2", 1, "sha256:2");
     assert_created(take(fixture, "sha256:1", "{2}", 1, 0), 4);
-    assert_int_equal(send(fixture, "sha256:1", "{2}").seq, 4);
+    assert_int_equal(send_raw(fixture, "sha256:1", "{2}").seq, 4);
     assert_verifies(fixture);
 }
 
 static void test_two_that_are_one(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
-    send(fixture, "sha256:1", "{3}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{3}");
     Events *events = events_new();
     add_taken(fixture, events, "sha256:2", "{2}", 1);
     add_taken(fixture, events, "sha256:2", "{3}", 1);
@@ -299,11 +271,11 @@ static void test_two_that_are_one(void **state)
 static void test_it_is_an_event_already(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
     assert_created(take(fixture, "sha256:2", "{2}", 1, 0), 2);
     assert_int_equal(take(fixture, "sha256:2", "{2}", 1, 0).kind, OUTCOME_DUPLICATE);
-    correct(fixture, "correction:2:1", NULL, 2, NULL);
+    take_back(fixture, "correction:2:1", 2);
     assert_int_equal(take(fixture, "sha256:2", "{2}", 1, 0).kind, OUTCOME_DUPLICATE);
     Outcome outcome = take(fixture, "sha256:3", "{2}", 1, 0);
     assert_true(outcome.kind == OUTCOME_CONFLICT && outcome.seq == 0);
@@ -319,8 +291,8 @@ static void test_all_of_a_piece_or_nothing(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
     Events *events = events_new();
     add_taken(fixture, events, "sha256:2", "{2}", 1);
     add_taken(fixture, events, "sha256:3", "{9}", 1);
@@ -345,20 +317,19 @@ static void test_the_same_as_one_before_it(void **state)
     if (!fixture->factory->keeps) {
         skip();
     }
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
-    send(fixture, "sha256:5", "{5}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:5", "{5}");
     Events *events = events_new();
     add_taken(fixture, events, "sha256:2", "{2}", 1);
-    EventItem *item = add_event(fixture, events, "correction:5:1", "shop", "", 2);
-    item->corrects = 2;
+    EventItem *item = add_correction(fixture, events, "correction:5:1", 2, "");
     item->alias = STR("sha256:2");
     item->holder = EVENT_HOLDER_BEFORE_IT;
-    events->work.records.atomic = events->work.records.quiet = true;
+    make_one_piece(events);
     assert_int_equal(hand_in(fixture, events), STATUS_OK);
     assert_created(events->group->outcomes[0], 3);
     assert_created(events->group->outcomes[1], 4);
-    assert_int_equal(send(fixture, "sha256:2", "{5}").seq, 3);
+    assert_int_equal(send_raw(fixture, "sha256:2", "{5}").seq, 3);
     events_free(events);
     assert_verifies(fixture);
 }
@@ -366,8 +337,8 @@ static void test_the_same_as_one_before_it(void **state)
 static void test_a_failure_leaves_it_as_it_was(void **state)
 {
     Fixture *fixture = *state;
-    send(fixture, "sha256:1", "{1}");
-    send(fixture, "sha256:1", "{2}");
+    send_raw(fixture, "sha256:1", "{1}");
+    send_raw(fixture, "sha256:1", "{2}");
     Events *events = events_new();
     Error error = {0};
     add_taken(fixture, events, "sha256:2", "{2}", 1);
