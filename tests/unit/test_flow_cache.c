@@ -75,6 +75,28 @@ static void test_parts_are_not_joined(void **state)
     flow_cache_free(cache);
 }
 
+/* Whichever of the parts it is that differs. */
+static void test_each_part_counts(void **state)
+{
+    (void)state;
+    FlowCache *cache = flow_cache_new(1 << 20);
+    const Record flows[] = {
+        {.destination_id = STR("dest-1"), .reference = STR("ref-1"), .unit = STR("EUR")},
+        {.destination_id = STR("dest-2"), .reference = STR("ref-1"), .unit = STR("EUR")},
+        {.destination_id = STR("dest-1"), .reference = STR("ref-2"), .unit = STR("EUR")},
+        {.destination_id = STR("dest-1"), .reference = STR("ref-1"), .unit = STR("SEK")},
+    };
+    enum { FLOWS = sizeof flows / sizeof *flows };
+    for (size_t i = 0; i < FLOWS; i++) {
+        assert_null(flow_cache_find(cache, 42, &flows[i]));
+        flow_cache_put(cache, &flows[i], &(FlowState){.hash = 42, .seq = (int64_t)i + 1});
+    }
+    for (size_t i = 0; i < FLOWS; i++) {
+        assert_int_equal(flow_cache_find(cache, 42, &flows[i])->seq, i + 1);
+    }
+    flow_cache_free(cache);
+}
+
 static void test_long_names_are_not_kept(void **state)
 {
     (void)state;
@@ -116,9 +138,9 @@ static void test_forgets_the_oldest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds_what_was_put),   cmocka_unit_test(test_equal_hashes_are_told_apart),
-        cmocka_unit_test(test_parts_are_not_joined), cmocka_unit_test(test_long_names_are_not_kept),
-        cmocka_unit_test(test_forgets_the_oldest),
+        cmocka_unit_test(test_finds_what_was_put),      cmocka_unit_test(test_equal_hashes_are_told_apart),
+        cmocka_unit_test(test_parts_are_not_joined),    cmocka_unit_test(test_each_part_counts),
+        cmocka_unit_test(test_long_names_are_not_kept), cmocka_unit_test(test_forgets_the_oldest),
     };
     return cmocka_run_group_tests_name("flow_cache", tests, NULL, NULL);
 }
