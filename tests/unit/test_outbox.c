@@ -1,4 +1,4 @@
-/* Messages are counted as they are handed out: the same ones, in the same pieces. */
+/* What is handed out is what the log has and somebody wants, and it is counted likewise. */
 #include "unit.h"
 
 #include "deliver/outbox.h"
@@ -6,41 +6,102 @@
 
 enum { RECORDS = 20000 };
 
+/* What the log of long_store() has, in order. */
+typedef struct LogEntry {
+    int64_t seq;
+    MessageKind kind;
+    Record record; /* that it is about; of a notice: none */
+} LogEntry;
+
+static LogEntry log_entries[2 * RECORDS];
+static size_t log_count;
+
+static void note_entry(int64_t seq, MessageKind kind, const Record *record)
+{
+    LogEntry *entry = &log_entries[log_count++];
+    *entry = (LogEntry){.seq = seq, .kind = kind};
+    if (record) {
+        entry->record = *record;
+    }
+}
+
 /* Every seventh record has an alert, every hundredth is followed by the notice of a dead letter. */
 static Store *long_store(void)
 {
     Store *store = fake_store_new(&run_info);
+    log_count = 0;
     for (int i = 0; i < RECORDS; i++) {
         Record record = run_record(i + 1, i % 3 ? "2025-01-01 10:00:00" : "2025-06-01 10:00:00", i % 2 ? "odd" : "even",
                                    i % 5 ? "positive" : "negative", 100 * (i % 50), i % 4 ? "EUR" : "SEK");
         int64_t seq = fake_store_add(store, &record);
+        note_entry(seq, MESSAGE_NOTIFICATION, &record);
         if (i % 7 == 0) {
             fake_store_add_alert(store, seq, "{\"rule\":\"default\"}");
+            note_entry(store_last_seq(store), MESSAGE_ALERT, &record);
         }
         if (i % 100 == 0) {
             fake_store_add_message(store, STR("dead_letter.created"), 0, 1, STR("{\"dead_letter\":{}}"));
+            note_entry(store_last_seq(store), MESSAGE_DEAD_LETTER_CREATED, NULL);
         }
     }
     return store;
 }
 
-static bool take_one(void *context, const Message *message)
+static bool is_any_of(Str wanted, Str text) { return wanted.len == 0 || str_equal(wanted, text); }
+
+/* A notice is about no record, and goes to all who ask for its kind. */
+static bool is_expected(const Subscription *wanted, const LogEntry *entry)
 {
-    int64_t *taken = context;
-    assert_true(message->seq > 0 && message->body.len > 0);
-    (*taken)++;
+    const Record *record = &entry->record;
+    if (entry->kind == MESSAGE_DEAD_LETTER_CREATED || (wanted->kinds >> entry->kind & 1) == 0) {
+        return wanted->kinds >> entry->kind & 1;
+    }
+    bool in_time = record->time_us >= wanted->start_us && record->time_us <= wanted->end_us;
+    return (in_time || !wanted->has_times) && record->value >= wanted->value_min &&
+           (wanted->type < 0 || wanted->type == (int)record->type) && is_any_of(wanted->unit, record->unit) &&
+           is_any_of(wanted->source_id, record->source_id) && is_any_of(wanted->destination_id, record->destination_id);
+}
+
+typedef struct Reading {
+    const Subscription *wanted;
+    size_t at; /* the next entry of the log */
+    int64_t taken;
+} Reading;
+
+/* Goes to the next entry that is wanted; false: there is none up to `through`. */
+static bool expect_next(Reading *reading, int64_t through)
+{
+    while (reading->at < log_count && !is_expected(reading->wanted, &log_entries[reading->at])) {
+        reading->at++;
+    }
+    return reading->at < log_count && log_entries[reading->at].seq <= through;
+}
+
+static bool take_next(void *context, const Message *message)
+{
+    Reading *reading = context;
+    assert_true(expect_next(reading, INT64_MAX));
+    assert_int_equal(message->seq, log_entries[reading->at].seq);
+    assert_int_equal(message->kind, log_entries[reading->at++].kind);
+    assert_true(message->body.len > 0);
+    reading->taken++;
     return true;
 }
 
-static int64_t read_all(Outbox *outbox, int64_t after, int64_t through)
+/* All that is wanted, each once and in order, in however many pieces. */
+static int64_t read_all(Outbox *outbox, const Subscription *wanted, int64_t after, int64_t through)
 {
-    int64_t taken = 0;
+    Reading reading = {.wanted = wanted};
+    while (reading.at < log_count && log_entries[reading.at].seq <= after) {
+        reading.at++;
+    }
     while (after < through) {
         int64_t before = after;
-        assert_int_equal(outbox_read(outbox, after, through, take_one, &taken, &after, NULL), STATUS_OK);
+        assert_int_equal(outbox_read(outbox, after, through, take_next, &reading, &after, NULL), STATUS_OK);
         assert_true(after > before);
     }
-    return taken;
+    assert_false(expect_next(&reading, through));
+    return reading.taken;
 }
 
 static int64_t count_all(Outbox *outbox, int64_t after, int64_t through)
@@ -73,6 +134,16 @@ static void test_counts(void **state)
          .has_times = true,
          .start_us = INT64_C(1740000000000000),
          .end_us = INT64_MAX},
+        {.kinds = NOTIFICATION | ALERT,
+         .type = -1,
+         .has_times = true,
+         .start_us = INT64_MIN,
+         .end_us = INT64_C(1735725600000000)}, /* the very time of those of January */
+        {.kinds = NOTIFICATION,
+         .type = -1,
+         .has_times = true,
+         .start_us = INT64_C(1748772000000000),
+         .end_us = INT64_MAX},
         {.kinds = NOTIFICATION | ALERT, .type = -1, .source_id = STR("nobody")},
     };
     Store *store = long_store();
@@ -82,9 +153,9 @@ static void test_counts(void **state)
         Outbox *outbox = NULL;
         assert_int_equal(outbox_open(store, &wanted[i], &outbox, NULL), STATUS_OK);
         int64_t count = count_all(outbox, 0, last);
-        assert_int_equal(count, read_all(outbox, 0, last));
+        assert_int_equal(count, read_all(outbox, &wanted[i], 0, last));
         assert_true(count > 0 || wanted[i].source_id.len);
-        assert_int_equal(count_all(outbox, 777, 4321), read_all(outbox, 777, 4321));
+        assert_int_equal(count_all(outbox, 777, 4321), read_all(outbox, &wanted[i], 777, 4321));
         outbox_close(outbox);
     }
     fake_store_free(store);
