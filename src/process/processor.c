@@ -28,10 +28,10 @@ struct Processor {
 static void count_outcomes(Processor *processor, const Work *work)
 {
     int64_t counts[OUTCOME_REJECTED + 1] = {0};
-    if (work->kind != WORK_RECORDS || work->records.dry_run) {
+    bool applied = work->status == STATUS_OK;
+    if (work->kind != WORK_RECORDS || work->records.dry_run || (!applied && work->status != STATUS_CONFLICT)) {
         return;
     }
-    bool applied = work->status == STATUS_OK;
     for (size_t i = 0; i < work->records.count; i++) {
         counts[work->records.outcomes[i].kind]++;
     }

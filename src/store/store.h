@@ -94,7 +94,7 @@ typedef struct Work {
     union {
         struct {
             const Record *items; /* borrows until the batch is applied */
-            Outcome *outcomes;   /* one each, filled */
+            Outcome *outcomes;   /* one each, filled; all NONE when the status is neither OK nor CONFLICT */
             size_t count;
             bool
                 atomic; /* a conflict or rejection among them leaves all out: status CONFLICT, kinds tell which, NONE for the others */

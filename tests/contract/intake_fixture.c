@@ -36,6 +36,16 @@ void add_place(Group *group, const char *part, int64_t next, const char *mark)
         (SourcePlace){.part = str_from(part), .next = next, .mark = str_from(mark)};
 }
 
+void spoil_outcomes(Group *group) { memset(group->outcomes, 0x5a, sizeof group->outcomes); }
+
+void assert_undecided(const Group *group)
+{
+    assert_true(group->count > 0);
+    for (size_t i = 0; i < group->count; i++) {
+        assert_int_equal(group->outcomes[i].kind, OUTCOME_NONE);
+    }
+}
+
 /* The group is left as it is, so that it can come again. */
 Status take_in(Fixture *fixture, Group *group)
 {

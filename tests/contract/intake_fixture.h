@@ -30,6 +30,10 @@ IntakeLetter *add_record(Group *group, Record record, const char *place, const c
 IntakeLetter *add_refused(Group *group, const char *place, Str raw, const char *error);
 void add_place(Group *group, const char *part, int64_t next, const char *mark);
 
+/* Whatever was in the outcomes before; assert_undecided: the store said that it decided nothing. */
+void spoil_outcomes(Group *group);
+void assert_undecided(const Group *group);
+
 /* The group is left as it is, so that it can come again. */
 Status take_in(Fixture *fixture, Group *group);
 /* One refused message of the source "orders", and nothing else. */

@@ -356,7 +356,14 @@ static void test_a_work_that_has_no_room_leaves_nothing(void **state)
     add_failed(behind, "shop", 5);
     add_refused(behind->group, "b", STR("12345678"), "no");
     behind->work.records.intake = &behind->group->change;
+    spoil_outcomes(behind->group);
     assert_int_equal(hand_in(fixture, behind), STATUS_BUSY);
+    assert_undecided(behind->group);
+    if (fixture->factory->keeps) {
+        behind->work.records.atomic = true; /* which plans first */
+        assert_int_equal(hand_in(fixture, behind), STATUS_BUSY);
+        assert_undecided(behind->group);
+    }
     assert_events(fixture, "1:builtin:{1}*1 ");
     assert_clients(fixture, "shop=1/0/1 ");
     events_free(events);

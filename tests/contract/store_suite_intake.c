@@ -64,7 +64,9 @@ static void test_nothing_of_a_failed_batch(void **state)
     add_record(group, record_of(fixture, "rec-1", 5), "in/0/1", "{}");
     add_refused(group, "in/0/2", STR("12345678"), "is no record");
     add_place(group, "in/0", 3, "");
+    spoil_outcomes(group);
     assert_int_equal(take_in(fixture, group), STATUS_BUSY);
+    assert_undecided(group);
     assert_places(fixture, "orders", "");
     assert_int_equal(store_last_seq(fixture->store), seq);
     assert_int_equal(count_letters(fixture), 1);

@@ -148,6 +148,10 @@ test('dead letters that have no room hold up nobody but those that fail', async 
   assert.equal((await submit(server, event())).status, 201);
   assert.equal((await submit(server, 'y', '', 'application/json')).status, 503);
   assert.equal((await submit(server, [event({ amount: 6 }), event({ amount: 7 })])).json.data.created, 2);
+  for (let i = 0; i < 3; i += 1) {
+    const stopped = await submit(server, `${JSON.stringify(event({ amount: 8 }))}\nno event\n`, '', NDJSON_TYPE);
+    assert.deepEqual([stopped.status, stopped.json.data.created], [503, 0], JSON.stringify(stopped.json));
+  }
   await verified(server);
 });
 

@@ -120,6 +120,9 @@ static void take_event(FakeStore *store, const Record *record, const EventItem *
 static void apply_records(FakeStore *store, Work *work, int64_t now_us)
 {
     bool has_source = work->records.intake != NULL, are_events = work->records.events != NULL;
+    for (size_t i = 0; i < work->records.count; i++) {
+        work->records.outcomes[i] = (Outcome){.kind = OUTCOME_NONE};
+    }
     if (work->records.dry_run || (has_source && !fake_intake_make_room(store->intake, work))) {
         return;
     }

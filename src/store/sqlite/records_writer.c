@@ -463,10 +463,18 @@ static Status write_records(SqliteStore *store, Work *work, int64_t now_us, Erro
     return status == STATUS_OK && work->records.events ? sqlite_apply_events(store, work, now_us, reterr) : status;
 }
 
+static void decide_nothing(Work *work)
+{
+    for (size_t i = 0; i < work->records.count; i++) {
+        work->records.outcomes[i] = (Outcome){.kind = OUTCOME_NONE};
+    }
+}
+
 Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
 {
     bool clean = true;
     work->status = STATUS_OK;
+    decide_nothing(work);
     store->work_begin = store->next_seq;
     if (work->records.atomic || work->records.dry_run) {
         Status status = plan(store, work, &clean, reterr);
@@ -480,7 +488,8 @@ Status sqlite_apply_records(SqliteStore *store, Work *work, int64_t now_us, Erro
     }
     if (work->records.intake && !work->records.dry_run && work->status == STATUS_OK) {
         Status status = sqlite_make_letter_room(store, work, reterr);
-        if (status != STATUS_OK) {
+        if (status != STATUS_OK || work->status != STATUS_OK) {
+            decide_nothing(work);
             return status;
         }
     }
