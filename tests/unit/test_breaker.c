@@ -69,6 +69,24 @@ static void test_forgets_what_left_the_window(void **state)
     assert_int_equal(breaker.state, BREAKER_CLOSED);
 }
 
+/* What has left the window is no reason for a doubt to end badly, also when nothing has ended since. */
+static void test_a_doubt_forgets_what_left_the_window(void **state)
+{
+    (void)state;
+    for (int64_t slices = BREAKER_SLICES - 1; slices <= BREAKER_SLICES; slices++) {
+        Breaker breaker;
+        breaker_init(&breaker, 70, 10, 2 * SECOND, 30 * SECOND);
+        breaker_under_way(&breaker, 100);
+        run(&breaker, 0, 3, 7);
+        assert_int_equal(breaker_allows(&breaker, 0, 8), 0);
+        assert_int_equal(breaker.state, BREAKER_CLOSED); /* in doubt: all that is under way may be taken */
+        breaker_under_way(&breaker, 0);
+        bool has_left = slices == BREAKER_SLICES;
+        assert_int_equal(breaker_allows(&breaker, slices * SECOND / 5, 8), has_left ? 8 : 0);
+        assert_int_equal(breaker.state, has_left ? BREAKER_CLOSED : BREAKER_OPEN);
+    }
+}
+
 static void test_one_probe_after_the_pause(void **state)
 {
     (void)state;
@@ -291,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_opens_at_the_share),
         cmocka_unit_test(test_stays_closed_below),
         cmocka_unit_test(test_forgets_what_left_the_window),
+        cmocka_unit_test(test_a_doubt_forgets_what_left_the_window),
         cmocka_unit_test(test_one_probe_after_the_pause),
         cmocka_unit_test(test_failed_probe_opens_again),
         cmocka_unit_test(test_closing_forgets_the_failures),
