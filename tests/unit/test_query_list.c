@@ -302,6 +302,29 @@ static void test_selective_order(void **state)
     fake_store_free(store);
 }
 
+/* A filter that picks nothing for a long while and then more than a scan keeps the places of: behind those the list goes on. */
+static void test_more_than_a_scan_keeps(void **state)
+{
+    (void)state;
+    enum { OTHERS = 12000, WANTED = 66000 };
+    Store *store = fake_store_new(&run_info);
+    for (int i = 0; i < OTHERS + WANTED; i++) {
+        Record record = run_record(i + 1, "2025-01-01 10:00:00", "a", "positive", 1, i < OTHERS ? "EUR" : "SEK");
+        record.time_us += i * INT64_C(1000000);
+        fake_store_add(store, &record);
+    }
+    fake_store_reads(store);
+    char *answer = run_list(store, "unit=SEK", QUERY_NDJSON);
+    assert_int_equal(fake_store_reads(store).scanned, OTHERS + WANTED);
+    long id = OTHERS;
+    for (const char *at = strstr(answer, "\"id\":"); at; at = strstr(at + 1, "\"id\":")) {
+        assert_int_equal(strtol(at + 5, NULL, 10), ++id);
+    }
+    assert_int_equal(id, OTHERS + WANTED);
+    free(answer);
+    fake_store_free(store);
+}
+
 /* ---- Flows ------------------------------------------------------------------------------------------------------- */
 
 static char *run_hasty(Store *store, const char *params, QueryFormat format, size_t bytes_wanted);
@@ -486,13 +509,21 @@ static void test_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shape),       cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_problems),    cmocka_unit_test(test_many_problems),
-        cmocka_unit_test(test_pages),       cmocka_unit_test(test_cursor_of_another_list),
-        cmocka_unit_test(test_selective),   cmocka_unit_test(test_selective_order),
-        cmocka_unit_test(test_flow),        cmocka_unit_test(test_long_flow),
-        cmocka_unit_test(test_flow_untold), cmocka_unit_test(test_bent_chain),
-        cmocka_unit_test(test_steps),       cmocka_unit_test(test_selective_in_steps),
+        cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_many_problems),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_cursor_of_another_list),
+        cmocka_unit_test(test_selective),
+        cmocka_unit_test(test_selective_order),
+        cmocka_unit_test(test_more_than_a_scan_keeps),
+        cmocka_unit_test(test_flow),
+        cmocka_unit_test(test_long_flow),
+        cmocka_unit_test(test_flow_untold),
+        cmocka_unit_test(test_bent_chain),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_selective_in_steps),
         cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests_name("query_list", tests, NULL, NULL);
