@@ -200,18 +200,14 @@ static void test_duplicates(void **state)
               "\"status\":\"duplicate\",\"attempt\":3,\"receivedAt\":\"2025-01-01T10:00:03.999997Z\"}]");
 }
 
-static void test_pages_of_duplicates(void **state)
+/* All of the `count` duplicates, the newest first, in pages of `limit`. */
+static void check_pages(Fixture *fixture, int count, int limit)
 {
-    enum { COUNT = 600 };
-    Fixture *fixture = *state;
-    for (int i = 0; i <= COUNT; i++) {
-        send_event(fixture, A, "A", "m", 100, "1");
-    }
     char cursor[32] = "", params[64];
-    int expected = COUNT + 1;
+    int expected = count + 1;
     for (int pages = 0; strcmp(cursor, "null") != 0; pages++) {
         fixture->hasty = pages % 2;
-        snprintf(params, sizeof params, "limit=97%s%s", *cursor ? "&cursor=" : "", cursor);
+        snprintf(params, sizeof params, "limit=%d%s%s", limit, *cursor ? "&cursor=" : "", cursor);
         char *answer = ask(fixture, query_event_duplicates_new, params);
         for (char *at = strstr(answer, "\"attempt\":"); at; at = strstr(at + 1, "\"attempt\":"), expected--) {
             assert_int_equal(strtol(at + strlen("\"attempt\":"), NULL, 10), expected);
@@ -221,10 +217,23 @@ static void test_pages_of_duplicates(void **state)
         next += strlen("\"nextCursor\":");
         next += *next == '"';
         snprintf(cursor, sizeof cursor, "%.*s", (int)strcspn(next, "\"}"), next);
-        assert_in_range(pages, 0, COUNT / 97);
+        assert_in_range(pages, 0, count / limit);
         free(answer);
     }
     assert_int_equal(expected, 1);
+}
+
+/* Also a page that is longer than what is read of the store at once. */
+static void test_pages_of_duplicates(void **state)
+{
+    enum { COUNT = 600 };
+    Fixture *fixture = *state;
+    for (int i = 0; i <= COUNT; i++) {
+        send_event(fixture, A, "A", "m", 100, "1");
+    }
+    check_pages(fixture, COUNT, 97);
+    check_pages(fixture, COUNT, 299);
+    check_pages(fixture, COUNT, 1000);
 }
 
 /* ---- Failures ----------------------------------------------------------------------------------------------------------- */
