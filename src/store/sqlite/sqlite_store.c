@@ -10,11 +10,8 @@
 
 static RuleSet *sqlite_rules(Store *base) { return ((SqliteStore *)base)->rules; }
 
-static int64_t sqlite_last_seq(const Store *base)
-{
-    const SqliteStore *store = (const SqliteStore *)base;
-    return atomic_load_explicit(&store->counters.last_seq, memory_order_relaxed);
-}
+/* Sequentially consistent: a sink's thread says that it waits before it looks here, and whoever commits looks for that after he wrote this. */
+static int64_t sqlite_last_seq(const Store *base) { return ((const SqliteStore *)base)->counters.last_seq; }
 
 static uint64_t file_bytes(const Io *io, const char *path)
 {
