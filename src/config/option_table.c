@@ -60,7 +60,7 @@ const Option option_table[OPTION_COUNT] = {
     [OPTION_PROCESS_QUEUE_BYTES_MAX] = {"process.queue_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
         "How much may wait to be committed; when it is full, clients are told to come back (503 with Retry-After).", NO_MARKS},
     [OPTION_PROCESS_BATCH_RECORDS_MAX] = {"process.batch_records_max", OPTION_INTEGER, "16384", 1, 32768, NO_CHOICES,
-        "The most records that are committed in one transaction.", NO_MARKS},
+        "The most records that are committed in one transaction. Other work counts for as many as take as long to write.", NO_MARKS},
 
     [OPTION_INTAKE_UNKNOWN_FIELDS] = {"intake.unknown_fields", OPTION_CHOICE, "warn", NO_LIMITS, CHOICES("warn", "refuse"),
         "A record with fields that are not a record's: taken in with a warning in the answer, or refused (422).", NO_MARKS},

@@ -8,8 +8,9 @@
 /* How long the processor waits before it uses the quiet for housekeeping. */
 enum { IDLE_WAIT_MS = 100 };
 
-/* One rule in so many fires for each record, as far as the size of a batch is concerned. */
-enum { RULES_A_ROW = 4 };
+/* As far as the size of a batch is concerned: one rule in so many fires for each record; and an organization or a job takes as long to write as so
+ * many records, with its messages. */
+enum { RULES_A_ROW = 4, ROWS_A_JOB = 4 };
 
 struct Processor {
     ProcessorOptions options;
@@ -110,14 +111,23 @@ static bool maintain(Processor *processor, bool idle)
 
 /* ---- The queue ----------------------------------------------------------------------------------------------------- */
 
-/* Or dead letters, which cost no less. */
-static size_t records_of(const Submission *submission)
+/* How much of a batch it takes. Of what people ask for in general, the most that it can come to. */
+static size_t rows_of(const Work *work, size_t rows_a_record)
 {
-    const Work *work = &submission->work;
-    if (work->kind != WORK_RECORDS) {
-        return 1;
+    const DeliveryChange *delivery = &work->delivery;
+    switch (work->kind) {
+    case WORK_RECORDS:
+        return (work->records.count + (work->records.intake ? work->records.intake->refused_count : 0)) * rows_a_record;
+    case WORK_DELIVERY:
+        return 1 + delivery->retry_count + delivery->settled_count + delivery->attempt_count + delivery->dead_count;
+    case WORK_DEAD_LETTERS: return work->dead_letters.limit;
+    case WORK_ONBOARD: return work->onboard.count * ROWS_A_JOB;
+    case WORK_JOBS_TAKE: return work->jobs_take.limit;
+    case WORK_JOBS_END: return work->jobs_end.count * ROWS_A_JOB;
+    case WORK_BATCH_RETRY:
+    case WORK_BATCH_CANCEL: return (size_t)ONBOARD_ITEMS_MAX * ROWS_A_JOB;
+    default: return 1;
     }
-    return work->records.count + (work->records.intake ? work->records.intake->refused_count : 0);
 }
 
 /* Nobody else is to be hit by it. */
@@ -132,7 +142,7 @@ static Submission *take_batch(Processor *processor, size_t rows_a_record)
     Submission *first = processor->first, *end = NULL;
     size_t rows = 0, bytes = 0;
     for (Submission *each = first; each; each = each->next) {
-        rows += records_of(each) * rows_a_record;
+        rows += rows_of(&each->work, rows_a_record);
         if (end && (rows > processor->options.batch_records_max || is_alone(end) || is_alone(each))) {
             break;
         }

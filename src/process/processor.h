@@ -26,11 +26,13 @@ typedef struct Submission {
 } Submission;
 
 typedef struct ProcessorOptions {
-    Store *store;             /* borrows until processor_stop */
-    const Clock *clock;       /* borrows until processor_stop; for the metrics */
-    size_t queue_bytes_max;   /* back-pressure above */
-    size_t batch_records_max; /* 1 … STORE_BATCH_RECORDS_MAX; with more than a few alert rules, fewer */
-    bool background;          /* on a thread of its own; otherwise whoever owns the processor calls processor_step */
+    Store *store;           /* borrows until processor_stop */
+    const Clock *clock;     /* borrows until processor_stop; for the metrics */
+    size_t queue_bytes_max; /* back-pressure above */
+    /* 1 … STORE_BATCH_RECORDS_MAX. Other work counts for as many records as take as long to write, and so does a record with many
+     * alert rules. */
+    size_t batch_records_max;
+    bool background; /* on a thread of its own; otherwise whoever owns the processor calls processor_step */
     /* Called on the processor's thread after each commit with the last sequence, for those who wait for messages. */
     void (*committed)(void *self, int64_t last_seq);
     /* Likewise, after the commit of work that may have made jobs, or has made them due once more. */

@@ -104,6 +104,7 @@ typedef struct Fixture {
     FakeStore store;
     Processor *processor;
     Submission submissions[64];
+    size_t submitted; /* by hand_in */
     Record records[64];
     Outcome outcomes[64];
 } Fixture;
@@ -206,6 +207,46 @@ static void test_rules_make_batches_smaller(void **state)
     }
     assert_int_equal(told.count, 6);
     assert_int_equal(fixture->store.largest, 2);
+}
+
+static void hand_in(Fixture *fixture, Work work)
+{
+    Error error = {0};
+    Submission *submission = &fixture->submissions[fixture->submitted++];
+    *submission = (Submission){.work = work, .bytes = 1, .done = on_done};
+    assert_int_equal(processor_submit(fixture->processor, submission, &error), STATUS_OK);
+}
+
+/* Whatever takes long to write is not put together with much else; what is one row alone is. */
+static void test_each_kind_of_work_has_its_size(void **state)
+{
+    Fixture *fixture = *state;
+    const Work of_eight[] = {
+        {.kind = WORK_ONBOARD, .onboard = {.count = 2}},
+        {.kind = WORK_JOBS_END, .jobs_end = {.count = 2}},
+        {.kind = WORK_JOBS_TAKE, .jobs_take = {.limit = 8}},
+        {.kind = WORK_DEAD_LETTERS, .dead_letters = {.limit = 8}},
+        {.kind = WORK_DELIVERY,
+         .delivery = {.retry_count = 1, .settled_count = 1, .attempt_count = 4, .dead_count = 1}},
+    };
+    const Work small = {.kind = WORK_SINK_STATE}, long_one = {.kind = WORK_BATCH_RETRY};
+    bool idle = false;
+    int works = 0;
+    for (size_t i = 0; i < sizeof of_eight / sizeof *of_eight; i++) {
+        hand_in(fixture, of_eight[i]);
+        hand_in(fixture, small);
+        hand_in(fixture, small);
+        processor_step(fixture->processor, &idle);
+        assert_int_equal(told.count, works += 1);
+        processor_step(fixture->processor, &idle);
+        assert_int_equal(told.count, works += 2);
+    }
+    hand_in(fixture, small);
+    hand_in(fixture, long_one); /* not with what came before it, but also when it is longer than a batch */
+    processor_step(fixture->processor, &idle);
+    assert_int_equal(told.count, works += 1);
+    processor_step(fixture->processor, &idle);
+    assert_int_equal(told.count, works + 1);
 }
 
 static void test_full_queue_is_busy(void **state)
@@ -426,6 +467,7 @@ int main(void)
         PROCESSOR_TEST(test_work_that_makes_jobs),
         STEPPED_TEST(test_steps_take_batches),
         STEPPED_TEST(test_rules_make_batches_smaller),
+        STEPPED_TEST(test_each_kind_of_work_has_its_size),
         STEPPED_TEST(test_a_simulated_failure_hits_nobody_else),
         STEPPED_TEST(test_steps_do_the_housekeeping),
         STEPPED_TEST(test_steps_end_after_a_failure),
