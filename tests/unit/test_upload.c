@@ -192,6 +192,59 @@ static void test_gap(void **state)
     assert_int_equal(end.results->created, 1);
 }
 
+static void assert_listed(const UploadEnd *end, const char *expected)
+{
+    const Str list = buf_str(&end->results->list);
+    if (!memmem(list.ptr, list.len, expected, strlen(expected))) {
+        fail_msg("%.*s has no %s", STR_ARGS(list), expected);
+    }
+}
+
+/* What is said of a line names its place in the whole body, whichever slice it was in. */
+static void test_places_in_later_slices(void **state)
+{
+    Fixture *fixture = *state;
+    take_lines(fixture, FIRST_SLICE_LINES);
+    take(fixture, STR("\n{}\n")); /* an empty line is a line, and no item */
+    take_lines(fixture, 1);
+    take(fixture, STR("{}\n"));
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed_count, 2);
+    give_back(0, STATUS_OK);
+    give_back(1, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.results->rejected, 2);
+    assert_listed(&end, "\"index\":96,\"line\":98,");
+    assert_listed(&end, "\"index\":98,\"line\":100,");
+    assert_int_equal(end.committed_through, FIRST_SLICE_LINES + 4);
+}
+
+/* However many pieces it comes in, it is one line. */
+static void test_line_that_is_too_long(void **state)
+{
+    enum { PIECE_BYTES = 400, PIECES = 5 };
+    Fixture *fixture = *state;
+    static char piece[PIECE_BYTES];
+    memset(piece, 'x', sizeof piece);
+    fixture->world.server.options.line_bytes_max = PIECE_BYTES + PIECE_BYTES / 2;
+    take_lines(fixture, 1);
+    for (int i = 0; i < PIECES; i++) {
+        take(fixture, (Str){piece, sizeof piece});
+    }
+    take(fixture, STR("\n"));
+    take_lines(fixture, 1);
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(handed_count, 1);
+    give_back(0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.results->created, 2);
+    assert_int_equal(end.results->rejected, 1);
+    assert_listed(&end, "\"index\":1,\"line\":2,");
+    assert_int_equal(end.committed_through, 3);
+}
+
 /* Each moment at which the processor may give the last slice back while the request looks whether it has to wait for it: what became
  * of the slice is told. False when it was not given back while the request looked. */
 static bool finish_meanwhile(Fixture *fixture, unsigned moment, Status status)
@@ -318,6 +371,30 @@ static void test_front_door_is_full(void **state)
     UploadEnd end = finish(fixture);
     assert_int_equal(end.status, STATUS_OK);
     assert_int_equal(end.results->accepted, FIRST_SLICE_LINES + 1);
+}
+
+/* The slice that finds no room comes behind those that are still there, and takes its place again later. */
+static void test_front_door_is_full_behind_others(void **state)
+{
+    enum { LARGE_LINES = 4096, LINES = FIRST_SLICE_LINES + LARGE_LINES + 1 };
+    Fixture *fixture = *state;
+    FakeFrontDoor *door = &fixture->door;
+    take_lines(fixture, LINES);
+    assert_int_equal(door->count, 2);
+    door->answer = FRONT_DOOR_FULL;
+    assert_false(upload_finish(fixture->upload, no_more));
+    fake_front_door_say(door, 0, STATUS_OK); /* the second one is still there */
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    door->answer = FRONT_DOOR_TAKEN;
+    assert_false(upload_finish(fixture->upload, no_more));
+    assert_int_equal(door->count, 3);
+    fake_front_door_say(door, 1, STATUS_OK);
+    fake_front_door_say(door, 2, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_int_equal(end.status, STATUS_OK);
+    assert_int_equal(end.results->accepted, LINES);
+    assert_int_equal(end.committed_through, LINES);
 }
 
 /* ---- Events -------------------------------------------------------------------------------------------------------------- */
@@ -455,12 +532,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_memory_to_say_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_midway, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_places_in_later_slices, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_line_that_is_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given_back_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_front_door, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_does_not_know, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_is_shut, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_shuts_midway, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_front_door_is_full, setup_front_door, teardown),
+        cmocka_unit_test_setup_teardown(test_front_door_is_full_behind_others, setup_front_door, teardown),
         cmocka_unit_test_setup_teardown(test_events, setup_events, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_but_broken_events, setup_events, teardown),
         cmocka_unit_test_setup_teardown(test_broken_events_that_are_not_stored, setup_events, teardown),
