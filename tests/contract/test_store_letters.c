@@ -144,11 +144,47 @@ static void test_room_is_known_after_a_failed_batch_and_a_start(void **state)
     store_close(store);
 }
 
+/* One is tried again, and what it holds is taken in. */
+static void resolve(Store *store, int64_t id)
+{
+    Error error = {0};
+    Outcome outcome;
+    Record record = plain_record(store, STR("rec-1"));
+    IntakeLetter letter = {.place = STR("in/0/0001"), .format = STR("json"), .letter = id};
+    IntakeChange intake = {.source = STR("orders"), .letters = &letter};
+    Work works[] = {
+        discard_work(id),
+        {.kind = WORK_RECORDS, .records = {.items = &record, .outcomes = &outcome, .count = 1, .intake = &intake}}};
+    works[0].next = &works[1];
+    works[0].dead_letters.action = DEAD_LETTER_RETRY;
+    assert_int_equal(store_apply(store, works, &error), STATUS_OK);
+    assert_int_equal(works[0].dead_letters.count, 1);
+    assert_int_equal(outcome.kind, OUTCOME_CREATED);
+}
+
+/* At once, like one that is discarded, and not only after the next start. */
+static void test_one_that_is_resolved_makes_room(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    fixture->options.dead_letter_bytes_max = room_for(2, 25);
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(refuse(store, 1, 10), STATUS_OK);
+    assert_int_equal(refuse(store, 2, 10), STATUS_OK);
+    assert_int_equal(refuse(store, 3, 10), STATUS_BUSY);
+    resolve(store, 1);
+    assert_int_equal(refuse(store, 3, 10), STATUS_OK);
+    assert_int_equal(refuse(store, 4, 10), STATUS_BUSY);
+    assert_bytes(store, 2, 20);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         OLD_STORE_TEST(test_a_failing_call_costs_no_more_beside_many_letters),
         OLD_STORE_TEST(test_room_is_known_after_a_failed_batch_and_a_start),
+        OLD_STORE_TEST(test_one_that_is_resolved_makes_room),
     };
     return cmocka_run_group_tests_name("store-letters", tests, NULL, NULL);
 }
