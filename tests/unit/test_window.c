@@ -58,6 +58,10 @@ static void test_the_cursor_follows(void **state)
     assert_int_equal(place.sent_seq, 40);
     assert_int_equal(window.sent, 3);
     assert_int_equal(window.failed, 1);
+    /* Where the other side is does not move with what it did not take. */
+    pass(50, false);
+    assert_int_equal(place.cursor, 50);
+    assert_int_equal(place.sent_seq, 40);
 }
 
 static void test_counts_go_back(void **state)
