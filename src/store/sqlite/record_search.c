@@ -10,6 +10,13 @@ bool search_same_identity(const SqliteStore *store, const Record *a, const Recor
     return (record_differs(a, b) & record_identity_fields(store->base.info.identity)) == 0;
 }
 
+void search_leave(Search *search, SearchEnd end)
+{
+    sqlite3_reset(search->store->select_record);
+    search->end = end;
+    search->by_alias = false;
+}
+
 /* Leaves select_record on the row at `seq`, if there is one. */
 static bool read_row(Search *search, int64_t seq)
 {
@@ -32,11 +39,13 @@ static bool check_row(void *context, int64_t seq)
     if (!read_row(search, seq)) {
         return search->status != STATUS_OK;
     }
-    search->is_found = search_same_identity(search->store, &search->found.record, search->record);
-    if (!search->is_found) {
-        sqlite3_reset(search->store->select_record); /* it would keep the transaction's snapshot */
+    bool is_found = search_same_identity(search->store, &search->found.record, search->record);
+    if (is_found) {
+        search->end = SEARCH_FOUND;
+    } else {
+        search_leave(search, SEARCH_NEW);
     }
-    return search->is_found;
+    return is_found;
 }
 
 /* When there are more equal hashes than the index hands out: slow, exact, and never seen outside a test. */
@@ -54,7 +63,7 @@ static Status search_log(Search *search)
     } else if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 1, search->record->time_us);
     }
-    while (status == STATUS_OK && !search->is_found &&
+    while (status == STATUS_OK && search->end != SEARCH_FOUND &&
            (status = db_step(stmt, "search the log", &row, search->reterr)) == STATUS_OK && row) {
         check_row(search, sqlite3_column_int64(stmt, 0));
         status = search->status;
@@ -66,7 +75,7 @@ static Status search_log(Search *search)
 Status search_in_log(Search *search)
 {
     bool exhausted = false;
-    search->is_found = false;
+    search->end = SEARCH_NEW;
     Status status = derived_find_ids(search->store->derived, search->record->identity_hash, check_row, search,
                                      &exhausted, search->reterr);
     if (status == STATUS_OK) {
@@ -88,10 +97,17 @@ static Status find_by_alias(Search *search, int64_t seq)
     if (status != STATUS_OK) {
         return status;
     }
-    search->is_another = !is_same;
-    search->is_same_bytes = is_same && seq < 0;
-    search->is_found = search->by_alias = is_same && read_row(search, seq < 0 ? -seq : seq);
-    return search->is_found || search->is_another || search->status != STATUS_OK
+    if (!is_same) {
+        search->end = SEARCH_ANOTHER;
+        return STATUS_OK;
+    }
+    search->is_same_bytes = seq < 0;
+    if (read_row(search, seq < 0 ? -seq : seq)) {
+        search->end = SEARCH_FOUND;
+        search->by_alias = true;
+        return STATUS_OK;
+    }
+    return search->status != STATUS_OK
                ? search->status
                : error_set(search->reterr, STATUS_BROKEN,
                            "an event's id leads to record %" PRId64 ", which is not there", seq < 0 ? -seq : seq);
@@ -117,13 +133,11 @@ static Status find_event(Search *search)
 {
     bool is_event = true;
     Status status = search_in_log(search);
-    if (status == STATUS_OK && search->is_found) {
+    if (status == STATUS_OK && search->end == SEARCH_FOUND) {
         status = check_event(search->store, search, &is_event);
     }
     if (status == STATUS_OK && !is_event) {
-        sqlite3_reset(search->store->select_record);
-        search->is_found = false;
-        search->is_another = true;
+        search_leave(search, SEARCH_ANOTHER);
     }
     return status;
 }
@@ -132,14 +146,14 @@ static Status find_event(Search *search)
 static Status look_for_duplicate(Search *search)
 {
     bool kept = true;
-    if (search->is_found && search->event->holder == search->found.seq) {
-        sqlite3_reset(search->store->select_record);
-        search->is_found = search->by_alias = false;
-        search->is_another = true;
+    if (search->end == SEARCH_FOUND && search->event->holder == search->found.seq) {
+        search_leave(search, SEARCH_ANOTHER);
     }
-    Status status =
-        search->is_found ? STATUS_OK : sqlite_is_duplicate_kept(search->store, search->event, &kept, search->reterr);
-    search->is_gone = !kept;
+    if (search->end == SEARCH_FOUND) {
+        return STATUS_OK;
+    }
+    Status status = sqlite_is_duplicate_kept(search->store, search->event, &kept, search->reterr);
+    search->end = kept ? search->end : SEARCH_GONE;
     return status;
 }
 
@@ -170,8 +184,8 @@ Status search_holder(SqliteStore *store, const Record *record, const EventItem *
     Status status = sqlite_find_alias(store, item->alias, ret_seq, reterr);
     if (status == STATUS_OK && *ret_seq == 0) {
         status = find_event(&search);
-        *ret_seq = search.is_found ? search.found.seq : 0;
-        sqlite3_reset(store->select_record);
+        *ret_seq = search.end == SEARCH_FOUND ? search.found.seq : 0;
+        search_leave(&search, SEARCH_NEW);
     }
     *ret_seq = *ret_seq < 0 ? 0 : *ret_seq;
     return status;

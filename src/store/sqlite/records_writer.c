@@ -166,7 +166,7 @@ static Status report_existing(Search *search, const Work *work, Outcome *outcome
     if (work->records.stored && is_shown) {
         status = copy_stored(&search->found, work, outcome, search->reterr);
     }
-    sqlite3_reset(search->store->select_record);
+    search_leave(search, SEARCH_FOUND);
     return status;
 }
 
@@ -207,14 +207,16 @@ static Status name_another(Search *search, char id[EVENT_ID_BYTES], Record *reco
     SqliteStore *store = search->store;
     Search named = {.store = store, .record = record, .reterr = search->reterr};
     int64_t number = store->next_seq;
+    bool taken = false;
     Status status = STATUS_OK;
     do {
         snprintf(id, EVENT_ID_BYTES, "%.*s:%" PRId64, STR_ARGS(search->record->record_id), number++);
         record->record_id = str_from(id);
         record->identity_hash = record_identity_hash(record, store->base.info.identity, store->base.info.hash_seed);
         status = search_in_log(&named);
-        sqlite3_reset(store->select_record);
-    } while (status == STATUS_OK && named.is_found);
+        taken = named.end == SEARCH_FOUND;
+        search_leave(&named, SEARCH_NEW);
+    } while (status == STATUS_OK && taken);
     return status;
 }
 
@@ -240,9 +242,9 @@ static Status append_another(Search *search, const Work *work, uint64_t flow_has
 
 static Status append(Search *search, const Work *work, uint64_t flow_hash, int64_t now_us, Outcome *outcome)
 {
-    return search->is_another ? append_another(search, work, flow_hash, now_us, outcome)
-                              : append_record(search->store, search->record, flow_hash, now_us, work->records.quiet,
-                                              outcome, search->reterr);
+    return search->end == SEARCH_ANOTHER ? append_another(search, work, flow_hash, now_us, outcome)
+                                         : append_record(search->store, search->record, flow_hash, now_us,
+                                                         work->records.quiet, outcome, search->reterr);
 }
 
 static uint64_t flow_hash_of(const SqliteStore *store, const Record *record)
@@ -256,12 +258,12 @@ static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow
     Search search = {.store = store, .record = &work->records.items[at], .event = event_of(work, at), .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = search_existing(&search);
-    if (status != STATUS_OK || search.is_gone) {
+    if (status != STATUS_OK || search.end == SEARCH_GONE) {
         outcome->kind = OUTCOME_CONFLICT;
         return status;
     }
-    return search.is_found ? report_existing(&search, work, outcome)
-                           : append(&search, work, flow_hash, now_us, outcome);
+    return search.end == SEARCH_FOUND ? report_existing(&search, work, outcome)
+                                      : append(&search, work, flow_hash, now_us, outcome);
 }
 
 /* The memory that a record's lookups will touch is fetched while those before it are worked on: what decides with which
@@ -406,15 +408,15 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
         .store = store, .record = &work->records.items[index], .event = event_of(work, index), .reterr = reterr};
     *outcome = (Outcome){0};
     Status status = search_existing(&search);
-    if (status != STATUS_OK || search.is_gone) {
+    if (status != STATUS_OK || search.end == SEARCH_GONE) {
         outcome->kind = OUTCOME_CONFLICT;
         return status;
     }
     if (search.was_ended && *planned_slot(planned, store, work->records.items, index)) {
-        search.is_found = false; /* its id would be the earlier one's by then */
-        sqlite3_reset(store->select_record);
+        search_leave(&search, SEARCH_ANOTHER); /* its id would be the earlier one's by then */
     }
-    return search.is_found ? report_existing(&search, work, outcome) : plan_new(store, work, index, planned, reterr);
+    return search.end == SEARCH_FOUND ? report_existing(&search, work, outcome)
+                                      : plan_new(store, work, index, planned, reterr);
 }
 
 /* Of events the first wins: there has to be one. */
