@@ -32,7 +32,8 @@ extern const char all_sql[]; /* asks for everything that makes the tables */
 /* What version 5 has and version 4 has not. */
 #define DROP_ONBOARD_SQL                                                                                               \
     "DROP TABLE organizations; DROP TABLE organization_changes; DROP TABLE onboard_batches; DROP TABLE jobs;"          \
-    "DROP TABLE idempotency_answers; DROP TABLE onboard_counts; DROP INDEX IF EXISTS dead_letters_of_jobs;"
+    "DROP TABLE idempotency_answers; DROP TABLE onboard_counts; DROP INDEX IF EXISTS dead_letters_of_jobs;"            \
+    "DROP INDEX IF EXISTS dead_letters_open;"
 /* What version 4 has and version 3 has not. */
 #define DROP_LETTER_BYTES_SQL "DROP INDEX dead_letters_by_bytes; ALTER TABLE dead_letters DROP COLUMN bytes;"
 #define DROP_EVENTS_SQL                                                                                                \

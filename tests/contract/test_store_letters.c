@@ -81,6 +81,81 @@ static void test_a_failing_call_costs_no_more_beside_many_letters(void **state)
     assert_true(many_steps < few_steps + FEW);
 }
 
+/* ---- What it costs to try some again --------------------------------------------------------------------------------- */
+
+/* All of them have open letters, but only the last one is asked about. */
+static const char *const sinks[] = {"alpha", "beta", "gamma", "zeta"};
+enum { SINKS = sizeof sinks / sizeof *sinks };
+
+static void die(Store *store, const char *sink, int64_t seq)
+{
+    Error error = {0};
+    const DeadLetter dead = {.seq = seq, .error = STR("no"), .attempts = 1};
+    Work work = {.kind = WORK_DELIVERY, .delivery = {.sink = str_from(sink), .dead = &dead, .dead_count = 1}};
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    assert_int_equal(work.status, STATUS_OK);
+}
+
+static void fill_sinks(Store *store, int letters)
+{
+    Error error = {0};
+    for (int i = 0; i < SINKS; i++) {
+        Work put = {.kind = WORK_SINK_PUT, .sink = {.name = str_from(sinks[i])}};
+        assert_int_equal(store_apply(store, &put, &error), STATUS_OK);
+        for (int64_t seq = 1; seq <= (i < SINKS - 1 ? letters : 1); seq++) {
+            die(store, sinks[i], seq);
+        }
+    }
+    for (int i = 0; i < letters; i++) {
+        assert_int_equal(refuse(store, i, 0), STATUS_OK);
+    }
+}
+
+/* How many instructions SQLite runs until those of this stage and origin are tried again. */
+static size_t cost_of_retry(Store *store, DeadLetterStage stage, Str origin, size_t expected)
+{
+    Error error = {0};
+    size_t steps = 0;
+    DeadLetterFilter filter = {.stage = (int)stage, .state = DEAD_LETTER_OPEN, .origin = origin};
+    Work work = {.kind = WORK_DEAD_LETTERS, .dead_letters = {.filter = filter, .limit = MANY}};
+    sqlite3_progress_handler(((SqliteStore *)store)->db, 1, count_step, &steps);
+    assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
+    sqlite3_progress_handler(((SqliteStore *)store)->db, 0, NULL, NULL);
+    assert_int_equal(work.dead_letters.count, expected);
+    return steps;
+}
+
+typedef struct RetryCosts {
+    size_t sink, source, batch;
+} RetryCosts;
+
+static RetryCosts costs_beside(OldStore *fixture, int letters)
+{
+    Store *store = NULL;
+    RetryCosts costs;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    fill_sinks(store, letters);
+    costs.sink = cost_of_retry(store, DEAD_LETTER_DELIVERY, STR("zeta"), 1);
+    costs.source = cost_of_retry(store, DEAD_LETTER_INTAKE, STR("bills"), 0);
+    costs.batch = cost_of_retry(store, DEAD_LETTER_JOB, STR("batch"), 0);
+    store_close(store);
+    return costs;
+}
+
+/* The letters of other sinks, sources and batches are not looked at: the processor does nothing else meanwhile. */
+static void test_trying_again_costs_no_more_beside_many_letters(void **state)
+{
+    OldStore *many = *state;
+    void *other;
+    old_store_setup(&other);
+    RetryCosts few_costs = costs_beside(other, FEW), many_costs = costs_beside(many, MANY);
+    old_store_teardown(&other);
+    assert_true(few_costs.sink > 0);
+    assert_true(many_costs.sink < few_costs.sink + FEW);
+    assert_true(many_costs.source < few_costs.source + FEW);
+    assert_true(many_costs.batch < few_costs.batch + FEW);
+}
+
 /* ---- What is counted ------------------------------------------------------------------------------------------------- */
 
 /* One is discarded, and another tried again and taken in; then the batch fails. */
@@ -183,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OLD_STORE_TEST(test_a_failing_call_costs_no_more_beside_many_letters),
+        OLD_STORE_TEST(test_trying_again_costs_no_more_beside_many_letters),
         OLD_STORE_TEST(test_room_is_known_after_a_failed_batch_and_a_start),
         OLD_STORE_TEST(test_one_that_is_resolved_makes_room),
     };

@@ -183,9 +183,10 @@ Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFil
 {
     Buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    /* The stage is written out beside the sequence and the place, since only then the indexes of deliveries and of intake count. */
+    /* Only what is written out counts for the indexes of some letters alone: the stage beside the sequence and the place, and that they are open. */
+    const char *state = filter->state == DEAD_LETTER_OPEN ? " AND state = 0" : " AND state = ?2";
     buf_printf(&sql, "%s FROM dead_letters WHERE 1%s%s%s%s%s%s%s%s%s", head,
-               filter->stage >= 0 ? " AND stage = ?1" : "", filter->state >= 0 ? " AND state = ?2" : "",
+               filter->stage >= 0 ? " AND stage = ?1" : "", filter->state >= 0 ? state : "",
                filter->origin.len ? " AND origin = ?3" : "", filter->id ? " AND id = ?4" : "",
                filter->before ? " AND id < ?5" : "", filter->seq ? " AND stage = 1 AND seq = ?8" : "",
                filter->behind ? " AND stage = 1 AND seq > ?9" : "",
@@ -235,12 +236,20 @@ static Status discard(SqliteStore *store, DeadLetterChange *change, int64_t now_
 
 /* ---- Tried again --------------------------------------------------------------------------------------------------- */
 
+bool sqlite_narrow_letters(const DeadLetterChange *change, DeadLetterStage stage, DeadLetterFilter *ret_filter)
+{
+    *ret_filter = change->filter;
+    ret_filter->stage = (int)stage;
+    ret_filter->state = DEAD_LETTER_OPEN;
+    return (change->filter.stage < 0 || change->filter.stage == (int)stage) && change->filter.state <= DEAD_LETTER_OPEN;
+}
+
 /* One line's dead letters on their way to be retries. */
 typedef struct Revival {
     SqliteStore *store;
     DeadLetterChange *change;
+    DeadLetterFilter filter; /* its origin is the line's sink */
     sqlite3_stmt *select, *update;
-    Str sink;
     int64_t room;
     int64_t now_us;
 } Revival;
@@ -256,8 +265,7 @@ static Status mark_retrying(const Revival *revival, int64_t id, Error *reterr)
 static Status next_letter(const Revival *revival, int64_t after, int64_t *ret_id, StoredRetry *ret_retry, Error *reterr)
 {
     bool row = false;
-    db_bind_text(revival->select, 6, revival->sink);
-    sqlite3_bind_int64(revival->select, 7, after);
+    sqlite3_bind_int64(revival->select, 6, after);
     Status status = db_step(revival->select, "look for dead letters", &row, reterr);
     *ret_id = 0;
     if (status == STATUS_OK && row) {
@@ -276,7 +284,7 @@ static Status revive(const Revival *revival, int64_t id, StoredRetry *retry, Err
     Status status = find_subject(revival->store, retry->seq, &subject, reterr);
     if (status == STATUS_OK) {
         retry->flow_hash = subject.flow_hash;
-        status = sqlite_put_retry(revival->store, revival->sink, 0, retry, reterr);
+        status = sqlite_put_retry(revival->store, revival->filter.origin, 0, retry, reterr);
     }
     return status == STATUS_OK ? mark_retrying(revival, id, reterr) : status;
 }
@@ -288,7 +296,7 @@ static Status count_room(Revival *revival, Error *reterr)
     Status status =
         db_prepare(revival->store->db, "SELECT count(*) FROM retries WHERE sink = ? AND job = 0", &stmt, reterr);
     if (status == STATUS_OK) {
-        db_bind_text(stmt, 1, revival->sink);
+        db_bind_text(stmt, 1, revival->filter.origin);
         status = db_step(stmt, "count the retries of a line", &row, reterr);
     }
     if (status == STATUS_OK) {
@@ -298,7 +306,7 @@ static Status count_room(Revival *revival, Error *reterr)
     return status;
 }
 
-static Status revive_line(Revival *revival, Error *reterr)
+static Status revive_letters(Revival *revival, Error *reterr)
 {
     DeadLetterChange *change = revival->change;
     size_t before = change->count;
@@ -313,24 +321,40 @@ static Status revive_line(Revival *revival, Error *reterr)
     }
     bool found = false;
     return status == STATUS_OK && change->count > before
-               ? sqlite_touch_sink(revival->store, revival->sink, revival->now_us, &found, reterr)
+               ? sqlite_touch_sink(revival->store, revival->filter.origin, revival->now_us, &found, reterr)
                : status;
 }
 
-/* The first sink by name behind this one, copied into the batch's memory; empty when there is none. */
+/* By the index dead_letters_open each look at a letter is a search, so that one sink's are no walk through all the others'. */
+static Status revive_line(Revival *revival, Error *reterr)
+{
+    Status status = sqlite_prepare_letters(revival->store->db, "SELECT id, seq, attempts", &revival->filter,
+                                           " AND id > ?6 ORDER BY id LIMIT 1", &revival->select, reterr);
+    if (status == STATUS_OK) {
+        status = revive_letters(revival, reterr);
+    }
+    sqlite3_finalize(revival->select);
+    revival->select = NULL;
+    return status;
+}
+
+/* The first sink by name behind this one that the change is about, copied into the batch's memory; empty when there is none. */
 static Status next_sink(Revival *revival, Error *reterr)
 {
+    Str *name = &revival->filter.origin;
     sqlite3_stmt *stmt = NULL;
     bool row = false;
-    Status status =
-        db_prepare(revival->store->db, "SELECT name FROM sinks WHERE name > ? ORDER BY name LIMIT 1", &stmt, reterr);
+    Status status = db_prepare(
+        revival->store->db, "SELECT name FROM sinks WHERE name > ?1 AND (?2 = '' OR name = ?2) ORDER BY name LIMIT 1",
+        &stmt, reterr);
     if (status == STATUS_OK) {
-        db_bind_text(stmt, 1, revival->sink);
+        db_bind_text(stmt, 1, *name);
+        db_bind_text(stmt, 2, revival->change->filter.origin);
         status = db_step(stmt, "look for a sink", &row, reterr);
     }
     if (status == STATUS_OK) {
-        revival->sink = row ? arena_copy(&revival->store->scratch, db_text(stmt, 0)) : (Str){0};
-        status = row && !revival->sink.len ? error_set(reterr, STATUS_BUSY, "out of memory") : STATUS_OK;
+        *name = row ? arena_copy(&revival->store->scratch, db_text(stmt, 0)) : (Str){0};
+        status = row && !name->len ? error_set(reterr, STATUS_BUSY, "out of memory") : STATUS_OK;
     }
     sqlite3_finalize(stmt);
     return status;
@@ -339,19 +363,16 @@ static Status next_sink(Revival *revival, Error *reterr)
 static Status revive_all(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
 {
     Revival revival = {.store = store, .change = change, .now_us = now_us};
-    /* The plus keeps the origin from being looked up: one walk by state and id, from where the last step came, is all of it. */
-    Status status = sqlite_prepare_letters(store->db, "SELECT id, seq, attempts", &change->filter,
-                                           " AND stage = 1 AND state = 0 AND +origin = ?6 AND id > ?7"
-                                           " ORDER BY id LIMIT 1",
-                                           &revival.select, reterr);
-    if (status == STATUS_OK) {
-        status = db_prepare(store->db, "UPDATE dead_letters SET state = 1, updated_us = ? WHERE id = ?",
-                            &revival.update, reterr);
+    if (!sqlite_narrow_letters(change, DEAD_LETTER_DELIVERY, &revival.filter)) {
+        return STATUS_OK;
     }
-    while (status == STATUS_OK && (status = next_sink(&revival, reterr)) == STATUS_OK && revival.sink.len) {
+    revival.filter.origin = (Str){0};
+    Status status = db_prepare(store->db, "UPDATE dead_letters SET state = 1, updated_us = ? WHERE id = ?",
+                               &revival.update, reterr);
+    while (status == STATUS_OK && change->count < change->limit &&
+           (status = next_sink(&revival, reterr)) == STATUS_OK && revival.filter.origin.len) {
         status = revive_line(&revival, reterr);
     }
-    sqlite3_finalize(revival.select);
     sqlite3_finalize(revival.update);
     return status;
 }
@@ -379,9 +400,13 @@ static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error 
 static Status retry_intake(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
+    DeadLetterFilter filter;
+    if (!sqlite_narrow_letters(change, DEAD_LETTER_INTAKE, &filter)) {
+        return STATUS_OK;
+    }
     Status status =
         sqlite_prepare_letters(store->db, "UPDATE dead_letters SET state = 1, updated_us = ?6 WHERE id IN (SELECT id",
-                               &change->filter, " AND stage = 0 AND state = 0 ORDER BY id LIMIT ?7)", &stmt, reterr);
+                               &filter, " ORDER BY id LIMIT ?7)", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 6, now_us);
         sqlite3_bind_int64(stmt, 7, limit_of(change));

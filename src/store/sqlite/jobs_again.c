@@ -206,9 +206,12 @@ static Status retry_letters(SqliteStore *store, sqlite3_stmt *select, DeadLetter
 Status sqlite_retry_job_letters(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *select = NULL;
-    Status status =
-        sqlite_prepare_letters(store->db, "SELECT id, CAST(substr(place, 5) AS INTEGER)", &change->filter,
-                               " AND stage = 2 AND state = 0 AND id > ?6 ORDER BY id LIMIT 1", &select, reterr);
+    DeadLetterFilter filter;
+    if (!sqlite_narrow_letters(change, DEAD_LETTER_JOB, &filter)) {
+        return STATUS_OK;
+    }
+    Status status = sqlite_prepare_letters(store->db, "SELECT id, CAST(substr(place, 5) AS INTEGER)", &filter,
+                                           " AND id > ?6 ORDER BY id LIMIT 1", &select, reterr);
     if (status == STATUS_OK && (status = sqlite_begin_onboard(store, reterr)) == STATUS_OK &&
         (status = retry_letters(store, select, change, now_us, reterr)) == STATUS_OK) {
         status = sqlite_end_onboard(store, reterr);

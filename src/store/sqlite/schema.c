@@ -143,8 +143,12 @@ static const char onboard_sql[] =
     "  processing INTEGER NOT NULL, completed INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL,"
     "  last_batch INTEGER NOT NULL, last_organization INTEGER NOT NULL, last_job INTEGER NOT NULL);"
     "INSERT INTO onboard_counts VALUES(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
-    "CREATE UNIQUE INDEX dead_letters_of_jobs ON dead_letters(origin, place) WHERE stage = 2;";
-static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2, "indexes say so");
+    "CREATE UNIQUE INDEX dead_letters_of_jobs ON dead_letters(origin, place) WHERE stage = 2;"
+    /* For whoever lists or tries again what one sink, source or batch has, oldest or newest first. */
+    "CREATE INDEX dead_letters_open ON dead_letters(stage, origin, id) WHERE state = 0;";
+static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2 &&
+                  DEAD_LETTER_OPEN == 0,
+              "indexes say so");
 
 /* Each makes a store of one version into one of the next; an empty database has version 0. */
 static const char *const upgrades_sql[] = {tables_sql, deliveries_sql, sources_sql, events_sql, onboard_sql};

@@ -96,6 +96,8 @@ Status sqlite_reopen_dead_letter(SqliteStore *store, int64_t id, Str error, int6
 /* A message that was a dead letter and was tried again is settled. */
 Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
+/* What the change picks of this stage, for sqlite_prepare_letters; false when that is nothing, so that nobody has to look. */
+bool sqlite_narrow_letters(const DeadLetterChange *change, DeadLetterStage stage, DeadLetterFilter *ret_filter);
 /* `head` FROM dead_letters WHERE what the filter picks `tail`; the tail's own parameters begin at ?6. */
 Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFilter *filter, const char *tail,
                               sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
