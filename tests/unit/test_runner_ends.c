@@ -29,6 +29,19 @@ static void test_it_looks_when_it_is_woken(void **state)
     assert_int_equal(takes(world), 2);
 }
 
+/* The store has said that there is nothing, and the runner has not heard it yet: what is made by then was not looked at. */
+static void test_it_is_woken_while_it_looks(void **state)
+{
+    JobsWorld *world = *state;
+    jobs_open_runner(world);
+    jobs_step(world);
+    assert_int_equal(takes(world), 1);
+    jobs_add(world, 1);
+    jobs_settle(world);
+    assert_int_equal(jobs_count(world, JOB_COMPLETED), 1);
+    assert_int_equal(takes(world), 2);
+}
+
 static void test_it_looks_when_one_is_due(void **state)
 {
     JobsWorld *world = *state;
@@ -499,6 +512,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, jobs_setup, jobs_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_it_looks_when_it_is_woken),
+        TEST(test_it_is_woken_while_it_looks),
         TEST(test_it_looks_when_one_is_due),
         TEST(test_the_wall_clock_is_set),
         TEST(test_another_has_taken_it_over),
