@@ -14,5 +14,7 @@ if [ ! -f build/build.ninja ]; then
   # shellcheck disable=SC2086 # flags are words
   quietly meson setup build ${MESON_FLAGS:-}
 fi
+# `make run` sets build/ up without tests where cmocka is not there yet.
+if [[ " $*" == *" tests/"* ]] && ! grep -q tests/unit/ build/build.ninja; then quietly meson configure build -Dtests=enabled; fi
 quietly ninja -C build build.ninja # what meson has to say when one of its own files has changed
 ninja -C build --quiet "$@" | { grep -vx 'ninja: no work to do.' || true; }

@@ -49,6 +49,7 @@ show_failure() { # LOG COUNT
     meson_report show "$1"
   elif grep -q '^FAIL ' "$1"; then
     grep -A 12 '^FAIL ' "$1" | head -n 100
+    echo "(the whole of it: $1)"
   elif grep -qE '^not ok|^FAIL|FAILED:|rror:|✖' "$1"; then
     grep -E -A 12 '^ *not ok|^FAIL|FAILED:|[Ee]rror:|WARNING: Thread|✖' "$1" | head -n 200
   else
@@ -129,10 +130,12 @@ with_tsan() {
   LD_PRELOAD=$PWD/build-check-tsan/tests/support/libc11_threads.so \
     TSAN_OPTIONS="$TSAN_OPTIONS suppressions=$PWD/tests/support/thread_sanitizer.supp" "$@"
 }
-tsan_end_to_end() { WEIR_BIN=$PWD/build-check-tsan/weir with_tsan timeout --kill-after=20 3600 tests/e2e/run.sh; }
 
-# Each allocation fails, not just a slice of them: minutes.
-torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all timeout --kill-after=20 3600 "$@"; }
+# What takes longer than what a push has to pass.
+for_an_hour() { timeout --kill-after=20 3600 "$@"; }
+end_to_end() { for_an_hour env WEIR_BIN="$PWD/$1/weir" tests/e2e/run.sh; }
+# Each allocation fails, not just a slice of them.
+torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all for_an_hour "build-check-gcc/tests/contract/test_torture_$1"; }
 
 run_test() {
   step build once build build cc
@@ -164,19 +167,23 @@ run_check() {
 }
 
 run_full() {
-  step simulation once build-check-gcc/tests/sim/weir-sim --seeds 2000
+  local some=$((RANDOM * 1000 + 1000000)) # seeds that nobody has seen
+  step simulation once for_an_hour build-check-gcc/tests/sim/weir-sim --seeds 2000
+  step simulation-drawn once for_an_hour build-check-gcc/tests/sim/weir-sim --seeds "$some-$((some + 499))"
+  step simulation-intake once for_an_hour build-check-gcc/tests/sim/weir-sim-intake --seeds 1000
   step build-tsan once build build-check-tsan clang -Db_sanitize=thread -Db_lundef=false
   step tsan count_meson with_tsan meson_tests build-check-tsan --no-suite tidy --no-suite sim --no-suite defects --timeout-multiplier 20
   step valgrind count_meson meson_tests build-check-gcc --suite unit --timeout-multiplier 30 \
     --wrap='valgrind --quiet --leak-check=full --error-exitcode=99'
-  step end-to-end-tsan count_line tsan_end_to_end
-  step end-to-end-asan count_line env WEIR_BIN="$PWD/build-check-asan/weir" tests/e2e/run.sh
-  step torture-request once torture_all build-check-gcc/tests/contract/test_torture_request
-  step torture-store once torture_all build-check-gcc/tests/contract/test_torture_store
-  step torture-onboard once torture_all build-check-gcc/tests/contract/test_torture_onboard
-  step every-bit once build-check-gcc/tests/sim/test_every_bit 17
-  step kills-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
-  step kill-points-long count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 1000 --seed "$RANDOM"
+  step end-to-end-tsan count_line with_tsan end_to_end build-check-tsan
+  step end-to-end-asan count_line end_to_end build-check-asan
+  local path
+  for path in request store intake onboard; do step "torture-$path" once torture_all "$path"; done
+  step every-bit once for_an_hour build-check-gcc/tests/sim/test_every_bit 17
+  step kills-long count_line for_an_hour env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
+  step kill-points-long count_line for_an_hour env WEIR_BIN="$PWD/build-check-gcc/weir" \
+    node tests/crash/rounds.mjs --rounds 1000 --seed "$RANDOM"
+  step fuzz once for_an_hour env SECONDS_EACH=60 scripts/fuzz.sh
 }
 
 case "$level" in

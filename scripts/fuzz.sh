@@ -16,11 +16,12 @@ done
 
 [ -f build-fuzz/build.ninja ] ||
   CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+echo "building the harnesses"
 ninja -C build-fuzz --quiet "${names[@]/#/tests/fuzz/fuzz_}"
 for name in "${names[@]}"; do
   mkdir -p "build-fuzz/corpus/$name"
   echo "fuzz $name: ${SECONDS_EACH:-60} s"
-  UBSAN_OPTIONS=halt_on_error=1 "build-fuzz/tests/fuzz/fuzz_$name" -max_total_time="${SECONDS_EACH:-60}" -max_len=4096 \
+  UBSAN_OPTIONS=halt_on_error=1 "build-fuzz/tests/fuzz/fuzz_$name" -max_total_time="${SECONDS_EACH:-60}" -max_len=16384 \
     -artifact_prefix=build-fuzz/ "build-fuzz/corpus/$name" "tests/fuzz/corpus/$name" >"build-fuzz/$name.log" 2>&1 ||
     { tail -n 60 "build-fuzz/$name.log"; exit 1; }
   tail -n 1 "build-fuzz/$name.log"
