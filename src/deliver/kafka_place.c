@@ -20,6 +20,16 @@ static Str value_of(Str *rest, const char *name)
     return str_is(word, name) ? value : (Str){0};
 }
 
+/* Others may write there what they like, and writers are shown to people. */
+static bool is_writer(Str text)
+{
+    bool fits = text.len == KAFKA_WRITER_BYTES - 1;
+    for (size_t i = 0; fits && i < text.len; i++) {
+        fits = (text.ptr[i] >= '0' && text.ptr[i] <= '9') || (text.ptr[i] >= 'a' && text.ptr[i] <= 'f');
+    }
+    return fits;
+}
+
 bool kafka_place_parse(int64_t offset, Str metadata, KafkaPlace *ret_place)
 {
     Str rest = metadata;
@@ -29,7 +39,7 @@ bool kafka_place_parse(int64_t offset, Str metadata, KafkaPlace *ret_place)
     uint64_t epoch, sent;
     Str epoch_text = value_of(&rest, "epoch"), sent_text = value_of(&rest, "sent"), writer = value_of(&rest, "writer");
     if (!str_to_u64(epoch_text, INT64_MAX, &epoch) || epoch == 0 || !str_to_u64(sent_text, INT64_MAX, &sent) ||
-        writer.len != KAFKA_WRITER_BYTES - 1) {
+        !is_writer(writer)) {
         return false;
     }
     *ret_place = (KafkaPlace){.place = {.cursor = offset - 1, .sent_seq = (int64_t)sent}, .epoch = (int64_t)epoch};

@@ -47,6 +47,8 @@ static void test_what_is_none(void **state)
         "weir epoch=3 sent=41",
         "weir epoch=3 sent=41 writer=0123456789abcde",
         "weir epoch=3 sent=41 writer=0123456789abcdef0",
+        "weir epoch=3 sent=41 writer=0123456789ABCDEF",
+        "weir epoch=3 sent=41 writer=0123456789\n\n\n\n\n\n",
     };
     (void)state;
     KafkaPlace place = {.epoch = 99};
