@@ -2,7 +2,7 @@
 #include "contract/delivery_world.h"
 
 /* So many of the next reads fail, as they do of a disk that has a bad moment. */
-static int failing_replays, failing_retries;
+static int failing_replays, failing_retries, failing_scans;
 
 static Status fail_one(int *left, Error *reterr)
 {
@@ -29,9 +29,38 @@ Status __wrap_reader_retries(StoreReader *reader, Str sink, int64_t job, RetryVi
                                : __real_reader_retries(reader, sink, job, visit, context, reterr);
 }
 
+/* A scan that fails comes upon a few rows first. */
+typedef struct ShortScan {
+    RecordVisitor *visit;
+    void *context;
+    int left;
+} ShortScan;
+
+static bool visit_few(void *context, const StoredRecord *stored)
+{
+    ShortScan *scan = context;
+    return scan->left-- > 0 && scan->visit(scan->context, stored);
+}
+
+Status __real_reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                          void *context, Error *reterr);
+Status __wrap_reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                          void *context, Error *reterr);
+Status __wrap_reader_scan(StoreReader *reader, int64_t after, int64_t through, uint32_t fields, RecordVisitor *visit,
+                          void *context, Error *reterr)
+{
+    enum { FEW = 3 };
+    ShortScan scan = {visit, context, FEW};
+    if (failing_scans == 0) {
+        return __real_reader_scan(reader, after, through, fields, visit, context, reterr);
+    }
+    Status status = __real_reader_scan(reader, after, through, fields, visit_few, &scan, reterr);
+    return status == STATUS_OK ? fail_one(&failing_scans, reterr) : status;
+}
+
 static int set_up(void **state)
 {
-    failing_replays = failing_retries = 0;
+    failing_replays = failing_retries = failing_scans = 0;
     return world_set_up(state);
 }
 
@@ -86,6 +115,46 @@ static void test_a_start_that_cannot_read_retries_sends_nothing(void **state)
     assert_int_equal(world_retries(world, "hook"), 0);
 }
 
+/* What had been read by then is not under way: it is read once more, and sent. */
+static void test_a_read_of_the_log_fails_midway(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    world_start(world);
+    world_add(world, 5);
+    world_run(world, SECOND_US);
+    failing_scans = 2;
+    world_add(world, 40);
+    world_run(world, 10 * SECOND_US);
+    assert_int_equal(failing_scans, 0);
+    world_check_once(receiver, 1, 45);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 45);
+}
+
+/* A retry in front of the cursor ends before the log can be read up to it. */
+static void test_a_retry_ends_before_the_log_is_read(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 2, .times = 1, .verdict = SINK_TAKEN, .after_us = HOUR_US});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 9, .times = 2, .verdict = SINK_FAILED, .code = 500});
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, 7 * SECOND_US);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 1);
+    world_crash(world);
+    failing_scans = 1000000;
+    world_start(world);
+    world_run(world, 6 * MINUTE_US);
+    assert_int_equal(fake_receiver_count(receiver, 9), 1);
+    assert_int_equal(world_retries(world, "hook"), 0);
+    failing_scans = 0;
+    world_run(world, 10 * SECOND_US);
+    world_check_at_least_once(receiver, 1, 10);
+    assert_int_equal(fake_receiver_count(receiver, 9), 1);
+    assert_int_equal(world_stored(world, "hook").place.cursor, 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
 
 int main(void)
@@ -94,6 +163,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_replay_outlives_a_look_that_fails),
         TEST(test_a_start_that_cannot_read_retries_sends_nothing),
+        TEST(test_a_read_of_the_log_fails_midway),
+        TEST(test_a_retry_ends_before_the_log_is_read),
     };
     return cmocka_run_group_tests_name("delivery-looks", tests, NULL, NULL);
 }
