@@ -521,14 +521,7 @@ static void make(Call *call)
     Error error = {0};
     prepare(call);
     tell_call(call);
-    bool fits = clients->queue_bytes == 0 ||
-                clients->queue_bytes + call->submission.bytes <= world->machine.processor_options.queue_bytes_max;
-    Status status = hand_in(world, &call->submission, &error);
-    if (status != (fits ? STATUS_OK : STATUS_BUSY)) {
-        story_fail(&world->story, "a call is handed in", fits ? "room in the queue" : "BUSY, since the queue is full",
-                   status_name(status));
-    }
-    if (status == STATUS_OK) {
+    if (hand_in(world, &call->submission, &error) == STATUS_OK) {
         clients->under_way[call->intake]++;
     } else {
         story_tell(&world->story, "call %" PRId64 ": the queue is full", call->number);

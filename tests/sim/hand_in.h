@@ -7,7 +7,7 @@
 
 typedef struct World World;
 
-/* OK or BUSY, as processor_submit. */
+/* OK, or BUSY when there is no room in the queue, and only then. */
 Status hand_in(World *world, Submission *submission, Error *reterr);
 void hand_in_done(World *world, const Submission *submission);
 
