@@ -442,6 +442,26 @@ static void test_stream_that_lost_its_tail(void **state)
     world_check_order(receiver);
 }
 
+/* What was refused there is in nobody's tail, and only a person has it tried again. */
+static void test_a_dead_letter_in_a_lost_tail(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "stream", FAKE_STREAM, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 90, .times = 1, .verdict = SINK_REFUSED, .code = 10});
+    world_start(world);
+    world_add(world, 100);
+    world_run(world, SECOND_US);
+    assert_int_equal(world_stored(world, "stream").place.cursor, 101); /* 101: the notice */
+    fake_receiver_lose(receiver, 30);
+    fake_receiver_script_send(receiver, STATUS_BUSY, 1);
+    world_add(world, 1);
+    world_run(world, MINUTE_US);
+    assert_int_equal(fake_receiver_count(receiver, 90), 0);
+    world_check_once(receiver, 1, 89);
+    world_check_once(receiver, 91, 102);
+    assert_int_equal(world_stored(world, "stream").place.cursor, 102);
+}
+
 /* Somebody puts an older copy of the store in place, by hand. */
 static void test_older_copy_of_the_store(void **state)
 {
@@ -534,6 +554,7 @@ int main(void)
         WORLD_TEST(test_broker_down),
         WORLD_TEST(test_unknown_send),
         WORLD_TEST(test_stream_that_lost_its_tail),
+        WORLD_TEST(test_a_dead_letter_in_a_lost_tail),
         WORLD_TEST(test_older_copy_of_the_store),
         WORLD_TEST(test_gone),
         WORLD_TEST(test_gone_between_two_sends),
