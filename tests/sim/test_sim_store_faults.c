@@ -385,6 +385,70 @@ static void test_no_file_is_made_anew_when_the_power_fails(void **state)
     assert_true(merged);
 }
 
+/* ---- Files of several sizes ---------------------------------------------------------------------------------------------- */
+
+enum { LARGE_RECORDS = 9000 }; /* enough for a file that the small ones behind it are not merged with */
+
+/* All are new, or all are there already. */
+static void apply_large(const Life *life, OutcomeKind expected)
+{
+    const StoreInfo *info = store_info(life->at.store);
+    Record *records = calloc(LARGE_RECORDS, sizeof *records);
+    Outcome *outcomes = calloc(LARGE_RECORDS, sizeof *outcomes);
+    char(*ids)[16] = calloc(LARGE_RECORDS, sizeof *ids);
+    Error error = {0};
+    assert_true(records && outcomes && ids);
+    for (int i = 0; i < LARGE_RECORDS; i++) {
+        snprintf(ids[i], sizeof ids[i], "large-%d", i);
+        records[i] = (Record){.record_id = str_from(ids[i]),
+                              .source_id = STR("source"),
+                              .destination_id = STR("large"),
+                              .unit = STR("EUR"),
+                              .reference = str_from(ids[i]),
+                              .time_us = i,
+                              .value = i};
+        records[i].identity_hash = record_identity_hash(&records[i], info->identity, info->hash_seed);
+    }
+    Work work = {.kind = WORK_RECORDS, .records = {.items = records, .outcomes = outcomes, .count = LARGE_RECORDS}};
+    assert_int_equal(store_apply(life->at.store, &work, &error), STATUS_OK);
+    for (int i = 0; i < LARGE_RECORDS; i++) {
+        assert_int_equal(outcomes[i].kind, expected);
+    }
+    free(records);
+    free(outcomes);
+    free(ids);
+}
+
+/* What is merged takes the place of its inputs, also where an older file stays in front of it. */
+static void test_small_files_are_merged_behind_a_large_one(void **state)
+{
+    Life *life = life_new(1);
+    (void)state;
+    assert_true(open_store(life));
+    apply_large(life, OUTCOME_CREATED);
+    tidy_up(life);
+    Runs large = runs_of(life);
+    while (life->attempted < BATCHES) {
+        apply_next(life);
+        tidy_up(life);
+    }
+    Runs runs = runs_of(life);
+    const char *first = strstr(large.names, "ids-1-");
+    assert_non_null(first);
+    assert_non_null(memmem(runs.names, runs.len, first, strcspn(first, "\n"))); /* it was not merged */
+    assert_true(runs.count < large.count * (1 + BATCHES));                      /* others were */
+    store_on_disk_verify(&life->at);
+    apply_large(life, OUTCOME_DUPLICATE);
+    for (int batch = 0; batch < BATCHES; batch++) {
+        Outcome outcomes[BATCH_RECORDS];
+        assert_int_equal(apply_batch(life, batch, outcomes), STATUS_OK);
+        for (int i = 0; i < BATCH_RECORDS; i++) {
+            assert_int_equal(outcomes[i].kind, OUTCOME_DUPLICATE);
+        }
+    }
+    life_free(life);
+}
+
 /* ---- Seeds --------------------------------------------------------------------------------------------------------------- */
 
 static void hash_text(void *context, uint64_t number, const char *text)
@@ -433,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_a_full_disk_clears),
         cmocka_unit_test(test_a_checkpoint_fails_while_another_program_reads),
         cmocka_unit_test(test_no_file_is_made_anew_when_the_power_fails),
+        cmocka_unit_test(test_small_files_are_merged_behind_a_large_one),
         cmocka_unit_test(test_a_seed_gives_the_same_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
