@@ -159,10 +159,11 @@ run_check() {
   if command -v node >/dev/null; then
     step end-to-end count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/e2e/run.sh
     step kills count_line env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh --quick
+    step kills-self-test count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --self-test
     step kill-points count_line env WEIR_BIN="$PWD/build-check-gcc/weir" node tests/crash/rounds.mjs --rounds 60
   else
     echo "end-to-end              node is missing: skipped"
-    skipped=$((skipped + 3))
+    skipped=$((skipped + 4))
   fi
 }
 

@@ -3,6 +3,7 @@
 // what was not acknowledged nothing in part. Every so often, and at the end, all of it is compared with a model.
 //
 //     node rounds.mjs [--rounds N] [--seed N]      WEIR_BIN names another binary than build/weir
+//     node rounds.mjs --self-test                  the server crashes instead of being killed, and each round has to see that
 //
 // Ends with a line that says how many kills came at which points, and "N passed, N failed".
 import assert from 'node:assert/strict';
@@ -11,15 +12,19 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { binary, environment, runWeir, sleep } from '../e2e/support/weir.mjs';
+import { assertEnding, binary, environment, runWeir, sleep, IN_ORDER, KILLED } from '../e2e/support/weir.mjs';
 import { getJson, post, postLines, readFeed, readPages } from '../e2e/support/client.mjs';
 import { aggregateGroups, byTime, notifications, random, randomRecords, shown } from '../e2e/support/model.mjs';
 
-const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } } });
+const { values: options } = parseArgs({
+  options: { rounds: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' }, 'self-test': { type: 'boolean' } },
+});
 const rounds = Number(options.rounds);
 const rand = random(Number(options.seed));
 const CHECK_EVERY = 100;
 const STORE_EVERY = 200; // rounds on one store
+const SELF_TESTS = 6;
+const END_SIGNAL = options['self-test'] ? 'SIGABRT' : 'SIGKILL';
 const START_MS_MAX = 60_000;
 
 // What is done to which files: the log's transactions, checkpoints, the writing, listing and removing of runs. How often each
@@ -37,6 +42,12 @@ let sentCount = 0;
 
 function newStore() { return mkdtempSync(join(os.tmpdir(), 'weir-crash-')); }
 
+function emptyStore() {
+  rmSync(data, { recursive: true });
+  data = newStore();
+  known.clear();
+}
+
 function drawPoint() {
   if (rand.below(4) === 0) return null;
   const [call, name, most] = rand.pick(POINTS);
@@ -45,11 +56,12 @@ function drawPoint() {
 }
 
 /** Starts the server; answers null when it was killed before it listened. */
-async function start(point) {
+async function start(point, crashMs = null) {
   const env = { ...environment, ...(point ? { LD_PRELOAD: killer, KILL_AT: point } : {}) };
   const child = spawn(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--set', 'store.publish_records=300'],
     { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const server = { child, stderr: '', dead: false };
+  if (crashMs !== null) setTimeout(() => child.kill(END_SIGNAL), crashMs);
   server.exited = new Promise((done) => child.on('close', (code, signal) => { server.dead = true; done({ code, signal }); }));
   child.stderr.setEncoding('utf8').on('data', (text) => { server.stderr += text; });
   const url = await new Promise((done, fail) => {
@@ -63,8 +75,7 @@ async function start(point) {
     server.exited.then(() => { clearTimeout(timer); done(null); });
   });
   if (url) return Object.assign(server, { url, port: Number(new URL(url).port) });
-  const { code, signal } = await server.exited;
-  assert.equal(signal, 'SIGKILL', `the server ended by itself (${code}):\n${server.stderr}`);
+  assertEnding(await server.exited, KILLED, server.stderr);
   return null;
 }
 
@@ -143,43 +154,57 @@ async function outlives(server, work) {
   }
 }
 
-async function round(number) {
-  const point = drawPoint();
-  const server = await start(point);
+async function round(crashMs = null) {
+  const point = options['self-test'] ? null : drawPoint();
+  const server = await start(point, crashMs);
   let died = point;
   if (server && await outlives(server, settle)) {
     const clients = Array.from({ length: 3 }, () => client(server, Array.from({ length: 5 }, drawSubmission)));
-    if (!point) { await sleep(rand.below(60)); server.child.kill('SIGKILL'); }
+    if (!point) { await sleep(rand.below(60)); server.child.kill(END_SIGNAL); }
     await Promise.all(clients);
     if (!server.dead) await Promise.race([server.exited, sleep(150)]); // housekeeping may still get there
-    if (!server.dead) { died = null; server.child.kill('SIGKILL'); }
+    if (!server.dead) { died = null; server.child.kill(END_SIGNAL); }
   }
-  await server?.exited;
+  if (server) assertEnding(await server.exited, KILLED, server.stderr);
   const name = died ? died.replace(/:\d+:/, ' ') : 'at a random moment';
   kills.set(name, (kills.get(name) ?? 0) + 1);
-  if (number % CHECK_EVERY === 0 || number === rounds) {
-    const calm = await start(null);
-    await settle(calm);
-    await checkAll(calm);
-    calm.child.kill('SIGTERM');
-    assert.deepEqual(await calm.exited, { code: 0, signal: null });
-    const verified = runWeir(['verify', '--data', data]);
-    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
-    if (number % STORE_EVERY === 0) {
-      rmSync(data, { recursive: true });
-      data = newStore();
-    }
-    console.log(`${number} rounds: ${known.size} records, each once; totals, notifications, lists and indexes are right`);
-    if (number % STORE_EVERY === 0) known.clear();
+}
+
+/** All of it is compared with the model, by a server that nobody kills. */
+async function checkStore() {
+  const calm = await start(null);
+  await settle(calm);
+  await checkAll(calm);
+  calm.child.kill('SIGTERM');
+  assertEnding(await calm.exited, IN_ORDER, calm.stderr);
+  const verified = runWeir(['verify', '--data', data]);
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  console.log(`${number} rounds: ${known.size} records, each once; totals, notifications, lists and indexes are right`);
+}
+
+/** A server that crashes, early in every other round, is seen to have crashed. */
+async function selfTest() {
+  for (number = 1; number <= SELF_TESTS; number += 1) {
+    const failure = await round(number % 2 ? null : rand.below(40)).then(() => null, (error) => error);
+    assert.match(`${failure}`, /it ended by itself: by SIGABRT/);
   }
+  console.log(`${SELF_TESTS} crashes, each of them seen`);
+}
+
+async function allRounds() {
+  for (number = 1; number <= rounds; number += 1) {
+    await round();
+    if (number % CHECK_EVERY === 0 || number === rounds) await checkStore();
+    if (number % STORE_EVERY === 0) emptyStore();
+  }
+  for (const [name, times] of [...kills].sort()) console.log(`${String(times).padStart(6)}  ${name}`);
 }
 
 assert.ok(existsSync(killer), `${killer} is missing: build it with ninja`);
 let number = 0;
 try {
-  for (number = 1; number <= rounds; number += 1) await round(number);
+  await (options['self-test'] ? selfTest() : allRounds());
   rmSync(data, { recursive: true });
-  for (const [name, times] of [...kills].sort()) console.log(`${String(times).padStart(6)}  ${name}`);
   console.log('1 passed, 0 failed');
 } catch (error) {
   console.log(`FAIL round ${number} of --seed ${options.seed} (the store is left in ${data}): ${error.stack}`);

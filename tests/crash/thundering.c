@@ -171,12 +171,38 @@ static void start_server(Herd *herd)
     watch(herd, EPOLL_CTL_ADD, herd->output, EPOLLIN, NULL);
 }
 
+/* It ended by this signal, or, where that is 0, with the exit code 0. Anything else was a crash, whoever was about to end it. */
+static void expect_ending(Herd *herd, int status, int signal)
+{
+    bool is_expected =
+        signal ? WIFSIGNALED(status) && WTERMSIG(status) == signal : WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    char how[64];
+    if (!is_expected) {
+        snprintf(how, sizeof how, WIFSIGNALED(status) ? "by signal %d" : "with code %d",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        fail(herd, "the server ended by itself", how);
+    }
+}
+
+/* Its end is waited for before anything fails, so that nobody kills the process that has its id by then. */
+static void end_server(Herd *herd, int signal, int expected_signal)
+{
+    int status = 0;
+    pid_t server = herd->server;
+    kill(server, signal);
+    waitpid(server, &status, 0);
+    herd->server = 0;
+    expect_ending(herd, status, expected_signal);
+}
+
 static void server_said(Herd *herd)
 {
     char text[512];
     ssize_t got = read(herd->output, text, sizeof text - 1);
     if (got <= 0) {
-        fail(herd, "the server ended by itself", herd->listening ? "" : "before it listened");
+        fprintf(stderr, "thundering: its output ended%s\n", herd->listening ? "" : " before it listened");
+        end_server(herd, 0, SIGKILL);
+        fail(herd, "somebody else killed the server", "");
     }
     text[got] = '\0';
     herd->listening = herd->listening || strncmp(text, "listening on ", 13) == 0;
@@ -185,8 +211,7 @@ static void server_said(Herd *herd)
 static void kill_server(Herd *herd)
 {
     close(herd->output);
-    kill(herd->server, SIGKILL);
-    waitpid(herd->server, NULL, 0);
+    end_server(herd, SIGKILL, SIGKILL);
     herd->kills_done++;
     start_server(herd);
 }
@@ -207,14 +232,8 @@ static bool is_time_to_kill(const Herd *herd)
 
 static void stop_server(Herd *herd)
 {
-    int status = 0;
     alarm(STOP_SECONDS_MAX);
-    kill(herd->server, SIGTERM);
-    waitpid(herd->server, &status, 0);
-    herd->server = 0;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        fail(herd, "the server did not end in order", "");
-    }
+    end_server(herd, SIGTERM, 0);
 }
 
 /* ---- A client ------------------------------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary, environment } from './support/weir.mjs';
+import { startWeir, runWeir, runWeirAsync, tempDir, assertEnding, atEnd, binary, environment, IN_ORDER, KILLED } from './support/weir.mjs';
 import { getJson, load, get, countRecords, readFeed, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups, byTime, shown } from './support/model.mjs';
 
@@ -222,7 +222,8 @@ test('ingest straight into a store, killed again and again, ends with each recor
   const rand = random(94);
   for (let round = 0; round < 8; round += 1) {
     const args = ['ingest', file, '--data', data, '--set', `store.publish_records=${rand.pick([100, 3000, 65536])}`];
-    spawnSync(binary, args, { env: environment, timeout: 20 + rand.below(500), killSignal: 'SIGKILL' });
+    const ending = spawnSync(binary, args, { env: environment, timeout: 20 + rand.below(500), killSignal: 'SIGKILL', encoding: 'utf8' });
+    assertEnding({ code: ending.status, signal: ending.signal }, ending.status === 0 ? IN_ORDER : KILLED, ending.stderr);
   }
   const done = runWeir(['ingest', file, '--data', data, '--json']);
   assert.equal(done.code, 0, done.stderr);

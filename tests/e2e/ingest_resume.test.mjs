@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
-import { startWeir, runWeir, runWeirAsync, tempDir, atEnd, binary, environment, sleep } from './support/weir.mjs';
+import { startWeir, runWeir, runWeirAsync, tempDir, assertEnding, atEnd, binary, environment, sleep, IN_ORDER, KILLED } from './support/weir.mjs';
 import { getJson } from './support/client.mjs';
 import { record, random, randomRecords, aggregateGroups } from './support/model.mjs';
 
@@ -49,12 +49,15 @@ async function interrupt(t, args, data, bytes, extraMs) {
   let said = '';
   child.stderr.on('data', (piece) => { said += piece; });
   atEnd(t, () => child.kill('SIGKILL'));
-  const ended = new Promise((done) => child.once('close', (code, signal) => done(signal)));
+  const ended = new Promise((done) => child.once('close', (code, signal) => done({ code, signal })));
   const before = stored(data);
   while (child.exitCode === null && stored(data) < before + bytes) await sleep(3);
   await sleep(extraMs);
   child.kill('SIGKILL');
-  return { killed: (await ended) === 'SIGKILL', said };
+  const ending = await ended;
+  const killed = ending.code !== 0; // else it was done before
+  assertEnding(ending, killed ? KILLED : IN_ORDER, said);
+  return { killed, said };
 }
 
 test(`ingest of ${RECORDS} lines, killed five times, goes on each time where it stopped`, async (t) => {

@@ -9,7 +9,7 @@ import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { countRecords, get, getJson } from './support/client.mjs';
 import { startKafka } from './support/kafka.mjs';
-import { atEnd, binary, environment, eventually, runWeirAsync, sleep, startWeir, tempDir } from './support/weir.mjs';
+import { assertEnding, atEnd, binary, environment, eventually, runWeirAsync, sleep, startWeir, tempDir, IN_ORDER, KILLED } from './support/weir.mjs';
 
 const RECORDS = Number(process.env.KAFKA_SOURCE_RECORDS ?? 20_000);
 const KILLS_MIN = RECORDS > 100_000 ? 20 : 4;
@@ -72,9 +72,10 @@ async function disturb(t, kafka, state) {
       const [held] = (await runTool(t, args)).split(' ').map(Number);
       state.members += held > 0;
     } else {
-      const child = spawn(tool, args, { env: environment, stdio: 'ignore' });
+      const child = spawn(tool, args, { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
       setTimeout(() => child.kill('SIGKILL'), 2000);
-      await new Promise((done) => child.once('close', done));
+      const ending = await new Promise((done) => child.once('close', (code, signal) => done({ code, signal })));
+      assertEnding(ending, ending.code === 0 ? IN_ORDER : KILLED, ''); // it may have left before
     }
     await sleep(500 + Math.random() * 2000);
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { startWeir, startRefused, runWeir, runWeirAsync, tempDir, eventually } from './support/weir.mjs';
+import { IN_ORDER, startWeir, startRefused, runWeir, runWeirAsync, tempDir, eventually } from './support/weir.mjs';
 import { call, get, getJson, load, post, assertProblem } from './support/client.mjs';
 import { record } from './support/model.mjs';
 
@@ -48,7 +48,7 @@ test('the log as JSON, and no more than was asked for', async (t) => {
 test('SIGINT stops it too', async (t) => {
   const server = await startWeir(t);
   server.child.kill('SIGINT');
-  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  await server.ends(IN_ORDER);
 });
 
 test('a request that never ends is waited for so long and no longer', async (t) => {
@@ -57,6 +57,15 @@ test('a request that never ends is waited for so long and no longer', async (t) 
   const begun = Date.now();
   await server.stop();
   assert.ok(Date.now() - begun < 5000, `${Date.now() - begun} ms`);
+});
+
+test('a server that ended by itself is not taken for one that was killed, stopped or left alone', async (t) => {
+  for (const [end, expected] of [['kill', 'not by SIGKILL'], ['stop', 'not with code 0'], ['leave', 'not by SIGKILL']]) {
+    const server = await startWeir(t);
+    server.child.kill('SIGABRT');
+    await server.exited;
+    await assert.rejects(server[end](), (error) => error instanceof assert.AssertionError && error.message.includes(`by SIGABRT, ${expected}`));
+  }
 });
 
 test('a second signal does not wait for the drain', async (t) => {
@@ -69,7 +78,7 @@ test('a second signal does not wait for the drain', async (t) => {
   await new Promise((done) => setTimeout(done, 2200));
   assert.equal(server.child.exitCode, null, 'it still drains');
   server.child.kill('SIGTERM');
-  assert.deepEqual(await server.exited, { code: 130, signal: null });
+  await server.ends({ code: 130, signal: null });
   const again = await startWeir(t, { data: server.data });
   assert.equal((await get(again, '/api/records/kept')).status, 200);
 });

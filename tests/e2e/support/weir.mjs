@@ -15,9 +15,25 @@ if (!existsSync(binary)) {
 
 /** Weir reads every variable that begins with WEIR_ as an option, and refuses those that are none. */
 export const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
+// What a sanitizer finds ends the program by a signal, so that no test can take its exit code for one that it waits for.
+for (const name of ['ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS']) environment[name] = `${environment[name] ?? ''}:abort_on_error=1`;
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 30_000;
+const SAID_MAX = 4000;
+
+/** How a program ends: {code, signal}, as node says it. */
+export const IN_ORDER = { code: 0, signal: null };
+export const KILLED = { code: null, signal: 'SIGKILL' };
+
+const inWords = ({ code, signal }) => (signal ? `by ${signal}` : `with code ${code}`);
+
+/** Fails, with the end of what it said, unless a program ended as it was to. A crash is no kill, whoever was about to kill. */
+export function assertEnding(ending, expected, said) {
+  const { code, signal } = ending;
+  if (code === expected.code && signal === expected.signal) return;
+  assert.fail(`it ended by itself: ${inWords(ending)}, not ${inWords(expected)}; the last that it said:\n${said.slice(-SAID_MAX)}`);
+}
 
 const endings = new WeakMap();
 
@@ -27,7 +43,15 @@ export function atEnd(t, fn) {
     const list = [];
     endings.set(t, list);
     t.after(async () => {
-      for (const each of list.reverse()) await each();
+      const failures = [];
+      for (const each of list.reverse()) {
+        try {
+          await each();
+        } catch (error) {
+          failures.push(error); // the others are called nevertheless: nothing is left behind
+        }
+      }
+      if (failures.length > 0) throw failures[0];
     });
   }
   endings.get(t).push(fn);
@@ -40,13 +64,14 @@ export function tempDir(t) {
   return dir;
 }
 
-/** A running server. `exited` resolves to {code, signal} once it is gone. */
+/** A running server. `exited` resolves to {code, signal} once it is gone; what ends it says how it has to end. */
 class Server {
   constructor(child, data) {
     this.child = child;
     this.data = data;
     this.stdout = '';
     this.stderr = '';
+    this.isLookedAt = false;
     child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; });
     child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; });
     this.exited = new Promise((done) => child.on('close', (code, signal) => done({ code, signal })));
@@ -57,15 +82,30 @@ class Server {
   /** SIGTERM, and the promise of it: everything is drained and the exit code is 0. */
   async stop() {
     this.child.kill('SIGTERM');
-    const { code, signal } = await within(this.exited, STOP_MS_MAX, () => this.child.kill('SIGKILL'), 'the server to stop');
-    assert.deepEqual({ code, signal }, { code: 0, signal: null }, `exit after SIGTERM; it said:\n${this.stderr}`);
+    await this.ends(IN_ORDER);
   }
 
   /** SIGKILL: nothing of the process gets to run again. */
   async kill() {
     this.child.kill('SIGKILL');
+    await this.ends(KILLED);
+  }
+
+  /** Waits for it to end, which it has to do like this. */
+  async ends(expected) {
+    this.isLookedAt = true;
+    const ending = await within(this.exited, STOP_MS_MAX, () => this.child.kill('SIGKILL'), 'the server to end');
+    assertEnding(ending, expected, this.stderr);
+  }
+
+  /** After the test: it is killed when it still runs, and has not ended without somebody having looked how. */
+  async leave() {
+    if (!this.isLookedAt) await this.kill();
+    else if (this.isRunning) this.child.kill('SIGKILL');
     await this.exited;
   }
+
+  get isRunning() { return this.child.exitCode === null && this.child.signalCode === null; }
 
   async listening() {
     const line = await within(firstLine(this), START_MS_MAX, () => this.child.kill('SIGKILL'), 'the server to listen');
@@ -114,17 +154,22 @@ export async function startWeir(t, { data = tempDir(t), config, args = [], env =
 /** Starts `weir serve` where it is expected to refuse; answers {code, stdout, stderr} when it has ended. */
 export async function startRefused(t, data, { args = [], env = {} } = {}) {
   const server = spawnWeir(t, ['serve', '--data', data, '--listen', '127.0.0.1:0', ...args], data, env);
-  const { code } = await within(server.exited, START_MS_MAX, () => server.child.kill('SIGKILL'), 'the server to refuse');
-  return { code, stdout: server.stdout, stderr: server.stderr };
+  server.isLookedAt = true;
+  return ended(server, START_MS_MAX, 'the server to refuse');
 }
 
 function spawnWeir(t, args, data, env) {
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, ...env }, cwd: dirname(data) });
   const server = new Server(child, data);
-  atEnd(t, async () => {
-    if (child.exitCode === null && child.signalCode === null) await server.kill();
-  });
+  atEnd(t, () => server.leave());
   return server;
+}
+
+/** {code, stdout, stderr} of a program that ends with a code, whichever; one that is ended by a signal has crashed. */
+async function ended(program, ms, what) {
+  const ending = await within(program.exited, ms, () => program.child.kill('SIGKILL'), what);
+  assertEnding(ending, { code: ending.code ?? 0, signal: null }, program.stderr);
+  return { code: ending.code, stdout: program.stdout, stderr: program.stderr };
 }
 
 /** Runs one command to its end: {code, stdout, stderr}. */
@@ -133,6 +178,7 @@ export function runWeir(args, { input = '', env = {}, cwd } = {}) {
     input, cwd, env: { ...environment, ...env }, encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28,
   });
   assert.equal(done.error, undefined, `weir ${args.join(' ')}: ${done.error}`);
+  assertEnding({ code: done.status, signal: done.signal }, { code: done.status ?? 0, signal: null }, done.stderr);
   return { code: done.status, stdout: done.stdout, stderr: done.stderr };
 }
 
@@ -143,8 +189,7 @@ export async function runWeirAsync(t, args, { input = '', env = {}, cwd } = {}) 
   const server = new Server(child, '');
   child.stdin.on('error', () => {}); // a command may end before it has read all of its input
   child.stdin.end(input);
-  const { code } = await within(server.exited, 60_000, () => child.kill('SIGKILL'), `weir ${args[0]}`);
-  return { code, stdout: server.stdout, stderr: server.stderr };
+  return ended(server, 60_000, `weir ${args[0]}`);
 }
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
