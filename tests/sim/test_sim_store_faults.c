@@ -316,7 +316,7 @@ static void test_a_checkpoint_fails_while_another_program_reads(void **state)
 
 /* ---- Files that are made anew ------------------------------------------------------------------------------------------- */
 
-enum { RUNS_TEXT_BYTES = 4096 };
+enum { RUNS_TEXT_BYTES = 16384 };
 
 typedef struct Runs {
     char names[RUNS_TEXT_BYTES]; /* one a line, in order */
@@ -419,6 +419,16 @@ static void apply_large(const Life *life, OutcomeKind expected)
     free(ids);
 }
 
+static void assert_all_there(Life *life)
+{
+    Outcome outcomes[BATCH_RECORDS];
+    for (int i = 0; i < BATCHES * BATCH_RECORDS; i++) {
+        Status status = i % BATCH_RECORDS ? STATUS_OK : apply_batch(life, i / BATCH_RECORDS, outcomes);
+        assert_int_equal(status, STATUS_OK);
+        assert_int_equal(outcomes[i % BATCH_RECORDS].kind, OUTCOME_DUPLICATE);
+    }
+}
+
 /* What is merged takes the place of its inputs, also where an older file stays in front of it. */
 static void test_small_files_are_merged_behind_a_large_one(void **state)
 {
@@ -439,12 +449,51 @@ static void test_small_files_are_merged_behind_a_large_one(void **state)
     assert_true(runs.count < large.count * (1 + BATCHES));                      /* others were */
     store_on_disk_verify(&life->at);
     apply_large(life, OUTCOME_DUPLICATE);
-    for (int batch = 0; batch < BATCHES; batch++) {
-        Outcome outcomes[BATCH_RECORDS];
-        assert_int_equal(apply_batch(life, batch, outcomes), STATUS_OK);
-        for (int i = 0; i < BATCH_RECORDS; i++) {
-            assert_int_equal(outcomes[i].kind, OUTCOME_DUPLICATE);
-        }
+    assert_all_there(life);
+    life_free(life);
+}
+
+/* How many records a rebuild puts into one file here; 0: as many as elsewhere, which are more than a test has. */
+static size_t chunk_records;
+
+size_t __real_index_chunk_records(int64_t entries);
+size_t __wrap_index_chunk_records(int64_t entries);
+size_t __wrap_index_chunk_records(int64_t entries)
+{
+    return chunk_records ? chunk_records : __real_index_chunk_records(entries);
+}
+
+/* The next start takes them all as they are. */
+static void check_rebuild(Life *life, size_t records)
+{
+    store_on_disk_close(&life->at);
+    chunk_records = records;
+    life->at.options.rebuild = true;
+    assert_true(open_store(life));
+    chunk_records = 0;
+    life->at.options.rebuild = false;
+    Runs runs = runs_of(life);
+    int64_t files = (store_last_seq(life->at.store) + (int64_t)records - 1) / (int64_t)records;
+    assert_int_equal(runs.count, 4 * files);
+    store_on_disk_close(&life->at);
+    assert_true(open_store(life));
+    Runs behind = runs_of(life);
+    assert_string_equal(behind.names, runs.names);
+    store_on_disk_verify(&life->at);
+    assert_all_there(life);
+}
+
+static void test_a_rebuild_makes_several_files(void **state)
+{
+    Life *life = life_new(1);
+    (void)state;
+    assert_true(open_store(life));
+    while (life->attempted < BATCHES) {
+        apply_next(life);
+    }
+    const size_t last = (size_t)store_last_seq(life->at.store), sizes[] = {last + 1, last, last - 1, 30, 10};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_rebuild(life, sizes[i]);
     }
     life_free(life);
 }
@@ -498,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_a_checkpoint_fails_while_another_program_reads),
         cmocka_unit_test(test_no_file_is_made_anew_when_the_power_fails),
         cmocka_unit_test(test_small_files_are_merged_behind_a_large_one),
+        cmocka_unit_test(test_a_rebuild_makes_several_files),
         cmocka_unit_test(test_a_seed_gives_the_same_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,13 @@ void index_set_replace(IndexSet *set, IndexNumber index, size_t first, size_t co
     set->counts[index] += 1 - count;
 }
 
+size_t index_chunk_records(int64_t entries)
+{
+    enum { CHUNK_RECORDS_MIN = 1 << 20, REBUILD_RUNS_MAX = INDEX_RUNS_MAX / 2 };
+    size_t chunk = (size_t)(entries / REBUILD_RUNS_MAX) + 1;
+    return chunk > CHUNK_RECORDS_MIN ? chunk : CHUNK_RECORDS_MIN;
+}
+
 static Status message_hash(sqlite3 *db, int64_t seq, uint64_t *ret_hash, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;

@@ -38,6 +38,10 @@ void index_set_drop(IndexSet *set); /* accepts NULL */
  * only possible while there are fewer than INDEX_RUNS_MAX (assert). */
 void index_set_replace(IndexSet *set, IndexNumber index, size_t first, size_t count, Run *run);
 
+/* How many records a rebuild puts into one run (entries in the log: many or few, the runs stay well below INDEX_RUNS_MAX, and
+ * merges have time to catch up). It takes about 64 bytes of memory for each. */
+size_t index_chunk_records(int64_t entries);
+
 /* Reads the list of runs in the database and opens them. REFUSED when one is missing, torn or not of this log: *ret_bad gets
  * the bits (1 << IndexNumber) of the indexes that have to be made anew; the others are in the set all the same. */
 Status index_set_load(sqlite3 *db, const Io *io, const char *dir, const StoreInfo *info, IndexSet **ret_set,

@@ -67,13 +67,7 @@ Status publish_last_seq(sqlite3 *db, int64_t *ret_seq, Error *reterr)
 
 /* ---- Rebuild ------------------------------------------------------------------------------------------------------ */
 
-enum { CHUNK_RECORDS_MIN = 1 << 20, REBUILD_RUNS_MAX = INDEX_RUNS_MAX / 2, PROGRESS_RECORDS = 100000 };
-
-size_t publish_chunk_records(int64_t entries)
-{
-    size_t chunk = (size_t)(entries / REBUILD_RUNS_MAX) + 1;
-    return chunk > CHUNK_RECORDS_MIN ? chunk : CHUNK_RECORDS_MIN;
-}
+enum { PROGRESS_RECORDS = 100000 };
 
 typedef struct Rebuild {
     sqlite3 *db;
@@ -255,7 +249,7 @@ Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
     Rebuild rebuild = {.db = db, .place = place, .indexes = indexes, .chunk_first = 1};
     Status status = indexes == PUBLISH_REBUILD_ALL ? publish_last_seq(db, &rebuild.through, reterr)
                                                    : meta_get_int(db, META_PUBLISHED_SEQ, 0, &rebuild.through, reterr);
-    rebuild.chunk_records = publish_chunk_records(rebuild.through);
+    rebuild.chunk_records = index_chunk_records(rebuild.through);
     if (status == STATUS_OK) {
         status = rebuild_init(&rebuild, reterr);
     }

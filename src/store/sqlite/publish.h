@@ -19,10 +19,6 @@ Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
                        void (*progress)(void *self, const char *what, uint64_t done, uint64_t total),
                        void *progress_self, Error *reterr) MUST_CHECK;
 
-/* How many records a rebuild puts into one run (entries in the log: many or few, the runs stay well below INDEX_RUNS_MAX, and
- * merges have time to catch up). It takes about 64 bytes of memory for each. */
-size_t publish_chunk_records(int64_t entries);
-
 /* Removes run files that the list does not name. */
 Status publish_remove_unlisted(sqlite3 *db, const RunPlace *place, Error *reterr) MUST_CHECK;
 
