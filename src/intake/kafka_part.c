@@ -61,6 +61,7 @@ KafkaPart *kafka_parts_get(KafkaParts *parts, const char *topic, int32_t partiti
                        .partition = partition,
                        .next = KAFKA_NOWHERE,
                        .stored = KAFKA_NOWHERE,
+                       .kept = KAFKA_NOWHERE,
                        .end = KAFKA_NOWHERE,
                        .seen_end = KAFKA_NOWHERE};
     if (!added.topic || asprintf(&added.name, "%s/%" PRId32, topic, partition) < 0) {
@@ -97,7 +98,7 @@ Status kafka_parts_load(KafkaParts *parts, const SourcePlace *places, size_t cou
         }
         if (part) {
             part->in_store = true;
-            part->next = part->stored = places[i].next;
+            part->next = part->stored = part->kept = places[i].next;
             snprintf(part->mark, sizeof part->mark, "%.*s", STR_ARGS(places[i].mark));
         }
     }
@@ -155,4 +156,22 @@ void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK
     uint64_t hash = message->payload ? XXH3_64bits_withSeed(message->payload, message->len, key) : ~key;
     snprintf(ret_mark, KAFKA_MARK_BYTES, "offset=%" PRId64 " time=%" PRId64 " hash=%016" PRIx64, message->offset, time,
              hash);
+}
+
+/* ---- Signs ----------------------------------------------------------------------------------------------------------- */
+
+void kafka_sign_make(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source, int64_t offset,
+                     char ret_sign[KAFKA_SIGN_BYTES])
+{
+    char id[2 * KAFKA_STORE_ID_BYTES + 1];
+    *str_put_hex(id, store, KAFKA_STORE_ID_BYTES) = '\0';
+    snprintf(ret_sign, KAFKA_SIGN_BYTES, "weir store=%s source=%s offset=%" PRId64, id, source, offset);
+}
+
+bool kafka_sign_is(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source,
+                   const rd_kafka_topic_partition_t *committed)
+{
+    char sign[KAFKA_SIGN_BYTES];
+    kafka_sign_make(store, source, committed->offset, sign);
+    return str_is((Str){committed->metadata, committed->metadata_size}, sign);
 }

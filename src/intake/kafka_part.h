@@ -1,7 +1,10 @@
-/* The partitions that a Kafka source has a place in, and how a message is known again.
+/* The partitions that a Kafka source has a place in, how a message is known again, and how an offset that we have committed is.
  *
  * A partition's place in the store is the next offset, and as its mark "offset=1040 time=1735725600250 hash=0123456789abcdef" of the last
- * message in front of it: when the topic was deleted and made again, another message is there, or none. */
+ * message in front of it: when the topic was deleted and made again, another message is there, or none.
+ *
+ * Beside an offset that is committed goes "weir store=… source=orders offset=1041": when the group is further than the place in the store, it tells
+ * whether that was us, and the store is an older copy of itself by now, or somebody else. */
 #ifndef WEIR_INTAKE_KAFKA_PART_H
 #define WEIR_INTAKE_KAFKA_PART_H
 
@@ -10,7 +13,7 @@
 #include "base/err.h"
 #include "store/intake.h"
 
-enum { KAFKA_MARK_BYTES = 96, KAFKA_TOPIC_BYTES_MAX = 249 };
+enum { KAFKA_MARK_BYTES = 96, KAFKA_TOPIC_BYTES_MAX = 249, KAFKA_SIGN_BYTES = 192, KAFKA_STORE_ID_BYTES = 16 };
 #define KAFKA_NOWHERE INT64_C(-1)
 
 typedef struct KafkaPart {
@@ -20,7 +23,8 @@ typedef struct KafkaPart {
     bool assigned;
     bool in_store;               /* it has had a place there */
     int64_t next;                /* behind what was handed over; KAFKA_NOWHERE when nothing is known */
-    int64_t stored;              /* behind what was acknowledged; likewise */
+    int64_t stored;              /* behind what was acknowledged, or passed over; likewise */
+    int64_t kept;                /* as the store has it, which alone is committed; likewise */
     char mark[KAFKA_MARK_BYTES]; /* of the message in front of `next`; empty when it is not known */
     bool compare;                /* that message is read once more, to be compared */
     bool put;                    /* its place goes with the group that is being fetched */
@@ -53,5 +57,11 @@ bool kafka_parts_know(const KafkaParts *parts, const char *topic);
 int64_t kafka_parts_waiting(const KafkaParts *parts);
 
 void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK_BYTES]);
+
+/* What says that the source of the store has committed the offset. No epoch is in it: what a store had before it was restored was its own. */
+void kafka_sign_make(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source, int64_t offset,
+                     char ret_sign[KAFKA_SIGN_BYTES]);
+bool kafka_sign_is(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source,
+                   const rd_kafka_topic_partition_t *committed);
 
 #endif

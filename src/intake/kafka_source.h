@@ -37,8 +37,10 @@ typedef struct KafkaSource {
     Error failure_error;
     bool down;                     /* there was a moment when no broker could be reached */
     char reason[KAFKA_TEXT_BYTES]; /* librdkafka's last complaint; empty for none */
-    char notice[KAFKA_TEXT_BYTES];
-    bool notice_passes; /* it is over when partitions come */
+    char notice[ERROR_MESSAGE_BYTES_MAX];
+    bool notice_passes;  /* it is over when partitions come */
+    size_t told_bytes;   /* of the notice, about partitions that came together … */
+    unsigned told_after; /* … and how much more there was to tell */
     SourceLag lag;
     int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
     int64_t silent_us;          /* since when no question was answered; likewise; 0: the last one was */
@@ -71,8 +73,8 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr) MUST_CHECK;
  * answered for the source's time-out. BUSY when not. */
 Status kafka_source_check(KafkaSource *source, Error *reterr) MUST_CHECK;
 
-/* The places of these partitions, as far as they are ours, to be committed. The caller owns the list. */
-rd_kafka_topic_partition_list_t *kafka_source_offsets(KafkaSource *source);
+/* Adds the partition's place, signed, to what is to be committed, if it is ours and the store has one. */
+void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, rd_kafka_topic_partition_list_t *list);
 
 /* ---- source_kafka_begin.c */
 

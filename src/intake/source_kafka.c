@@ -1,6 +1,6 @@
 /* The source for Kafka: a member of a consumer group. What was stored is known from our own place, which is stored with the records;
  * the offset that is committed to the brokers only follows, for tools that show it and for others of the group. After a crash we begin
- * at the larger of the two.
+ * at the larger of the two, unless both are ours and the store is an older copy of itself: then at what the store has.
  *
  * Within a connection what was handed over is not read again, also when a partition goes to another member and comes back. */
 #include <ctype.h>
@@ -206,10 +206,9 @@ static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *r
             continue;
         }
         part->in_store = true;
+        part->kept = place->next;
         part->stored = place->next > part->stored ? place->next : part->stored;
-        if (part->assigned) {
-            rd_kafka_topic_partition_list_add(list, part->topic, part->partition)->offset = part->stored;
-        }
+        kafka_source_add_offset(source, part, list);
     }
     if (source->consumer && list->cnt > 0) {
         /* What comes of it is told to a callback; nothing depends on it. */

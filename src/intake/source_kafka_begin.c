@@ -1,9 +1,12 @@
 /* Partitions come and go, and where each is begun: behind what we have in the store, or what the group has committed, whichever is further.
+ * When the group is further by our own doing, the store is an older copy of itself, and what it has counts.
  *
  * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read is told, and a
  * topic that was made anew is refused. Questions to the brokers are asked within the callback; each lasts step_ms at most, and there are
  * three. */
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "broker/kafka_error.h"
 #include "intake/kafka_source.h"
@@ -80,11 +83,58 @@ static Status ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *li
     return status;
 }
 
+static const rd_kafka_topic_partition_t *find_answer(const rd_kafka_topic_partition_list_t *list,
+                                                     const rd_kafka_topic_partition_t *asked)
+{
+    return rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)(uintptr_t)list, asked->topic,
+                                              asked->partition);
+}
+
 static int64_t answer_of(const rd_kafka_topic_partition_list_t *list, const rd_kafka_topic_partition_t *asked)
 {
-    const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
-        (rd_kafka_topic_partition_list_t *)(uintptr_t)list, asked->topic, asked->partition);
+    const rd_kafka_topic_partition_t *found = find_answer(list, asked);
     return found && found->offset >= 0 ? found->offset : KAFKA_NOWHERE;
+}
+
+/* Of a partition that was given to us. */
+typedef struct Answers {
+    int64_t theirs, low, high; /* what the group has committed, KAFKA_NOWHERE for nothing; where it begins and ends */
+    bool ours;                 /* it was us who committed that */
+} Answers;
+
+static Answers answers_of(const KafkaSource *source, const Given *given, const rd_kafka_topic_partition_t *asked)
+{
+    const rd_kafka_topic_partition_t *committed = find_answer(given->committed, asked);
+    return (Answers){.theirs = answer_of(given->committed, asked),
+                     .low = answer_of(given->low, asked),
+                     .high = answer_of(given->high, asked),
+                     .ours = committed &&
+                             kafka_sign_is(source->context->info->id, source->context->options->name, committed)};
+}
+
+/* ---- What a person should know --------------------------------------------------------------------------------------- */
+
+enum { MORE_BYTES = 24 };
+
+/* Partitions come together, and each may have something to tell: as much of it as there is room for. */
+static void tell(KafkaSource *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void tell(KafkaSource *source, const char *format, ...)
+{
+    char text[KAFKA_TEXT_BYTES], *notice = source->notice;
+    size_t size = sizeof source->notice, at = source->told_bytes;
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (at == 0) {
+        kafka_source_note(source, false, "%s", text);
+        source->told_bytes = source->base.notice.len;
+    } else if (source->told_after == 0 && at + 2 + (size_t)len < size - MORE_BYTES) {
+        source->told_bytes += (size_t)snprintf(notice + at, size - at, "; %s", text);
+    } else {
+        snprintf(notice + at, size - at, "; and %u more", ++source->told_after);
+    }
+    source->base.notice = str_from(notice);
 }
 
 /* ---- Where to begin -------------------------------------------------------------------------------------------------- */
@@ -109,45 +159,71 @@ static Status refuse_end(const KafkaSource *source, const KafkaPart *part, int64
 
 static void pass_gap(KafkaSource *source, KafkaPart *part, int64_t low)
 {
-    kafka_source_note(source, false, "%s: %lld messages were removed before they were read, from offset %lld on",
-                      part->name, (long long)(low - part->next), (long long)part->next);
+    tell(source, "%s: %lld messages were removed before they were read, from offset %lld on", part->name,
+         (long long)(low - part->next), (long long)part->next);
     part->next = low;
     part->mark[0] = '\0';
+    part->put = true;
 }
 
-/* Another one of the group was further than we: it has stored what it committed. */
-static void follow(KafkaSource *source, KafkaPart *part, int64_t theirs, int64_t high)
+/* From where to where, unless a new source would begin there or later anyway. */
+static void tell_of_jump(KafkaSource *source, const KafkaPart *part, const Answers *is)
 {
-    if (theirs > high) {
-        kafka_source_note(source, false, "%s ends at offset %lld; the group's offset %lld is left aside", part->name,
-                          (long long)high, (long long)theirs);
-    } else if (theirs > part->next) {
-        part->next = theirs;
+    bool from_beginning = source->context->options->from_beginning || kafka_parts_know(&source->parts, part->topic);
+    if (part->next != KAFKA_NOWHERE) {
+        tell(source, "%s: somebody else has moved the group from offset %lld to %lld, and the source goes on there",
+             part->name, (long long)part->next, (long long)is->theirs);
+    } else if (is->ours && is->theirs > is->low) {
+        tell(source,
+             "%s: this source has read up to offset %lld, and the store does not know: its place was forgotten, or the "
+             "store is an older copy of itself; the source goes on there",
+             part->name, (long long)is->theirs);
+    } else if (from_beginning && is->theirs > is->low) {
+        tell(source, "%s: the group is at offset %lld, and what is there from %lld on up to it is not read", part->name,
+             (long long)is->theirs, (long long)is->low);
+    }
+}
+
+/* Whoever else was further has stored what he committed, or wanted it to be skipped. But what was us is not in the store any more: it is
+ * read again, and what is known after all counts once. */
+static void follow(KafkaSource *source, KafkaPart *part, const Answers *is)
+{
+    if (is->theirs > is->high) {
+        tell(source, "%s ends at offset %lld; the group's offset %lld is left aside", part->name, (long long)is->high,
+             (long long)is->theirs);
+    } else if (is->theirs > part->next && is->ours && part->next != KAFKA_NOWHERE) {
+        tell(source,
+             "%s: the store is an older copy of itself: it has read up to offset %lld, and had up to %lld before; what "
+             "is between is read again",
+             part->name, (long long)part->next, (long long)is->theirs);
+    } else if (is->theirs > part->next) {
+        tell_of_jump(source, part, is);
+        part->next = is->theirs;
         part->mark[0] = '\0';
+        part->put = true;
     }
 }
 
 /* *ret_from: what is read first; the message in front of our place, when it can be compared with what we know of it. */
-static Status begin_part(KafkaSource *source, KafkaPart *part, int64_t theirs, int64_t low, int64_t high,
-                         int64_t *ret_from, Error *reterr)
+static Status begin_part(KafkaSource *source, KafkaPart *part, const Answers *is, int64_t *ret_from, Error *reterr)
 {
-    if (part->next > high) {
-        return refuse_end(source, part, high, reterr);
+    if (part->next > is->high) {
+        return refuse_end(source, part, is->high, reterr);
     }
     int64_t before = part->next;
-    follow(source, part, theirs, high);
+    follow(source, part, is);
     if (part->next == KAFKA_NOWHERE) {
-        begin_new(source, part, low, high);
-    } else if (part->next < low) {
-        pass_gap(source, part, low);
+        begin_new(source, part, is->low, is->high);
+    } else if (part->next < is->low) {
+        pass_gap(source, part, is->low);
     }
-    part->compare = part->mark[0] != '\0' && part->next > low;
+    part->compare = part->mark[0] != '\0' && part->next > is->low;
     *ret_from = part->compare ? part->next - 1 : part->next;
     /* What was handed over may still be under way. */
     if (part->next != before && part->next > part->stored) {
         part->stored = part->next;
     }
-    part->end = high;
+    part->end = is->high;
     part->seen_end = KAFKA_NOWHERE;
     return STATUS_OK;
 }
@@ -170,14 +246,14 @@ static Status begin_all(KafkaSource *source, rd_kafka_topic_partition_list_t *li
     for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
         rd_kafka_topic_partition_t *each = &list->elems[i];
         KafkaPart *part = kafka_parts_get(&source->parts, each->topic, each->partition);
-        int64_t low = answer_of(given->low, each), high = answer_of(given->high, each);
+        Answers is = answers_of(source, given, each);
         if (!part) {
             return error_set(reterr, STATUS_BUSY, "no memory for a partition");
         }
-        if (low < 0 || high < 0) {
+        if (is.low < 0 || is.high < 0) {
             return error_set(reterr, STATUS_BUSY, "%s: brokers do not say where it begins and ends", part->name);
         }
-        status = begin_part(source, part, answer_of(given->committed, each), low, high, &each->offset, reterr);
+        status = begin_part(source, part, &is, &each->offset, reterr);
         part->assigned = status == STATUS_OK;
         lead(source, each);
     }
@@ -192,6 +268,7 @@ static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list)
     Status status = ask(source, list, &given, &error);
     if (status == STATUS_OK) {
         kafka_source_unnote(source);
+        source->told_bytes = source->told_after = 0;
         status = begin_all(source, list, &given, &error);
     }
     release_given(&given);

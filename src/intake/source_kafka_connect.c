@@ -277,21 +277,28 @@ Status kafka_source_check(KafkaSource *source, Error *reterr)
 
 /* ---- Leaving --------------------------------------------------------------------------------------------------------- */
 
-rd_kafka_topic_partition_list_t *kafka_source_offsets(KafkaSource *source)
+/* Without its sign an offset would be taken for another one's. */
+void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, rd_kafka_topic_partition_list_t *list)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
-    for (size_t i = 0; i < source->parts.count; i++) {
-        const KafkaPart *part = &source->parts.items[i];
-        if (part->assigned && part->stored >= 0) {
-            rd_kafka_topic_partition_list_add(list, part->topic, part->partition)->offset = part->stored;
-        }
+    char sign[KAFKA_SIGN_BYTES], *copy;
+    if (!part->assigned || part->kept < 0) {
+        return;
     }
-    return list;
+    kafka_sign_make(source->context->info->id, source->context->options->name, part->kept, sign);
+    if ((copy = strdup(sign))) {
+        rd_kafka_topic_partition_t *added = rd_kafka_topic_partition_list_add(list, part->topic, part->partition);
+        added->offset = part->kept;
+        added->metadata = copy; /* the list frees it */
+        added->metadata_size = strlen(copy);
+    }
 }
 
 static void commit_all(KafkaSource *source)
 {
-    rd_kafka_topic_partition_list_t *list = kafka_source_offsets(source);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
+    for (size_t i = 0; i < source->parts.count; i++) {
+        kafka_source_add_offset(source, &source->parts.items[i], list);
+    }
     rd_kafka_queue_t *answers = rd_kafka_queue_new(source->consumer);
     if (list->cnt > 0 &&
         rd_kafka_commit_queue(source->consumer, list, answers, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {

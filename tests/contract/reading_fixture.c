@@ -40,10 +40,8 @@ int fixture_teardown(void **state)
     for (size_t i = 0; i < GROUPS; i++) {
         source_group_release(&fixture->groups[i]);
     }
-    for (size_t i = 0; i < fixture->kept_count; i++) {
-        free(fixture->kept[i].part);
-        free(fixture->kept[i].mark);
-    }
+    fixture_put_places_back(fixture);
+    fixture_forget_places(fixture);
     test_free(fixture);
     return 0;
 }
@@ -292,6 +290,21 @@ size_t fixture_take(SourceFixture *fixture, size_t count)
     return groups;
 }
 
+void fixture_take_places(SourceFixture *fixture, size_t count)
+{
+    SourceGroup *group = &fixture->groups[0];
+    Error error = {0};
+    int64_t until_us = side_now_us() + PATIENCE_US;
+    while (fixture_fetch_once(fixture, group, &error) == STATUS_OK && group->place_count == 0 &&
+           side_now_us() < until_us) {
+        fixture->source->ops->wait(fixture->source, SECOND_US / 10);
+    }
+    assert_int_equal(group->place_count, count);
+    assert_int_equal(group->count, 0);
+    fixture_store(fixture, group);
+    fixture_acknowledge(fixture, group);
+}
+
 /* Nothing more comes. A source may have places left to tell, such as the end of a file. */
 void fixture_assert_quiet(SourceFixture *fixture)
 {
@@ -313,6 +326,14 @@ void fixture_assert_quiet(SourceFixture *fixture)
     } while (side_now_us() < until_us);
 }
 
+void fixture_assert_notice(const SourceFixture *fixture, const char *words)
+{
+    Str notice = fixture->source->notice;
+    if (words ? !memmem(notice.ptr, notice.len, words, strlen(words)) : notice.len > 0) {
+        fail_msg("it says: %.*s", STR_ARGS(notice));
+    }
+}
+
 void fixture_assert_seen(const SourceFixture *fixture, size_t first, size_t count, size_t times)
 {
     for (size_t number = first; number < first + count; number++) {
@@ -329,4 +350,23 @@ void fixture_forget_places(SourceFixture *fixture)
         free(fixture->kept[i].mark);
     }
     fixture->kept_count = 0;
+}
+
+void fixture_copy_places(SourceFixture *fixture)
+{
+    assert_int_equal(fixture->copied_count, 0);
+    for (; fixture->copied_count < fixture->kept_count; fixture->copied_count++) {
+        KeptPlace copy = fixture->kept[fixture->copied_count];
+        copy.part = keep_text((Str){copy.part, copy.part_len});
+        copy.mark = keep_text((Str){copy.mark, copy.mark_len});
+        fixture->copied[fixture->copied_count] = copy;
+    }
+}
+
+void fixture_put_places_back(SourceFixture *fixture)
+{
+    fixture_forget_places(fixture);
+    memcpy(fixture->kept, fixture->copied, sizeof fixture->kept);
+    fixture->kept_count = fixture->copied_count;
+    fixture->copied_count = 0;
 }

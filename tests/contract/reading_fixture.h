@@ -28,6 +28,8 @@ typedef struct SourceFixture {
     SourceGroup groups[GROUPS]; /* for the test's use */
     KeptPlace kept[PLACES_MAX];
     size_t kept_count;
+    KeptPlace copied[PLACES_MAX]; /* an older copy of them */
+    size_t copied_count;
     size_t seen[NUMBER_MAX];   /* how often each has come */
     size_t last_of[PARTS_MAX]; /* the last number of a part since the source was connected */
     size_t refused;            /* messages that came with a reason why they are none */
@@ -61,12 +63,18 @@ size_t fixture_fetch(SourceFixture *fixture, SourceGroup *group); /* something h
 void fixture_store(SourceFixture *fixture, SourceGroup *group);
 void fixture_acknowledge(SourceFixture *fixture, const SourceGroup *group);
 void fixture_forget_places(SourceFixture *fixture);
+/* A copy of the store is taken; and put back, once. */
+void fixture_copy_places(SourceFixture *fixture);
+void fixture_put_places_back(SourceFixture *fixture);
 
 /* Takes `count` messages as a feeder would that nothing happens to. Returns the number of groups. */
 size_t fixture_take(SourceFixture *fixture, size_t count);
+/* Places come, so many, and no message; they are stored. */
+void fixture_take_places(SourceFixture *fixture, size_t count);
 
 /* Nothing more comes. */
 void fixture_assert_quiet(SourceFixture *fixture);
+void fixture_assert_notice(const SourceFixture *fixture, const char *words); /* NULL: there is none */
 void fixture_assert_seen(const SourceFixture *fixture, size_t first, size_t count, size_t times);
 
 #endif

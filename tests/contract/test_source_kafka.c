@@ -77,16 +77,8 @@ static void test_a_new_group_begins_now(void **state)
     topic_of(fixture)->options.from_beginning = false;
     fixture_put(fixture, 0, 1, 5);
     fixture_connect(fixture);
-    SourceGroup *group = &fixture->groups[0];
-    Error error = {0};
     /* The place is stored before anything has come: what comes while nobody reads is read afterwards. */
-    for (int64_t until_us = side_now_us() + PATIENCE_US; group->place_count == 0 && side_now_us() < until_us;) {
-        assert_int_equal(fixture_fetch_once(fixture, group, &error), STATUS_OK);
-        fixture->source->ops->wait(fixture->source, SECOND_US / 10);
-    }
-    assert_int_equal(group->place_count, TOPIC_PARTITIONS);
-    assert_int_equal(group->count, 0);
-    fixture_store(fixture, group);
+    fixture_take_places(fixture, TOPIC_PARTITIONS);
     source_close(fixture->source);
     fixture->source = kafka_topic_open(topic_of(fixture));
     fixture_put(fixture, 0, 6, 5);
@@ -103,6 +95,7 @@ static void test_the_group_is_further(void **state)
     kafka_topic_commit(topic_of(fixture), 0, 7);
     fixture_connect(fixture);
     fixture_take(fixture, 3);
+    fixture_assert_notice(fixture, "/0: the group is at offset 7, and what is there from 0 on up to it is not read");
     fixture_assert_quiet(fixture);
     fixture_assert_seen(fixture, 8, 3, 1);
 }
@@ -138,6 +131,82 @@ static KeptPlace *place_of(SourceFixture *fixture, const char *suffix)
     }
     fail_msg("no place ends in %s", suffix);
     return NULL;
+}
+
+/* ---- A store that is older than what it has committed ---------------------------------------------------------------- */
+
+/* The store is as it was when it had read four of each partition; the group, whose members have left, is at ten. */
+static void put_an_older_copy_back(SourceFixture *fixture)
+{
+    fixture_connect(fixture);
+    for (size_t part = 0; part < TOPIC_PARTITIONS; part++) {
+        fixture_put(fixture, part, 1 + 100 * part, 4);
+    }
+    fixture_take(fixture, 4 * TOPIC_PARTITIONS);
+    fixture_copy_places(fixture);
+    for (size_t part = 0; part < TOPIC_PARTITIONS; part++) {
+        fixture_put(fixture, part, 5 + 100 * part, 6);
+    }
+    fixture_take(fixture, 6 * TOPIC_PARTITIONS);
+    fixture_assert_left(fixture, 0);
+    fixture_assert_notice(fixture, NULL);
+    source_close(fixture->source);
+    fixture_put_places_back(fixture);
+}
+
+static void test_an_older_copy_of_the_store(void **state)
+{
+    SourceFixture *fixture = *state;
+    put_an_older_copy_back(fixture);
+    fixture->source = kafka_topic_open(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take(fixture, 6 * TOPIC_PARTITIONS);
+    for (size_t part = 0; part < TOPIC_PARTITIONS; part++) {
+        fixture_assert_seen(fixture, 1 + 100 * part, 4, 1);
+        fixture_assert_seen(fixture, 5 + 100 * part, 6, 2);
+    }
+    fixture_assert_notice(fixture,
+                          "the store is an older copy of itself: it has read up to offset 4, and had up to 10 before");
+    fixture_assert_left(fixture, 0);
+    fixture_reopen(fixture);
+    fixture_put(fixture, 0, 11, 1);
+    fixture_take(fixture, 1);
+    fixture_assert_notice(fixture, NULL);
+}
+
+/* What it has committed says nothing of ours. Where that was begun is stored at once, and is ours then. */
+static void test_another_store_was_further(void **state)
+{
+    SourceFixture *fixture = *state;
+    put_an_older_copy_back(fixture);
+    topic_of(fixture)->info.id[0] ^= 1;
+    fixture->source = kafka_topic_open(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take_places(fixture, TOPIC_PARTITIONS);
+    fixture_assert_notice(fixture,
+                          "somebody else has moved the group from offset 4 to 10, and the source goes on there");
+    for (size_t i = 0; i < TOPIC_PARTITIONS; i++) {
+        assert_int_equal(fixture->kept[i].next, 10);
+    }
+    fixture_reopen(fixture);
+    fixture_put(fixture, 0, 11, 1);
+    fixture_take(fixture, 1);
+    fixture_assert_quiet(fixture);
+    fixture_assert_seen(fixture, 5, 6, 1);
+    fixture_assert_notice(fixture, NULL);
+}
+
+/* Its places may have been forgotten on purpose: the group counts. */
+static void test_no_place_where_we_have_read(void **state)
+{
+    SourceFixture *fixture = *state;
+    put_an_older_copy_back(fixture);
+    fixture_forget_places(fixture);
+    fixture->source = kafka_topic_open(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take_places(fixture, TOPIC_PARTITIONS);
+    fixture_assert_quiet(fixture);
+    fixture_assert_notice(fixture, "this source has read up to offset 10, and the store does not know");
 }
 
 static void test_another_message_is_there(void **state)
@@ -206,14 +275,12 @@ static void test_removed_before_it_was_read(void **state)
     fixture_take(fixture, 6);
     fixture_assert_seen(fixture, 11, 4, 0);
     fixture_assert_seen(fixture, 15, 6, 1);
-    if (!strstr(fixture->source->notice.ptr ? fixture->source->notice.ptr : "", "4 messages were removed")) {
-        fail_msg("it says: %.*s", STR_ARGS(fixture->source->notice));
-    }
+    fixture_assert_notice(fixture, "4 messages were removed");
     /* What was removed up to our place is not missed. */
     kafka_topic_trim(topic_of(fixture), 0, 20);
     fixture_connect(fixture);
     fixture_assert_quiet(fixture);
-    assert_int_equal(fixture->source->notice.len, 0);
+    fixture_assert_notice(fixture, NULL);
     fixture_put(fixture, 0, 21, 2);
     fixture_take(fixture, 2);
 }
@@ -342,7 +409,7 @@ static void test_stays_a_member(void **state)
     fixture_take(fixture, 5);
     assert_true(side_now_us() - begun_us < SECOND_US); /* it was read long ago */
     fixture_assert_seen(fixture, 1, 10, 1);
-    assert_int_equal(fixture->source->notice.len, 0);
+    fixture_assert_notice(fixture, NULL);
 }
 
 static void test_lag(void **state)
@@ -486,6 +553,9 @@ int main(void)
         OWN_TEST(test_a_new_group_begins_now),
         OWN_TEST(test_the_group_is_further),
         OWN_TEST(test_the_group_is_behind),
+        OWN_TEST(test_an_older_copy_of_the_store),
+        OWN_TEST(test_another_store_was_further),
+        OWN_TEST(test_no_place_where_we_have_read),
         OWN_TEST(test_another_message_is_there),
         OWN_TEST(test_the_end_went_back),
         OWN_TEST(test_made_anew),

@@ -288,3 +288,38 @@ test('a configuration that would lose what is acknowledged is refused', async (t
     assert.match(said, why);
   }
 });
+
+// The front door's answer is a promise about the topic: a store that lacks what it had read of it reads it again.
+test('an older copy of the data directory loses nothing that was accepted', { timeout: 300_000 }, async (t) => {
+  const kafka = await startKafka(t, broker);
+  if (!kafka) return;
+  await makeTopic(t, kafka);
+  const config = configured(t, kafka.bootstrap), data = tempDir(t), copy = join(tempDir(t), 'copy');
+  const acceptMany = async (server, first) => {
+    await doorIs(server, 'open');
+    const lines = Array.from({ length: 500 }, (_, i) => JSON.stringify(record(`r-${first + i}`, { destinationId: `d-${i % 7}` }))).join('\n');
+    const answer = await accept(server, `${lines}\n`, '', { type: NDJSON_TYPE });
+    assert.equal(answer.status, 202, answer.text);
+    await counted(server, first + 500);
+  };
+  const first = await startWeir(t, { data, config });
+  await acceptMany(first, 0);
+  await first.stop();
+  fs.cpSync(data, copy, { recursive: true });
+  const second = await startWeir(t, { data, config });
+  await acceptMany(second, 500);
+  await eventually(async () => (await sourceOf(second)).lag === 0, 'nothing to wait');
+  await second.stop();
+
+  const third = await startWeir(t, { data: copy, config });
+  await counted(third, 1000);
+  const { notice } = await sourceOf(third);
+  assert.match(notice, /records\.in\/[0-2]: the store is an older copy of itself: it has read up to offset \d+, and had up to \d+ before/);
+  assert.match(third.stderr, /the store is an older copy of itself/);
+  await third.stop();
+  const fourth = await startWeir(t, { data: copy, config });
+  await eventually(async () => (await sourceOf(fourth)).lag === 0, 'nothing to wait');
+  assert.equal((await sourceOf(fourth)).notice ?? '', '');
+  assert.equal(await countRecords(fourth), 1000);
+  await fourth.stop();
+});

@@ -25,6 +25,7 @@ static void test_places_of_the_store(void **state)
     const KafkaPart *part = kafka_parts_find(&parts, "records.in", 0);
     assert_int_equal(part->next, 7);
     assert_int_equal(part->stored, 7);
+    assert_int_equal(part->kept, 7);
     assert_string_equal(part->mark, "offset=6 time=1 hash=2");
     assert_true(part->in_store && !part->assigned && !part->put && !part->compare);
     assert_int_equal(kafka_parts_find(&parts, "records.in", 12)->next, 0);
@@ -104,6 +105,28 @@ static void test_what_waits(void **state)
     kafka_parts_release(&parts);
 }
 
+/* A source of that store alone, and of that offset: what a tool moves or copies elsewhere is nobody's. */
+static void test_signs(void **state)
+{
+    (void)state;
+    const uint8_t store[KAFKA_STORE_ID_BYTES] = {0xab, 1}, other[KAFKA_STORE_ID_BYTES] = {0xab, 2};
+    char sign[KAFKA_SIGN_BYTES], longest[65];
+    kafka_sign_make(store, "orders", 1041, sign);
+    assert_string_equal(sign, "weir store=ab010000000000000000000000000000 source=orders offset=1041");
+    rd_kafka_topic_partition_t committed = {.offset = 1041, .metadata = sign, .metadata_size = strlen(sign)};
+    assert_true(kafka_sign_is(store, "orders", &committed));
+    assert_false(kafka_sign_is(other, "orders", &committed));
+    assert_false(kafka_sign_is(store, "order", &committed));
+    committed.offset = 1042;
+    assert_false(kafka_sign_is(store, "orders", &committed));
+    committed = (rd_kafka_topic_partition_t){.offset = 1041};
+    assert_false(kafka_sign_is(store, "orders", &committed));
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    kafka_sign_make(store, longest, INT64_MAX, sign);
+    assert_non_null(strstr(sign, " offset=9223372036854775807"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -111,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_places_of_others),
         cmocka_unit_test(test_a_partition_is_added_once),
         cmocka_unit_test(test_what_waits),
+        cmocka_unit_test(test_signs),
     };
     return cmocka_run_group_tests_name("kafka_part", tests, NULL, NULL);
 }
