@@ -226,6 +226,7 @@ test('A key makes a request happen once', async (t) => {
   const turned = await onboard(server, list, '?onDuplicate=skip&mode=partial', params);
   assert.deepEqual([turned.status, turned.headers.get('idempotent-replayed'), turned.text], [202, 'true', either.text]);
   assertInvalid(await onboard(server, list, '?mode=skip&onDuplicate=partial', params), ['mode', 'onDuplicate']);
+  assertInvalid(await onboard(server, list, '?mode=partial&onDuplicate=update', params), ['Idempotency-Key']); // the same names alone
   assertInvalid(await onboard(server, list, '?onDuplicate=skip', params), ['Idempotency-Key']);
 
   // What was refused is not kept: the same key may be used once it is mended.
