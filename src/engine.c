@@ -110,12 +110,16 @@ static Status put_default_rule(Engine *engine, const Config *config, RuleSet *ru
     if (!engine_default_rule_changes(rule, is_new, is_set, config_int(config, OPTION_ALERTS_THRESHOLD))) {
         return STATUS_OK;
     }
-    Status status = engine_submit_wait(engine, &submission, reterr);
+    Error error = {0};
+    Status status = engine_submit_wait(engine, &submission, &error);
     if (status == STATUS_OK && submission.work.status != STATUS_OK) {
-        status = error_set(reterr, submission.work.status, "the default rule: %s", submission.work.error.message);
+        status = error_set(&error, submission.work.status, "the default rule: %s", submission.work.error.message);
     }
-    /* A disk that is too full to write must not keep the service from answering questions. */
-    return status == STATUS_BUSY ? STATUS_OK : status;
+    /* A disk that is too full to write must not keep the service from answering questions, whether that is seen before the commit or by it. The
+     * rule comes with the next start, and a store that takes nothing more tells so by itself. */
+    return status == STATUS_OK || status == STATUS_BUSY || status == STATUS_UNKNOWN
+               ? STATUS_OK
+               : error_set(reterr, status, "%s", error.message);
 }
 
 Status engine_open(const Config *config, const EngineHooks *hooks, Engine *ret_engine, Error *reterr)

@@ -11,6 +11,19 @@
 
 static char dir[64];
 
+/* What becomes of the next batch, by the linker's --wrap. */
+static Status fail_next_apply;
+
+Status __real_store_apply(Store *store, Work *first, Error *reterr);
+Status __wrap_store_apply(Store *store, Work *first, Error *reterr);
+Status __wrap_store_apply(Store *store, Work *first, Error *reterr)
+{
+    Status status = fail_next_apply;
+    fail_next_apply = STATUS_OK;
+    return status == STATUS_OK ? __real_store_apply(store, first, reterr)
+                               : error_set(reterr, status, "the disk is full");
+}
+
 static const AlertRule stored = {.id = 3, .threshold = 500, .version = 7, .enabled = false, .unit = {"EUR", 3}};
 
 static void test_default_rule_of_a_new_store(void **state)
@@ -94,6 +107,24 @@ static void test_threshold_is_kept_unless_it_is_set(void **state)
     check_rule(NULL, 25050);
     check_rule("250.50", 25050);
     check_rule("1000", 100000);
+}
+
+/* Nothing is stored, or it is not known whether it is: the service begins all the same, and the rule comes with the next start. */
+static void test_a_disk_that_is_full_at_the_start(void **state)
+{
+    static const Status statuses[] = {STATUS_BUSY, STATUS_UNKNOWN};
+    (void)state;
+    check_rule(NULL, 100000);
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        Engine engine;
+        fail_next_apply = statuses[i];
+        open_engine(&engine, "77");
+        assert_int_equal(fail_next_apply, STATUS_OK);
+        engine_stop(&engine);
+        assert_int_equal(rule_set_at(store_rules(engine.store), 0)->threshold, 100000);
+        engine_close(&engine);
+    }
+    check_rule("77", 7700);
 }
 
 static void test_submissions_are_waited_for(void **state)
@@ -187,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_default_rule_that_is_there),
         cmocka_unit_test(test_options_fit_the_store),
         cmocka_unit_test_setup_teardown(test_threshold_is_kept_unless_it_is_set, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_a_disk_that_is_full_at_the_start, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_submissions_are_waited_for, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_store_that_is_held, make_dir, remove_dir),
     };
