@@ -324,6 +324,7 @@ static bool turn_over(Upload *upload)
     upload->current = upload->following;
     upload->following = NULL;
     upload->current->first_index = upload->lines.index;
+    upload->current->last_line = upload->lines.line; /* a part of a long line may be all that it gets */
     take_lines(upload, upload->current);
     return true;
 }

@@ -176,6 +176,29 @@ static void test_no_memory_midway(void **state)
     assert_int_equal(handed_count, 1);
 }
 
+/* A slice may hold nothing but the middle of a long line: what was committed before it stays committed through. */
+static void test_a_slice_without_a_line(void **state)
+{
+    enum { MORE_THAN_A_SLICE = 520 << 10 };
+    static char spaces[MORE_THAN_A_SLICE];
+    Fixture *fixture = *state;
+    memset(spaces, ' ', sizeof spaces);
+    take_lines(fixture, FIRST_SLICE_LINES);
+    take(fixture, STR(RECORD("long")));
+    take(fixture, (Str){spaces, sizeof spaces});
+    assert_int_equal(handed_count, 1);
+    starving = true;
+    take(fixture, STR("\n"));
+    starving = false;
+    assert_false(upload_finish(fixture->upload, no_more));
+    give_back(0, STATUS_OK);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    UploadEnd end = finish(fixture);
+    assert_string_equal(end.error.message, "there is no memory to read line 97");
+    assert_int_equal(end.committed_through, FIRST_SLICE_LINES);
+    assert_int_equal(end.results->created, FIRST_SLICE_LINES);
+}
+
 /* What comes after lines that were not committed is not committed through. */
 static void test_gap(void **state)
 {
@@ -531,6 +554,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_to_say_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_midway, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_slice_without_a_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places_in_later_slices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_line_that_is_too_long, setup, teardown),
