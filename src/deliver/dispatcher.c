@@ -281,6 +281,9 @@ static Status read_replays(Wanted *wanted, Error *reterr)
     Status status = reader_begin(reader, &view, reterr);
     if (status == STATUS_OK) {
         status = reader_replays(reader, STR(""), collect_replay, wanted, reterr);
+        if (status == STATUS_OK && (status = reader_check(reader, reterr)) != STATUS_OK) {
+            wanted->count = 0;
+        }
         reader_end(reader);
         view_free(view);
     }

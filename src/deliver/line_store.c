@@ -300,6 +300,9 @@ void line_look(Line *line, int64_t now_us)
     Status status = reader_begin(line->reader, &view, &error);
     if (status == STATUS_OK) {
         status = look(line, &error);
+        if (status == STATUS_OK) {
+            status = reader_check(line->reader, &error);
+        }
         reader_end(line->reader);
         view_free(view);
     }

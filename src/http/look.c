@@ -6,6 +6,9 @@ void look_read(Request *request, StoreReader *reader, LookRead *read)
     request->failed = reader_begin(reader, &view, &request->error);
     if (request->failed == STATUS_OK) {
         request->failed = read(request, reader);
+        if (request->failed == STATUS_OK) {
+            request->failed = reader_check(reader, &request->error);
+        }
         reader_end(reader);
         view_free(view);
     }

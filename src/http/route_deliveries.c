@@ -170,6 +170,9 @@ static Status find_step(Request *request, StoreReader *reader)
     Status status = call->view ? reader_resume(reader, call->view, error) : reader_begin(reader, &call->view, error);
     if (status == STATUS_OK) {
         status = reader_find(reader, request->id, call->source_id, &call->found_at, note_seq, call, error);
+        if (status == STATUS_OK) {
+            status = reader_check(reader, error);
+        }
         reader_end(reader);
     }
     return status;

@@ -33,6 +33,9 @@ static Status put_deliveries(Request *request, StoreReader *reader, const QueryF
     buf_init(&text, DELIVERIES_BYTES_MAX);
     buf_put_char(&text, ',');
     status = deliveries_put_states(reader, lines, found->seq, &request->arena, &text, &request->error);
+    if (status == STATUS_OK) {
+        status = reader_check(reader, &request->error);
+    }
     reader_end(reader);
     view_free(view);
     if (status == STATUS_OK) {

@@ -1,8 +1,12 @@
 /* A line that cannot read what the store has for it: for a moment nothing is known, and nothing follows from that. */
 #include "contract/delivery_world.h"
 
+#include <limits.h>
+
 /* So many of the next reads fail, as they do of a disk that has a bad moment. */
 static int failing_replays, failing_retries, failing_scans;
+/* The store fails while so many of the next looks are taken: what they have read is not to be used. */
+static int failing_checks;
 
 static Status fail_one(int *left, Error *reterr)
 {
@@ -58,9 +62,16 @@ Status __wrap_reader_scan(StoreReader *reader, int64_t after, int64_t through, u
     return status == STATUS_OK ? fail_one(&failing_scans, reterr) : status;
 }
 
+Status __real_reader_check(StoreReader *reader, Error *reterr);
+Status __wrap_reader_check(StoreReader *reader, Error *reterr);
+Status __wrap_reader_check(StoreReader *reader, Error *reterr)
+{
+    return failing_checks > 0 ? fail_one(&failing_checks, reterr) : __real_reader_check(reader, reterr);
+}
+
 static int set_up(void **state)
 {
-    failing_replays = failing_retries = failing_scans = 0;
+    failing_replays = failing_retries = failing_scans = failing_checks = 0;
     return world_set_up(state);
 }
 
@@ -155,16 +166,51 @@ static void test_a_retry_ends_before_the_log_is_read(void **state)
     assert_int_equal(world_stored(world, "hook").place.cursor, 10);
 }
 
+/* Nothing is sent meanwhile, so that nothing else is read. */
+static void test_a_line_asks_whether_its_look_counts(void **state)
+{
+    World *world = *state;
+    world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_run(world, SECOND_US);
+    assert_string_equal(world_line(world, "hook", 0).error, "");
+    failing_checks = 1;
+    world_run(world, SECOND_US);
+    assert_int_equal(failing_checks, 0);
+    assert_string_equal(world_line(world, "hook", 0).error, "disk I/O error");
+}
+
+/* A replay that the store may not have is not begun. */
+static void test_a_replay_waits_for_a_look_that_counts(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 4);
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, 5 * SECOND_US);
+    size_t messages = fake_receiver_counts(receiver).messages;
+    Work work = {.kind = WORK_REPLAY_PUT,
+                 .replay = {.sink = STR("hook"), .after = 0, .through = 10, .filter = STR("{}")}};
+    assert_int_equal(world_apply(world, &work), STATUS_OK);
+    failing_checks = INT_MAX;
+    world_run(world, 5 * SECOND_US);
+    assert_true(failing_checks < INT_MAX);
+    assert_int_equal(world_line(world, "hook", work.replay.id).state, LINE_DONE);
+    assert_null(world_line(world, "hook", work.replay.id).options);
+    failing_checks = 0;
+    world_run(world, MINUTE_US);
+    assert_int_equal(fake_receiver_counts(receiver).messages, messages + 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
 
 int main(void)
 {
     world_begin_tests();
     const struct CMUnitTest tests[] = {
-        TEST(test_a_replay_outlives_a_look_that_fails),
-        TEST(test_a_start_that_cannot_read_retries_sends_nothing),
-        TEST(test_a_read_of_the_log_fails_midway),
-        TEST(test_a_retry_ends_before_the_log_is_read),
+        TEST(test_a_replay_outlives_a_look_that_fails),   TEST(test_a_line_asks_whether_its_look_counts),
+        TEST(test_a_replay_waits_for_a_look_that_counts), TEST(test_a_start_that_cannot_read_retries_sends_nothing),
+        TEST(test_a_read_of_the_log_fails_midway),        TEST(test_a_retry_ends_before_the_log_is_read),
     };
     return cmocka_run_group_tests_name("delivery-looks", tests, NULL, NULL);
 }

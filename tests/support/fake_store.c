@@ -12,7 +12,6 @@ Store *fake_store_new(const StoreInfo *info)
     FakeStore *store = calloc(1, sizeof *store);
     assert(store);
     store->base = (Store){.ops = &ops, .info = *info};
-    store->reader.base.ops = &ops;
     store->rows = calloc(ROWS_MAX, sizeof *store->rows);
     store->by_time = calloc(ROWS_MAX, sizeof *store->by_time);
     store->newest = calloc(FLOW_SLOTS, sizeof *store->newest);
@@ -24,7 +23,7 @@ Store *fake_store_new(const StoreInfo *info)
     Error error = {0};
     Status status = rule_set_new(NULL, 0, &store->rules, &error);
     assert(status == STATUS_OK);
-    store->reader.store = store;
+    store->reader = (FakeReader){.base.ops = &ops, .store = store};
     return &store->base;
 }
 
@@ -164,7 +163,8 @@ static Status resume(StoreReader *base, StoreView *view, Error *reterr)
 
 static Status check(StoreReader *base, Error *reterr)
 {
-    return ((FakeReader *)base)->looking ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "nobody looks");
+    assert(((FakeReader *)base)->looking);
+    return fail_if_told(((FakeReader *)base)->store, reterr);
 }
 
 static void end(StoreReader *base)
