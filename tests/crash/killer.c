@@ -5,7 +5,8 @@
  *
  * KILL_AT is CALL:NAME:N:WHEN. CALL is open (only those that make a file), write, sync, rename or remove; NAME is what the path
  * ends in ("index" for syncs of the directory); N counts from 1; WHEN is before, after or torn (half of a write's bytes).
- * SIGKILL: nothing of the process gets to run again, but what it handed to the system stays. */
+ * SIGKILL: nothing of the process gets to run again, but what it handed to the system stays. Before that it says "killed at" and the
+ * order on standard error, so that a kill of its own is told from any other. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,8 +37,14 @@ __attribute__((constructor)) static void read_order(void)
     }
 }
 
+/* The system's own function. */
+#define NEXT(name) ((__typeof__(&name))(void *)dlsym(RTLD_NEXT, #name))
+
 static void end(void)
 {
+    char text[128];
+    int len = snprintf(text, sizeof text, "\nkilled at %s\n", getenv("KILL_AT"));
+    (void)!NEXT(write)(STDERR_FILENO, text, (size_t)len);
     kill(getpid(), SIGKILL);
     for (;;) { /* it is on its way */
     }
@@ -68,9 +75,6 @@ static When check_fd(const char *call, int fd)
     path[len > 0 ? len : 0] = '\0';
     return check(call, path);
 }
-
-/* The system's own function. */
-#define NEXT(name) ((__typeof__(&name))(void *)dlsym(RTLD_NEXT, #name))
 
 #define END_AFTER(when)                                                                                                \
     do {                                                                                                               \

@@ -5,7 +5,8 @@
 //     node rounds.mjs [--rounds N] [--seed N]      WEIR_BIN names another binary than build/weir
 //     node rounds.mjs --self-test                  the server crashes instead of being killed, and each round has to see that
 //
-// Ends with a line that says how many kills came at which points, and "N passed, N failed".
+// Ends with how often each point was drawn and reached, and "N passed, N failed". Of enough rounds each point has to have been reached
+// in one: a file that has another name by now would make of its points kills at any moment.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -24,19 +25,25 @@ const rand = random(Number(options.seed));
 const CHECK_EVERY = 100;
 const STORE_EVERY = 200; // rounds on one store
 const SELF_TESTS = 6;
+const POINTS_NEEDED_AFTER = 200; // rounds, in which each point is drawn often enough for one to be reached
+const TURNS_MAX = 4;
 const END_SIGNAL = options['self-test'] ? 'SIGABRT' : 'SIGKILL';
 const START_MS_MAX = 60_000;
 
-// What is done to which files: the log's transactions, checkpoints, the writing, listing and removing of runs. How often each
-// is called in a round says how far the number of the fatal call may go.
-const POINTS = [
-  ['write', '.db-wal', 60], ['sync', '.db-wal', 20], ['write', '/weir.db', 60], ['sync', '/weir.db', 4],
-  ['open', '.run', 12], ['write', '.run', 40], ['sync', '.run', 12], ['sync', '/index', 12], ['remove', '.run', 12],
+// What is done to which files: the log's transactions, checkpoints, the writing, listing and removing of runs. The number says how
+// often a turn or two of load call it at the least, a start with much in the write-ahead log included: a point behind that is missed.
+const CALLS = [
+  ['write', '.db-wal', 250], ['sync', '.db-wal', 14], ['write', '/weir.db', 30], ['sync', '/weir.db', 1],
+  ['open', '.run', 6], ['write', '.run', 24], ['sync', '.run', 6], ['sync', '/index', 6], ['remove', '.run', 10],
 ];
+const POINTS = CALLS.flatMap(([call, name, most]) =>
+  (call === 'write' ? ['before', 'after', 'torn'] : ['before', 'after']).map((when) => ({ call, name, most, when })));
+const RANDOM_MOMENTS = 7; // for each time that all points come up
 const killer = join(dirname(binary), 'tests/crash/libkiller.so');
 let data = newStore();
 const known = new Map(); // every record that the store has for certain, by id
-const kills = new Map();
+let deck = [];
+const drawn = new Map(), reached = new Map();
 let unsure = [];         // submissions that were sent and not answered: each whole or not at all
 let sentCount = 0;
 
@@ -48,35 +55,39 @@ function emptyStore() {
   known.clear();
 }
 
+/** Each point comes up as often as any other; null is a random moment. */
 function drawPoint() {
-  if (rand.below(4) === 0) return null;
-  const [call, name, most] = rand.pick(POINTS);
-  const when = rand.pick(call === 'write' ? ['before', 'after', 'torn'] : ['before', 'after']);
+  if (deck.length === 0) deck = rand.shuffle([...POINTS, ...Array(RANDOM_MOMENTS).fill(null)]);
+  const point = deck.pop();
+  if (!point) return null;
+  const { call, name, most, when } = point;
   return `${call}:${name}:${1 + rand.below(most)}:${when}`;
 }
 
-/** Starts the server; answers null when it was killed before it listened. */
+/** Starts the server; it has no `url` when it was killed before it listened. */
 async function start(point, crashMs = null) {
   const env = { ...environment, ...(point ? { LD_PRELOAD: killer, KILL_AT: point } : {}) };
   const child = spawn(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--set', 'store.publish_records=300'],
     { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const server = { child, stderr: '', dead: false };
-  if (crashMs !== null) setTimeout(() => child.kill(END_SIGNAL), crashMs);
+  const server = {
+    child, stderr: '', dead: false, wasEnded: false,
+    end() { server.wasEnded = true; child.kill(END_SIGNAL); },
+    wasAt: (where) => (where ? server.stderr.includes(`killed at ${where}\n`) : server.wasEnded),
+  };
+  if (crashMs !== null) setTimeout(server.end, crashMs);
   server.exited = new Promise((done) => child.on('close', (code, signal) => { server.dead = true; done({ code, signal }); }));
   child.stderr.setEncoding('utf8').on('data', (text) => { server.stderr += text; });
-  const url = await new Promise((done, fail) => {
+  await new Promise((done, fail) => {
     let said = '';
     const timer = setTimeout(() => fail(new Error(`the server does not start:\n${server.stderr}`)), START_MS_MAX);
     child.stdout.setEncoding('utf8').on('data', (text) => {
       said += text;
-      const match = /listening on (http:\S+)/.exec(said);
-      if (match) { clearTimeout(timer); done(match[1]); }
+      server.url ??= /listening on (http:\S+)/.exec(said)?.[1];
+      if (server.url) { clearTimeout(timer); done(); }
     });
-    server.exited.then(() => { clearTimeout(timer); done(null); });
+    server.exited.then(() => { clearTimeout(timer); done(); });
   });
-  if (url) return Object.assign(server, { url, port: Number(new URL(url).port) });
-  assertEnding(await server.exited, KILLED, server.stderr);
-  return null;
+  return server;
 }
 
 /** New records, and some that were sent before. */
@@ -154,20 +165,32 @@ async function outlives(server, work) {
   }
 }
 
+const countOne = (map, name) => map.set(name, (map.get(name) ?? 0) + 1);
+
+function countPoint(point, server) {
+  const name = point ? point.replace(/:\d+:/, ' ') : 'at a random moment';
+  countOne(drawn, name);
+  if (server.wasAt(point)) countOne(reached, name);
+}
+
+/** Load until the point is reached, or a random moment, or enough was sent. */
+async function load(server, point) {
+  for (let turn = 0; turn < TURNS_MAX && !server.dead; turn += 1) {
+    const clients = Array.from({ length: 3 }, () => client(server, Array.from({ length: 5 }, drawSubmission)));
+    if (!point) { await sleep(rand.below(60)); server.end(); }
+    await Promise.all(clients);
+    if (!server.dead) await Promise.race([server.exited, sleep(150)]); // housekeeping may still get there
+  }
+}
+
 async function round(crashMs = null) {
   const point = options['self-test'] ? null : drawPoint();
   const server = await start(point, crashMs);
-  let died = point;
-  if (server && await outlives(server, settle)) {
-    const clients = Array.from({ length: 3 }, () => client(server, Array.from({ length: 5 }, drawSubmission)));
-    if (!point) { await sleep(rand.below(60)); server.child.kill(END_SIGNAL); }
-    await Promise.all(clients);
-    if (!server.dead) await Promise.race([server.exited, sleep(150)]); // housekeeping may still get there
-    if (!server.dead) { died = null; server.child.kill(END_SIGNAL); }
-  }
-  if (server) assertEnding(await server.exited, KILLED, server.stderr);
-  const name = died ? died.replace(/:\d+:/, ' ') : 'at a random moment';
-  kills.set(name, (kills.get(name) ?? 0) + 1);
+  if (server.url && await outlives(server, settle)) await load(server, point);
+  if (!server.dead) server.end();
+  assertEnding(await server.exited, KILLED, server.stderr);
+  assert.ok(server.wasEnded || server.wasAt(point), `somebody else killed it:\n${server.stderr}`);
+  countPoint(point, server);
 }
 
 /** All of it is compared with the model, by a server that nobody kills. */
@@ -197,7 +220,10 @@ async function allRounds() {
     if (number % CHECK_EVERY === 0 || number === rounds) await checkStore();
     if (number % STORE_EVERY === 0) emptyStore();
   }
-  for (const [name, times] of [...kills].sort()) console.log(`${String(times).padStart(6)}  ${name}`);
+  console.log(' drawn  reached');
+  for (const [name, times] of [...drawn].sort()) console.log(`${String(times).padStart(6)} ${String(reached.get(name) ?? 0).padStart(8)}  ${name}`);
+  const missed = POINTS.map(({ call, name, when }) => `${call}:${name} ${when}`).filter((name) => !reached.has(name));
+  if (rounds >= POINTS_NEEDED_AFTER) assert.deepEqual(missed, [], 'points that were never reached');
 }
 
 assert.ok(existsSync(killer), `${killer} is missing: build it with ninja`);
