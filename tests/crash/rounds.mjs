@@ -3,12 +3,14 @@
 // what was not acknowledged nothing in part. Every so often, and at the end, all of it is compared with a model.
 //
 //     node rounds.mjs [--rounds N] [--seed N]      WEIR_BIN names another binary than build/weir
+//                                                  without a seed one is drawn; the first line says how to have it again
 //     node rounds.mjs --self-test                  the server crashes instead of being killed, and each round has to see that
 //
 // Ends with how often each point was drawn and reached, and "N passed, N failed". Of enough rounds each point has to have been reached
 // in one: a file that has another name by now would make of its points kills at any moment.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,10 +20,12 @@ import { getJson, post, postLines, readFeed, readPages } from '../e2e/support/cl
 import { aggregateGroups, byTime, notifications, random, randomRecords, shown } from '../e2e/support/model.mjs';
 
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' }, 'self-test': { type: 'boolean' } },
+  options: { rounds: { type: 'string', default: '1000' }, seed: { type: 'string' }, 'self-test': { type: 'boolean' } },
 });
 const rounds = Number(options.rounds);
-const rand = random(Number(options.seed));
+const seed = Number(options.seed ?? randomInt(1, 2 ** 31));
+const again = `node tests/crash/rounds.mjs --rounds ${rounds} --seed ${seed}`;
+const rand = random(seed);
 const CHECK_EVERY = 100;
 const STORE_EVERY = 200; // rounds on one store
 const SELF_TESTS = 6;
@@ -226,6 +230,7 @@ async function allRounds() {
   if (rounds >= POINTS_NEEDED_AFTER) assert.deepEqual(missed, [], 'points that were never reached');
 }
 
+if (!options['self-test']) console.log(`again: ${again}`);
 assert.ok(existsSync(killer), `${killer} is missing: build it with ninja`);
 let number = 0;
 try {
@@ -233,7 +238,7 @@ try {
   rmSync(data, { recursive: true });
   console.log('1 passed, 0 failed');
 } catch (error) {
-  console.log(`FAIL round ${number} of --seed ${options.seed} (the store is left in ${data}): ${error.stack}`);
+  console.log(`FAIL round ${number} of: ${again} (the store is left in ${data}): ${error.stack}`);
   console.log('0 passed, 1 failed');
   process.exitCode = 1;
 }
