@@ -452,7 +452,7 @@ static void tell_call(Call *call)
         story_tell(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
                    work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
     }
-    for (size_t i = 0; story->out && i < work->count && i < RECORDS_TOLD_MAX; i++) {
+    for (size_t i = 0; story->options.trace && i < work->count && i < RECORDS_TOLD_MAX; i++) {
         walk_tell_record(call->world, "", &work->items[i]);
         if (work->events) {
             senders_tell_item(call->world, &work->events[i]);

@@ -54,6 +54,7 @@ static void begin_life(Run *run)
     Error error = {0};
     run->broken = false;
     run->lives++;
+    run->disk_told = 0;
     manual_clock_move(&run->manual, 1000);
     if (store_open(&run->store_options, &run->store, &error) != STATUS_OK ||
         store_reader_open(run->store, &run->reader, &error) != STATUS_OK) {
@@ -77,6 +78,9 @@ static void let_processor_work(Run *run)
 /* In order, or in the midst of it all; then the disk loses what it loses. */
 static void end_life(Run *run, bool in_order)
 {
+    static const char *const losses[] = {"", "nothing was lost", "all was lost that was not synced",
+                                         "some was lost of what was not synced", "what was written is there"};
+    story_tell(&run->story, "the program ends %s", in_order ? "in order" : "in the midst of it all");
     intake_stop(run->intake);
     for (int i = 0; in_order && i < 3; i++) {
         let_processor_work(run);
@@ -85,11 +89,12 @@ static void end_life(Run *run, bool in_order)
     processor_stop(run->processor);
     intake_free(run->intake);
     store_reader_close(run->reader);
+    run->entries = store_last_seq(run->store);
     store_close(run->store);
     sim_disk_disarm(run->disk);
     sim_disk_limit(run->disk, UINT64_MAX);
     SimLoss loss = sim_disk_crash(run->disk, in_order ? SIM_LOSS_PROCESS : SIM_LOSS_DRAWN, &run->random);
-    story_tell(&run->story, "life %zu has ended, loss %d", run->lives, (int)loss);
+    story_tell(&run->story, "life %zu has ended: %s", run->lives, losses[loss]);
 }
 
 /* ---- What is put there --------------------------------------------------------------------------------------------------- */
@@ -125,6 +130,19 @@ static RunKind draw_kind(Run *run, const RunMessage *before)
     return drawn < 18 && before ? RUN_CLASH : drawn < 24 && before ? RUN_AGAIN : RUN_GOOD;
 }
 
+static void tell_put(Run *run, const RunMessage *message)
+{
+    static const char *const kinds[] = {[RUN_GOOD] = "is record",
+                                        [RUN_AGAIN] = "is the same again as record",
+                                        [RUN_CLASH] = "has another value than the same record"};
+    char text[64] = "is no record";
+    if (message->kind != RUN_BAD) {
+        snprintf(text, sizeof text, "%s %zu", kinds[message->kind], message->number);
+    }
+    story_tell(&run->story, "put: message %s/%zu/%" PRId64 " %s", run->sources[message->source].name, message->part,
+               message->offset, text);
+}
+
 static void put_one(Run *run, size_t source, size_t part)
 {
     char text[TEXT_BYTES];
@@ -140,8 +158,7 @@ static void put_one(Run *run, size_t source, size_t part)
                   : write_record(text, message->number, message->kind == RUN_CLASH ? "2.00" : "1.00");
     message->offset = fake_origin_put(run->origin[source], part, raw);
     run->message_count++;
-    story_tell(&run->story, "put %s/%zu/%" PRId64 ": %d, record %zu", run->sources[source].name, part, message->offset,
-               message->kind, message->number);
+    tell_put(run, message);
 }
 
 static void put_some(Run *run)
@@ -163,8 +180,8 @@ typedef struct Order {
 static void on_done(Submission *submission, Status status, const Error *error)
 {
     Order *order = submission->owner;
-    (void)error;
-    story_tell(&order->run->story, "people are told %s", status_name(status));
+    story_tell(&order->run->story, "people are told %s%s%s", status_name(status), status == STATUS_OK ? "" : ": ",
+               status == STATUS_OK ? "" : error->message);
     free(order);
 }
 
@@ -177,6 +194,7 @@ static void submit(Run *run, Order *order)
     order->submission.done = on_done;
     order->submission.owner = order;
     if (processor_submit(run->processor, &order->submission, &error) != STATUS_OK) {
+        story_tell(&run->story, "people think better of it: %s", error.message);
         free(order);
     }
 }
@@ -246,7 +264,8 @@ typedef struct Call {
 static void on_told(Submission *submission, Status status, const Error *error)
 {
     Call *call = submission->owner;
-    (void)error;
+    story_tell(&call->run->story, "the client of record %zu is told %s%s%s", call->number, status_name(status),
+               status == STATUS_OK ? "" : ": ", status == STATUS_OK ? "" : error->message);
     if (status == STATUS_OK && submission->work.status == STATUS_OK) {
         if (call->outcome.kind != OUTCOME_CREATED && call->outcome.kind != OUTCOME_DUPLICATE) {
             story_failf(&call->run->story, "a client was told %d of record %zu", (int)call->outcome.kind, call->number);
@@ -265,6 +284,7 @@ static void call(Run *run)
     }
     made->run = run;
     made->number = below(run, run->records);
+    story_tell(&run->story, "a client hands record %zu in", made->number);
     snprintf(made->id, sizeof made->id, "rec-%zu", made->number);
     snprintf(made->destination, sizeof made->destination, "d-%zu", made->number % 5);
     made->record = (Record){.record_id = str_from(made->id),
@@ -281,11 +301,35 @@ static void call(Run *run)
         .done = on_told,
         .owner = made};
     if (processor_submit(run->processor, &made->submission, &error) != STATUS_OK) {
+        story_tell(&run->story, "the client of record %zu thinks better of it: %s", made->number, error.message);
         free(made);
     }
 }
 
 /* ---- What goes wrong ------------------------------------------------------------------------------------------------------- */
+
+static void draw_source_faults(Run *run, size_t source, const FakeOriginFaults *faults)
+{
+    story_tell(&run->story,
+               "%s: of a thousand connections %u fail, of fetches %u, of acknowledgements %u; %u bring little",
+               run->sources[source].name, faults->connect_busy, faults->fetch_busy, faults->acknowledge_busy,
+               faults->fetch_little);
+    fake_origin_set_faults(run->origin[source], faults);
+}
+
+static void set_down(Run *run, size_t source, bool down)
+{
+    story_tell(&run->story, "%s is %s", run->sources[source].name, down ? "down" : "up again");
+    run->faults += down;
+    fake_origin_set_down(run->origin[source], down);
+}
+
+static void cut(Run *run, size_t source)
+{
+    story_tell(&run->story, "%s: its connection is cut", run->sources[source].name);
+    run->faults++;
+    fake_origin_cut(run->origin[source]);
+}
 
 static void strike_source(Run *run)
 {
@@ -295,11 +339,27 @@ static void strike_source(Run *run)
                                      .acknowledge_busy = (unsigned)below(run, 200),
                                      .fetch_little = (unsigned)below(run, 500)};
     switch (below(run, 4)) {
-    case 0: fake_origin_cut(run->origin[source]); break;
-    case 1: fake_origin_set_down(run->origin[source], true); break;
-    case 2: fake_origin_set_down(run->origin[source], false); break;
-    default: fake_origin_set_faults(run->origin[source], &faults); break;
+    case 0: cut(run, source); break;
+    case 1: set_down(run, source, true); break;
+    case 2: set_down(run, source, false); break;
+    default: draw_source_faults(run, source, &faults); break;
     }
+}
+
+static void arm(Run *run, const SimFault *fault)
+{
+    static const char *const failures[] = {"an I/O error", "no room left", "a crash"};
+    const char *what = fault->ops == SIM_WRITE ? "write" : fault->ops == SIM_SYNC ? "sync" : "change";
+    sim_disk_disarm(run->disk);
+    sim_disk_arm(run->disk, fault);
+    story_tell(&run->story, "waiting: %s at %s number %" PRIu64 " from now", failures[fault->failure], what,
+               fault->nth);
+}
+
+static void limit_room(Run *run, uint64_t room)
+{
+    sim_disk_limit(run->disk, sim_disk_used(run->disk) + room);
+    story_tell(&run->story, "the disk has %" PRIu64 " bytes left", room);
 }
 
 static void strike_disk(Run *run)
@@ -308,12 +368,31 @@ static void strike_disk(Run *run)
     static const unsigned ops[] = {SIM_WRITE, SIM_SYNC, SIM_CHANGES};
     SimFault fault = {.ops = ops[below(run, 3)], .nth = 1 + below(run, 30), .failure = failures[below(run, 4)]};
     if (percent(run, 30)) {
-        sim_disk_limit(run->disk, sim_disk_used(run->disk) + below(run, 20000));
+        limit_room(run, below(run, 20000));
     } else {
-        sim_disk_disarm(run->disk);
-        sim_disk_arm(run->disk, &fault);
+        arm(run, &fault);
     }
-    story_tell(&run->story, "the disk may fail");
+}
+
+static void make_room(Run *run)
+{
+    sim_disk_limit(run->disk, UINT64_MAX);
+    story_tell(&run->story, "the disk has room");
+}
+
+/* For sim_disk_trace. The first failures of a life are told, the others are for the hash. */
+static void on_operation(void *context, uint64_t number, const char *text)
+{
+    enum { TOLD_MAX = 5 };
+    Run *run = context;
+    bool failed = strstr(text, ": I/O error") || strstr(text, ": no space") || strstr(text, ": the disk freezes");
+    (void)number;
+    run->faults += failed;
+    if (failed && run->disk_told++ < TOLD_MAX) {
+        story_tell(&run->story, "the disk: %s", text);
+    } else {
+        story_operation(&run->story, text);
+    }
 }
 
 /* ---- The run --------------------------------------------------------------------------------------------------------------- */
@@ -340,7 +419,7 @@ static void act(Run *run)
     } else if (drawn < 25) {
         strike_disk(run);
     } else if (drawn < 26) {
-        sim_disk_limit(run->disk, UINT64_MAX);
+        make_room(run);
     } else if (drawn < 32) {
         call(run);
     } else {
@@ -411,17 +490,31 @@ static void draw_sources(Run *run)
     run->source_count = 1 + below(run, RUN_SOURCES_MAX);
     for (size_t i = 0; i < run->source_count; i++) {
         run->parts[i] = 1 + below(run, RUN_PARTS_MAX);
-        run->origin[i] =
-            fake_origins_add(run->origins, names[i], (FakeOriginStyle)below(run, FAKE_FILE + 1), run->parts[i]);
+        run->styles[i] = (FakeOriginStyle)below(run, FAKE_FILE + 1);
+        run->origin[i] = fake_origins_add(run->origins, names[i], run->styles[i], run->parts[i]);
         run->sources[i] =
             (SourceOptions){.name = names[i], .group_messages_max = 1 + below(run, 40), .message_bytes_max = 1 << 20};
     }
 }
 
-static void run_init(Run *run, uint64_t seed, FILE *trace)
+static void tell_seed(Run *run)
 {
+    static const char *const styles[] = {[FAKE_LOG] = "a log whose other side notes places",
+                                         [FAKE_QUEUE] = "a queue without places",
+                                         [FAKE_FILE] = "files whose places the store alone notes"};
+    story_tell(&run->story, "seed %" PRIu64 ": intake from %zu sources", run->story.options.seed, run->source_count);
+    for (size_t i = 0; i < run->source_count; i++) {
+        story_tell(&run->story, "%s: %s, in %zu parts; up to %zu messages at once", run->sources[i].name,
+                   styles[run->styles[i]], run->parts[i], run->sources[i].group_messages_max);
+    }
+}
+
+static void run_init(Run *run, const SeedOptions *options)
+{
+    uint64_t seed = options->seed;
     *run = (Run){.random = seed, .numbers_state = seed + 1, .fakes_state = seed + 2, .disk = sim_disk_new(seed)};
-    story_begin(&run->story, seed, trace);
+    story_begin(&run->story, options);
+    sim_disk_trace(run->disk, on_operation, run);
     run->vfs = sim_vfs_new(run->disk, "sim", seed);
     run->io = sim_io(run->disk);
     run->manual = (ManualClock){.wall_us = INT64_C(1750000000000000), .monotonic_us = 1000000};
@@ -440,19 +533,30 @@ static void run_init(Run *run, uint64_t seed, FILE *trace)
     run->origins = fake_origins_new(&(FakeOriginsOptions){
         .random = &run->fakes_numbers, .clock = &run->clock, .sleep = sleep_by_moving, .self = &run->manual});
     draw_sources(run);
+    tell_seed(run);
 }
 
-void run_seed(uint64_t seed, FILE *trace, uint64_t *ret_hash)
+static size_t draw_steps(Run *run, const SeedOptions *options)
+{
+    size_t drawn = STEPS_MIN + below(run, STEPS_MORE);
+    return options->steps ? (size_t)options->steps : drawn;
+}
+
+void intake_run(const SeedOptions *options, SeedReport *ret_report)
 {
     static Run run; /* large */
-    run_init(&run, seed, trace);
+    run_init(&run, options);
     begin_life(&run);
-    size_t steps = STEPS_MIN + below(&run, STEPS_MORE);
+    size_t steps = draw_steps(&run, options);
     for (size_t i = 0; i < steps; i++) {
         step(&run);
     }
     finish(&run);
-    *ret_hash = run.story.hash;
+    *ret_report = (SeedReport){.hash = run.story.hash,
+                               .steps = (int64_t)steps,
+                               .entries = run.entries,
+                               .lives = (int64_t)run.lives,
+                               .faults = run.faults};
     fake_origins_free(run.origins);
     sim_vfs_free(run.vfs);
     sim_disk_free(run.disk);

@@ -8,6 +8,7 @@
 
 #include "intake/intake.h"
 #include "sim/disk.h"
+#include "sim/seed.h"
 #include "sim/sim_io.h"
 #include "sim/story.h"
 #include "sim/vfs.h"
@@ -49,6 +50,7 @@ typedef struct Run {
     bool broken; /* the processor said that the end has come */
     FakeOrigins *origins;
     FakeOrigin *origin[RUN_SOURCES_MAX];
+    FakeOriginStyle styles[RUN_SOURCES_MAX];
     SourceOptions sources[RUN_SOURCES_MAX];
     size_t parts[RUN_SOURCES_MAX];
     size_t source_count;
@@ -59,10 +61,13 @@ typedef struct Run {
     size_t records;             /* numbers that were used */
     bool told[RUN_RECORDS_MAX]; /* by number: a client was told that it is stored */
     size_t lives;
+    uint64_t disk_told; /* failing operations of this life, as far as they were told */
+    int64_t faults;     /* that struck: of the disk, of sources, and ends that nobody asked for */
+    int64_t entries;
 } Run;
 
-/* When a promise is broken, it tells so and ends the process (story_fail). */
-void run_seed(uint64_t seed, FILE *trace, uint64_t *ret_hash);
+/* A SeedRun. */
+void intake_run(const SeedOptions *options, SeedReport *ret_report);
 
 /* intake_check.c: looks at everything in the store. `is_end`: all has come to rest, and nothing may be missing any more. */
 void run_check(Run *run, bool is_end);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim/world.h"
+#include "sim/story.h"
 
 typedef struct Job {
     pid_t pid; /* 0: free */
@@ -28,19 +28,19 @@ typedef struct Runner {
     size_t running;
     uint64_t next, done;
     RunsResult result;
-    WorldReport sum; /* hash: of all hashes, whatever their order */
+    SeedReport sum; /* hash: of all hashes, whatever their order */
 } Runner;
 
 static _Noreturn void give_up(const char *what)
 {
-    fprintf(stderr, "weir-sim: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "simulator: %s: %s\n", what, strerror(errno));
     exit(2);
 }
 
 /* ---- One seed, in a process of its own ---------------------------------------------------------------------------------------------- */
 
 /* Of the processor's time, since the machine may be busy with something else; and of real time, should a run wait for ever. */
-static void limit_time(void)
+void runner_limit_time(void)
 {
     enum { WAITING_SECONDS_MAX = 20 * RUNNER_SECONDS_MAX };
     const struct rlimit limit = {RUNNER_SECONDS_MAX, RUNNER_SECONDS_MAX + 1};
@@ -50,13 +50,13 @@ static void limit_time(void)
     alarm(WAITING_SECONDS_MAX);
 }
 
-static _Noreturn void run_child(const WorldOptions *world, FILE *output, int report)
+static _Noreturn void run_child(SeedRun *run, const SeedOptions *options, FILE *output, int report)
 {
-    WorldReport done;
+    SeedReport done;
     dup2(fileno(output), STDOUT_FILENO);
     dup2(fileno(output), STDERR_FILENO);
-    limit_time();
-    world_run(world, &done);
+    runner_limit_time();
+    run(options, &done);
     fflush(stdout);
     /* Not exit(), but the leak checker has its say: it is run at exit. */
     if (write(report, &done, sizeof done) != (ssize_t)sizeof done) {
@@ -67,7 +67,8 @@ static _Noreturn void run_child(const WorldOptions *world, FILE *output, int rep
 
 static void start(Runner *runner, Job *job, uint64_t seed, FILE *trace)
 {
-    WorldOptions world = {.seed = seed, .steps = runner->options->steps, .trace = trace};
+    const SeedOptions options = {
+        .program = runner->options->program, .seed = seed, .steps = runner->options->steps, .trace = trace};
     int ends[2];
     job->output = trace ? trace : tmpfile();
     if (!job->output || pipe(ends) != 0) {
@@ -80,7 +81,7 @@ static void start(Runner *runner, Job *job, uint64_t seed, FILE *trace)
     }
     if (job->pid == 0) {
         close(ends[0]);
-        run_child(&world, job->output, ends[1]);
+        run_child(runner->options->run, &options, job->output, ends[1]);
     }
     close(ends[1]);
     job->seed = seed;
@@ -139,16 +140,6 @@ static const char *how_it_ended(int status, char *text, size_t room)
     return text;
 }
 
-/* One command, which needs no other. */
-static void print_command(const Runner *runner, uint64_t seed)
-{
-    printf("again: %s --seed %" PRIu64 " --trace", runner->options->program, seed);
-    if (runner->options->steps) {
-        printf(" --steps %" PRId64, runner->options->steps);
-    }
-    printf("    (--disk instead of --trace: with every operation of the disk)\n");
-}
-
 /* The same again, with the story. It is waited for: one failure is told at a time. */
 static void tell_failure(Runner *runner, uint64_t seed, int status)
 {
@@ -170,7 +161,11 @@ static void tell_failure(Runner *runner, uint64_t seed, int status)
     if (second != status && !was_late(status) && !was_late(second)) {
         printf("     the second time it %s: the run is not deterministic\n", how_it_ended(second, text, sizeof text));
     }
-    print_command(runner, seed);
+    if (!WIFEXITED(second) || WEXITSTATUS(second) != STORY_BROKEN_EXIT) { /* else the story has told it */
+        const SeedOptions options = {
+            .program = runner->options->program, .seed = seed, .steps = runner->options->steps};
+        story_print_command(&options, stdout);
+    }
     fflush(stdout);
 }
 
@@ -187,7 +182,7 @@ static bool was_found_by(FILE *output, const char *by)
     return found;
 }
 
-static void add_report(Runner *runner, const WorldReport *report)
+static void add_report(Runner *runner, const SeedReport *report)
 {
     runner->sum.hash += report->hash;
     runner->sum.steps += report->steps;
@@ -209,7 +204,7 @@ static void run_second(Runner *runner, Job *job, uint64_t first_hash)
 
 static void collect(Runner *runner, Job *job, int status)
 {
-    WorldReport report;
+    SeedReport report;
     bool complete = read(job->report, &report, sizeof report) == (ssize_t)sizeof report;
     bool failed = status != 0 || !complete, broken = WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT;
     runner->result.others += broken && !was_found_by(job->output, runner->options->by);

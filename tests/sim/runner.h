@@ -3,14 +3,15 @@
 #ifndef WEIR_TESTS_SIM_RUNNER_H
 #define WEIR_TESTS_SIM_RUNNER_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "sim/seed.h"
 
 enum { RUNNER_JOBS_MAX = 64, RUNNER_SECONDS_MAX = 60 };
 
 typedef struct RunsOptions {
-    const char *program; /* argv[0]: the command that runs a seed again; borrows */
+    const char *program; /* as in SeedOptions; borrows */
+    SeedRun *run;
     uint64_t first, last;
     int64_t steps; /* 0: as each seed draws them */
     size_t jobs;
@@ -28,5 +29,9 @@ typedef struct RunsResult {
 
 /* Prints each failure, and a summary at the end. */
 RunsResult runner_run(const RunsOptions *options);
+
+/* From here on this process may take RUNNER_SECONDS_MAX of the processor, or twenty times as long on the clock; then SIGXCPU or SIGALRM
+ * ends it. */
+void runner_limit_time(void);
 
 #endif

@@ -1,14 +1,15 @@
 #include "sim/story.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { LINE_BYTES_MAX = 2048 };
 
-void story_begin(Story *story, uint64_t seed, FILE *out)
+void story_begin(Story *story, const SeedOptions *options)
 {
-    *story = (Story){.seed = seed, .hash = UINT64_C(0xcbf29ce484222325), .out = out};
+    *story = (Story){.options = *options, .hash = UINT64_C(0xcbf29ce484222325)};
 }
 
 /* FNV-1a: quick on short texts, and nobody attacks it here. */
@@ -38,32 +39,42 @@ void story_tell(Story *story, const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     add_to_hash(story, line);
-    if (story->out) {
-        fprintf(story->out, "step %-4lld ", (long long)story->step);
-        print(story->out, line);
+    if (story->options.trace) {
+        fprintf(story->options.trace, "step %-4lld ", (long long)story->step);
+        print(story->options.trace, line);
     }
 }
 
 void story_operation(Story *story, const char *text)
 {
     add_to_hash(story, text);
-    if (story->tell_operations) {
+    if (story->options.trace_disk) {
         story_detail(story, text);
     }
 }
 
 void story_detail(Story *story, const char *text)
 {
-    if (story->out) {
-        fputs("              ", story->out);
-        print(story->out, text);
+    if (story->options.trace) {
+        fputs("              ", story->options.trace);
+        print(story->options.trace, text);
     }
+}
+
+void story_print_command(const SeedOptions *options, FILE *out)
+{
+    fprintf(out, "again: %s --seed %" PRIu64 " --trace", options->program, options->seed);
+    if (options->steps) {
+        fprintf(out, " --steps %" PRId64, options->steps);
+    }
+    fprintf(out, "    (--disk instead of --trace: with every operation of the disk)\n");
 }
 
 _Noreturn void story_fail(Story *story, const char *what, const char *expected, const char *found)
 {
-    FILE *out = story->out ? story->out : stdout;
-    fprintf(out, "FAIL seed %llu, step %lld: %s\n", (unsigned long long)story->seed, (long long)story->step, what);
+    FILE *out = story->options.trace ? story->options.trace : stdout;
+    fprintf(out, "FAIL seed %llu, step %lld: %s\n", (unsigned long long)story->options.seed, (long long)story->step,
+            what);
     if (expected) {
         fputs("     expected: ", out);
         print(out, expected);
@@ -72,6 +83,7 @@ _Noreturn void story_fail(Story *story, const char *what, const char *expected, 
         fputs("     found:    ", out);
         print(out, found);
     }
+    story_print_command(&story->options, out);
     fflush(out);
     /* Not exit(): what is still open belongs to a run that is over, and must not be reported as leaked. */
     _exit(STORY_BROKEN_EXIT);

@@ -6,27 +6,23 @@
 #ifndef WEIR_TESTS_SIM_STORY_H
 #define WEIR_TESTS_SIM_STORY_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "sim/seed.h"
 
 /* How a process ends whose run broke a promise: no sanitizer and no assert ends one so. */
 enum { STORY_BROKEN_EXIT = 3 };
 
 typedef struct Story {
-    uint64_t seed;
+    SeedOptions options; /* without a trace nothing is printed */
     uint64_t hash;
     int64_t step;
-    FILE *out; /* NULL: nothing is printed; borrows */
-    bool tell_operations;
 } Story;
 
-void story_begin(Story *story, uint64_t seed, FILE *out);
+void story_begin(Story *story, const SeedOptions *options); /* copies, and borrows what that borrows */
 
 /* "step 12  …" */
 void story_tell(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* More about it, for the hash only when `tell_operations` is not set: what the disk is asked to do. */
+/* More about it, for the hash only when `trace_disk` is not set: what the disk is asked to do. */
 void story_operation(Story *story, const char *text);
 
 /* More about the line before, for people only. */
@@ -36,5 +32,8 @@ void story_detail(Story *story, const char *text);
  * with STORY_BROKEN_EXIT. `expected` and `found` may be NULL. */
 _Noreturn void story_fail(Story *story, const char *what, const char *expected, const char *found);
 _Noreturn void story_failf(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "again: …": one command that shows this seed's story, and needs no other. */
+void story_print_command(const SeedOptions *options, FILE *out);
 
 #endif

@@ -35,7 +35,7 @@ void walk_tell_record(World *world, const char *label, const Record *record)
 {
     char text[600], line[640];
     Record shown = *record;
-    if (world->story.out) {
+    if (world->story.options.trace) {
         shown.record_id = beginning(record->record_id);
         shown.source_id = beginning(record->source_id);
         shown.destination_id = beginning(record->destination_id);

@@ -43,12 +43,11 @@ static void draw_settings(World *world)
                store->publish_records, processor->batch_records_max, store->flow_cache_bytes, store->wal_bytes_max);
 }
 
-static int64_t world_init(World *world, const WorldOptions *options)
+static int64_t world_init(World *world, const SeedOptions *options)
 {
     uint64_t seeds = options->seed;
     *world = (World){.random = random_next(&seeds)};
-    story_begin(&world->story, options->seed, options->trace);
-    world->story.tell_operations = options->trace_disk;
+    story_begin(&world->story, options);
     machine_init(&world->machine, random_next(&seeds));
     workload_init(&world->workload, random_next(&seeds));
     model_init(&world->model, world->workload.identity);
@@ -320,7 +319,7 @@ static void finish(World *world)
     end_life(world);
 }
 
-void world_run(const WorldOptions *options, WorldReport *ret_report)
+void world_run(const SeedOptions *options, SeedReport *ret_report)
 {
     static World world; /* large */
     int64_t steps = world_init(&world, options);
@@ -329,10 +328,10 @@ void world_run(const WorldOptions *options, WorldReport *ret_report)
         step(&world);
     }
     finish(&world);
-    *ret_report = (WorldReport){.hash = world.story.hash,
-                                .steps = steps,
-                                .entries = model_last_seq(&world.model),
-                                .lives = world.lives,
-                                .faults = world.faults.happened};
+    *ret_report = (SeedReport){.hash = world.story.hash,
+                               .steps = steps,
+                               .entries = model_last_seq(&world.model),
+                               .lives = world.lives,
+                               .faults = world.faults.happened};
     world_release(&world);
 }

@@ -15,13 +15,6 @@
 #include "sim/tables.h"
 #include "sim/workload.h"
 
-typedef struct WorldOptions {
-    uint64_t seed;
-    int64_t steps; /* 0: the seed draws them */
-    FILE *trace;   /* NULL for none; borrows */
-    bool trace_disk;
-} WorldOptions;
-
 typedef struct World {
     Story story;
     uint64_t random; /* which step comes next */
@@ -40,13 +33,7 @@ typedef struct World {
     bool has_new_settings; /* a start may find more entries than fit into its tail now */
 } World;
 
-/* What a run did, for the runner's summary. */
-typedef struct WorldReport {
-    uint64_t hash;
-    int64_t steps, entries, lives, faults;
-} WorldReport;
-
-/* Runs a seed to its end. When a promise is broken, it tells so and ends the process (story_fail). */
-void world_run(const WorldOptions *options, WorldReport *ret_report);
+/* A SeedRun. */
+void world_run(const SeedOptions *options, SeedReport *ret_report);
 
 #endif

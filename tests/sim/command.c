@@ -1,0 +1,180 @@
+#include "sim/command.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "sim/runner.h"
+
+static const char help[] =
+    "usage: %s --seed N [--trace | --disk] [--steps N]\n"
+    "       %s --seeds A-B [--jobs N] [--steps N] [--twice | --caught | --caught-by TEXT]\n"
+    "\n"
+    "  --seed N     runs one seed in this process and prints its hash; the same seed and build give the same hash\n"
+    "  --trace      tells its story: each step, each fault, and where a promise was broken what was expected\n"
+    "  --disk       with every operation of the disk\n"
+    "  --seeds A-B  runs many, each in a process of its own; --seeds N is 1-N\n"
+    "  --jobs N     so many at a time (2)\n"
+    "  --steps N    instead of as many as each seed draws\n"
+    "  --twice      each seed again, with its story, and compares the hashes\n"
+    "  --caught     succeeds when a promise is broken, and stops there: for builds with a defect in them\n"
+    "  --caught-by TEXT   likewise, when what is said of it has this text: by the check that is meant, and no other\n"
+    "\n"
+    "Exit code 0 when every promise was kept, 1 when a seed failed (of one seed: 3 when it broke a promise), 2 for "
+    "wrong usage.\n";
+
+enum { SEED = 1, SEEDS, TRACE, DISK, STEPS, JOBS, TWICE, CAUGHT, CAUGHT_BY, HELP };
+enum { STEPS_MAX = 1000000 };
+
+typedef struct Arguments {
+    const char *program;
+    bool one, many, trace, disk, twice, caught;
+    uint64_t first, last;
+    int64_t steps;
+    size_t jobs; /* 0: as many as there are without the option */
+    const char *by;
+} Arguments;
+
+static void print_help(const Arguments *arguments, FILE *out)
+{
+    const char *slash = strrchr(arguments->program, '/'), *name = slash ? slash + 1 : arguments->program;
+    fprintf(out, help, name, name);
+}
+
+static _Noreturn void refuse(const Arguments *arguments)
+{
+    print_help(arguments, stderr);
+    exit(2);
+}
+
+static uint64_t number(const Arguments *arguments, const char *text, uint64_t limit)
+{
+    uint64_t value = 0;
+    if (!str_to_u64(str_from(text), limit, &value)) {
+        refuse(arguments);
+    }
+    return value;
+}
+
+static void read_range(Arguments *arguments, char *text)
+{
+    char *dash = strchr(text, '-');
+    arguments->many = true;
+    arguments->first = 1;
+    if (dash) {
+        *dash = '\0';
+        arguments->first = number(arguments, text, UINT64_MAX);
+        text = dash + 1;
+    }
+    arguments->last = number(arguments, text, UINT64_MAX - 1);
+    if (arguments->last < arguments->first) {
+        refuse(arguments);
+    }
+}
+
+static void read_one(Arguments *arguments, int option)
+{
+    switch (option) {
+    case SEED:
+        arguments->one = true;
+        arguments->first = arguments->last = number(arguments, optarg, UINT64_MAX);
+        break;
+    case SEEDS: read_range(arguments, optarg); break;
+    case TRACE: arguments->trace = true; break;
+    case DISK: arguments->trace = arguments->disk = true; break;
+    case STEPS: arguments->steps = (int64_t)number(arguments, optarg, STEPS_MAX); break;
+    case JOBS: arguments->jobs = number(arguments, optarg, RUNNER_JOBS_MAX); break;
+    case TWICE: arguments->twice = true; break;
+    case CAUGHT: arguments->caught = true; break;
+    case CAUGHT_BY:
+        arguments->caught = true;
+        arguments->by = optarg;
+        break;
+    case HELP: print_help(arguments, stdout); exit(0);
+    default: refuse(arguments);
+    }
+}
+
+/* Nothing that was asked for may be left out in silence: who asks for it would take it for done. */
+static void check_arguments(const Arguments *arguments)
+{
+    bool of_many = arguments->twice || arguments->caught || arguments->jobs > 0;
+    if (arguments->one == arguments->many || (arguments->one && of_many) || (arguments->many && arguments->trace) ||
+        (arguments->twice && arguments->caught)) {
+        refuse(arguments);
+    }
+}
+
+static Arguments read_arguments(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"seed", 1, NULL, SEED},   {"seeds", 1, NULL, SEEDS},   {"trace", 0, NULL, TRACE},
+        {"disk", 0, NULL, DISK},   {"steps", 1, NULL, STEPS},   {"jobs", 1, NULL, JOBS},
+        {"twice", 0, NULL, TWICE}, {"caught", 0, NULL, CAUGHT}, {"caught-by", 1, NULL, CAUGHT_BY},
+        {"help", 0, NULL, HELP},   {NULL, 0, NULL, 0}};
+    Arguments arguments = {.program = argv[0]};
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        read_one(&arguments, option);
+    }
+    if (optind != argc) {
+        refuse(&arguments);
+    }
+    check_arguments(&arguments);
+    return arguments;
+}
+
+/* ---- One seed ---------------------------------------------------------------------------------------------------------------------- */
+
+static void on_late(int number)
+{
+    static const char text[] = "the seed takes longer than a seed may, and is ended\n";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void run_one(const Arguments *arguments, SeedRun *run)
+{
+    const SeedOptions options = {.program = arguments->program,
+                                 .seed = arguments->first,
+                                 .steps = arguments->steps,
+                                 .trace = arguments->trace ? stdout : NULL,
+                                 .trace_disk = arguments->disk};
+    SeedReport report;
+    signal(SIGXCPU, on_late);
+    signal(SIGALRM, on_late);
+    runner_limit_time();
+    run(&options, &report);
+    printf("seed %" PRIu64 " kept every promise: %" PRId64 " steps, %" PRId64 " entries, %" PRId64 " lives, %" PRId64
+           " faults; hash %016" PRIx64 "\n",
+           arguments->first, report.steps, report.entries, report.lives, report.faults, report.hash);
+}
+
+int command_run(int argc, char **argv, SeedRun *run)
+{
+    enum { JOBS_USUAL = 2 };
+    Arguments arguments = read_arguments(argc, argv);
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    if (arguments.one) {
+        run_one(&arguments, run);
+        return 0;
+    }
+    RunsOptions options = {.program = arguments.program,
+                           .run = run,
+                           .first = arguments.first,
+                           .last = arguments.last,
+                           .steps = arguments.steps,
+                           .jobs = arguments.jobs ? arguments.jobs : JOBS_USUAL,
+                           .until_broken = arguments.caught,
+                           .by = arguments.by,
+                           .twice = arguments.twice};
+    RunsResult result = runner_run(&options);
+    /* A defect may trip over an assertion in one seed, but has to be seen from outside in another. */
+    bool caught = result.broken > 0 && result.others == 0 && result.broken + result.asserted == result.failed;
+    return arguments.caught ? !caught : result.failed > 0;
+}
