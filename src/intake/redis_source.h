@@ -1,5 +1,5 @@
 /* The source `redis` in its parts: source_redis.c has the connection and what is common, source_redis_stream.c and source_redis_list.c the
- * two ways to read, each a RedisWay.
+ * two ways to read, each a RedisWay; source_redis_begin.c is how the first of them begins.
  *
  * Nothing waits for an answer but connect(): commands are put one behind the other, and each reply finds what was asked in a ring. At
  * most one of those that bring messages is under way; its reply stays until all of its messages are in groups. */
@@ -79,6 +79,11 @@ typedef struct RedisWay {
     Status (*leave)(RedisSource *source, Error *reterr);
 } RedisWay;
 extern const RedisWay redis_stream_way, redis_list_way;
+
+/* RedisWay.begin of streams. */
+Status redis_stream_begin(RedisSource *source, Error *reterr) MUST_CHECK;
+/* Our group's fields in what XINFO GROUPS says; NULL when it is not there. */
+const redisReply *redis_stream_group(const RedisSource *source, const redisReply *groups);
 
 struct RedisSource {
     Source base;

@@ -15,163 +15,6 @@ enum { HISTORY = 1, NUMBER_BYTES = REDIS_NUMBER_BYTES };
 
 static Str group_name(const RedisSource *source) { return str_from(source->context.options->group); }
 
-/* ---- The beginning ----------------------------------------------------------------------------------------------------- */
-
-/* What Redis says of one stream and our group of it. */
-typedef struct Standing {
-    bool there, grouped;
-    RedisEntryId last, delivered;
-} Standing;
-
-static void parse_field(const redisReply *fields, const char *name, RedisEntryId *ret_id)
-{
-    const redisReply *value = redis_reply_field(fields, name);
-    if (value) {
-        (void)redis_entry_id_parse(redis_reply_text(value), ret_id);
-    }
-}
-
-static const redisReply *find_group(const RedisSource *source, const redisReply *groups)
-{
-    for (size_t i = 0; groups->type == REDIS_REPLY_ARRAY && i < groups->elements; i++) {
-        const redisReply *name = redis_reply_field(groups->element[i], "name");
-        if (name && str_equal(redis_reply_text(name), group_name(source))) {
-            return groups->element[i];
-        }
-    }
-    return NULL;
-}
-
-static Status read_standing(const RedisSource *source, const redisReply *stream, const redisReply *groups,
-                            Standing *ret_standing, Error *reterr)
-{
-    Standing standing = {0};
-    if (!str_starts_with(redis_reply_text(stream), STR("ERR no such key"))) {
-        Status status = redis_source_error(stream, reterr);
-        status = status == STATUS_OK ? redis_source_error(groups, reterr) : status;
-        if (status != STATUS_OK) {
-            return status;
-        }
-        standing.there = true;
-        parse_field(stream, "last-generated-id", &standing.last);
-        const redisReply *group = find_group(source, groups);
-        if (group) {
-            standing.grouped = true;
-            parse_field(group, "last-delivered-id", &standing.delivered);
-        }
-    }
-    *ret_standing = standing;
-    return STATUS_OK;
-}
-
-/* What a person should know: something is not there any more that was. */
-static void look_for_loss(RedisSource *source, const RedisKey *key, const Standing *standing)
-{
-    char last[REDIS_ENTRY_ID_BYTES_MAX], ours[REDIS_ENTRY_ID_BYTES_MAX], delivered[REDIS_ENTRY_ID_BYTES_MAX];
-    redis_entry_id_format(standing->last, last);
-    redis_entry_id_format(key->newest, ours);
-    redis_entry_id_format(standing->delivered, delivered);
-    bool known = key->newest.ms || key->newest.seq;
-    if (known && !standing->there) {
-        redis_source_note_lost(source, "the stream %s, of which all up to %s was read, was deleted", key->name, ours);
-    } else if (known && redis_entry_id_compare(standing->last, key->newest) < 0) {
-        redis_source_note_lost(source,
-                               "the stream %s ends at %s, and was read up to %s: Redis has lost its newest entries, "
-                               "maybe with some that were not read, or the stream was made anew",
-                               key->name, last, ours);
-    } else if (known && !standing->grouped) {
-        redis_source_note_lost(source, "the group %s of the stream %s was deleted, and is made again",
-                               source->context.options->group, key->name);
-    } else if (standing->grouped && redis_entry_id_compare(standing->last, standing->delivered) < 0) {
-        redis_source_note_lost(source,
-                               "the group %s is at %s, and the stream %s ends at %s: entries that come in between "
-                               "are not delivered (XGROUP SETID puts the group back)",
-                               source->context.options->group, delivered, key->name, last);
-    }
-}
-
-/* A new group begins where the options say. One that was there before goes on where we were, or with all of a stream that was made anew:
- * what came meanwhile is not passed over. */
-static void choose_start(const RedisSource *source, const RedisKey *key, const Standing *standing,
-                         char ret_start[REDIS_ENTRY_ID_BYTES_MAX])
-{
-    bool known = key->newest.ms || key->newest.seq;
-    if (source->context.options->from_beginning || (known && redis_entry_id_compare(standing->last, key->newest) < 0)) {
-        snprintf(ret_start, REDIS_ENTRY_ID_BYTES_MAX, "0");
-    } else if (known) {
-        redis_entry_id_format(key->newest, ret_start);
-    } else {
-        snprintf(ret_start, REDIS_ENTRY_ID_BYTES_MAX, "$");
-    }
-}
-
-static Status make_group(RedisSource *source, const RedisKey *key, const char *start, Error *reterr)
-{
-    redisReply *reply = NULL;
-    redis_source_word(source, "XGROUP");
-    redis_source_word(source, "CREATE");
-    redis_source_word(source, key->name);
-    redis_source_arg(source, group_name(source));
-    redis_source_word(source, start);
-    redis_source_word(source, "MKSTREAM");
-    Status status = redis_source_put_call(source, reterr);
-    if (status == STATUS_OK) {
-        status = redis_source_call(source, &reply, 1, true, reterr);
-    }
-    if (status == STATUS_OK) {
-        /* Somebody may have made it meanwhile. */
-        bool had = str_starts_with(redis_reply_text(reply), STR("BUSYGROUP"));
-        status = had ? STATUS_OK : redis_source_error(reply, reterr);
-        freeReplyObject(reply);
-    }
-    return status;
-}
-
-static Status begin_key(RedisSource *source, RedisKey *key, const redisReply *stream, const redisReply *groups,
-                        Error *reterr)
-{
-    char start[REDIS_ENTRY_ID_BYTES_MAX];
-    Standing standing;
-    Status status = read_standing(source, stream, groups, &standing, reterr);
-    if (status == STATUS_OK) {
-        look_for_loss(source, key, &standing);
-        choose_start(source, key, &standing, start);
-        status = standing.grouped ? STATUS_OK : make_group(source, key, start, reterr);
-    }
-    key->history = (RedisEntryId){0};
-    key->history_read = key->moved = false;
-    return status == STATUS_OK ? STATUS_OK : error_prefix(reterr, "the stream %s", key->name);
-}
-
-static Status ask_standings(RedisSource *source, redisReply **ret_replies, Error *reterr)
-{
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < 2 * source->key_count && status == STATUS_OK; i++) {
-        redis_source_word(source, "XINFO");
-        redis_source_word(source, i % 2 ? "GROUPS" : "STREAM");
-        redis_source_word(source, source->keys[i / 2].name);
-        status = redis_source_put_call(source, reterr);
-    }
-    return status == STATUS_OK ? redis_source_call(source, ret_replies, 2 * source->key_count, true, reterr) : status;
-}
-
-static Status stream_begin(RedisSource *source, Error *reterr)
-{
-    redisReply *replies[2 * REDIS_KEYS_MAX] = {0};
-    Status status = ask_standings(source, replies, reterr);
-    for (size_t i = 0; i < source->key_count && status == STATUS_OK; i++) {
-        status = begin_key(source, &source->keys[i], replies[2 * i], replies[2 * i + 1], reterr);
-    }
-    for (size_t i = 0; i < 2 * source->key_count; i++) {
-        if (replies[i]) {
-            freeReplyObject(replies[i]);
-        }
-    }
-    source->claim_key = source->key_count;
-    source->claim_us = redis_source_now(source);
-    return status;
-}
-
 /* ---- Asking ---------------------------------------------------------------------------------------------------------- */
 
 static Str number_text(char text[NUMBER_BYTES], int64_t value)
@@ -388,7 +231,7 @@ static Status take_claim(RedisSource *source, RedisAsked asked, const redisReply
 
 static void take_lag(const RedisSource *source, RedisKey *key, const redisReply *groups)
 {
-    const redisReply *group = find_group(source, groups);
+    const redisReply *group = redis_stream_group(source, groups);
     const redisReply *lag =
         group ? redis_reply_field(group, "lag") : NULL; /* from Redis 7 on, and not always known there */
     key->waiting = lag && lag->type == REDIS_REPLY_INTEGER ? lag->integer : -1;
@@ -557,7 +400,7 @@ static Status stream_leave(RedisSource *source, Error *reterr)
 }
 
 const RedisWay redis_stream_way = {
-    .begin = stream_begin,
+    .begin = redis_stream_begin,
     .ask = stream_ask,
     .take = stream_take,
     .forgive = stream_forgive,
