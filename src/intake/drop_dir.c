@@ -32,17 +32,21 @@ typedef struct Waiting {
 
 struct DropDir {
     const DropDirOptions *options;
-    int fd, done, failed,
+    int fd, done, failed, moving,
         events; /* descriptors; of directories, so that nobody can put another place there meanwhile */
     dev_t device;
     ino_t inode;
     bool gone;
-    bool changed; /* something was dropped since the last look */
-    bool more;    /* the last look found more than it could keep */
+    bool changed; /* something was dropped since the last look from the beginning */
+    bool more;    /* the last look found more than it could keep: the next one goes on behind `after` */
+    bool held;    /* there is something in moving/ that is to be put back */
+    size_t looks; /* since the last one from the beginning */
+    bool any;     /* one of them had a file */
     char unfinished[FILE_MARK_NAME_BYTES_MAX + 1];
     int64_t scan_us;
     size_t at, count; /* of `waiting`, sorted */
     size_t closed_count;
+    Waiting after;
     Waiting waiting[2 * WAITING_MAX];
     char closed[CLOSED_MAX][FILE_MARK_NAME_BYTES_MAX + 1];
 };
@@ -111,6 +115,9 @@ static Status make_places(DropDir *dir, Error *reterr)
     if (status == STATUS_OK && dir->options->keep_done) {
         status = make_place(dir, "done", &dir->done, reterr);
     }
+    if (status == STATUS_OK) {
+        status = make_place(dir, ".moving", &dir->moving, reterr);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -140,8 +147,8 @@ Status drop_dir_open(const DropDirOptions *options, DropDir **ret_dir, Error *re
     }
     memset(dir, 0, offsetof(DropDir, waiting));
     dir->options = options;
-    dir->fd = dir->done = dir->failed = dir->events = -1;
-    dir->changed = true;
+    dir->fd = dir->done = dir->failed = dir->moving = dir->events = -1;
+    dir->changed = dir->held = true;
     Status status = open_dir(dir, reterr);
     if (status == STATUS_OK) {
         status = make_places(dir, reterr);
@@ -160,7 +167,7 @@ Status drop_dir_open(const DropDirOptions *options, DropDir **ret_dir, Error *re
 void drop_dir_close(DropDir *dir)
 {
     if (dir) {
-        const int fds[] = {dir->events, dir->done, dir->failed, dir->fd};
+        const int fds[] = {dir->events, dir->done, dir->failed, dir->moving, dir->fd};
         for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
             if (fds[i] >= 0) {
                 close(fds[i]);
@@ -233,6 +240,60 @@ Status drop_dir_listen(DropDir *dir, Error *reterr)
     return STATUS_OK;
 }
 
+/* ---- Moving ---------------------------------------------------------------------------------------------------------- */
+
+/* Not every file system knows how to rename without replacing. */
+static int rename_to_free(int from_dir, const char *from, int to_dir, const char *to)
+{
+    struct stat info;
+    if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return -1;
+    }
+    if (fstatat(to_dir, to, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return renameat(from_dir, from, to_dir, to);
+}
+
+/* In moving/ a file has a number and a dot in front of its name. One whose name is taken meanwhile waits there until it is free. */
+static bool put_back(const DropDir *dir, const char *held)
+{
+    const char *dot = strchr(held, '.');
+    return !dot || rename_to_free(dir->moving, held, dir->fd, dot + 1) == 0 || errno == ENOENT;
+}
+
+static DIR *list(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!listing && fd >= 0) {
+        int number = errno;
+        close(fd);
+        errno = number;
+    }
+    return listing;
+}
+
+/* What was being moved, also by a process that ended meanwhile, is dropped once more. */
+static void put_back_all(DropDir *dir)
+{
+    DIR *listing = dir->held ? list(dir->moving) : NULL;
+    if (!listing) {
+        return;
+    }
+    dir->held = false;
+    for (const struct dirent *entry; (entry = readdir(listing));) {
+        if (entry->d_name[0] != '.' && !put_back(dir, entry->d_name)) {
+            dir->held = true;
+        }
+    }
+    closedir(listing);
+}
+
 /* ---- What is there --------------------------------------------------------------------------------------------------- */
 
 static int compare_waiting(const void *a, const void *b)
@@ -263,26 +324,36 @@ static void add_waiting(DropDir *dir, const char *name)
     if (dir->count == 2 * (size_t)WAITING_MAX) {
         sort_waiting(dir);
     }
-    Waiting *waiting = &dir->waiting[dir->count++];
+    Waiting *waiting = &dir->waiting[dir->count];
     memcpy(waiting->name, name, strlen(name) + 1);
     waiting->written_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    dir->count += dir->looks == 1 || compare_waiting(waiting, &dir->after) > 0;
+}
+
+/* A look that could not keep all is followed by one at what is behind that: files that are not whole for long, however many, hide no others. */
+static void begin_look(DropDir *dir)
+{
+    if (dir->more) {
+        dir->after = dir->waiting[dir->count - 1];
+        dir->looks++;
+    } else {
+        dir->looks = 1;
+        dir->any = dir->changed = false;
+        dir->unfinished[0] = '\0';
+    }
+    dir->at = dir->count = 0;
+    dir->more = false;
+    dir->scan_us = now_us(dir) + RESCAN_US;
 }
 
 static Status scan(DropDir *dir, Error *reterr)
 {
-    int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+    put_back_all(dir);
+    DIR *listing = list(dir->fd);
     if (!listing) {
-        Status status = fail(dir, "the directory cannot be read", reterr);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return status;
+        return fail(dir, "the directory cannot be read", reterr);
     }
-    dir->at = dir->count = 0;
-    dir->unfinished[0] = '\0';
-    dir->changed = dir->more = false;
-    dir->scan_us = now_us(dir) + RESCAN_US;
+    begin_look(dir);
     for (const struct dirent *entry; (entry = readdir(listing));) {
         add_waiting(dir, entry->d_name);
     }
@@ -338,15 +409,15 @@ static bool is_whole(DropDir *dir, const char *name, int fd, const struct stat *
 
 const char *drop_dir_unfinished(const DropDir *dir) { return dir->unfinished; }
 
-static int open_file(const DropDir *dir, const char *name)
+static int open_file(int dir, const char *name)
 {
-    return openat(dir->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 Status drop_dir_try(DropDir *dir, const char *name, DropFile *ret_file, bool *ret_any, Error *reterr)
 {
     struct stat info;
-    int fd = open_file(dir, name), number = errno;
+    int fd = open_file(dir->fd, name), number = errno;
     *ret_any = false;
     if (fd < 0 && (number == EMFILE || number == ENFILE || number == ENOMEM)) {
         errno = number;
@@ -380,14 +451,17 @@ Status drop_dir_next(DropDir *dir, DropFile *ret_file, bool *ret_any, Error *ret
         status = drop_dir_try(dir, dir->waiting[dir->at].name, ret_file, ret_any, reterr);
         dir->at += status == STATUS_OK;
     }
-    dir->more = dir->more && *ret_any; /* with nothing to be had there is time until the next look */
+    dir->any = dir->any || *ret_any;
+    if (dir->looks > 1 && dir->at == dir->count && !dir->more && !dir->any) {
+        dir->scan_us = now_us(dir) + SETTLE_US; /* there were many, and none of them could be had */
+    }
     return status;
 }
 
 Status drop_dir_open_again(const DropDir *dir, DropFile *file, Error *reterr)
 {
     struct stat info;
-    file->fd = open_file(dir, file->name);
+    file->fd = open_file(dir->fd, file->name);
     if (file->fd < 0 || fstat(file->fd, &info) != 0) {
         return error_set(reterr, STATUS_BUSY, "%s: %s: %s", dir->options->path, file->name, strerror(errno));
     }
@@ -457,34 +531,62 @@ void drop_dir_remove_report(const DropDir *dir, const char *name, unsigned numbe
     unlinkat(dir->failed, report, 0);
 }
 
-/* Not every file system knows how to rename without replacing. */
-static int rename_to_free(const DropDir *dir, const char *from, int place, const char *to)
+/* Out of reach of whoever drops files: by its name there nobody replaces it, and nobody opens it. */
+static int take_aside(const DropDir *dir, const char *name, char ret_held[DROP_NAME_BYTES_MAX])
 {
-    if (renameat2(dir->fd, from, place, to, RENAME_NOREPLACE) == 0) {
-        return 0;
+    int result = -1;
+    for (unsigned number = 0; number <= NUMBER_MAX; number++) {
+        snprintf(ret_held, DROP_NAME_BYTES_MAX, "%u.%s", number, name);
+        result = rename_to_free(dir->fd, name, dir->moving, ret_held);
+        if (result == 0 || errno != EEXIST) {
+            break;
+        }
     }
-    if (errno != EINVAL && errno != ENOSYS) {
-        return -1;
-    }
-    if (is_there(place, to)) {
-        errno = EEXIST;
-        return -1;
-    }
-    return renameat(dir->fd, from, place, to);
+    return result;
 }
 
-Status drop_dir_move(DropDir *dir, const DropFile *file, unsigned number, bool failed, Error *reterr)
+/* Nobody can open it any more; but somebody may have, and may be writing still. */
+static bool is_the_one(const DropDir *dir, const char *held, const DropFile *file)
 {
-    char target[DROP_NAME_BYTES_MAX];
-    drop_name_of(target, file->name, number);
-    bool removes = !failed && !dir->options->keep_done;
-    int place = failed ? dir->failed : dir->done;
-    if ((removes ? unlinkat(dir->fd, file->name, 0) : rename_to_free(dir, file->name, place, target)) == 0 ||
-        (errno == ENOENT && !is_there(dir->fd, file->name))) {
-        return STATUS_OK;
+    struct stat info;
+    FileIdentity now;
+    int fd = open_file(dir->moving, held);
+    bool is_written = fd >= 0 && find_writers(fd) == WRITERS_SOME;
+    if (fd >= 0) {
+        close(fd);
     }
+    if (is_written || fstatat(dir->moving, held, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        return false;
+    }
+    now = file_identity(&info);
+    return S_ISREG(info.st_mode) && file_identity_equal(&now, &file->identity);
+}
+
+static Status fail_move(const DropDir *dir, bool removes, Error *reterr)
+{
     bool passes = errno == EEXIST || errno == ENOENT; /* connecting makes the place, and finds another number */
     Status status =
         fail(dir, removes ? "a file that was read cannot be removed" : "a file that was read cannot be moved", reterr);
     return passes ? STATUS_BUSY : status;
+}
+
+Status drop_dir_move(DropDir *dir, const DropFile *file, unsigned number, bool failed, bool *ret_moved, Error *reterr)
+{
+    char held[DROP_NAME_BYTES_MAX], target[DROP_NAME_BYTES_MAX];
+    bool removes = !failed && !dir->options->keep_done;
+    drop_name_of(target, file->name, number);
+    *ret_moved = true;
+    if (take_aside(dir, file->name, held) != 0) {
+        return errno == ENOENT && !is_there(dir->fd, file->name) ? STATUS_OK : fail_move(dir, removes, reterr);
+    }
+    *ret_moved = is_the_one(dir, held, file);
+    if (*ret_moved && (removes ? unlinkat(dir->moving, held, 0)
+                               : rename_to_free(dir->moving, held, failed ? dir->failed : dir->done, target)) == 0) {
+        dir->changed = dir->changed || dir->held; /* what waits for the name can have it */
+        return STATUS_OK;
+    }
+    Status status = *ret_moved ? fail_move(dir, removes, reterr) : STATUS_OK;
+    dir->held = true;
+    put_back_all(dir);
+    return status;
 }

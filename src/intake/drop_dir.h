@@ -4,6 +4,9 @@
  * names that begin with a dot or end as names of files do that are still being copied (~, .tmp, .part, .partial, .filepart), our reports (.report.ndjson), names
  * that no pattern takes, and names of more than FILE_MARK_NAME_BYTES_MAX bytes.
  *
+ * A file that was read is taken aside first, into .moving/, and is looked at there: it has to be the one that was read, since another may be
+ * dropped under its name at any moment. What is found in there at the opening is dropped once more.
+ *
  * A file is whole when nobody has it open for writing. The kernel tells that of files of our own user. Of others it is known when
  * they were moved here or closed while we watched; otherwise they are taken to be whole when nothing was written to them for ten seconds. */
 #ifndef WEIR_INTAKE_DROP_DIR_H
@@ -22,7 +25,7 @@ typedef struct DropDirOptions {
     const Clock *clock;
 } DropDirOptions;
 
-/* Makes the directory when the one that it is in exists, and failed/ and done/ in it. Borrows the options until the close. BUSY: the directory above is
+/* Makes the directory when the one that it is in exists, and failed/, done/ and .moving/ in it. Borrows the options until the close. BUSY: the directory above is
  * missing, somebody else watches this one, the disk is full. REFUSED: it cannot be made, read or written to. */
 Status drop_dir_open(const DropDirOptions *options, DropDir **ret_dir, Error *reterr) MUST_CHECK;
 void drop_dir_close(DropDir *dir); /* accepts NULL */
@@ -63,7 +66,9 @@ Status drop_dir_open_report(const DropDir *dir, const char *name, unsigned numbe
 /* Removes a report that is beside no file; OK when there is none. */
 void drop_dir_remove_report(const DropDir *dir, const char *name, unsigned number);
 
-/* Where a file goes: OK also when it is not there any more. BUSY: there is something of that name. */
-Status drop_dir_move(DropDir *dir, const DropFile *file, unsigned number, bool failed, Error *reterr) MUST_CHECK;
+/* Where a file goes: OK also when it is not there any more. *ret_moved is false when another file has come into its place, or it was written to:
+ * then that waits, as any that is dropped. BUSY: there is something of that name. */
+Status drop_dir_move(DropDir *dir, const DropFile *file, unsigned number, bool failed, bool *ret_moved,
+                     Error *reterr) MUST_CHECK;
 
 #endif

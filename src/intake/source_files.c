@@ -175,20 +175,20 @@ static void note_failed(FilesSource *source)
 static Status finish_file(FilesSource *source, Error *reterr)
 {
     DropCurrent *current = &source->current;
-    bool failed = source->report.bytes > 0;
+    bool failed = source->report.bytes > 0, moved = false;
     if (!drop_dir_is_unchanged(source->dir, &current->file)) {
         leave_file(source, true);
         return STATUS_OK;
     }
     Status status = failed ? drop_report_sync(&source->report, reterr) : STATUS_OK;
     if (status == STATUS_OK) {
-        status = drop_dir_move(source->dir, &current->file, current->number, failed, reterr);
+        status = drop_dir_move(source->dir, &current->file, current->number, failed, &moved, reterr);
     }
     if (status == STATUS_OK) {
-        if (failed) {
+        if (failed && moved) {
             note_failed(source);
         }
-        leave_file(source, false);
+        leave_file(source, !moved);
     }
     return status;
 }
