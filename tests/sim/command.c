@@ -151,7 +151,7 @@ static void run_one(const Arguments *arguments, SeedRun *run)
     runner_limit_time();
     run(&options, &report);
     printf("seed %" PRIu64 " kept every promise: %" PRId64 " steps, %" PRId64 " entries, %" PRId64 " lives, %" PRId64
-           " faults; hash %016" PRIx64 "\n",
+           " faults that struck; hash %016" PRIx64 "\n",
            arguments->first, report.steps, report.entries, report.lives, report.faults, report.hash);
 }
 

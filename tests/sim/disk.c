@@ -22,7 +22,7 @@ struct SimDisk {
     void *trace_context;
     Armed armed[SIM_FAULTS_MAX];
     size_t armed_count;
-    uint64_t struck;
+    uint64_t struck, faults_struck;
     bool frozen, sync_failed;
     uint64_t limit;
     size_t open_files;
@@ -83,6 +83,8 @@ void sim_disk_disarm(SimDisk *disk) { disk->armed_count = 0; }
 
 uint64_t sim_disk_struck(const SimDisk *disk) { return disk->struck; }
 
+uint64_t sim_disk_faults_struck(const SimDisk *disk) { return disk->faults_struck; }
+
 bool sim_disk_sync_failed(const SimDisk *disk) { return disk->sync_failed; }
 
 void sim_disk_freeze(SimDisk *disk) { disk->frozen = true; }
@@ -122,6 +124,7 @@ static Verdict strike(SimDisk *disk, SimOp op, const char *path)
         bool strikes = is_meant(&armed.fault, op, path) && (armed.fired || --armed.fault.nth == 0);
         if (strikes && verdict == GO) {
             verdict = verdicts[armed.fault.failure];
+            disk->faults_struck += !armed.fired;
         }
         armed.fired = armed.fired || strikes;
         if (!strikes || armed.fault.for_good) {

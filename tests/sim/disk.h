@@ -96,6 +96,8 @@ void sim_disk_arm(SimDisk *disk, const SimFault *fault);
 void sim_disk_disarm(SimDisk *disk); /* all of them; a frozen disk stays frozen */
 /* How many operations failed because of a fault, calls on a frozen disk not counted. */
 uint64_t sim_disk_struck(const SimDisk *disk);
+/* How many of the faults that were armed have struck: one for good counts once. */
+uint64_t sim_disk_faults_struck(const SimDisk *disk);
 /* A sync of a file failed with an I/O error since the last crash: nothing may be acknowledged before the program was
  * started anew. (With "full", a run file may be made anew; SQLite knows no such difference.) */
 bool sim_disk_sync_failed(const SimDisk *disk);

@@ -51,6 +51,8 @@ static void on_no_room(World *world, const char *text)
     snprintf(page, sizeof page, "-wal %d@", PAGE);
     Faults *faults = &world->faults;
     faults->roomy_us = faults->full_until_step ? INT64_MAX : world->machine.clock.monotonic_us + ROOMY_AFTER_US;
+    faults->happened += faults->full_until_step && !faults->full_struck;
+    faults->full_struck = true;
     bool is_page = strstr(text, page), is_wal = strstr(text, "-wal ");
     if (is_wal && world->machine.writing && percent(world, is_page ? 60 : 10)) {
         faults->restart_due = true;
@@ -142,7 +144,6 @@ static void arm(World *world, Place place, SimFailure failure, bool for_good)
     fault.nth = 1 + below(world, 1 + below(world, place.within)); /* sooner rather than later */
     tell_armed(world, &fault);
     sim_disk_arm(world->machine.disk, &fault);
-    world->faults.happened++;
 }
 
 static void arm_crash(World *world)
@@ -186,7 +187,7 @@ static void fill_disk(World *world)
     uint64_t room = percent(world, 30) ? 0 : below(world, 200000);
     faults->full_until_step = world->story.step + 2 + (int64_t)below(world, 30);
     faults->roomy_us = INT64_MAX;
-    faults->happened++;
+    faults->full_struck = false;
     sim_disk_limit(world->machine.disk, sim_disk_used(world->machine.disk) + room);
     story_tell(&world->story, "the disk has %" PRIu64 " bytes left until step %" PRId64, room, faults->full_until_step);
 }
@@ -219,7 +220,6 @@ static void restart(World *world)
     Faults *faults = &world->faults;
     faults->restart_due = true;
     faults->ending = (Ending)below(world, 3);
-    faults->happened++;
 }
 
 static void begin(World *world, FaultKind kind)
@@ -249,6 +249,7 @@ void faults_step(World *world)
 void faults_stop(World *world)
 {
     Faults *faults = &world->faults;
+    faults->at_peace = true;
     faults->next = faults->count;
     sim_disk_disarm(world->machine.disk);
     if (faults->full_until_step) {
@@ -280,6 +281,7 @@ SimLoss faults_ending(World *world)
         return faults->was_killed ? SIM_LOSS_PROCESS : draw_loss(world);
     }
     /* A program that broke ends by itself, most often in order. */
+    faults->happened += faults->restart_due && !faults->at_peace;
     Ending ending = faults->restart_due ? faults->ending : percent(world, 60) ? ENDING_ORDER : ENDING_KILL;
     faults->restart_due = false;
     faults->was_killed = ending == ENDING_KILL;
@@ -370,6 +372,11 @@ void faults_after_boot(World *world)
 /* ---- Excuses -------------------------------------------------------------------------------------------------------------------- */
 
 uint64_t faults_struck(const World *world) { return sim_disk_struck(world->machine.disk); }
+
+int64_t faults_happened(const World *world)
+{
+    return world->faults.happened + (int64_t)sim_disk_faults_struck(world->machine.disk);
+}
 
 bool faults_had_effect(const World *world)
 {

@@ -57,8 +57,13 @@ typedef struct Faults {
         ModelMark mark;
         Tables tables; /* owns */
     } kept;            /* an older store, and one of its run files */
-    int64_t happened;
+    bool at_peace;     /* the end: what is done now is no fault */
+    bool full_struck;  /* since the disk was filled a write found no room */
+    int64_t happened;  /* not counting what was armed and has not struck, and what the disk itself counts */
 } Faults;
+
+/* What struck: operations that failed as planned, full disks that were noticed, ends in the midst of a run, jumps of the clock, damage. */
+int64_t faults_happened(const World *world);
 
 void faults_init(World *world, uint64_t seed, int64_t steps);
 void faults_release(World *world);

@@ -93,6 +93,7 @@ static void end_life(Run *run, bool in_order)
     store_close(run->store);
     sim_disk_disarm(run->disk);
     sim_disk_limit(run->disk, UINT64_MAX);
+    run->is_limited = false;
     SimLoss loss = sim_disk_crash(run->disk, in_order ? SIM_LOSS_PROCESS : SIM_LOSS_DRAWN, &run->random);
     story_tell(&run->story, "life %zu has ended: %s", run->lives, losses[loss]);
 }
@@ -359,6 +360,7 @@ static void arm(Run *run, const SimFault *fault)
 static void limit_room(Run *run, uint64_t room)
 {
     sim_disk_limit(run->disk, sim_disk_used(run->disk) + room);
+    run->is_limited = true;
     story_tell(&run->story, "the disk has %" PRIu64 " bytes left", room);
 }
 
@@ -377,6 +379,7 @@ static void strike_disk(Run *run)
 static void make_room(Run *run)
 {
     sim_disk_limit(run->disk, UINT64_MAX);
+    run->is_limited = false;
     story_tell(&run->story, "the disk has room");
 }
 
@@ -385,9 +388,11 @@ static void on_operation(void *context, uint64_t number, const char *text)
 {
     enum { TOLD_MAX = 5 };
     Run *run = context;
-    bool failed = strstr(text, ": I/O error") || strstr(text, ": no space") || strstr(text, ": the disk freezes");
+    bool is_full = strstr(text, ": no space");
+    run->faults += is_full && run->is_limited;
+    run->is_limited = run->is_limited && !is_full;
+    bool failed = is_full || strstr(text, ": I/O error") || strstr(text, ": the disk freezes");
     (void)number;
-    run->faults += failed;
     if (failed && run->disk_told++ < TOLD_MAX) {
         story_tell(&run->story, "the disk: %s", text);
     } else {
@@ -435,8 +440,10 @@ static void step(Run *run)
     if (percent(run, 3) && !run->broken && !sim_disk_is_frozen(run->disk)) {
         run_check(run, false);
     }
-    if (run->broken || sim_disk_is_frozen(run->disk) || below(run, 150) == 0) {
-        end_life(run, !run->broken && !sim_disk_is_frozen(run->disk) && percent(run, 40));
+    bool has_to_end = run->broken || sim_disk_is_frozen(run->disk);
+    if (has_to_end || below(run, 150) == 0) {
+        run->faults += !has_to_end;
+        end_life(run, !has_to_end && percent(run, 40));
         begin_life(run);
     }
 }
@@ -556,7 +563,7 @@ void intake_run(const SeedOptions *options, SeedReport *ret_report)
                                .steps = (int64_t)steps,
                                .entries = run.entries,
                                .lives = (int64_t)run.lives,
-                               .faults = run.faults};
+                               .faults = run.faults + (int64_t)sim_disk_faults_struck(run.disk)};
     fake_origins_free(run.origins);
     sim_vfs_free(run.vfs);
     sim_disk_free(run.disk);

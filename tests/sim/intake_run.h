@@ -62,7 +62,9 @@ typedef struct Run {
     bool told[RUN_RECORDS_MAX]; /* by number: a client was told that it is stored */
     size_t lives;
     uint64_t disk_told; /* failing operations of this life, as far as they were told */
-    int64_t faults;     /* that struck: of the disk, of sources, and ends that nobody asked for */
+    bool is_limited;    /* the disk will soon be full, and no write has found it so */
+    int64_t
+        faults; /* that struck, not counting what the disk counts: full disks, sources that went down or were cut off, ends */
     int64_t entries;
 } Run;
 

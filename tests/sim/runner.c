@@ -91,32 +91,44 @@ static void start(Runner *runner, Job *job, uint64_t seed, FILE *trace)
 
 /* ---- What came of it ------------------------------------------------------------------------------------------------------------------ */
 
-/* What the seed is, and its settings. */
-static void print_head(FILE *output)
+/* What the seed is, its settings, who takes part: up to where its first life begins. Returns where that ends. */
+static long print_head(FILE *output)
 {
-    enum { HEAD_LINES = 2, LINE_BYTES = 400 };
+    enum { HEAD_LINES_MAX = 60, LINE_BYTES = 400 };
     char line[LINE_BYTES];
+    bool begun = false;
     rewind(output);
-    for (int i = 0; i < HEAD_LINES && fgets(line, sizeof line, output); i++) {
+    for (int i = 0; i < HEAD_LINES_MAX && !begun && fgets(line, sizeof line, output); i++) {
         fputs(line, stdout);
+        begun = strstr(line, STORY_FIRST_LIFE);
     }
-    printf("     …\n");
+    return ftell(output);
 }
 
+/* To the end of a line. */
+static void skip_line(FILE *output)
+{
+    int c;
+    do {
+        c = fgetc(output);
+    } while (c != EOF && c != '\n');
+}
+
+/* Its head and its end, or all of it when that is not much more. */
 static void print_story(FILE *output)
 {
     enum { TAIL_BYTES = 12000 };
-    static char text[TAIL_BYTES + 1];
+    static char text[TAIL_BYTES];
+    long head = print_head(output);
     fseek(output, 0, SEEK_END);
-    long bytes = ftell(output), from = bytes > TAIL_BYTES ? bytes - TAIL_BYTES : 0;
-    if (from > 0) {
-        print_head(output);
+    if (ftell(output) - head > TAIL_BYTES) {
+        printf("     …\n");
+        fseek(output, -TAIL_BYTES, SEEK_END);
+        skip_line(output);
+    } else {
+        fseek(output, head, SEEK_SET);
     }
-    fseek(output, from, SEEK_SET);
-    size_t count = fread(text, 1, TAIL_BYTES, output);
-    char *begin = from > 0 ? memchr(text, '\n', count) : NULL;
-    begin = begin ? begin + 1 : text;
-    fwrite(begin, 1, count - (size_t)(begin - text), stdout);
+    fwrite(text, 1, fread(text, 1, TAIL_BYTES, output), stdout);
 }
 
 static bool was_late(int status)
@@ -276,7 +288,7 @@ RunsResult runner_run(const RunsOptions *options)
         }
     }
     printf("%" PRIu64 " seeds (%" PRIu64 "-%" PRIu64 "), %" PRIu64
-           " failed; %lld steps, %lld entries, %lld lives, %lld faults in %lld s; "
+           " failed; %lld steps, %lld entries, %lld lives, %lld faults that struck, in %lld s; "
            "hash %016" PRIx64 "\n",
            runner.done, options->first, options->first + runner.done - 1, runner.result.failed,
            (long long)runner.sum.steps, (long long)runner.sum.entries, (long long)runner.sum.lives,

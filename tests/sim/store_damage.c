@@ -27,10 +27,16 @@ static void add_run(void *context, const char *path)
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->faults.random, limit); }
 
+static void note_damage(World *world)
+{
+    world->faults.damaged_before_boot = true;
+    world->faults.happened++;
+}
+
 static void remember(World *world, const char *path)
 {
     Faults *faults = &world->faults;
-    faults->damaged_before_boot = true;
+    note_damage(world);
     snprintf(faults->damaged[faults->damaged_count++ % FAULTS_DAMAGED_MAX], FAULTS_PATH_BYTES, "%s", path);
 }
 
@@ -65,7 +71,7 @@ static void damage_one(World *world, const RunFiles *files)
     switch (below(world, 6)) {
     case 0:
         story_tell(&world->story, "damage: %s is lost", path);
-        world->faults.damaged_before_boot = true;
+        note_damage(world);
         sim_disk_lose(disk, path);
         break;
     case 1:
@@ -101,7 +107,7 @@ void damage_runs(World *world)
     if (below(world, 10) == 0) { /* as if a checksum had failed before the end */
         story_tell(&world->story, "damage: the indexes are distrusted");
         sim_disk_put(world->machine.disk, DISTRUST_PATH, "", 0);
-        world->faults.damaged_before_boot = true;
+        note_damage(world);
     }
 }
 
@@ -174,5 +180,5 @@ void damage_go_back(World *world)
     tables_copy(&faults->kept.tables, &world->tables);
     deliveries_rewound(world);
     onboarding_rewound(world);
-    faults->damaged_before_boot = true;
+    note_damage(world);
 }

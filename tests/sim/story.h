@@ -11,6 +11,9 @@
 /* How a process ends whose run broke a promise: no sanitizer and no assert ends one so. */
 enum { STORY_BROKEN_EXIT = 3 };
 
+/* What a story has told before this has been said is its head. */
+#define STORY_FIRST_LIFE "life 1 begins"
+
 typedef struct Story {
     SeedOptions options; /* without a trace nothing is printed */
     uint64_t hash;

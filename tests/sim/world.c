@@ -43,6 +43,15 @@ static void draw_settings(World *world)
                store->publish_records, processor->batch_records_max, store->flow_cache_bytes, store->wal_bytes_max);
 }
 
+static void tell_seed(World *world, int64_t steps)
+{
+    static const char *const identities[] = {"recordId", "sourceId and recordId", "content"};
+    story_tell(&world->story,
+               "seed %" PRIu64 ": %" PRId64 " steps, %zu faults planned; records are known by %s, scale %u",
+               world->story.options.seed, steps, world->faults.count, identities[world->workload.identity],
+               world->workload.scale);
+}
+
 static int64_t world_init(World *world, const SeedOptions *options)
 {
     uint64_t seeds = options->seed;
@@ -55,6 +64,7 @@ static int64_t world_init(World *world, const SeedOptions *options)
     reading_init(world, random_next(&seeds));
     int64_t steps = options->steps ? options->steps : 40 + (int64_t)below(world, 260);
     faults_init(world, random_next(&seeds), steps);
+    tell_seed(world, steps); /* before anybody else has something to tell */
     deliveries_init(world, random_next(&seeds));
     uint64_t senders_seed = random_next(&seeds), onboarding_seed = random_next(&seeds);
     world->machine.options.identity = world->workload.identity;
@@ -62,9 +72,6 @@ static int64_t world_init(World *world, const SeedOptions *options)
     world->machine.committed = clients_committed;
     world->machine.committed_self = world;
     sim_disk_trace(world->machine.disk, faults_on_operation, world);
-    static const char *const identities[] = {"recordId", "sourceId and recordId", "content"};
-    story_tell(&world->story, "seed %" PRIu64 ": %" PRId64 " steps, %zu faults; records are known by %s, scale %u",
-               options->seed, steps, world->faults.count, identities[world->workload.identity], world->workload.scale);
     draw_settings(world);
     senders_init(world, senders_seed);
     onboarding_init(world, onboarding_seed);
@@ -332,6 +339,6 @@ void world_run(const SeedOptions *options, SeedReport *ret_report)
                                .steps = steps,
                                .entries = model_last_seq(&world.model),
                                .lives = world.lives,
-                               .faults = world.faults.happened};
+                               .faults = faults_happened(&world)};
     world_release(&world);
 }
