@@ -1,4 +1,4 @@
-// What the herd left behind: each record once, right totals, a notification for each, gapless counts. Recomputed from the
+// What the herd left behind: each record once, right totals, a notification for each, its alerts, gapless counts. Recomputed from the
 // file of records that the clients sent.
 //
 //     node check.mjs DATA RECORDS
@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { startWeir } from '../e2e/support/weir.mjs';
 import { getJson, postLines, readFeed, readPages } from '../e2e/support/client.mjs';
-import { aggregateGroups, byTime, notifications, shown } from '../e2e/support/model.mjs';
+import { aggregateGroups, alerts, byTime, notifications, shown } from '../e2e/support/model.mjs';
 
 const [data, path] = process.argv.slice(2);
 const records = readFileSync(path, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
@@ -18,7 +18,7 @@ try {
 } finally {
   for (const cleanup of cleanups.reverse()) await cleanup();
 }
-console.log(`${records.length} records, totals, notifications and counts are right`);
+console.log(`${records.length} records, totals, notifications, alerts and counts are right`);
 
 async function check() {
   const { count, groups } = (await getJson(server, '/api/records/aggregate?records=false')).data;
@@ -30,7 +30,9 @@ async function check() {
   const sent = new Map(records.map((r) => [r.recordId, r]));
   const inOrder = messages.map((m) => sent.get(m.record.record_id));
   assert.equal(new Set(inOrder).size, records.length, 'each record has one notification');
-  assert.deepEqual(messages, notifications(inOrder, messages.map((m) => m.record.id)));
+  const seqs = messages.map((m) => m.record.id);
+  assert.deepEqual(messages, notifications(inOrder, seqs));
+  assert.deepEqual(await readFeed(server, 'alerts', 1000), alerts(inOrder, seqs), 'each alert once, in order');
 
   const listed = await readPages(server, '', 1000);
   assert.deepEqual(listed.map(({ id, ...fields }) => fields), byTime(inOrder).map(shown));

@@ -1,6 +1,7 @@
-// Rounds of kill -9 on one store: at named points (see killer.c) and at random moments, while records come in. After each the
-// server is started again, and what it has is counted through its API: everything that was acknowledged, nothing twice, and of
-// what was not acknowledged nothing in part. Every so often, and at the end, all of it is compared with a model.
+// Rounds of kill -9 on one store: at named points (see killer.c) and at random moments, while records, events and organizations come
+// in (traffic.mjs). After each the server is started again, and what it has is counted through its API: everything that was
+// acknowledged, nothing twice, and of what was not acknowledged nothing in part (ledger.mjs). Every so often, and at the end, all of it
+// is compared with a model.
 //
 //     node rounds.mjs [--rounds N] [--seed N]      WEIR_BIN names another binary than build/weir
 //                                                  without a seed one is drawn; the first line says how to have it again
@@ -16,8 +17,9 @@ import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { assertEnding, binary, environment, runWeir, sleep, IN_ORDER, KILLED } from '../e2e/support/weir.mjs';
-import { getJson, post, postLines, readFeed, readPages } from '../e2e/support/client.mjs';
-import { aggregateGroups, byTime, notifications, random, randomRecords, shown } from '../e2e/support/model.mjs';
+import { random } from '../e2e/support/model.mjs';
+import { Ledger } from './ledger.mjs';
+import { Traffic } from './traffic.mjs';
 
 const { values: options } = parseArgs({
   options: { rounds: { type: 'string', default: '1000' }, seed: { type: 'string' }, 'self-test': { type: 'boolean' } },
@@ -35,28 +37,27 @@ const END_SIGNAL = options['self-test'] ? 'SIGABRT' : 'SIGKILL';
 const START_MS_MAX = 60_000;
 
 // What is done to which files: the log's transactions, checkpoints, the writing, listing and removing of runs. The number says how
-// often a turn or two of load call it at the least, a start with much in the write-ahead log included: a point behind that is missed.
+// often a start and a turn or two of load call it, so that the last of them are reached with some more turns, and few are missed.
 const CALLS = [
-  ['write', '.db-wal', 250], ['sync', '.db-wal', 14], ['write', '/weir.db', 30], ['sync', '/weir.db', 1],
-  ['open', '.run', 6], ['write', '.run', 24], ['sync', '.run', 6], ['sync', '/index', 6], ['remove', '.run', 10],
+  ['write', '.db-wal', 400], ['sync', '.db-wal', 24], ['write', '/weir.db', 60], ['sync', '/weir.db', 2],
+  ['open', '.run', 10], ['write', '.run', 40], ['sync', '.run', 10], ['sync', '/index', 10], ['remove', '.run', 16],
 ];
 const POINTS = CALLS.flatMap(([call, name, most]) =>
   (call === 'write' ? ['before', 'after', 'torn'] : ['before', 'after']).map((when) => ({ call, name, most, when })));
 const RANDOM_MOMENTS = 7; // for each time that all points come up
 const killer = join(dirname(binary), 'tests/crash/libkiller.so');
 let data = newStore();
-const known = new Map(); // every record that the store has for certain, by id
+let ledger = new Ledger();
+const traffic = new Traffic(rand);
 let deck = [];
 const drawn = new Map(), reached = new Map();
-let unsure = [];         // submissions that were sent and not answered: each whole or not at all
-let sentCount = 0;
 
 function newStore() { return mkdtempSync(join(os.tmpdir(), 'weir-crash-')); }
 
 function emptyStore() {
   rmSync(data, { recursive: true });
   data = newStore();
-  known.clear();
+  ledger = new Ledger();
 }
 
 /** Each point comes up as often as any other; null is a random moment. */
@@ -94,24 +95,16 @@ async function start(point, crashMs = null) {
   return server;
 }
 
-/** New records, and some that were sent before. */
-function drawSubmission() {
-  const fresh = randomRecords(rand, 1 + rand.below(rand.pick([1, 20, 200])), { days: 3 });
-  for (const record of fresh) record.recordId = `k-${(sentCount += 1)}`;
-  const again = [...known.values()].slice(-200).filter(() => rand.below(40) === 0);
-  return rand.shuffle([...fresh, ...again]);
-}
-
 /** Sends until the server dies or enough is sent. */
 async function client(server, submissions) {
-  for (const records of submissions) {
+  for (const submission of submissions) {
     if (server.dead) return;
-    unsure.push(records);
+    ledger.unsure.push(submission);
+    ledger.sent(submission);
     try {
-      const answer = records.length === 1 ? await post(server, records[0]) : records.length % 2 ? await post(server, records, '?results=none') : await postLines(server, records, '?results=none');
-      assert.ok([200, 201].includes(answer.status), answer.text);
-      unsure.splice(unsure.indexOf(records), 1);
-      for (const record of records) known.set(record.recordId, record);
+      const answer = await submission.send(server);
+      ledger.unsure.splice(ledger.unsure.indexOf(submission), 1);
+      ledger.take(submission, answer);
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error;
       return; // the connection broke: nothing is known of this submission
@@ -119,42 +112,7 @@ async function client(server, submissions) {
   }
 }
 
-async function count(server) {
-  return (await getJson(server, '/api/records/aggregate?records=false')).data.count;
-}
-
-/** What is there after a kill: all that is known, and of each unsure submission all, or a part only if it came as a stream. */
-async function settle(server) {
-  const possible = new Set(unsure.flat().map((record) => record.recordId).filter((id) => !known.has(id)));
-  const before = await count(server);
-  assert.ok(before >= known.size && before <= known.size + possible.size, `${before} records; ${known.size} are certain, ${possible.size} possible`);
-  let created = 0;
-  while (unsure.length > 0) {
-    const [records] = unsure;
-    const { received, created: now, duplicates } = (await post(server, { records }, '?results=none')).json.data;
-    assert.equal(now + duplicates, received, 'what is sent again is created or known');
-    const isArray = records.length === 1 || records.length % 2 === 1;
-    const fresh = records.filter((record) => possible.has(record.recordId)).length;
-    assert.ok(!isArray || now === 0 || now === fresh, `an array of ${fresh} new records was left with ${fresh - now}`);
-    created += now;
-    for (const record of records) known.set(record.recordId, record);
-    unsure.shift();
-  }
-  assert.equal(before + created, known.size, 'nothing was lost and nothing is there twice');
-  assert.equal(await count(server), known.size);
-}
-
-async function checkAll(server) {
-  const records = [...known.values()];
-  assert.deepEqual((await getJson(server, '/api/records/aggregate?records=false')).data.groups, aggregateGroups(records));
-  const messages = await readFeed(server, 'notifications', 1000);
-  const inOrder = messages.map((message) => known.get(message.record.record_id));
-  assert.equal(new Set(inOrder).size, records.length, 'each record has one notification');
-  assert.equal(messages.length, records.length);
-  assert.deepEqual(messages, notifications(inOrder, messages.map((message) => message.record.id)));
-  const listed = await readPages(server, '', 1000);
-  assert.deepEqual(listed.map(({ id, ...fields }) => fields), byTime(inOrder).map(shown));
-}
+const settle = (server) => ledger.settle(server);
 
 /** False when the server was killed meanwhile. */
 async function outlives(server, work) {
@@ -180,7 +138,7 @@ function countPoint(point, server) {
 /** Load until the point is reached, or a random moment, or enough was sent. */
 async function load(server, point) {
   for (let turn = 0; turn < TURNS_MAX && !server.dead; turn += 1) {
-    const clients = Array.from({ length: 3 }, () => client(server, Array.from({ length: 5 }, drawSubmission)));
+    const clients = Array.from({ length: 3 }, () => client(server, Array.from({ length: 5 }, () => traffic.draw(ledger))));
     if (!point) { await sleep(rand.below(60)); server.end(); }
     await Promise.all(clients);
     if (!server.dead) await Promise.race([server.exited, sleep(150)]); // housekeeping may still get there
@@ -201,12 +159,14 @@ async function round(crashMs = null) {
 async function checkStore() {
   const calm = await start(null);
   await settle(calm);
-  await checkAll(calm);
+  await ledger.checkAll(calm);
   calm.child.kill('SIGTERM');
   assertEnding(await calm.exited, IN_ORDER, calm.stderr);
   const verified = runWeir(['verify', '--data', data]);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
-  console.log(`${number} rounds: ${known.size} records, each once; totals, notifications, lists and indexes are right`);
+  const { known, meanings, batches, alerted } = ledger;
+  console.log(`${number} rounds: ${known.size} records (${meanings.length} from events), ${alerted.count} alerts, ${batches.length} batches of organizations, each once; `
+    + 'totals, feeds, lists and indexes are right');
 }
 
 /** A server that crashes, early in every other round, is seen to have crashed. */

@@ -83,11 +83,16 @@ export async function countRecords(server) {
 
 /** Every message of a feed, page by page. */
 export async function readFeed(server, kind = 'notifications', limit = 1000) {
+  return (await readFeedFrom(server, kind, 0, limit)).messages;
+}
+
+/** Those behind `after`, and how far the feed was read. */
+export async function readFeedFrom(server, kind, after, limit = 1000) {
   const messages = [];
-  for (let after = 0; ;) {
+  for (;;) {
     const page = await getJson(server, `/api/${kind}?after=${after}&limit=${limit}`);
     messages.push(...page.data);
-    if (page.data.length === 0) return messages;
+    if (page.data.length === 0) return { messages, after };
     assert.ok(page.nextAfter > after, 'nextAfter moves on with every page that holds something');
     after = page.nextAfter;
   }

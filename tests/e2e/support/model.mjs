@@ -116,13 +116,16 @@ export function byTime(records) {
     .sort((a, b) => a.at - b.at || a.index - b.index).map(({ r }) => r);
 }
 
-/** The notification of each record, given that they were taken in in this order from sequence `seq` on. */
-export function notifications(records, seqs) {
-  const flows = new Map();
+function flowOf(flows, r) {
+  const key = JSON.stringify([r.destinationId, r.reference, r.unit]);
+  if (!flows.has(key)) flows.set(key, { positive: [0, 0n], negative: [0, 0n] });
+  return flows.get(key);
+}
+
+/** The notification of each record, given that they were taken in in this order under these sequences; `flows` has those before them. */
+export function notifications(records, seqs, flows = new Map()) {
   return records.map((r, index) => {
-    const key = JSON.stringify([r.destinationId, r.reference, r.unit]);
-    const flow = flows.get(key) ?? { positive: [0, 0n], negative: [0, 0n] };
-    flows.set(key, flow);
+    const flow = flowOf(flows, r);
     const message = { record: snakeRecord(r, seqs[index]), summary: snakeSummary(r, flow) };
     flow[r.type][0] += 1;
     flow[r.type][1] += cents(r.value);
@@ -153,4 +156,35 @@ export function alertSeverity(value, threshold = 100_000n) {
   if (over <= 0n) return null;
   if (over * 4n <= threshold) return 'medium';
   return over * 2n <= threshold ? 'high' : 'critical';
+}
+
+const gross = ({ positive, negative }) => positive[1] + negative[1];
+const net = ({ positive, negative }) => positive[1] - negative[1];
+const FILTERS = ['sourceId', 'destinationId', 'type', 'unit', 'reference'];
+
+/** The rule that a new store has. */
+export const DEFAULT_RULE = { name: 'default', threshold: '1000.00' };
+
+/**
+ * Every alert of these records, taken in in this order under these sequences. Rules are as they are handed in, in the order in which they
+ * were made, all of them before the first record; `flows` has the totals before.
+ */
+export function alerts(records, seqs, rules = [DEFAULT_RULE], flows = new Map()) {
+  return records.flatMap((r, index) => {
+    const flow = flowOf(flows, r);
+    const before = { value: 0n, total_value: gross(flow), net_value: net(flow) };
+    flow[r.type][1] += cents(r.value);
+    const after = { value: cents(r.value), total_value: gross(flow), net_value: net(flow) };
+    return rules.filter((rule) => FILTERS.every((name) => rule[name] === undefined || rule[name] === r[name]))
+      .map((rule) => alertOf(rule, before, after, snakeRecord(r, seqs[index]))).filter(Boolean);
+  });
+}
+
+function alertOf({ name, threshold, measure = 'value' }, before, after, record) {
+  const limit = cents(threshold);
+  if (before[measure] > limit || after[measure] <= limit) return null;
+  return {
+    record, rule: name, threshold: Number(threshold), exceeded_by: Number(money(after[measure] - limit)),
+    severity: alertSeverity(after[measure], limit), ...(measure === 'value' ? {} : { measure }),
+  };
 }
