@@ -97,6 +97,7 @@ static Status read_page(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
     call->asked.filter.before = call->page.cursor;
+    call->asked.filter.without_raw = true;
     return reader_dead_letters(reader, &call->asked.filter, put_letter, call, &request->error);
 }
 
@@ -426,6 +427,7 @@ static bool count_letter(void *context, const DeadLetter *letter)
 static Status read_count(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
+    call->asked.filter.without_raw = true;
     call->more = false;
     return reader_dead_letters(reader, &call->asked.filter, count_letter, call, &request->error);
 }

@@ -126,7 +126,7 @@ static void put_origin(Buf *buf, const DeadLetter *letter)
         member_put_text(buf, "source", letter->origin);
         member_put_text(buf, "place", letter->place);
         member_put_text(buf, "format", letter->format);
-        buf_put_key_i64(buf, "rawBytes", (int64_t)letter->raw.len);
+        buf_put_key_i64(buf, "rawBytes", (int64_t)letter->raw_bytes);
         break;
     }
 }

@@ -79,6 +79,7 @@ typedef struct DeadLetter {
     int64_t attempts; /* that have failed */
     /* Intake: where it was (topic/partition/offset, stream/id, file:line …), how it is to be read, the bytes as they came. */
     Str place, format, raw;
+    size_t raw_bytes; /* how long `raw` is; of one that was read */
     int64_t created_us, updated_us;
 } DeadLetter;
 
@@ -100,6 +101,7 @@ typedef struct DeadLetterFilter {
     int64_t seq;      /* those of the delivery of this message; 0 for all */
     int64_t behind;   /* those of deliveries, of a message behind this one; 0 for all */
     Str place;        /* those of intake that were there; empty for all. Goes with an origin */
+    bool without_raw; /* `raw` is empty: it may be long, and a look at a thousand of them would not end in time */
 } DeadLetterFilter;
 #define DEAD_LETTER_FILTER_ALL ((DeadLetterFilter){.stage = -1, .state = -1})
 

@@ -103,6 +103,7 @@ static bool see_raw(void *context, const DeadLetter *letter)
     seen->letter = *letter;
     seen->len = letter->raw.len;
     assert_true(letter->raw.len <= sizeof seen->raw);
+    assert_int_equal(letter->raw_bytes, letter->raw.len);
     memcpy(seen->raw, letter->raw.len ? letter->raw.ptr : "", letter->raw.len);
     snprintf(seen->place, sizeof seen->place, "%.*s", STR_ARGS(letter->place));
     snprintf(seen->format, sizeof seen->format, "%.*s", STR_ARGS(letter->format));

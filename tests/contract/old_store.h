@@ -35,7 +35,9 @@ extern const char all_sql[]; /* asks for everything that makes the tables */
     "DROP TABLE idempotency_answers; DROP TABLE onboard_counts; DROP INDEX IF EXISTS dead_letters_of_jobs;"            \
     "DROP INDEX IF EXISTS dead_letters_open;"
 /* What version 4 has and version 3 has not. */
-#define DROP_LETTER_BYTES_SQL "DROP INDEX dead_letters_by_bytes; ALTER TABLE dead_letters DROP COLUMN bytes;"
+#define DROP_LETTER_BYTES_SQL                                                                                          \
+    "DROP INDEX IF EXISTS dead_letters_open; DROP INDEX dead_letters_by_bytes; ALTER TABLE dead_letters DROP COLUMN "  \
+    "bytes;"
 #define DROP_EVENTS_SQL                                                                                                \
     "DROP TABLE raw_events; DROP TABLE raw_duplicates; DROP TABLE event_attempts; DROP TABLE event_clients; DROP "     \
     "TABLE event_aliases;"

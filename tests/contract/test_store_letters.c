@@ -6,17 +6,21 @@ enum { MANY = 400, FEW = 20, OPEN_BYTES = 1000 };
 
 static char filler[2 * OPEN_BYTES];
 
-static Status refuse(Store *store, int number, size_t bytes)
+static Status refuse_message(Store *store, int number, Str raw)
 {
     char place[16];
     Error error = {0};
     snprintf(place, sizeof place, "in/0/%04d", number);
-    IntakeLetter refused = {
-        .place = str_from(place), .format = STR("json"), .raw = {filler, bytes}, .error = STR("no")};
+    IntakeLetter refused = {.place = str_from(place), .format = STR("json"), .raw = raw, .error = STR("no")};
     IntakeChange intake = {.source = STR("orders"), .refused = &refused, .refused_count = 1};
     Work work = {.kind = WORK_RECORDS, .records = {.intake = &intake}};
     assert_int_equal(store_apply(store, &work, &error), STATUS_OK);
     return work.status;
+}
+
+static Status refuse(Store *store, int number, size_t bytes)
+{
+    return refuse_message(store, number, (Str){filler, bytes});
 }
 
 static uint64_t room_for(int letters, size_t bytes)
@@ -156,6 +160,51 @@ static void test_trying_again_costs_no_more_beside_many_letters(void **state)
     assert_true(many_costs.batch < few_costs.batch + FEW);
 }
 
+/* ---- What it costs to list them ----------------------------------------------------------------------------------------- */
+
+static bool add_raw_bytes(void *context, const DeadLetter *letter)
+{
+    assert_int_equal(letter->raw.len, 0);
+    *(size_t *)context += letter->raw_bytes;
+    return true;
+}
+
+static int pages_read(StoreReader *reader)
+{
+    int pages = 0, highest = 0;
+    sqlite3 *db = ((SqliteReader *)reader)->db;
+    assert_int_equal(sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &highest, 0), SQLITE_OK);
+    return pages;
+}
+
+/* What came in may be long: lists say how long, and do not read it. */
+static void test_a_list_reads_no_message(void **state)
+{
+    enum { LETTERS = 8, BYTES = sizeof filler * 64 };
+    static char message[BYTES];
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    StoreReader *reader = NULL;
+    StoreView *view = NULL;
+    Error error = {0};
+    size_t bytes = 0;
+    DeadLetterFilter filter = {.stage = -1, .state = -1, .without_raw = true};
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    for (int i = 1; i <= LETTERS; i++) {
+        assert_int_equal(refuse_message(store, i, (Str){message, BYTES}), STATUS_OK);
+    }
+    assert_int_equal(store_reader_open(store, &reader, &error), STATUS_OK);
+    assert_int_equal(reader_begin(reader, &view, &error), STATUS_OK);
+    int before = pages_read(reader);
+    assert_int_equal(reader_dead_letters(reader, &filter, add_raw_bytes, &bytes, &error), STATUS_OK);
+    assert_int_equal(bytes, LETTERS * BYTES);
+    assert_in_range(pages_read(reader) - before, 1, 2 * LETTERS);
+    reader_end(reader);
+    view_free(view);
+    store_reader_close(reader);
+    store_close(store);
+}
+
 /* ---- What is counted ------------------------------------------------------------------------------------------------- */
 
 /* One is discarded, and another tried again and taken in; then the batch fails. */
@@ -259,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OLD_STORE_TEST(test_a_failing_call_costs_no_more_beside_many_letters),
         OLD_STORE_TEST(test_trying_again_costs_no_more_beside_many_letters),
+        OLD_STORE_TEST(test_a_list_reads_no_message),
         OLD_STORE_TEST(test_room_is_known_after_a_failed_batch_and_a_start),
         OLD_STORE_TEST(test_one_that_is_resolved_makes_room),
     };

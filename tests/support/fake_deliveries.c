@@ -509,8 +509,11 @@ void fake_deliveries_letters(const FakeDeliveries *deliveries, const DeadLetterF
 {
     bool go_on = true;
     for (size_t i = deliveries->letter_count; i-- > 0 && go_on;) {
-        if (is_picked(&deliveries->letters[i], filter)) {
-            go_on = visit(context, &deliveries->letters[i]);
+        DeadLetter letter = deliveries->letters[i];
+        letter.raw_bytes = letter.raw.len;
+        letter.raw = filter->without_raw ? (Str){NULL, 0} : letter.raw;
+        if (is_picked(&letter, filter)) {
+            go_on = visit(context, &letter);
         }
     }
 }

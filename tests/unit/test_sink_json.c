@@ -152,7 +152,7 @@ static void test_origins(void **state)
         "\"id\":7,\"stage\":\"delivery\",\"state\":\"open\",\"sink\":\"hooks\",\"seq\":3,\"error\":null,\"attempts\":2,"
         "\"createdAt\":null,\"updatedAt\":null");
     check_origin(
-        (DeadLetter){.stage = DEAD_LETTER_INTAKE, .origin = STR("orders"), .place = STR("a/0/1"), .raw = STR("x")},
+        (DeadLetter){.stage = DEAD_LETTER_INTAKE, .origin = STR("orders"), .place = STR("a/0/1"), .raw_bytes = 1},
         "\"id\":7,\"stage\":\"intake\",\"state\":\"open\",\"source\":\"orders\",\"place\":\"a/0/1\",\"format\":null,"
         "\"rawBytes\":1,\"error\":null,\"attempts\":0,\"createdAt\":null,\"updatedAt\":null");
     check_origin(

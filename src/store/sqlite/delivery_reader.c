@@ -83,7 +83,17 @@ Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, vo
     return status;
 }
 
-#define LETTER_SQL "SELECT id, stage, state, origin, seq, error, attempts, raw, created_us, updated_us"
+/* How long `raw` is stands at the beginning of a row, and nothing stands behind it: SQLite reads no more than that of one that is not asked for. */
+#define LETTER_SQL "SELECT id, stage, state, origin, seq, error, attempts, length(raw), created_us, updated_us"
+#define PLACE_SQL  LETTER_SQL ", place, format"
+#define NONE_SQL   LETTER_SQL ", '', ''"
+
+static const char *letter_head(bool has_places, bool without_raw)
+{
+    static const char *const heads[2][2] = {{NONE_SQL ", raw", NONE_SQL ", x''"},
+                                            {PLACE_SQL ", raw", PLACE_SQL ", x''"}};
+    return heads[has_places][without_raw];
+}
 
 Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, DeadLetterVisitor *visit, void *context,
                            Error *reterr)
@@ -94,8 +104,8 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
     Status status = sqlite_reader_has(reader, SCHEMA_DELIVERIES, &has, reterr);
     bool has_places = reader->version >= SCHEMA_SOURCES;
     if (has && (has_places || filter->place.len == 0)) {
-        const char *head = has_places ? LETTER_SQL ", place, format" : LETTER_SQL ", '', ''";
-        status = sqlite_prepare_letters(reader->db, head, filter, " ORDER BY id DESC", &stmt, reterr);
+        status = sqlite_prepare_letters(reader->db, letter_head(has_places, filter->without_raw), filter,
+                                        " ORDER BY id DESC", &stmt, reterr);
     }
     while (db_next(stmt, go_on, WHAT, &status, reterr)) {
         DeadLetter letter = {.id = sqlite3_column_int64(stmt, 0),
@@ -105,11 +115,12 @@ Status sqlite_dead_letters(StoreReader *base, const DeadLetterFilter *filter, De
                              .seq = sqlite3_column_int64(stmt, 4),
                              .error = db_text(stmt, 5),
                              .attempts = sqlite3_column_int64(stmt, 6),
-                             .raw = {sqlite3_column_blob(stmt, 7), (size_t)sqlite3_column_bytes(stmt, 7)},
+                             .raw_bytes = (size_t)sqlite3_column_int64(stmt, 7),
                              .created_us = sqlite3_column_int64(stmt, 8),
                              .updated_us = sqlite3_column_int64(stmt, 9),
                              .place = db_text(stmt, 10),
-                             .format = db_text(stmt, 11)};
+                             .format = db_text(stmt, 11),
+                             .raw = {sqlite3_column_blob(stmt, 12), (size_t)sqlite3_column_bytes(stmt, 12)}};
         go_on = visit(context, &letter);
     }
     sqlite3_finalize(stmt);

@@ -109,6 +109,13 @@ static const char events_sql[] =
     "CREATE TABLE event_aliases(record_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX event_aliases_by_seq ON event_aliases(seq);" LETTER_BYTES_SQL;
 
+/* What came in stands behind everything else: it may be long, and SQLite reads a row from its front. */
+#define LETTER_RAW_SQL                                                                                                 \
+    "ALTER TABLE dead_letters ADD COLUMN came BLOB NOT NULL DEFAULT x'';"                                              \
+    "UPDATE dead_letters SET came = raw WHERE stage = 0;"                                                              \
+    "ALTER TABLE dead_letters DROP COLUMN raw;"                                                                        \
+    "ALTER TABLE dead_letters RENAME COLUMN came TO raw;"
+
 /* What is kept about onboarding. The jobs of a batch are `first_job` and the ids behind it, so that no index finds them; the state of an
  * organization is that of its newest `job`, so that a job that moves writes no organization. Whatever is done to jobs waits in two small
  * indexes: those that will be due, and those that are not completed. `due_us` of one that is processing is the end of its lease. */
@@ -145,7 +152,7 @@ static const char onboard_sql[] =
     "INSERT INTO onboard_counts VALUES(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
     "CREATE UNIQUE INDEX dead_letters_of_jobs ON dead_letters(origin, place) WHERE stage = 2;"
     /* For whoever lists or tries again what one sink, source or batch has, oldest or newest first. */
-    "CREATE INDEX dead_letters_open ON dead_letters(stage, origin, id) WHERE state = 0;";
+    "CREATE INDEX dead_letters_open ON dead_letters(stage, origin, id) WHERE state = 0;" LETTER_RAW_SQL;
 static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2 &&
                   DEAD_LETTER_OPEN == 0,
               "indexes say so");
