@@ -41,6 +41,9 @@ typedef struct RedisAsked {
     int64_t deadline_us; /* by the monotonic clock */
 } RedisAsked;
 
+/* The mark of a list's place, whose `next` counts elements. */
+#define REDIS_LIST_MARK STR("elements")
+
 /* What is known of a stream or a list. */
 typedef struct RedisKey {
     char name[REDIS_NAME_BYTES_MAX];
@@ -51,10 +54,12 @@ typedef struct RedisKey {
     RedisEntryId newest;  /* that was put into a group, or the store has */
     RedisEntryId history; /* what was ours before is read up to here … */
     bool history_read;    /* … and that was all */
-    bool moved;           /* newest is to be put into this group */
+    bool moved;           /* newest, or taken, is to be put into this group */
     char claim_from[REDIS_ENTRY_ID_BYTES_MAX];
 
     /* Lists. */
+    int64_t taken; /* elements that were put into groups, those before included that the store counts */
+    bool counted;  /* it does */
     char processing[REDIS_NAME_BYTES_MAX + REDIS_CONSUMER_BYTES_MAX + 8], registry[REDIS_NAME_BYTES_MAX + 8];
 } RedisKey;
 
@@ -114,6 +119,7 @@ struct RedisSource {
     int64_t claim_us;
     int64_t deleted; /* entries that were gone before they were read */
     /* Lists. */
+    char counter[REDIS_CONSUMER_BYTES_MAX + 8]; /* the field of registries with how many elements the store had */
     char take_sha[41], remove_sha[41], give_sha[41], care_sha[41];
     char key_words[REDIS_NUMBER_BYTES]; /* how many keys scripts of all lists have */
     unsigned turn;                      /* which list comes first */

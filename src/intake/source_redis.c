@@ -290,9 +290,13 @@ static void take_places(RedisSource *source, const SourcePlace *places, size_t c
         RedisKey *key = &source->keys[i];
         key->waiting = key->pending = -1;
         key->newest = (RedisEntryId){0};
+        key->taken = 0;
+        key->counted = false;
         for (size_t j = 0; j < count; j++) {
             if (str_is(places[j].part, key->name)) {
                 (void)redis_entry_id_parse(places[j].mark, &key->newest);
+                key->counted = str_equal(places[j].mark, REDIS_LIST_MARK);
+                key->taken = key->counted ? places[j].next : 0;
             }
         }
     }

@@ -2,7 +2,10 @@
  * when they are stored. What that list has when we connect, and when we go, is put back where it came from.
  *
  * Each consumer says in the hash `<key>:weir` now and then that it is still there, by Redis's clock. What one has left that has said nothing
- * for claim_us is put back, too. */
+ * for claim_us is put back, too.
+ *
+ * An element that was removed is nowhere but in the store. How many the store has of a list is its place, and goes into the hash when they are
+ * removed: when there are more than the store knows of, that is an older copy of itself, and a person should know. */
 #include <assert.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -40,10 +43,10 @@ static const char take_script[] = "local count, bytes, lists = tonumber(ARGV[1])
                                   "end\n"
                                   "return taken\n";
 
-/* KEYS: processing; ARGV: element, its length, … The oldest that is equal goes, which is the last one unless somebody has reached in. Of an
- * element that is too long to be kept whole only the beginning is known. */
+/* KEYS: processing, registry; ARGV: the counter, what it is now, element, its length, … The oldest that is equal goes, which is the last one
+ * unless somebody has reached in. Of an element that is too long to be kept whole only the beginning is known. */
 static const char remove_script[] = "local removed = 0\n"
-                                    "for i = 1, #ARGV, 2 do\n"
+                                    "for i = 3, #ARGV, 2 do\n"
                                     "  local value, length = ARGV[i], tonumber(ARGV[i + 1])\n"
                                     "  if #value == length then\n"
                                     "    removed = removed + redis.call('LREM', KEYS[1], -1, value)\n"
@@ -55,6 +58,7 @@ static const char remove_script[] = "local removed = 0\n"
                                     "    end\n"
                                     "  end\n"
                                     "end\n"
+                                    "redis.pcall('HSET', KEYS[2], ARGV[1], ARGV[2])\n"
                                     "return removed\n";
 
 /* An element is put there before it is taken here: an error in between leaves it twice, never nowhere. */
@@ -77,18 +81,19 @@ static const char give_script[] =
                   "return moved\n";
 
 /* KEYS: list, registry; ARGV: consumer, for how many milliseconds the others may be silent (0: for ever). */
-static const char care_script[] = GIVE_FUNCTION
-    "local time, moved = redis.call('TIME'), 0\n"
-    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
-    "local seen = redis.call('HGETALL', KEYS[2])\n"
-    "redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f', now))\n"
-    "for i = 1, #seen, 2 do\n"
-    "  if ARGV[2] ~= '0' and seen[i] ~= ARGV[1] and now - tonumber(seen[i + 1]) > tonumber(ARGV[2]) then\n"
-    "    moved = moved + give(KEYS[2] .. ':' .. seen[i], KEYS[1])\n"
-    "    redis.call('HDEL', KEYS[2], seen[i])\n"
-    "  end\n"
-    "end\n"
-    "return moved\n";
+static const char care_script[] =
+    GIVE_FUNCTION "local time, moved = redis.call('TIME'), 0\n"
+                  "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+                  "local seen = redis.call('HGETALL', KEYS[2])\n"
+                  "redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f', now))\n"
+                  "for i = 1, #seen, 2 do\n"
+                  "  local other = seen[i] ~= ARGV[1] and string.sub(seen[i], 1, 7) ~= 'stored '\n"
+                  "  if ARGV[2] ~= '0' and other and now - tonumber(seen[i + 1]) > tonumber(ARGV[2]) then\n"
+                  "    moved = moved + give(KEYS[2] .. ':' .. seen[i], KEYS[1])\n"
+                  "    redis.call('HDEL', KEYS[2], seen[i])\n"
+                  "  end\n"
+                  "end\n"
+                  "return moved\n";
 
 /* ---- Commands ---------------------------------------------------------------------------------------------------------- */
 
@@ -169,6 +174,23 @@ static void take_care(RedisSource *source, const redisReply *reply)
     }
 }
 
+/* What is in the registry was stored before it got there. Nothing is known of a list whose place was forgotten, or never was. */
+static void take_registry(RedisSource *source, RedisKey *key, const redisReply *reply)
+{
+    const redisReply *counter = redis_reply_field(reply, source->counter);
+    uint64_t removed = 0;
+    if (!counter || !str_to_u64(redis_reply_text(counter), INT64_MAX, &removed) || (int64_t)removed <= key->taken) {
+        return;
+    }
+    if (key->counted) {
+        redis_source_note_lost(source,
+                               "the list %s: the store is an older copy of itself: what it had stored since, %" PRId64
+                               " of the list's elements, is not in the list any more",
+                               key->name, (int64_t)removed - key->taken);
+    }
+    key->taken = (int64_t)removed;
+}
+
 /* What was ours, in this life or one before, is the next to be taken. Others hear of us before we take anything. */
 static Status put_first_calls(RedisSource *source, Error *reterr)
 {
@@ -178,20 +200,28 @@ static Status put_first_calls(RedisSource *source, Error *reterr)
     for (size_t i = 0; i < source->key_count && status == STATUS_OK; i++) {
         make_care(source, i, silent);
         status = redis_source_put_call(source, reterr);
+        if (status == STATUS_OK) {
+            redis_source_word(source, "HGETALL");
+            redis_source_word(source, source->keys[i].registry);
+            status = redis_source_put_call(source, reterr);
+        }
     }
     return status;
 }
 
 static Status make_first_calls(RedisSource *source, Error *reterr)
 {
-    redisReply *replies[1 + REDIS_KEYS_MAX] = {0};
+    redisReply *replies[1 + 2 * REDIS_KEYS_MAX] = {0};
+    size_t count = 1 + 2 * source->key_count;
     Status status = put_first_calls(source, reterr);
     if (status == STATUS_OK) {
-        status = redis_source_call(source, replies, 1 + source->key_count, false, reterr);
+        status = redis_source_call(source, replies, count, false, reterr);
     }
-    for (size_t i = 0; status == STATUS_OK && i < 1 + source->key_count; i++) {
-        if (i > 0) {
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (i > 0 && i % 2 == 1) {
             take_care(source, replies[i]);
+        } else if (i > 0) {
+            take_registry(source, &source->keys[i / 2 - 1], replies[i]);
         }
         freeReplyObject(replies[i]);
     }
@@ -206,6 +236,10 @@ static Status list_begin(RedisSource *source, Error *reterr)
     if (status != STATUS_OK) { /* before Redis 7 that line is none of a script */
         status = load_all(source, "", reterr);
     }
+    for (size_t i = 0; i < source->key_count; i++) {
+        source->keys[i].moved = false;
+    }
+    snprintf(source->counter, sizeof source->counter, "stored %s", source->consumer);
     source->blocks = source->key_count == 1;
     source->empty = false;
     number_text(source->key_words, 2 * (int64_t)source->key_count);
@@ -335,7 +369,25 @@ static Status add_element(RedisSource *source, SourceGroup *group, size_t at_key
     SourceMessage message = {.raw = raw,
                              .place = place_of(&source->keys[at_key], raw, place, sizeof place),
                              .token = {token, 1 + length.len}};
-    return redis_source_add(source, group, &message, ret_added, reterr);
+    Status status = redis_source_add(source, group, &message, ret_added, reterr);
+    if (status == STATUS_OK && *ret_added) {
+        source->keys[at_key].taken++;
+        source->keys[at_key].moved = true;
+    }
+    return status;
+}
+
+static Status put_places(RedisSource *source, SourceGroup *group, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < source->key_count && status == STATUS_OK; i++) {
+        RedisKey *key = &source->keys[i];
+        if (key->moved) {
+            status = source_group_put_place(group, str_from(key->name), key->taken, REDIS_LIST_MARK, reterr);
+            key->moved = false;
+        }
+    }
+    return status;
 }
 
 /* The element at which the kept reply is; NULL behind the last. */
@@ -370,7 +422,18 @@ static Status list_fill(RedisSource *source, SourceGroup *group, Error *reterr)
     if (status == STATUS_OK && added) {
         redis_source_drop_reply(source);
     }
-    return status;
+    return status == STATUS_OK ? put_places(source, group, reterr) : status;
+}
+
+/* As the store has it with this group. */
+static int64_t stored_of(const RedisKey *key, const SourceGroup *group)
+{
+    for (size_t i = 0; i < group->place_count; i++) {
+        if (str_is(group->places[i].part, key->name)) {
+            return group->places[i].next;
+        }
+    }
+    return 0;
 }
 
 static Status list_acknowledge(RedisSource *source, const SourceGroup *group, Error *reterr)
@@ -378,8 +441,12 @@ static Status list_acknowledge(RedisSource *source, const SourceGroup *group, Er
     Status status = STATUS_OK;
     for (size_t key = 0; key < source->key_count && status == STATUS_OK; key++) {
         size_t count = 0;
-        begin_script(source, source->remove_sha, "1");
+        char stored[NUMBER_BYTES];
+        begin_script(source, source->remove_sha, "2");
         redis_source_word(source, source->keys[key].processing);
+        redis_source_word(source, source->keys[key].registry);
+        redis_source_word(source, source->counter);
+        redis_source_arg(source, number_text(stored, stored_of(&source->keys[key], group)));
         for (size_t i = 0; i < group->count; i++) {
             Str token = group->messages[i].token;
             if ((size_t)token.ptr[0] == key + 1) {

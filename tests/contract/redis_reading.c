@@ -84,9 +84,10 @@ void reading_store(Reading *reading)
 {
     for (size_t i = 0; i < reading->group.place_count; i++) {
         SourcePlace place = reading->group.places[i];
-        assert_true(str_is(place.part, "k"));
+        snprintf(reading->part, sizeof reading->part, "%.*s", STR_ARGS(place.part));
+        assert_true(str_equal(place.part, str_from(reading->part)));
         snprintf(reading->mark, sizeof reading->mark, "%.*s", STR_ARGS(place.mark));
-        reading->place = (SourcePlace){STR("k"), place.next, str_from(reading->mark)};
+        reading->place = (SourcePlace){str_from(reading->part), place.next, str_from(reading->mark)};
     }
     assert_int_equal(reading->source->ops->acknowledge(reading->source, &reading->group, &reading->error), STATUS_OK);
 }

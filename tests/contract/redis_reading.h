@@ -18,7 +18,7 @@ typedef struct Reading {
     SourceContext context;
     Source *source;
     SourceGroup group;
-    char mark[64]; /* what the store has of the stream k */
+    char part[8], mark[64]; /* what the store has of the stream or list */
     SourcePlace place;
     Error error;
 } Reading;

@@ -108,95 +108,6 @@ static void test_a_group_ahead_of_its_stream(void **state)
     reading_check_notice(reading, "the group weir is at 9999999999999-0");
 }
 
-/* The store is as it was when it had read ten; eight of the 20 that it has read since are still there. */
-static void put_an_older_copy_back(Reading *reading)
-{
-    char mark[sizeof reading->mark];
-    reading_add(reading, 10);
-    reading_connect(reading);
-    reading_take(reading, 10);
-    memcpy(mark, reading->mark, sizeof mark);
-    int64_t next = reading->place.next;
-    reading_add(reading, 20);
-    reading_take(reading, 20);
-    while (reading_ask(reading, "XPENDING k weir") > 0) {
-        reading->source->ops->wait(reading->source, 10000);
-        assert_int_equal(reading_fetch_once(reading), STATUS_OK);
-    }
-    reading_open(reading, "k", "");
-    redis_server_do(&reading->server, "XTRIM k MAXLEN 8");
-    memcpy(reading->mark, mark, sizeof mark);
-    reading->place = (SourcePlace){STR("k"), next, str_from(reading->mark)};
-}
-
-static void test_an_older_copy_of_the_store(void **state)
-{
-    Reading *reading = *state;
-    put_an_older_copy_back(reading);
-    reading_connect(reading);
-    reading_check_notice(reading, "the stream k: the store is an older copy of itself: it has read up to ");
-    reading_add(reading, 2);
-    reading_take(reading, 10);
-    reading_check_quiet(reading);
-    assert_int_equal(reading_ask(reading, "XPENDING k weir"), 0);
-    reading_open(reading, "k", "");
-    reading_connect(reading);
-    reading_check_notice(reading, NULL);
-    reading_check_quiet(reading);
-}
-
-/* What others have acknowledged is not ours to read again; nor is it when we have left the group for good. */
-static void test_the_group_is_further(void **state)
-{
-    Reading *reading = *state;
-    put_an_older_copy_back(reading);
-    redis_server_do(&reading->server, "XGROUP CREATECONSUMER k weir other");
-    reading_connect(reading);
-    reading_check_notice(reading, "what is between went to others of the group, and is not read");
-    reading_check_quiet(reading);
-    redis_server_do(&reading->server, "XGROUP DESTROY k weir");
-    redis_server_do(&reading->server, "XGROUP CREATE k weir $");
-    reading_connect(reading);
-    reading_check_notice(reading, "what is between went to others of the group, and is not read");
-    reading_check_quiet(reading);
-}
-
-/* A crash before the acknowledgement: what was delivered is pending, and nothing is wrong. */
-static void test_delivered_and_not_acknowledged(void **state)
-{
-    Reading *reading = *state;
-    reading_add(reading, 10);
-    reading_connect(reading);
-    reading_take(reading, 10);
-    reading_add(reading, 10);
-    assert_int_equal(reading_fetch(reading), STATUS_OK);
-    reading_open(reading, "k", "");
-    reading_connect(reading);
-    reading_check_notice(reading, NULL);
-    reading_take(reading, 10);
-    reading_check_quiet(reading);
-}
-
-static void test_no_place_where_we_have_read(void **state)
-{
-    Reading *reading = *state;
-    put_an_older_copy_back(reading);
-    reading->place = (SourcePlace){0};
-    reading_connect(reading);
-    reading_check_notice(reading, "this source has read up to ");
-    reading_check_quiet(reading);
-}
-
-static void test_an_older_copy_without_xrange(void **state)
-{
-    Reading *reading = *state;
-    put_an_older_copy_back(reading);
-    redis_server_do(&reading->server, "ACL SETUSER default -xrange");
-    reading_connect(reading);
-    reading_check_notice(reading, "XRANGE is not allowed");
-    reading_check_quiet(reading);
-}
-
 static void test_another_consumer_is_dead(void **state)
 {
     Reading *reading = *state;
@@ -543,11 +454,6 @@ int main(void)
         REDIS_TEST(test_redis_was_emptied),
         REDIS_TEST(test_redis_has_lost_its_tail),
         REDIS_TEST(test_a_group_ahead_of_its_stream),
-        REDIS_TEST(test_an_older_copy_of_the_store),
-        REDIS_TEST(test_the_group_is_further),
-        REDIS_TEST(test_delivered_and_not_acknowledged),
-        REDIS_TEST(test_no_place_where_we_have_read),
-        REDIS_TEST(test_an_older_copy_without_xrange),
         REDIS_TEST(test_another_consumer_is_dead),
         REDIS_TEST(test_never_claimed),
         REDIS_TEST(test_suddenly_long_entries),
