@@ -55,7 +55,7 @@ const Option option_table[OPTION_COUNT] = {
         "Indexes and rollups are written out at least every so many records. Fewer make a restart faster and intake slower.", NO_MARKS},
     [OPTION_STORE_DEAD_LETTER_BYTES_MAX] = {"store.dead_letter_bytes_max", OPTION_BYTES, "1GiB", MIB, 64 * GIB, NO_CHOICES,
         "How much dead letters of intake may take: what could not be taken in, why, and their notices. Those that are resolved or discarded make room first; when that is "
-        "not enough, sources wait.", NO_MARKS},
+        "not enough, sources wait. What came over HTTP may take half of it, so that no client can make them.", NO_MARKS},
 
     [OPTION_PROCESS_QUEUE_BYTES_MAX] = {"process.queue_bytes_max", OPTION_BYTES, "64MiB", MIB, 16 * GIB, NO_CHOICES,
         "How much may wait to be committed; when it is full, clients are told to come back (503 with Retry-After).", NO_MARKS},

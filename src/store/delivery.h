@@ -83,6 +83,9 @@ typedef struct DeadLetter {
     int64_t created_us, updated_us;
 } DeadLetter;
 
+/* What came over HTTP (EVENT_LETTER_SOURCE) may have one part in so many of the room: whoever can post must not be able to hold up every source. */
+enum { DEAD_LETTER_CLIENTS_SHARE = 2 };
+
 enum { DEAD_LETTER_ROW_BYTES = 320, DEAD_LETTER_PLACE_BYTES_MAX = 4608, DEAD_LETTER_ERROR_BYTES_MAX = 4096 };
 
 /* What a letter of intake counts for in StoreOptions.dead_letter_bytes_max: all that is stored because of it. Its message and what it is read

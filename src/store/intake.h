@@ -50,7 +50,8 @@ DeadLetter intake_dead_letter(Str source, const IntakeLetter *from, Str why, int
  * the new reason and one attempt more. One that is not RETRYING any more stays as it is.
  *
  * The work is BUSY, and nothing of it happens, when dead letters of intake would count for more than StoreOptions.dead_letter_bytes_max
- * (dead_letter_bytes); those that are resolved or discarded make room first, the oldest before the others. A longer one is taken when it is the only one. What
+ * (dead_letter_bytes); those that are resolved or discarded make room first, the oldest before the others. What came over HTTP may have
+ * half of it (DEAD_LETTER_CLIENTS_SHARE), sources all. A longer one is taken when it is the only one. What
  * conflicts is known too late for that: it may go beyond, and holds up what comes next. Letters that are tried again always may be. */
 typedef struct IntakeChange {
     Str source;

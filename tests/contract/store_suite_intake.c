@@ -416,6 +416,42 @@ static void test_closed_letters_make_room(void **state)
     assert_int_equal(open_letters(fixture), 3);
 }
 
+static Status refuse_of(Fixture *fixture, const char *source, const char *place, size_t bytes)
+{
+    static char filler[100];
+    Group *group = group_new(source);
+    add_refused(group, place, (Str){filler, bytes}, "is no record");
+    Status status = take_in(fixture, group);
+    test_free(group);
+    return status;
+}
+
+/* Whoever may post cannot hold up the sources, which have all of it; and what came over HTTP is known after a start, too. */
+static void test_clients_have_half_of_the_room(void **state)
+{
+    Fixture *fixture = *state;
+    bound_letters(fixture, room_for(4, 100));
+    assert_int_equal(refuse_of(fixture, "events", "bytes:1", 20), STATUS_OK);
+    assert_int_equal(refuse_of(fixture, "events", "bytes:2", 20), STATUS_OK);
+    if (fixture->factory->keeps) {
+        bound_letters(fixture, room_for(4, 100));
+    }
+    assert_int_equal(refuse_of(fixture, "events", "bytes:3", 1), STATUS_BUSY);
+    assert_int_equal(refuse_of(fixture, "orders", "in/0/1", 20), STATUS_OK);
+    assert_int_equal(refuse_of(fixture, "orders", "in/0/2", 20), STATUS_OK);
+    assert_int_equal(refuse_of(fixture, "orders", "in/0/3", 20), STATUS_BUSY);
+    /* What is closed or tried again makes as much room as it had, whoever had it. */
+    assert_int_equal(retry(fixture, 1, ""), 1);
+    assert_int_equal(refuse_of(fixture, "events", "bytes:3", 1), STATUS_BUSY);
+    assert_int_equal(refuse_one(fixture, "bytes:1", STR("x"), 1), STATUS_OK);
+    assert_int_equal(change_letters(fixture, by_id(3), DEAD_LETTER_DISCARD, 1), 1);
+    assert_int_equal(refuse_of(fixture, "events", "bytes:3", 1), STATUS_BUSY);
+    assert_int_equal(change_letters(fixture, by_id(2), DEAD_LETTER_DISCARD, 1), 1);
+    assert_int_equal(refuse_of(fixture, "events", "bytes:3", 1), STATUS_OK);
+    assert_int_equal(refuse_of(fixture, "orders", "in/0/3", 20), STATUS_OK);
+    assert_verifies(fixture);
+}
+
 /* A source is not held up for ever by one message. */
 static void test_one_that_is_longer_than_the_room(void **state)
 {
@@ -551,6 +587,7 @@ int store_suite_run_intake(const StoreFactory *factory)
         STORE_TEST(test_retries_by_filter),
         STORE_TEST(test_letters_have_room_for_so_many_bytes),
         STORE_TEST(test_closed_letters_make_room),
+        STORE_TEST(test_clients_have_half_of_the_room),
         STORE_TEST(test_one_that_is_longer_than_the_room),
         STORE_TEST(test_the_place_of_a_letter_counts),
         STORE_TEST(test_the_reason_of_a_letter_counts),

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "deliver/message.h"
+#include "record/event_letter.h"
 #include "support/fake_store.h"
 
 enum { SOURCES_MAX = 64, PLACES_MAX = 1024 };
@@ -60,15 +61,20 @@ static int compare_texts(Str left, Str right)
 
 typedef struct Sums {
     uint64_t open, closed;
+    uint64_t clients;      /* of those that are open, what came over HTTP */
     int64_t oldest_closed; /* 0: none */
 } Sums;
+
+static bool is_of_clients(Str origin) { return str_equal(origin, EVENT_LETTER_SOURCE); }
 
 /* The newest come first. */
 static bool add_up(void *context, const DeadLetter *letter)
 {
     Sums *sums = context;
     bool is_closed = letter->state == DEAD_LETTER_RESOLVED || letter->state == DEAD_LETTER_DISCARDED;
-    *(is_closed ? &sums->closed : &sums->open) += (uint64_t)dead_letter_bytes(letter);
+    uint64_t bytes = (uint64_t)dead_letter_bytes(letter);
+    *(is_closed ? &sums->closed : &sums->open) += bytes;
+    sums->clients += !is_closed && is_of_clients(letter->origin) ? bytes : 0;
     sums->oldest_closed = is_closed ? letter->id : sums->oldest_closed;
     return true;
 }
@@ -114,7 +120,9 @@ bool fake_intake_make_room(FakeIntake *intake, Work *work)
     if (is_all_tried_again(work)) {
         return true;
     }
-    if (sums.open && sums.open + wanted > intake->bytes_max) {
+    bool beyond_share = is_of_clients(change->source) && wanted > 0 &&
+                        sums.clients + wanted > intake->bytes_max / DEAD_LETTER_CLIENTS_SHARE;
+    if (sums.open && (beyond_share || sums.open + wanted > intake->bytes_max)) {
         work->status = error_set(&work->error, STATUS_BUSY, "the dead letters have no room");
         return false;
     }

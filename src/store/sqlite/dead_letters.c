@@ -218,9 +218,9 @@ static int64_t limit_of(const DeadLetterChange *change)
 static Status discard(SqliteStore *store, DeadLetterChange *change, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    Status status =
-        sqlite_prepare_letters(store->db, "UPDATE dead_letters SET state = 3, updated_us = ?6 WHERE id IN (SELECT id",
-                               &change->filter, " AND state = 0 ORDER BY id LIMIT ?7) RETURNING bytes", &stmt, reterr);
+    Status status = sqlite_prepare_letters(
+        store->db, "UPDATE dead_letters SET state = 3, updated_us = ?6 WHERE id IN (SELECT id", &change->filter,
+        " AND state = 0 ORDER BY id LIMIT ?7) RETURNING bytes, origin", &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(stmt, 6, now_us);
         sqlite3_bind_int64(stmt, 7, limit_of(change));
@@ -228,7 +228,7 @@ static Status discard(SqliteStore *store, DeadLetterChange *change, int64_t now_
     while (db_next(stmt, true, "discard dead letters", &status, reterr)) {
         change->count++;
         store->tally.dead_letters--;
-        store->tally.closed_bytes += sqlite3_column_int64(stmt, 0);
+        sqlite_count_closed(store, stmt);
     }
     sqlite3_finalize(stmt);
     return status;
@@ -386,7 +386,7 @@ static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error 
     bool any;
     Status status = db_prepare(store->db,
                                "UPDATE dead_letters SET bytes = bytes + length(?1) - length(raw), raw = ?1"
-                               " WHERE id = ?2 AND stage = 0 AND state = 1 RETURNING bytes",
+                               " WHERE id = ?2 AND stage = 0 AND state = 1 RETURNING bytes, origin",
                                &stmt, reterr);
     if (status == STATUS_OK) {
         sqlite3_bind_blob64(stmt, 1, change->raw.ptr, change->raw.len, SQLITE_STATIC);

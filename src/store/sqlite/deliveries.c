@@ -31,12 +31,12 @@ static const char *const statements_sql[] = {
     [INTAKE_BYTES_OF_LETTER] = "SELECT bytes FROM dead_letters WHERE id = ?",
     [INTAKE_AGAIN_LETTER] = "UPDATE dead_letters SET error = ?2, attempts = attempts + 1, updated_us = ?3,"
                             " bytes = bytes + 2 * (length(CAST(?2 AS BLOB)) - length(CAST(error AS BLOB)))"
-                            " WHERE id = ?1 AND stage = 0 AND state = 0 RETURNING bytes",
+                            " WHERE id = ?1 AND stage = 0 AND state = 0 RETURNING bytes, origin",
     [INTAKE_REOPEN_LETTER] = "UPDATE dead_letters SET state = 0, error = ?2, attempts = attempts + 1, updated_us = ?3,"
                              " bytes = bytes + 2 * (length(CAST(?2 AS BLOB)) - length(CAST(error AS BLOB)))"
-                             " WHERE id = ?1 AND stage = 0 AND state = 1 RETURNING bytes",
+                             " WHERE id = ?1 AND stage = 0 AND state = 1 RETURNING bytes, origin",
     [INTAKE_RESOLVE_LETTER] = "UPDATE dead_letters SET state = 2, updated_us = ?2"
-                              " WHERE id = ?1 AND stage = 0 AND state = 1 RETURNING bytes",
+                              " WHERE id = ?1 AND stage = 0 AND state = 1 RETURNING bytes, origin",
     [INTAKE_PUT_PLACE] = "INSERT OR REPLACE INTO source_places(source, part, next, mark, updated_us)"
                          " VALUES(?,?,?,?,?)",
 };

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
+#include "record/event_letter.h"
 #include "store/sqlite/db.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -14,18 +15,31 @@ static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_
 
 /* ---- Room ---------------------------------------------------------------------------------------------------------- */
 
-/* Both by the index dead_letters_by_bytes alone. */
+#define BYTES_SQL "SELECT coalesce(sum(bytes), 0) FROM dead_letters WHERE stage = 0 AND "
+
+/* By the indexes dead_letters_by_bytes and dead_letters_open alone, but for those that are tried again, which are few. */
 Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr)
 {
-    Status status = db_get_int(
-        store->db, "SELECT coalesce(sum(bytes), 0) FROM dead_letters WHERE state IN (0, 1, 2, 3) AND stage = 0", 0,
-        &store->tally.letter_bytes, reterr);
-    return status == STATUS_OK
-               ? db_get_int(store->db,
-                            "SELECT coalesce(sum(bytes), 0) FROM dead_letters WHERE state IN (2, 3) AND stage = 0", 0,
-                            &store->tally.closed_bytes, reterr)
-               : status;
+    const struct {
+        const char *sql;
+        int64_t *bytes;
+    } sums[] = {{BYTES_SQL "state IN (0, 1, 2, 3)", &store->tally.letter_bytes},
+                {BYTES_SQL "state IN (2, 3)", &store->tally.closed_bytes},
+                {BYTES_SQL "state = 0 AND origin = 'events'", &store->tally.client_bytes}};
+    int64_t retrying = 0;
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < sizeof sums / sizeof *sums && status == STATUS_OK; i++) {
+        status = db_get_int(store->db, sums[i].sql, 0, sums[i].bytes, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = db_get_int(store->db, BYTES_SQL "state = 1 AND origin = 'events'", 0, &retrying, reterr);
+    }
+    store->tally.client_bytes += retrying;
+    return status;
 }
+
+/* What of it came over HTTP. */
+static int64_t of_clients(Str origin, int64_t bytes) { return str_equal(origin, EVENT_LETTER_SOURCE) ? bytes : 0; }
 
 static Status find_closed(sqlite3 *db, int state, int64_t *ret_id, int64_t *ret_bytes, Error *reterr)
 {
@@ -102,37 +116,54 @@ static bool is_all_tried_again(const Work *work)
     return all;
 }
 
-/* Nothing is dropped in vain. One that is longer than everything may be is kept when there is no other. */
-static Status drop_until(SqliteStore *store, int64_t wanted, int64_t bytes_max, bool *ret_room, Error *reterr)
+static bool is_beyond_share(const SqliteStore *store, const Work *work, int64_t wanted)
+{
+    int64_t share = (int64_t)store->options.dead_letter_bytes_max / DEAD_LETTER_CLIENTS_SHARE;
+    return of_clients(work->records.intake->source, store->tally.client_bytes + wanted) > share;
+}
+
+/* Nothing is dropped in vain: only when those that are open leave room for it. */
+static Status drop_until(SqliteStore *store, int64_t wanted, Error *reterr)
 {
     bool any = true;
-    int64_t open = store->tally.letter_bytes - store->tally.closed_bytes;
     Status status = STATUS_OK;
-    *ret_room = open == 0 || open + wanted <= bytes_max;
-    while (*ret_room && any && status == STATUS_OK && store->tally.letter_bytes + wanted > bytes_max) {
+    while (any && status == STATUS_OK &&
+           store->tally.letter_bytes + wanted > (int64_t)store->options.dead_letter_bytes_max) {
         status = drop_closed(store, &any, reterr);
     }
     return status;
 }
 
+static Status refuse_room(const SqliteStore *store, Work *work, bool beyond_share)
+{
+    return beyond_share
+               ? error_set(&work->error, STATUS_BUSY,
+                           "the dead letters of what came over HTTP have %" PRId64 " of the %" PRIu64
+                           " bytes that they may have (half of store.dead_letter_bytes_max), and there are more to "
+                           "come; see to them, or discard some",
+                           store->tally.client_bytes, store->options.dead_letter_bytes_max / DEAD_LETTER_CLIENTS_SHARE)
+               : error_set(&work->error, STATUS_BUSY,
+                           "the dead letters of intake have %" PRId64 " of the %" PRIu64
+                           " bytes that they may have (store.dead_letter_bytes_max), and there are more to come; see "
+                           "to them, or discard some",
+                           store->tally.letter_bytes, store->options.dead_letter_bytes_max);
+}
+
+/* One that is longer than everything may be is kept when there is no other. */
 Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
 {
     int64_t wanted = count_new_bytes(work->records.intake), bytes_max = (int64_t)store->options.dead_letter_bytes_max;
-    bool room = true;
-    if (store->tally.letter_bytes + wanted <= bytes_max || is_all_tried_again(work) ||
+    int64_t open = store->tally.letter_bytes - store->tally.closed_bytes;
+    bool beyond_share = is_beyond_share(store, work, wanted);
+    if ((store->tally.letter_bytes + wanted <= bytes_max && !beyond_share) || is_all_tried_again(work) ||
         (wanted == 0 && work->records.events)) { /* of events nothing conflicts */
         return STATUS_OK;
     }
-    Status status = drop_until(store, wanted, bytes_max, &room, reterr);
-    if (status == STATUS_OK && !room) {
-        work->status =
-            error_set(&work->error, STATUS_BUSY,
-                      "the dead letters of intake have %" PRId64 " of the %" PRId64
-                      " bytes that they may have (store.dead_letter_bytes_max), and there are more to come; see "
-                      "to them, or discard some",
-                      store->tally.letter_bytes, bytes_max);
+    if (open > 0 && (beyond_share || open + wanted > bytes_max)) {
+        work->status = refuse_room(store, work, beyond_share);
+        return STATUS_OK;
     }
-    return status;
+    return drop_until(store, wanted, reterr);
 }
 
 /* ---- Letters ------------------------------------------------------------------------------------------------------- */
@@ -166,6 +197,7 @@ static Status add_letter(SqliteStore *store, DeadLetter *letter, Error *reterr)
         letter->id = sqlite3_last_insert_rowid(store->db);
         store->tally.dead_letters++;
         store->tally.letter_bytes += bytes;
+        store->tally.client_bytes += of_clients(letter->origin, bytes);
         status = sqlite_append_notice(store, letter, false, reterr);
     }
     return status;
@@ -192,7 +224,9 @@ Status sqlite_change_letter(SqliteStore *store, sqlite3_stmt *stmt, int64_t id, 
         status = db_step(stmt, "change a dead letter", ret_any, reterr);
     }
     if (status == STATUS_OK && *ret_any) {
-        store->tally.letter_bytes += sqlite3_column_int64(stmt, 0) - before;
+        int64_t more = sqlite3_column_int64(stmt, 0) - before;
+        store->tally.letter_bytes += more;
+        store->tally.client_bytes += of_clients(db_text(stmt, 1), more);
     }
     sqlite3_reset(stmt);
     return status;
@@ -238,6 +272,13 @@ static Status put_letter(SqliteStore *store, IntakeChange *intake, const IntakeL
     return add_letter(store, &letter, reterr);
 }
 
+void sqlite_count_closed(SqliteStore *store, sqlite3_stmt *stmt)
+{
+    int64_t bytes = sqlite3_column_int64(stmt, 0);
+    store->tally.closed_bytes += bytes;
+    store->tally.client_bytes -= of_clients(db_text(stmt, 1), bytes);
+}
+
 static Status resolve_letter(SqliteStore *store, int64_t id, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = store->deliveries[INTAKE_RESOLVE_LETTER];
@@ -246,7 +287,7 @@ static Status resolve_letter(SqliteStore *store, int64_t id, int64_t now_us, Err
     sqlite3_bind_int64(stmt, 2, now_us);
     Status status = db_step(stmt, "resolve a dead letter", &any, reterr);
     if (status == STATUS_OK && any) {
-        store->tally.closed_bytes += sqlite3_column_int64(stmt, 0);
+        sqlite_count_closed(store, stmt);
     }
     sqlite3_reset(stmt);
     return status;

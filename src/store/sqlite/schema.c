@@ -151,8 +151,8 @@ static const char onboard_sql[] =
     "  last_batch INTEGER NOT NULL, last_organization INTEGER NOT NULL, last_job INTEGER NOT NULL);"
     "INSERT INTO onboard_counts VALUES(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
     "CREATE UNIQUE INDEX dead_letters_of_jobs ON dead_letters(origin, place) WHERE stage = 2;"
-    /* For whoever lists or tries again what one sink, source or batch has, oldest or newest first. */
-    "CREATE INDEX dead_letters_open ON dead_letters(stage, origin, id) WHERE state = 0;" LETTER_RAW_SQL;
+    /* For whoever lists or tries again what one sink, source or batch has, oldest or newest first, or adds up its bytes. */
+    "CREATE INDEX dead_letters_open ON dead_letters(stage, origin, id, bytes) WHERE state = 0;" LETTER_RAW_SQL;
 static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2 &&
                   DEAD_LETTER_OPEN == 0,
               "indexes say so");

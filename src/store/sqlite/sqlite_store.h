@@ -26,6 +26,7 @@ typedef struct Tally {
     int64_t dead_letters;  /* open ones */
     int64_t letter_bytes;  /* that dead letters of intake count for */
     int64_t closed_bytes;  /* of these, the ones that are resolved or discarded */
+    int64_t client_bytes;  /* of the others, what came over HTTP */
     int64_t event_clients; /* that have a row of their own */
     bool has_aliases;      /* events were corrected, so that ids may lead elsewhere */
 } Tally;
@@ -107,10 +108,12 @@ Status sqlite_append_notice(SqliteStore *store, const DeadLetter *letter, bool i
 
 /* intake.c: what goes with records from a source */
 Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr) MUST_CHECK;
-/* Runs a statement that changes a letter of intake, bound already, and ends with RETURNING bytes: the tally follows. *ret_any: there was such a
- * letter. */
+/* Runs a statement that changes a letter of intake, bound already, and ends with RETURNING bytes, origin: the tally follows. *ret_any: there was
+ * such a letter. */
 Status sqlite_change_letter(SqliteStore *store, sqlite3_stmt *stmt, int64_t id, bool *ret_any,
                             Error *reterr) MUST_CHECK;
+/* The tally follows a letter of intake that is resolved or discarded: of a row of bytes, origin. */
+void sqlite_count_closed(SqliteStore *store, sqlite3_stmt *stmt);
 /* Before anything is done: the work is BUSY when its dead letters have no room. */
 Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr) MUST_CHECK;
 /* When the outcomes are known. */
