@@ -17,7 +17,7 @@ const Option option_table[OPTION_COUNT] = {
         "Connections at once from one address; further ones are closed. 0: no limit. With a limit, all connections of one address are on one thread (`http.threads`).", NO_MARKS},
     [OPTION_HTTP_HEADER_BYTES_MAX] = {"http.header_bytes_max", OPTION_BYTES, "16KiB", 4 * KIB, MIB, NO_CHOICES,
         "Memory for the request line and headers of a request.", NO_MARKS},
-    [OPTION_HTTP_BODY_BYTES_MAX] = {"http.body_bytes_max", OPTION_BYTES, "16MiB", KIB, GIB, NO_CHOICES,
+    [OPTION_HTTP_BODY_BYTES_MAX] = {"http.body_bytes_max", OPTION_BYTES, "16MiB", KIB, 64 * MIB, NO_CHOICES,
         "The largest body that is read as a whole (413 above). NDJSON is streamed and has no such limit.", NO_MARKS},
     [OPTION_HTTP_BODIES_BYTES_MAX] = {"http.bodies_bytes_max", OPTION_BYTES, "256MiB", MIB, 64 * GIB, NO_CHOICES,
         "Memory for all bodies that are being read or worked on; beyond it clients are told to come back (503).", NO_MARKS},

@@ -33,7 +33,12 @@ static bool take_letter(void *context, const DeadLetter *letter)
     Fetching *fetching = context;
     SourceMessage message = {
         .raw = letter->raw, .place = letter->place, .format = letter->format, .letter = letter->id};
-    if (!source_group_has_room(fetching->group, letter->raw.len) || !is_of_a_kind(fetching->group, letter)) {
+    if (letter->raw.len >
+        SOURCE_MESSAGE_BYTES_MAX) { /* of a time when options allowed that: no group holds it, and others wait behind it */
+        message.raw = STR("");
+        message.refused = STR("is too long to be tried again: mend it so that it has at most 64 MiB, or discard it");
+    }
+    if (!source_group_has_room(fetching->group, message.raw.len) || !is_of_a_kind(fetching->group, letter)) {
         return false; /* those that follow come next */
     }
     fetching->status = source_group_add(fetching->group, &message, fetching->reterr);

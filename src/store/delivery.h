@@ -83,6 +83,9 @@ typedef struct DeadLetter {
     int64_t created_us, updated_us;
 } DeadLetter;
 
+/* The work of a longer one is REFUSED: SQLite keeps no value of 10^9 bytes. The options let none come near. */
+enum { DEAD_LETTER_RAW_BYTES_MAX = 256 << 20 };
+
 /* What came over HTTP (EVENT_LETTER_SOURCE) may have one part in so many of the room: whoever can post must not be able to hold up every source. */
 enum { DEAD_LETTER_CLIENTS_SHARE = 2 };
 

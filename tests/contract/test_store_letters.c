@@ -205,6 +205,27 @@ static void test_a_list_reads_no_message(void **state)
     store_close(store);
 }
 
+static void assert_bytes(Store *store, int letters, size_t bytes)
+{
+    StoreMetrics metrics = {0};
+    store_metrics(store, &metrics);
+    assert_int_equal(metrics.dead_letter_bytes, room_for(letters, bytes));
+}
+
+/* ---- What is too long ---------------------------------------------------------------------------------------------------- */
+
+/* SQLite would keep no such value, and the store would take nothing more. */
+static void test_a_message_that_is_too_long_is_refused(void **state)
+{
+    OldStore *fixture = *state;
+    Store *store = NULL;
+    assert_int_equal(open_store(fixture, &store), STATUS_OK);
+    assert_int_equal(refuse_message(store, 1, (Str){filler, 1100000000}), STATUS_REFUSED); /* nobody reads it */
+    assert_int_equal(refuse(store, 2, 10), STATUS_OK);
+    assert_bytes(store, 1, 10);
+    store_close(store);
+}
+
 /* ---- What is counted ------------------------------------------------------------------------------------------------- */
 
 /* One is discarded, and another tried again and taken in; then the batch fails. */
@@ -226,13 +247,6 @@ static void fail_batch(Store *store)
     works[2].records.intake = &intake;
     works[3].records.simulate_failure = true;
     assert_int_equal(store_apply(store, works, &error), STATUS_BUSY);
-}
-
-static void assert_bytes(Store *store, int letters, size_t bytes)
-{
-    StoreMetrics metrics = {0};
-    store_metrics(store, &metrics);
-    assert_int_equal(metrics.dead_letter_bytes, room_for(letters, bytes));
 }
 
 /* Nothing is closed, so nothing makes room; then one is, and makes it once. */
@@ -309,6 +323,7 @@ int main(void)
         OLD_STORE_TEST(test_a_failing_call_costs_no_more_beside_many_letters),
         OLD_STORE_TEST(test_trying_again_costs_no_more_beside_many_letters),
         OLD_STORE_TEST(test_a_list_reads_no_message),
+        OLD_STORE_TEST(test_a_message_that_is_too_long_is_refused),
         OLD_STORE_TEST(test_room_is_known_after_a_failed_batch_and_a_start),
         OLD_STORE_TEST(test_one_that_is_resolved_makes_room),
     };

@@ -1,6 +1,8 @@
 /* Dead letters of intake as a source, and what the feeder makes of those of events, on the fake store. */
 #include "intake/source_letters.h"
 
+#include <stdlib.h>
+
 #include "intake/feeder.h"
 #include "record/event_letter.h"
 #include "support/feeder_world.h"
@@ -112,6 +114,27 @@ static void test_one_group_at_a_time(void **state)
     assert_int_equal(fetch(letters), 1);
     assert_int_equal(letters->source->ops->connect(letters->source, NULL, 0, &error), STATUS_OK);
     assert_int_equal(fetch(letters), 1);
+}
+
+/* It would wait for ever, and everything behind it: it is open again at once, with what to do about it. */
+static void test_one_that_no_group_holds(void **state)
+{
+    Letters *letters = *state;
+    size_t bytes = (size_t)SOURCE_MESSAGE_BYTES_MAX + 1;
+    char *raw = calloc(1, bytes);
+    assert_non_null(raw);
+    const IntakeLetter letter = {
+        .place = STR("bytes:1"), .format = STR("event"), .raw = {raw, bytes}, .error = STR("is wrong")};
+    IntakeChange intake = {.source = STR("events"), .refused = &letter, .refused_count = 1};
+    Work work = {.kind = WORK_RECORDS, .records = {.intake = &intake}};
+    apply(letters->store, &work);
+    put_letter(letters->store, "events", "event", "1");
+    retry(letters->store, 0, "");
+    assert_int_equal(fetch(letters), 2);
+    assert_int_equal(letters->group.messages[1].letter, 1);
+    assert_int_equal(letters->group.messages[1].raw.len, 0);
+    assert_true(str_starts_with(letters->group.messages[1].refused, STR("is too long to be tried again")));
+    free(raw);
 }
 
 /* A group is of events, whatever their mappings, or of records. */
@@ -239,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_only_what_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_group_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_no_group_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups_are_of_a_kind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_store_cannot_be_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_events_that_are_mended, setup_world, teardown_world),

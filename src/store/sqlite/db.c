@@ -16,6 +16,7 @@ static Status status_of(int code)
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
+    case SQLITE_TOOBIG:
     case SQLITE_NOTADB: return STATUS_REFUSED;
     default: return STATUS_BROKEN;
     }
@@ -95,6 +96,13 @@ void db_give_back(sqlite3_stmt **kept, sqlite3_stmt *stmt)
     }
     sqlite3_reset(stmt);
     *kept = stmt;
+}
+
+Status db_bind_blob(sqlite3_stmt *stmt, int at, Str bytes, Error *reterr)
+{
+    int code = sqlite3_bind_blob64(stmt, at, bytes.len ? bytes.ptr : "", bytes.len, SQLITE_STATIC);
+    return code == SQLITE_OK ? STATUS_OK
+                             : db_error(sqlite3_db_handle(stmt), code, "keep the bytes of a message", reterr);
 }
 
 Status db_run(sqlite3_stmt *stmt, const char *what, Error *reterr)

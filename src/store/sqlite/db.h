@@ -53,6 +53,9 @@ static inline void db_bind_text(sqlite3_stmt *stmt, int at, Str text)
     sqlite3_bind_text(stmt, at, text.len ? text.ptr : "", (int)text.len, SQLITE_STATIC);
 }
 
+/* REFUSED: SQLite keeps no value that is so long (10^9 bytes). */
+Status db_bind_blob(sqlite3_stmt *stmt, int at, Str bytes, Error *reterr) MUST_CHECK;
+
 /* Borrows until the next step or reset. */
 static inline Str db_text(sqlite3_stmt *stmt, int column)
 {

@@ -389,8 +389,10 @@ static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error 
                                " WHERE id = ?2 AND stage = 0 AND state = 1 RETURNING bytes, origin",
                                &stmt, reterr);
     if (status == STATUS_OK) {
-        sqlite3_bind_blob64(stmt, 1, change->raw.ptr, change->raw.len, SQLITE_STATIC);
         sqlite3_bind_int64(stmt, 2, change->filter.id);
+        status = db_bind_blob(stmt, 1, change->raw, reterr);
+    }
+    if (status == STATUS_OK) {
         status = sqlite_change_letter(store, stmt, change->filter.id, &any, reterr);
     }
     sqlite3_finalize(stmt);

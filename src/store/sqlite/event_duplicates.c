@@ -44,8 +44,8 @@ Status sqlite_keep_duplicate(SqliteStore *store, const EventItem *item, int64_t 
     sqlite3_bind_int(stmt, 4, item->asked);
     db_bind_text(stmt, 5, item->client.len <= CLIENT_BYTES ? item->client : STR(""));
     db_bind_text(stmt, 6, item->mapping);
-    sqlite3_bind_blob64(stmt, 7, item->raw.len ? item->raw.ptr : "", item->raw.len, SQLITE_STATIC);
-    return db_run(stmt, "keep the bytes of a duplicate", reterr);
+    status = db_bind_blob(stmt, 7, item->raw, reterr);
+    return status == STATUS_OK ? db_run(stmt, "keep the bytes of a duplicate", reterr) : status;
 }
 
 /* *ret_client has room for CLIENT_BYTES. */

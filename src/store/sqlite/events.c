@@ -141,8 +141,8 @@ static Status put_event(SqliteStore *store, const EventItem *item, int64_t seq, 
     sqlite3_bind_int64(stmt, 7, item->taken_for);
     sqlite3_bind_int(stmt, 8, item->asked);
     db_bind_text(stmt, 9, item->mapping);
-    sqlite3_bind_blob64(stmt, 10, item->raw.len ? item->raw.ptr : "", item->raw.len, SQLITE_STATIC);
-    return db_run(stmt, "keep an event", reterr);
+    Status status = db_bind_blob(stmt, 10, item->raw, reterr);
+    return status == STATUS_OK ? db_run(stmt, "keep an event", reterr) : status;
 }
 
 static Status put_attempt(SqliteStore *store, const EventItem *item, const Outcome *outcome, int64_t now_us,

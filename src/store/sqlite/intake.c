@@ -149,12 +149,27 @@ static Status refuse_room(const SqliteStore *store, Work *work, bool beyond_shar
                            store->tally.letter_bytes, store->options.dead_letter_bytes_max);
 }
 
+/* What goes into a row is bounded here, before the batch is begun to be written: there it would end the store. */
+static bool has_too_long(const IntakeChange *intake)
+{
+    bool has = false;
+    for (size_t i = 0; i < intake->refused_count && !has; i++) {
+        has = intake->refused[i].raw.len > DEAD_LETTER_RAW_BYTES_MAX;
+    }
+    return has;
+}
+
 /* One that is longer than everything may be is kept when there is no other. */
 Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
 {
     int64_t wanted = count_new_bytes(work->records.intake), bytes_max = (int64_t)store->options.dead_letter_bytes_max;
     int64_t open = store->tally.letter_bytes - store->tally.closed_bytes;
     bool beyond_share = is_beyond_share(store, work, wanted);
+    if (has_too_long(work->records.intake)) {
+        work->status = error_set(&work->error, STATUS_REFUSED, "a message of more than %d MiB is not kept",
+                                 DEAD_LETTER_RAW_BYTES_MAX >> 20);
+        return STATUS_OK;
+    }
     if ((store->tally.letter_bytes + wanted <= bytes_max && !beyond_share) || is_all_tried_again(work) ||
         (wanted == 0 && work->records.events)) { /* of events nothing conflicts */
         return STATUS_OK;
@@ -174,8 +189,10 @@ static Status find_again(SqliteStore *store, const DeadLetter *letter, int64_t *
     bool row = false;
     db_bind_text(stmt, 1, letter->origin);
     db_bind_text(stmt, 2, letter->place);
-    sqlite3_bind_blob64(stmt, 3, letter->raw.len ? letter->raw.ptr : "", letter->raw.len, SQLITE_STATIC);
-    Status status = db_step(stmt, "look for a dead letter", &row, reterr);
+    Status status = db_bind_blob(stmt, 3, letter->raw, reterr);
+    if (status == STATUS_OK) {
+        status = db_step(stmt, "look for a dead letter", &row, reterr);
+    }
     *ret_id = status == STATUS_OK && row ? sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_reset(stmt);
     return status;
@@ -189,11 +206,10 @@ static Status add_letter(SqliteStore *store, DeadLetter *letter, Error *reterr)
     db_bind_text(stmt, 2, letter->place);
     db_bind_text(stmt, 3, letter->format);
     db_bind_text(stmt, 4, letter->error);
-    sqlite3_bind_blob64(stmt, 5, letter->raw.len ? letter->raw.ptr : "", letter->raw.len, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 6, letter->created_us);
     sqlite3_bind_int64(stmt, 7, bytes);
-    Status status = db_run(stmt, "make a dead letter", reterr);
-    if (status == STATUS_OK) {
+    Status status = db_bind_blob(stmt, 5, letter->raw, reterr);
+    if (status == STATUS_OK && (status = db_run(stmt, "make a dead letter", reterr)) == STATUS_OK) {
         letter->id = sqlite3_last_insert_rowid(store->db);
         store->tally.dead_letters++;
         store->tally.letter_bytes += bytes;
