@@ -133,6 +133,7 @@ with_tsan() {
 
 # What takes longer than what a push has to pass.
 for_an_hour() { timeout --kill-after=20 3600 "$@"; }
+rounds() { for_an_hour env WEIR_BIN="$PWD/$1/weir" node tests/crash/rounds.mjs --rounds "$2"; }
 end_to_end() { for_an_hour env WEIR_BIN="$PWD/$1/weir" tests/e2e/run.sh; }
 # Each allocation fails, not just a slice of them.
 torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all for_an_hour "build-check-gcc/tests/contract/test_torture_$1"; }
@@ -182,8 +183,9 @@ run_full() {
   for path in request store intake onboard; do step "torture-$path" once torture_all "$path"; done
   step every-bit once for_an_hour build-check-gcc/tests/sim/test_every_bit 17
   step kills-long count_line for_an_hour env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
-  step kill-points-long count_line for_an_hour env WEIR_BIN="$PWD/build-check-gcc/weir" \
-    node tests/crash/rounds.mjs --rounds 1000
+  step kill-points-long count_line rounds build-check-gcc 1000
+  step kill-points-asan count_line rounds build-check-asan 210
+  step kill-points-tsan count_line with_tsan rounds build-check-tsan 60
   step fuzz once for_an_hour env SECONDS_EACH=60 scripts/fuzz.sh
 }
 

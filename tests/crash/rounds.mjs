@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds);
 const seed = Number(options.seed ?? randomInt(1, 2 ** 31));
 const again = `node tests/crash/rounds.mjs --rounds ${rounds} --seed ${seed}`;
-const rand = random(seed);
+const rand = random(seed); // for points and moments alone, as what is sent depends on the time that a round takes
 const CHECK_EVERY = 100;
 const STORE_EVERY = 200; // rounds on one store
 const SELF_TESTS = 6;
@@ -48,9 +48,10 @@ const RANDOM_MOMENTS = 7; // for each time that all points come up
 const killer = join(dirname(binary), 'tests/crash/libkiller.so');
 let data = newStore();
 let ledger = new Ledger();
-const traffic = new Traffic(rand);
+const traffic = new Traffic();
 let deck = [];
 const drawn = new Map(), reached = new Map();
+let server = null; // of this round
 
 function newStore() { return mkdtempSync(join(os.tmpdir(), 'weir-crash-')); }
 
@@ -69,9 +70,17 @@ function drawPoint() {
   return `${call}:${name}:${1 + rand.below(most)}:${when}`;
 }
 
+/** What the thread sanitizer needs stays loaded; the address sanitizer wants to be loaded first, and need not be. */
+function killingAt(point) {
+  return {
+    KILL_AT: point, LD_PRELOAD: [killer, environment.LD_PRELOAD].filter(Boolean).join(':'),
+    ASAN_OPTIONS: `${environment.ASAN_OPTIONS}:verify_asan_link_order=0`,
+  };
+}
+
 /** Starts the server; it has no `url` when it was killed before it listened. */
 async function start(point, crashMs = null) {
-  const env = { ...environment, ...(point ? { LD_PRELOAD: killer, KILL_AT: point } : {}) };
+  const env = { ...environment, ...(point ? killingAt(point) : {}) };
   const child = spawn(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--set', 'store.publish_records=300'],
     { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const server = {
@@ -136,10 +145,10 @@ function countPoint(point, server) {
 }
 
 /** Load until the point is reached, or a random moment, or enough was sent. */
-async function load(server, point) {
+async function load(server, point, moment) {
   for (let turn = 0; turn < TURNS_MAX && !server.dead; turn += 1) {
     const clients = Array.from({ length: 3 }, () => client(server, Array.from({ length: 5 }, () => traffic.draw(ledger))));
-    if (!point) { await sleep(rand.below(60)); server.end(); }
+    if (!point) { await sleep(moment); server.end(); }
     await Promise.all(clients);
     if (!server.dead) await Promise.race([server.exited, sleep(150)]); // housekeeping may still get there
   }
@@ -147,8 +156,10 @@ async function load(server, point) {
 
 async function round(crashMs = null) {
   const point = options['self-test'] ? null : drawPoint();
-  const server = await start(point, crashMs);
-  if (server.url && await outlives(server, settle)) await load(server, point);
+  const moment = rand.below(60);
+  traffic.begin(seed + number);
+  server = await start(point, crashMs);
+  if (server.url && await outlives(server, settle)) await load(server, point, moment);
   if (!server.dead) server.end();
   assertEnding(await server.exited, KILLED, server.stderr);
   assert.ok(server.wasEnded || server.wasAt(point), `somebody else killed it:\n${server.stderr}`);
@@ -157,11 +168,11 @@ async function round(crashMs = null) {
 
 /** All of it is compared with the model, by a server that nobody kills. */
 async function checkStore() {
-  const calm = await start(null);
-  await settle(calm);
-  await ledger.checkAll(calm);
-  calm.child.kill('SIGTERM');
-  assertEnding(await calm.exited, IN_ORDER, calm.stderr);
+  server = await start(null);
+  await settle(server);
+  await ledger.checkAll(server);
+  server.child.kill('SIGTERM');
+  assertEnding(await server.exited, IN_ORDER, server.stderr);
   const verified = runWeir(['verify', '--data', data]);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
   const { known, meanings, batches, alerted } = ledger;
@@ -199,6 +210,8 @@ try {
   console.log('1 passed, 0 failed');
 } catch (error) {
   console.log(`FAIL round ${number} of: ${again} (the store is left in ${data}): ${error.stack}`);
+  console.log(`The last that the server said:\n${server?.stderr.slice(-4000)}`);
+  server?.child.kill('SIGKILL');
   console.log('0 passed, 1 failed');
   process.exitCode = 1;
 }

@@ -1,11 +1,11 @@
 // What the rounds send while the server is killed: records, events in many spellings, and organizations under a key. Each submission
 // can be sent, and sent again when it is not known what became of it.
 import { post, postLines, send } from '../e2e/support/client.mjs';
-import { instant, money, randomRecords } from '../e2e/support/model.mjs';
+import { instant, money, random, randomRecords } from '../e2e/support/model.mjs';
 import { onboard, organizations } from '../e2e/support/organizations.mjs';
 import { canonical, sha256, spellEvent } from '../e2e/support/spelling.mjs';
 
-const AGAIN_OF = 200; // the latest records and events, of which some come again
+const AGAIN_OF = 200, AGAIN_MAX = 12; // of the latest records and events some come again
 
 /** One record, an array or lines. */
 class Records {
@@ -65,7 +65,8 @@ function recordOf(meaning) {
 export class Traffic {
   recordCount = 0; eventCount = 0; organizationCount = 0;
 
-  constructor(rand) { this.rand = rand; }
+  /** The same number draws the same, but for what was there before and the numbers in ids. */
+  begin(number) { this.rand = random(number); }
 
   draw(ledger) {
     const kind = this.rand.below(12);
@@ -101,5 +102,9 @@ export class Traffic {
     return new Onboarding(`from ${from}`, organizations(count, from));
   }
 
-  someOf(list) { return list.slice(-AGAIN_OF).filter(() => this.rand.below(40) === 0); }
+  /** Draws as often for a short list as for a long one. */
+  someOf(list) {
+    const places = Array.from({ length: this.rand.below(AGAIN_MAX) }, () => this.rand.below(Math.min(list.length, AGAIN_OF)));
+    return list.length === 0 ? [] : [...new Set(places)].map((place) => list.at(-1 - place));
+  }
 }
