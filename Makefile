@@ -11,7 +11,7 @@ help:
 	@echo "make test        units, contract, tidy (seconds)"
 	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs"
 	@echo "make bench       the measurements, results in bench/results/"
-	@echo "make sim         runs of the core on a faulty disk, SEEDS=2000 (200); SEED=17 tells one of them"
+	@echo "make sim         runs of the core on a faulty disk, SEEDS=2000 (200); SEED=12 tells one of them"
 	@echo "make fuzz        a minute of libFuzzer for each parser; T=record for one"
 	@echo "make fmt         format the code     make docs  write the generated references anew"
 	@echo "make deps        install what is needed from the system's packages"

@@ -200,8 +200,9 @@ static void check_breaker(World *world, size_t sink, int64_t job, SimBreaker *br
         return;
     }
     if (breaker->state == BREAKER_OPEN && world->deliveries.line_us < breaker->open_until_us) {
-        FAIL(world, "%s: something is sent while its breaker is open, %" PRId64 " us too early (replay %" PRId64 ")",
-             tables_sink_name(sink), breaker->open_until_us - world->deliveries.line_us, job);
+        char text[PLAIN_TEXT_BYTES_MAX];
+        FAIL(world, "%s: something is sent while its breaker is open, %s too early (replay %" PRId64 ")",
+             tables_sink_name(sink), plain_duration(breaker->open_until_us - world->deliveries.line_us, text), job);
     }
     if (breaker->is_probing || count > 1) {
         FAIL(world, "%s: its breaker is half open, and more than one message is sent (replay %" PRId64 ")",
@@ -220,8 +221,9 @@ static void check_trial(World *world, size_t sink, int64_t job, int64_t seq, con
              tables_sink_name(sink), seq, (unsigned)trial->given_up, job);
     }
     if (early_us > 0) {
-        FAIL(world, "%s: message %" PRId64 " is tried again %" PRId64 " us before its time (replay %" PRId64 ")",
-             tables_sink_name(sink), seq, early_us, job);
+        char text[PLAIN_TEXT_BYTES_MAX];
+        FAIL(world, "%s: message %" PRId64 " is tried again %s before its time (replay %" PRId64 ")",
+             tables_sink_name(sink), seq, plain_duration(early_us, text), job);
     }
 }
 
@@ -328,10 +330,10 @@ static void check_retry(World *world, size_t sink, int64_t job, const StoredRetr
     bool is_last = retry->attempts == trial->spent && retry->attempts > 0 && !trial->given_up && trial->low_us > 0;
     bool is_older = retry->due_us <= trial->older_us;
     if (is_last && !is_older && (retry->due_us < trial->low_us || retry->due_us > trial->high_us)) {
-        FAIL(world,
-             "%s: the next attempt of message %" PRId64 " is stored for %" PRId64 ", and should be from %" PRId64
-             " to %" PRId64,
-             tables_sink_name(sink), retry->seq, retry->due_us, trial->low_us, trial->high_us);
+        char due[PLAIN_TEXT_BYTES_MAX], low[PLAIN_TEXT_BYTES_MAX], high[PLAIN_TEXT_BYTES_MAX];
+        FAIL(world, "%s: the next attempt of message %" PRId64 " is stored for %s, and should be from %s to %s",
+             tables_sink_name(sink), retry->seq, plain_time(retry->due_us, due), plain_time(trial->low_us, low),
+             plain_time(trial->high_us, high));
     }
 }
 
@@ -401,9 +403,10 @@ static void check_due(World *world, const TableRetry *retry)
     const Trial *trial = attempts_trial(line, retry->seq);
     bool waits = trial->is_retry && !trial->is_taken && !trial->given_up && !attempts_is_under_way(line, trial);
     if (waits && trial->high_us <= world->deliveries.step_wall_us && was_free(line) && is_behind(world, retry)) {
-        FAIL(world,
-             "%s: message %" PRId64 " is due since %" PRId64 " us, and the line does nothing (replay %" PRId64 ")",
-             tables_sink_name(retry->sink), retry->seq, world->deliveries.step_wall_us - trial->high_us, retry->job);
+        char text[PLAIN_TEXT_BYTES_MAX];
+        FAIL(world, "%s: message %" PRId64 " is due since %s, and the line does nothing (replay %" PRId64 ")",
+             tables_sink_name(retry->sink), retry->seq,
+             plain_duration(world->deliveries.step_wall_us - trial->high_us, text), retry->job);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "sim/hand_in.h"
 #include "sim/need.h"
+#include "sim/outcome_words.h"
 #include "sim/walk.h"
 #include "sim/world.h"
 #include "support/random.h"
@@ -199,7 +200,7 @@ void clients_settle(World *world)
     const Unsure *batch = world->clients.unsure;
     if (reading_is_same_after_start(world, model_last_seq(&world->model))) {
         if (batch) {
-            story_tell(&world->story, "%zu unsure calls turn out to be absent", world->clients.unsure_count);
+            story_headline(&world->story, "%zu unsure calls turn out to be absent", world->clients.unsure_count);
         }
         clients_forget_unsure(world);
         return;
@@ -210,32 +211,12 @@ void clients_settle(World *world)
     if (!batch) {
         fail_settling(world);
     }
-    story_tell(&world->story, "the unsure batch with call %" PRId64 " (0: with a delivery) turns out to be there",
-               batch->call);
+    story_headline(&world->story, "the unsure batch with call %" PRId64 " (0: with a delivery) turns out to be there",
+                   batch->call);
     clients_forget_unsure(world);
 }
 
 /* ---- What a call was told ---------------------------------------------------------------------------------------------------- */
-
-static const char *kind_name(OutcomeKind kind)
-{
-    static const char *const names[] = {"nothing", "created", "duplicate", "conflict", "rejected"};
-    return names[kind];
-}
-
-static void put_outcome(const Outcome *outcome, char *ret_text, size_t room)
-{
-    char seq[32] = "without a seq";
-    if (outcome->seq) {
-        snprintf(seq, sizeof seq, "seq %" PRId64, outcome->seq);
-    }
-    int len = snprintf(ret_text, room, "%s, %s", kind_name(outcome->kind), seq);
-    for (size_t i = 0; i < RECORD_FIELD_COUNT; i++) {
-        if (outcome->differs & 1u << i) {
-            len += snprintf(ret_text + len, room - (size_t)len, ", other %s", record_field_names[i]);
-        }
-    }
-}
 
 /* Of an event that has another's place, or its own under a further id. */
 static bool is_elsewhere(const Call *call, size_t at)
@@ -272,8 +253,8 @@ static void check_outcome(Call *call, size_t at)
     snprintf(what, sizeof what, "call %" PRId64 " was told what became of its record %zu of %zu", call->number, at + 1,
              call->work.count);
     if (is->kind != right->kind || is->seq != right->seq || is->differs != right->differs) {
-        put_outcome(right, expected, sizeof expected);
-        put_outcome(is, found, sizeof found);
+        outcome_put(right, expected, sizeof expected);
+        outcome_put(is, found, sizeof found);
         walk_tell_record(world, "handed in:  ", &call->work.items[at]);
         if (right->seq && model_is_record(&world->model, right->seq)) {
             walk_tell_record(world, "in the log: ", &model_at(&world->model, right->seq)->record);
@@ -312,10 +293,11 @@ static void tell_done(Call *call)
     for (size_t i = 0; i < call->work.count; i++) {
         counts[call->outcomes[i].kind]++;
     }
-    story_tell(&call->world->story,
-               "call %" PRId64 " is done (%s): %u created, %u duplicates, %u conflicts; the log ends at %" PRId64,
-               call->number, status_name(call->submission.work.status), counts[OUTCOME_CREATED],
-               counts[OUTCOME_DUPLICATE], counts[OUTCOME_CONFLICT], model_last_seq(&call->world->model));
+    story_headline(&call->world->story,
+                   "call %" PRId64 " is done (%s): %u created, %u duplicates, %u conflicts; the log ends at %" PRId64,
+                   call->number, status_name(call->submission.work.status), counts[OUTCOME_CREATED],
+                   counts[OUTCOME_DUPLICATE], counts[OUTCOME_CONFLICT], model_last_seq(&call->world->model));
+    outcome_tell_conflicts(&call->world->story, call->outcomes, call->work.count);
 }
 
 /* After the power was cut or a sync failed, only that may still be told which needs no disk: that something was there before. */
@@ -406,7 +388,7 @@ static void on_done(Submission *submission, Status status, const Error *error)
         call_free(call);
         return;
     }
-    story_tell(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
+    story_headline(&world->story, "call %" PRId64 " fails: %s, %s", call->number, status_name(status), error->message);
     check_failure(call, status, error);
     bool is_long =
         call->work.simulate_failure && world->workload.is_large; /* to fill a publish of such a run takes long */
@@ -432,32 +414,34 @@ static Call *new_call(World *world, const ModelWork *work)
 
 static void tell_call(Call *call)
 {
-    enum { RECORDS_TOLD_MAX = 20 };
     Story *story = &call->world->story;
     const ModelWork *work = &call->work;
     if (work->kind != WORK_RECORDS) {
-        story_tell(story, "call %" PRId64 " (intake %zu): %s rule %" PRId64 " version %" PRId64 " \"%.*s\"",
-                   call->number, call->intake, work->kind == WORK_RULE_PUT ? "put" : "delete", work->rule.id,
-                   work->rule.version, STR_ARGS(work->rule.name));
+        story_headline(story, "call %" PRId64 " (intake %zu): %s rule %" PRId64 " version %" PRId64 " \"%.*s\"",
+                       call->number, call->intake, work->kind == WORK_RULE_PUT ? "put" : "delete", work->rule.id,
+                       work->rule.version, STR_ARGS(work->rule.name));
         return;
     }
     if (call->intake == CLIENTS_OF_EVENTS) {
-        story_tell(story, "call %" PRId64 " (%s): %zu, and %zu that failed%s%s%s", call->number,
-                   work->quiet    ? "corrections"
-                   : work->events ? "events"
-                                  : "records",
-                   work->count, work->failed_count, work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "",
-                   work->simulate_failure ? ", that are to fail in their middle" : "");
+        story_headline(story, "call %" PRId64 " (%s): %zu, and %zu broken ones%s%s%s", call->number,
+                       work->quiet    ? "corrections"
+                       : work->events ? "events"
+                                      : "records",
+                       work->count, work->failed_count, work->atomic ? ", atomic" : "",
+                       work->dry_run ? ", dry run" : "",
+                       work->simulate_failure ? ", that are to fail in their middle" : "");
     } else {
-        story_tell(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
-                   work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
+        story_headline(story, "call %" PRId64 " (intake %zu): %zu records%s%s", call->number, call->intake, work->count,
+                       work->atomic ? ", atomic" : "", work->dry_run ? ", dry run" : "");
     }
-    for (size_t i = 0; story->options.trace && i < work->count && i < RECORDS_TOLD_MAX; i++) {
+    size_t shown = !story_is_full(story) ? 0 : work->count < STORY_ITEMS_MAX ? work->count : STORY_ITEMS_MAX;
+    for (size_t i = 0; i < shown; i++) {
         walk_tell_record(call->world, "", &work->items[i]);
         if (work->events) {
             senders_tell_item(call->world, &work->events[i]);
         }
     }
+    story_rest(story, work->count - shown);
 }
 
 /* What goes with records that are events. */
@@ -524,7 +508,7 @@ static void make(Call *call)
     if (hand_in(world, &call->submission, &error) == STATUS_OK) {
         clients->under_way[call->intake]++;
     } else {
-        story_tell(&world->story, "call %" PRId64 ": the queue is full", call->number);
+        story_headline(&world->story, "call %" PRId64 ": the queue is full", call->number);
         turn_away(call);
     }
 }

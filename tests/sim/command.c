@@ -12,10 +12,11 @@
 #include "sim/runner.h"
 
 static const char help[] =
-    "usage: %s --seed N [--trace | --disk] [--steps N]\n"
+    "usage: %s --seed N [--faults | --trace | --disk] [--steps N]\n"
     "       %s --seeds A-B [--jobs N] [--steps N] [--twice | --caught | --caught-by TEXT]\n"
     "\n"
     "  --seed N     runs one seed in this process and prints its hash; the same seed and build give the same hash\n"
+    "  --faults     tells what goes wrong, when processes start and end, and what became of calls\n"
     "  --trace      tells its story: each step, each fault, and where a promise was broken what was expected\n"
     "  --disk       with every operation of the disk\n"
     "  --seeds A-B  runs many, each in a process of its own; --seeds N is 1-N\n"
@@ -28,12 +29,12 @@ static const char help[] =
     "Exit code 0 when every promise was kept, 1 when a seed failed (of one seed: 3 when it broke a promise), 2 for "
     "wrong usage.\n";
 
-enum { SEED = 1, SEEDS, TRACE, DISK, STEPS, JOBS, TWICE, CAUGHT, CAUGHT_BY, HELP };
+enum { SEED = 1, SEEDS, FAULTS, TRACE, DISK, STEPS, JOBS, TWICE, CAUGHT, CAUGHT_BY, HELP };
 enum { STEPS_MAX = 1000000 };
 
 typedef struct Arguments {
     const char *program;
-    bool one, many, trace, disk, twice, caught;
+    bool one, many, faults, trace, disk, twice, caught;
     uint64_t first, last;
     int64_t steps;
     size_t jobs; /* 0: as many as there are without the option */
@@ -85,6 +86,7 @@ static void read_one(Arguments *arguments, int option)
         arguments->first = arguments->last = number(arguments, optarg, UINT64_MAX);
         break;
     case SEEDS: read_range(arguments, optarg); break;
+    case FAULTS: arguments->faults = true; break;
     case TRACE: arguments->trace = true; break;
     case DISK: arguments->trace = arguments->disk = true; break;
     case STEPS: arguments->steps = (int64_t)number(arguments, optarg, STEPS_MAX); break;
@@ -104,8 +106,9 @@ static void read_one(Arguments *arguments, int option)
 static void check_arguments(const Arguments *arguments)
 {
     bool of_many = arguments->twice || arguments->caught || arguments->jobs > 0;
-    if (arguments->one == arguments->many || (arguments->one && of_many) || (arguments->many && arguments->trace) ||
-        (arguments->twice && arguments->caught)) {
+    bool of_one = arguments->trace || arguments->faults;
+    if (arguments->one == arguments->many || (arguments->one && of_many) || (arguments->many && of_one) ||
+        (arguments->twice && arguments->caught) || (arguments->trace && arguments->faults)) {
         refuse(arguments);
     }
 }
@@ -113,10 +116,10 @@ static void check_arguments(const Arguments *arguments)
 static Arguments read_arguments(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"seed", 1, NULL, SEED},   {"seeds", 1, NULL, SEEDS},   {"trace", 0, NULL, TRACE},
-        {"disk", 0, NULL, DISK},   {"steps", 1, NULL, STEPS},   {"jobs", 1, NULL, JOBS},
-        {"twice", 0, NULL, TWICE}, {"caught", 0, NULL, CAUGHT}, {"caught-by", 1, NULL, CAUGHT_BY},
-        {"help", 0, NULL, HELP},   {NULL, 0, NULL, 0}};
+        {"seed", 1, NULL, SEED},           {"seeds", 1, NULL, SEEDS},   {"trace", 0, NULL, TRACE},
+        {"disk", 0, NULL, DISK},           {"faults", 0, NULL, FAULTS}, {"steps", 1, NULL, STEPS},
+        {"jobs", 1, NULL, JOBS},           {"twice", 0, NULL, TWICE},   {"caught", 0, NULL, CAUGHT},
+        {"caught-by", 1, NULL, CAUGHT_BY}, {"help", 0, NULL, HELP},     {NULL, 0, NULL, 0}};
     Arguments arguments = {.program = argv[0]};
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         read_one(&arguments, option);
@@ -138,34 +141,47 @@ static void on_late(int number)
     raise(number);
 }
 
-static void run_one(const Arguments *arguments, SeedRun *run)
+/* How a story's lines are read. It is no part of the story, whose hash knows nothing of it. */
+static void print_legend(const char *words)
 {
+    printf(
+        "Each line: the step, the simulated clock, what happened. What is indented belongs to the line above it.\n%s\n",
+        words);
+}
+
+static void run_one(const Arguments *arguments, const Simulator *simulator)
+{
+    bool tells = arguments->trace || arguments->faults;
     const SeedOptions options = {.program = arguments->program,
                                  .seed = arguments->first,
                                  .steps = arguments->steps,
-                                 .trace = arguments->trace ? stdout : NULL,
-                                 .trace_disk = arguments->disk};
+                                 .trace = tells ? stdout : NULL,
+                                 .trace_disk = arguments->disk,
+                                 .trace_faults = arguments->faults};
     SeedReport report;
     signal(SIGXCPU, on_late);
     signal(SIGALRM, on_late);
     runner_limit_time();
-    run(&options, &report);
+    if (tells) {
+        print_legend(simulator->legend);
+    }
+    simulator->run(&options, &report);
     printf("seed %" PRIu64 " kept every promise: %" PRId64 " steps, %" PRId64 " entries, %" PRId64 " lives, %" PRId64
            " faults that struck; hash %016" PRIx64 "\n",
            arguments->first, report.steps, report.entries, report.lives, report.faults, report.hash);
 }
 
-int command_run(int argc, char **argv, SeedRun *run)
+int command_run(int argc, char **argv, const Simulator *simulator)
 {
     enum { JOBS_USUAL = 2 };
     Arguments arguments = read_arguments(argc, argv);
     log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
     if (arguments.one) {
-        run_one(&arguments, run);
+        run_one(&arguments, simulator);
         return 0;
     }
     RunsOptions options = {.program = arguments.program,
-                           .run = run,
+                           .run = simulator->run,
                            .first = arguments.first,
                            .last = arguments.last,
                            .steps = arguments.steps,

@@ -60,10 +60,33 @@ static void draw_schedule(World *world, SinkOptions *options)
     }
 }
 
+const char *deliveries_kinds(unsigned kinds, char ret_text[DELIVERIES_KINDS_BYTES])
+{
+    size_t len = 0;
+    snprintf(ret_text, DELIVERIES_KINDS_BYTES, "nothing");
+    for (MessageKind kind = 0; kind < MESSAGE_KIND_COUNT && len < DELIVERIES_KINDS_BYTES; kind++) {
+        if (kinds & 1u << kind) {
+            len += (size_t)snprintf(ret_text + len, DELIVERIES_KINDS_BYTES - len, "%s%s", len ? ", " : "",
+                                    message_kind_name(kind));
+        }
+    }
+    return ret_text;
+}
+
+static void tell_sink(World *world, const SimSink *sink, const SinkOptions *options)
+{
+    static const char *const names[] = {"webhook", "transactions", "stream", "list"};
+    char kinds[DELIVERIES_KINDS_BYTES];
+    story_tell(&world->story,
+               "%s: %s%s of %s, room for %zu, from seq %" PRId64 ", %zu attempts, breaker at %u %% of %u",
+               options->name, options->ordered ? "ordered " : "", names[sink->style],
+               deliveries_kinds(options->subscription.kinds, kinds), options->in_flight_max, options->start_seq,
+               options->schedule_count, options->breaker_percent, options->breaker_requests);
+}
+
 static void draw_sink(World *world, size_t at)
 {
     static const size_t rooms[] = {1, 2, 5, 16, 64, 300};
-    static const char *const names[] = {"webhook", "transactions", "stream", "list"};
     SimSink *sink = &world->deliveries.sinks[at];
     SinkOptions *options = &world->deliveries.options[at];
     size_t room = rooms[below(world, sizeof rooms / sizeof *rooms)];
@@ -84,9 +107,7 @@ static void draw_sink(World *world, size_t at)
                              .breaker_pause_us = SECOND_US / 5 + (int64_t)below(world, 10 * SECOND_US)};
     draw_schedule(world, options);
     sink->receiver = fake_sinks_add(world->deliveries.fakes, options->name, sink->style, room);
-    story_tell(&world->story, "%s: %s%s, kinds %u, room %zu, from %" PRId64 ", %zu attempts, breaker at %u %% of %u",
-               options->name, options->ordered ? "ordered " : "", names[sink->style], options->subscription.kinds, room,
-               options->start_seq, options->schedule_count, options->breaker_percent, options->breaker_requests);
+    tell_sink(world, sink, options);
 }
 
 static void draw_filters(World *world)
@@ -201,7 +222,7 @@ static void go_down(World *world, size_t at)
     if (percent(world, 50)) {
         fake_receiver_cut(sink->receiver);
     }
-    story_tell(&world->story, "%s is down until step %" PRId64, tables_sink_name(at), sink->down_until_step);
+    story_headline(&world->story, "%s is down until step %" PRId64, tables_sink_name(at), sink->down_until_step);
 }
 
 static void come_up(World *world, size_t at)
@@ -209,7 +230,7 @@ static void come_up(World *world, size_t at)
     SimSink *sink = &world->deliveries.sinks[at];
     sink->down_until_step = 0;
     fake_receiver_set_down(sink->receiver, false);
-    story_tell(&world->story, "%s is up again", tables_sink_name(at));
+    story_headline(&world->story, "%s is up again", tables_sink_name(at));
 }
 
 /* A broker keeps a place for days: it forgets one that Weir has stored as well. */
@@ -221,7 +242,7 @@ static void forget(World *world, size_t at)
     if (has_place && world->tables.sinks[at].place.cursor >= theirs.cursor && world->clients.unsure_count == 0 &&
         !world->deliveries.lost_something) {
         fake_receiver_forget(sink->receiver);
-        story_tell(&world->story, "%s has forgotten its place", tables_sink_name(at));
+        story_headline(&world->story, "%s has forgotten its place", tables_sink_name(at));
     }
 }
 

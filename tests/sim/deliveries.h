@@ -17,6 +17,10 @@ typedef struct SimFilter {
     Str destination_id;
 } SimFilter;
 
+enum { DELIVERIES_KINDS_BYTES = 256 };
+/* "notification, alert": of a Subscription's kinds. Returns ret_text. */
+const char *deliveries_kinds(unsigned kinds, char ret_text[DELIVERIES_KINDS_BYTES]);
+
 typedef struct Deliveries {
     uint64_t random;
     uint64_t fakes_random, jitter_random;

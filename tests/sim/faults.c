@@ -82,7 +82,7 @@ void faults_on_operation(void *context, uint64_t number, const char *text)
     }
     enum { TOLD_MAX = 5 };
     if (faults->told++ < TOLD_MAX) {
-        story_tell(&world->story, "the disk: %s", text);
+        story_headline(&world->story, "the disk: %s", text);
     } else {
         story_operation(&world->story, text);
     }
@@ -129,9 +129,9 @@ static void tell_armed(World *world, const SimFault *fault)
     static const char *const failures[] = {"an I/O error", "no room left", "a crash"};
     char operations[128];
     put_operations(fault->ops, operations, sizeof operations);
-    story_tell(&world->story, "waiting: %s at %s number %" PRIu64 "%s%s from now%s", failures[fault->failure],
-               operations, fault->nth, fault->suffix ? " of *" : "", fault->suffix ? fault->suffix : "",
-               fault->for_good ? ", and at each after it" : "");
+    story_headline(&world->story, "waiting: %s at %s number %" PRIu64 "%s%s from now%s", failures[fault->failure],
+                   operations, fault->nth, fault->suffix ? " of *" : "", fault->suffix ? fault->suffix : "",
+                   fault->for_good ? ", and at each after it" : "");
 }
 
 static void arm(World *world, Place place, SimFailure failure, bool for_good)
@@ -189,7 +189,8 @@ static void fill_disk(World *world)
     faults->roomy_us = INT64_MAX;
     faults->full_struck = false;
     sim_disk_limit(world->machine.disk, sim_disk_used(world->machine.disk) + room);
-    story_tell(&world->story, "the disk has %" PRIu64 " bytes left until step %" PRId64, room, faults->full_until_step);
+    story_headline(&world->story, "the disk has %" PRIu64 " bytes left until step %" PRId64, room,
+                   faults->full_until_step);
 }
 
 static void make_room(World *world)
@@ -197,7 +198,7 @@ static void make_room(World *world)
     sim_disk_limit(world->machine.disk, UINT64_MAX);
     world->faults.full_until_step = 0;
     world->faults.roomy_us = world->machine.clock.monotonic_us + ROOMY_AFTER_US;
-    story_tell(&world->story, "the disk has room again");
+    story_headline(&world->story, "the disk has room again");
 }
 
 /* ---- Faults of the rest of the computer ------------------------------------------------------------------------------------- */
@@ -212,7 +213,8 @@ static void jump_clock(World *world)
     clock->monotonic_us += percent(world, 30) ? (int64_t)below(world, (uint64_t)span) : 0;
     world->faults.happened++;
     attempts_forget_times(world);
-    story_tell(&world->story, "the clock jumps by %" PRId64 " s", jump / 1000000);
+    char text[PLAIN_TEXT_BYTES_MAX];
+    story_headline(&world->story, "the clock jumps by %s", plain_duration(jump, text));
 }
 
 static void restart(World *world)
@@ -286,10 +288,10 @@ SimLoss faults_ending(World *world)
     faults->restart_due = false;
     faults->was_killed = ending == ENDING_KILL;
     if (ending == ENDING_ORDER) {
-        story_tell(&world->story, "the program ends in order");
+        story_headline(&world->story, "the program ends in order");
         return SIM_LOSS_PROCESS;
     }
-    story_tell(&world->story, ending == ENDING_KILL ? "the program is killed" : "the power fails");
+    story_headline(&world->story, ending == ENDING_KILL ? "the program is killed" : "the power fails");
     sim_disk_freeze(disk);
     return ending == ENDING_KILL ? SIM_LOSS_PROCESS : draw_loss(world);
 }
@@ -331,7 +333,7 @@ void faults_before_boot(World *world, int attempt)
 void faults_check_boot(World *world, Status status, const char *message)
 {
     Faults *faults = &world->faults;
-    story_tell(&world->story, "the start fails: %s, %s", status_name(status), message);
+    story_headline(&world->story, "the start fails: %s, %s", status_name(status), message);
     if (faults->hard_struck || faults_struck(world) > faults->struck) {
         return;
     }
@@ -414,7 +416,7 @@ void faults_check_failure(World *world, Status status, const char *message)
 
 void faults_check_reading(World *world, uint64_t struck, const char *what, Status status, const char *message)
 {
-    story_tell(&world->story, "%s fails: %s, %s", what, status_name(status), message);
+    story_headline(&world->story, "%s fails: %s, %s", what, status_name(status), message);
     if (world->machine.broken && status == STATUS_BROKEN) {
         return; /* a store that has failed shows nothing more */
     }

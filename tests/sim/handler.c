@@ -310,7 +310,7 @@ void handler_go_wrong(World *world)
     default:
         handler->down_until_step = world->story.step + 1 + (int64_t)below(world, 30);
         fake_receiver_set_down(handler->service, true);
-        story_tell(&world->story, "the handler is down until step %" PRId64, handler->down_until_step);
+        story_headline(&world->story, "the handler is down until step %" PRId64, handler->down_until_step);
     }
 }
 
@@ -320,7 +320,7 @@ void handler_end_outage(World *world)
     if (handler->down_until_step && world->story.step >= handler->down_until_step) {
         handler->down_until_step = 0;
         fake_receiver_set_down(handler->service, false);
-        story_tell(&world->story, "the handler is up again");
+        story_headline(&world->story, "the handler is up again");
     }
 }
 

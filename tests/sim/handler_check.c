@@ -40,10 +40,11 @@ static void check_again(World *world, const JobResult *result, const SimCall *ca
     int64_t high_us = (whole_us > call->asked_us ? whole_us : call->asked_us) + SECOND_US;
     int64_t waits_us = result->due_us - call->ended_us;
     if (call->tried >= options->attempts || waits_us < low_us || waits_us > high_us) {
+        char is[PLAIN_TEXT_BYTES_MAX], low[PLAIN_TEXT_BYTES_MAX], high[PLAIN_TEXT_BYTES_MAX];
         FAIL(world,
-             "job %" PRId64 " is tried again after attempt %" PRId64 " of %" PRId64 ", in %" PRId64
-             " us; right are %" PRId64 " to %" PRId64,
-             result->id, call->tried, options->attempts, waits_us, low_us, high_us);
+             "job %" PRId64 " is tried again after attempt %" PRId64 " of %" PRId64 ", in %s; right are %s to %s",
+             result->id, call->tried, options->attempts, plain_duration(waits_us, is), plain_duration(low_us, low),
+             plain_duration(high_us, high));
     }
 }
 

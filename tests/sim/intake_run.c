@@ -15,7 +15,7 @@ static void on_broken(void *self, const Error *error)
 {
     Run *run = self;
     run->broken = true;
-    story_tell(&run->story, "the processor broke: %s", error->message);
+    story_headline(&run->story, "the processor broke: %s", error->message);
 }
 
 static void start_processor(Run *run)
@@ -61,7 +61,7 @@ static void begin_life(Run *run)
         story_fail(&run->story, "the store opens", NULL, error.message);
     }
     run->policy = (RecordPolicy){.scale = 2, .hash_seed = store_info(run->store)->hash_seed};
-    story_tell(&run->story, "life %zu begins; the log ends at %" PRId64, run->lives, store_last_seq(run->store));
+    story_headline(&run->story, "life %zu begins; the log ends at %" PRId64, run->lives, store_last_seq(run->store));
     start_processor(run);
     start_intake(run);
     run_check(run, false);
@@ -80,7 +80,7 @@ static void end_life(Run *run, bool in_order)
 {
     static const char *const losses[] = {"", "nothing was lost", "all was lost that was not synced",
                                          "some was lost of what was not synced", "what was written is there"};
-    story_tell(&run->story, "the program ends %s", in_order ? "in order" : "in the midst of it all");
+    story_headline(&run->story, "the program ends %s", in_order ? "in order" : "in the midst of it all");
     intake_stop(run->intake);
     for (int i = 0; in_order && i < 3; i++) {
         let_processor_work(run);
@@ -95,7 +95,7 @@ static void end_life(Run *run, bool in_order)
     sim_disk_limit(run->disk, UINT64_MAX);
     run->is_limited = false;
     SimLoss loss = sim_disk_crash(run->disk, in_order ? SIM_LOSS_PROCESS : SIM_LOSS_DRAWN, &run->random);
-    story_tell(&run->story, "life %zu has ended: %s", run->lives, losses[loss]);
+    story_headline(&run->story, "life %zu has ended: %s", run->lives, losses[loss]);
 }
 
 /* ---- What is put there --------------------------------------------------------------------------------------------------- */
@@ -265,8 +265,8 @@ typedef struct Call {
 static void on_told(Submission *submission, Status status, const Error *error)
 {
     Call *call = submission->owner;
-    story_tell(&call->run->story, "the client of record %zu is told %s%s%s", call->number, status_name(status),
-               status == STATUS_OK ? "" : ": ", status == STATUS_OK ? "" : error->message);
+    story_headline(&call->run->story, "the client of record %zu is told %s%s%s", call->number, status_name(status),
+                   status == STATUS_OK ? "" : ": ", status == STATUS_OK ? "" : error->message);
     if (status == STATUS_OK && submission->work.status == STATUS_OK) {
         if (call->outcome.kind != OUTCOME_CREATED && call->outcome.kind != OUTCOME_DUPLICATE) {
             story_failf(&call->run->story, "a client was told %d of record %zu", (int)call->outcome.kind, call->number);
@@ -285,7 +285,7 @@ static void call(Run *run)
     }
     made->run = run;
     made->number = below(run, run->records);
-    story_tell(&run->story, "a client hands record %zu in", made->number);
+    story_headline(&run->story, "a client hands record %zu in", made->number);
     snprintf(made->id, sizeof made->id, "rec-%zu", made->number);
     snprintf(made->destination, sizeof made->destination, "d-%zu", made->number % 5);
     made->record = (Record){.record_id = str_from(made->id),
@@ -302,7 +302,7 @@ static void call(Run *run)
         .done = on_told,
         .owner = made};
     if (processor_submit(run->processor, &made->submission, &error) != STATUS_OK) {
-        story_tell(&run->story, "the client of record %zu thinks better of it: %s", made->number, error.message);
+        story_headline(&run->story, "the client of record %zu thinks better of it: %s", made->number, error.message);
         free(made);
     }
 }
@@ -320,14 +320,14 @@ static void draw_source_faults(Run *run, size_t source, const FakeOriginFaults *
 
 static void set_down(Run *run, size_t source, bool down)
 {
-    story_tell(&run->story, "%s is %s", run->sources[source].name, down ? "down" : "up again");
+    story_headline(&run->story, "%s is %s", run->sources[source].name, down ? "down" : "up again");
     run->faults += down;
     fake_origin_set_down(run->origin[source], down);
 }
 
 static void cut(Run *run, size_t source)
 {
-    story_tell(&run->story, "%s: its connection is cut", run->sources[source].name);
+    story_headline(&run->story, "%s: its connection is cut", run->sources[source].name);
     run->faults++;
     fake_origin_cut(run->origin[source]);
 }
@@ -353,15 +353,15 @@ static void arm(Run *run, const SimFault *fault)
     const char *what = fault->ops == SIM_WRITE ? "write" : fault->ops == SIM_SYNC ? "sync" : "change";
     sim_disk_disarm(run->disk);
     sim_disk_arm(run->disk, fault);
-    story_tell(&run->story, "waiting: %s at %s number %" PRIu64 " from now", failures[fault->failure], what,
-               fault->nth);
+    story_headline(&run->story, "waiting: %s at %s number %" PRIu64 " from now", failures[fault->failure], what,
+                   fault->nth);
 }
 
 static void limit_room(Run *run, uint64_t room)
 {
     sim_disk_limit(run->disk, sim_disk_used(run->disk) + room);
     run->is_limited = true;
-    story_tell(&run->story, "the disk has %" PRIu64 " bytes left", room);
+    story_headline(&run->story, "the disk has %" PRIu64 " bytes left", room);
 }
 
 static void strike_disk(Run *run)
@@ -380,7 +380,7 @@ static void make_room(Run *run)
 {
     sim_disk_limit(run->disk, UINT64_MAX);
     run->is_limited = false;
-    story_tell(&run->story, "the disk has room");
+    story_headline(&run->story, "the disk has room");
 }
 
 /* For sim_disk_trace. The first failures of a life are told, the others are for the hash. */
@@ -394,7 +394,7 @@ static void on_operation(void *context, uint64_t number, const char *text)
     bool failed = is_full || strstr(text, ": I/O error") || strstr(text, ": the disk freezes");
     (void)number;
     if (failed && run->disk_told++ < TOLD_MAX) {
-        story_tell(&run->story, "the disk: %s", text);
+        story_headline(&run->story, "the disk: %s", text);
     } else {
         story_operation(&run->story, text);
     }
@@ -509,7 +509,8 @@ static void tell_seed(Run *run)
     static const char *const styles[] = {[FAKE_LOG] = "a log whose other side notes places",
                                          [FAKE_QUEUE] = "a queue without places",
                                          [FAKE_FILE] = "files whose places the store alone notes"};
-    story_tell(&run->story, "seed %" PRIu64 ": intake from %zu sources", run->story.options.seed, run->source_count);
+    story_headline(&run->story, "seed %" PRIu64 ": intake from %zu sources", run->story.options.seed,
+                   run->source_count);
     for (size_t i = 0; i < run->source_count; i++) {
         story_tell(&run->story, "%s: %s, in %zu parts; up to %zu messages at once", run->sources[i].name,
                    styles[run->styles[i]], run->parts[i], run->sources[i].group_messages_max);
@@ -520,7 +521,7 @@ static void run_init(Run *run, const SeedOptions *options)
 {
     uint64_t seed = options->seed;
     *run = (Run){.random = seed, .numbers_state = seed + 1, .fakes_state = seed + 2, .disk = sim_disk_new(seed)};
-    story_begin(&run->story, options);
+    story_begin(&run->story, options, &run->manual.wall_us);
     sim_disk_trace(run->disk, on_operation, run);
     run->vfs = sim_vfs_new(run->disk, "sim", seed);
     run->io = sim_io(run->disk);

@@ -36,7 +36,7 @@ static bool fails(const char *what, Error *reterr)
     }
     has_failed = line_failed = error_set(reterr, STATUS_BROKEN, "read %s: disk I/O error", what) != STATUS_OK;
     looking->deliveries.write_failed_us = looking->machine.clock.monotonic_us;
-    story_tell(&looking->story, "a look at %s fails", what);
+    story_headline(&looking->story, "a look at %s fails", what);
     return true;
 }
 

@@ -28,7 +28,9 @@ static void widen_subscriptions(World *world)
         Subscription *subscription = &world->deliveries.options[i].subscription;
         unsigned some = percent(world, 50) ? of_onboarding : (unsigned)below(world, of_onboarding + 1) & of_onboarding;
         subscription->kinds |= percent(world, 70) ? some : 0;
-        story_tell(&world->story, "%s: kinds %u", tables_sink_name(i), subscription->kinds);
+        char kinds[DELIVERIES_KINDS_BYTES];
+        story_tell(&world->story, "%s: its kinds are %s", tables_sink_name(i),
+                   deliveries_kinds(subscription->kinds, kinds));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "sim/plain.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -120,6 +121,23 @@ const char *plain_time(int64_t time_us, char ret_text[PLAIN_TEXT_BYTES_MAX])
     }
     at -= rest % SECOND_US == 0 ? 7 : 0; /* no fraction at all */
     memcpy(at, "Z", 2);
+    return ret_text;
+}
+
+const char *plain_duration(int64_t us, char ret_text[PLAIN_TEXT_BYTES_MAX])
+{
+    const char *sign = us < 0 ? "-" : "";
+    int64_t size = us < 0 ? -us : us, seconds = size / SECOND_US;
+    if (size < 1000) {
+        snprintf(ret_text, PLAIN_TEXT_BYTES_MAX, "%s%" PRId64 " us", sign, size);
+    } else if (size < SECOND_US) {
+        snprintf(ret_text, PLAIN_TEXT_BYTES_MAX, "%s%" PRId64 ".%03" PRId64 " ms", sign, size / 1000, size % 1000);
+    } else if (seconds < 60) {
+        snprintf(ret_text, PLAIN_TEXT_BYTES_MAX, "%s%" PRId64 ".%06" PRId64 " s", sign, seconds, size % SECOND_US);
+    } else {
+        snprintf(ret_text, PLAIN_TEXT_BYTES_MAX, "%s%" PRId64 " d %" PRId64 " h %" PRId64 " min %" PRId64 " s", sign,
+                 seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    }
     return ret_text;
 }
 

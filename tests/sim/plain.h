@@ -17,6 +17,9 @@ const char *plain_decimal(Exact value, unsigned scale, char ret_text[PLAIN_TEXT_
 /* Microseconds since 1970 → "2025-01-01T10:00:00Z", with a fraction only when there is one. */
 const char *plain_time(int64_t time_us, char ret_text[PLAIN_TEXT_BYTES_MAX]);
 
+/* "250 us", "12.345 ms", "1.500000 s", "1 d 2 h 3 min 4 s"; with a sign when negative. Returns ret_text. */
+const char *plain_duration(int64_t us, char ret_text[PLAIN_TEXT_BYTES_MAX]);
+
 /* Where the stretch of time begins that a point lies in: "minute", "hour", "day", "week" (from Monday), "month"; in UTC. */
 int64_t plain_window_start(const char *kind, int64_t time_us);
 

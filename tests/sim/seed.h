@@ -9,9 +9,10 @@
 typedef struct SeedOptions {
     const char *program; /* argv[0]: the command that runs a seed again; borrows */
     uint64_t seed;
-    int64_t steps; /* 0: the seed draws them */
-    FILE *trace;   /* NULL for none; borrows */
-    bool trace_disk;
+    int64_t steps;     /* 0: the seed draws them */
+    FILE *trace;       /* NULL for none; borrows */
+    bool trace_disk;   /* with every operation of the disk */
+    bool trace_faults; /* what goes wrong, lives and calls only */
 } SeedOptions;
 
 /* What a run did, for the summary. */

@@ -69,8 +69,8 @@ void senders_begin_life(World *world)
     world->model.events.attempts_max = world->machine.options.event_attempts_max;
     world->model.events.clients_max = world->machine.options.event_clients_max;
     if (senders_are_there(world)) {
-        story_tell(&world->story, "%zu attempts of events and %zu clients are kept", world->model.events.attempts_max,
-                   world->model.events.clients_max);
+        story_tell(&world->story, "bounds: of events %zu attempts are kept, and %zu clients by name",
+                   world->model.events.attempts_max, world->model.events.clients_max);
     }
 }
 

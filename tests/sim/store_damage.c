@@ -52,7 +52,7 @@ static void flip(World *world, const char *path)
     uint64_t bits = bytes_of(world, path) * 8;
     uint64_t bit = bits ? below(world, bits) : 0;
     if (bits && sim_disk_flip(world->machine.disk, path, bit)) {
-        story_tell(&world->story, "damage: bit %" PRIu64 " of %s turns over", bit, path);
+        story_headline(&world->story, "damage: bit %" PRIu64 " of %s turns over", bit, path);
         remember(world, path);
     }
 }
@@ -60,7 +60,7 @@ static void flip(World *world, const char *path)
 static void replace(World *world, const char *path, const SimFileCopy *copy, const char *what)
 {
     sim_disk_file_restore(world->machine.disk, path, copy);
-    story_tell(&world->story, "damage: %s has the bytes of %s", path, what);
+    story_headline(&world->story, "damage: %s has the bytes of %s", path, what);
     remember(world, path);
 }
 
@@ -70,12 +70,12 @@ static void damage_one(World *world, const RunFiles *files)
     const char *path = files->paths[below(world, files->count)], *other = files->paths[below(world, files->count)];
     switch (below(world, 6)) {
     case 0:
-        story_tell(&world->story, "damage: %s is lost", path);
+        story_headline(&world->story, "damage: %s is lost", path);
         note_damage(world);
         sim_disk_lose(disk, path);
         break;
     case 1:
-        story_tell(&world->story, "damage: %s is torn", path);
+        story_headline(&world->story, "damage: %s is torn", path);
         remember(world, path);
         sim_disk_cut(disk, path, below(world, bytes_of(world, path) + 1));
         break;
@@ -105,7 +105,7 @@ void damage_runs(World *world)
         damage_one(world, &files);
     }
     if (below(world, 10) == 0) { /* as if a checksum had failed before the end */
-        story_tell(&world->story, "damage: the indexes are distrusted");
+        story_headline(&world->story, "damage: the indexes are distrusted");
         sim_disk_put(world->machine.disk, DISTRUST_PATH, "", 0);
         note_damage(world);
     }
@@ -160,7 +160,7 @@ void damage_keep(World *world)
     }
     faults->kept.mark = model_mark(&world->model);
     tables_copy(&world->tables, &faults->kept.tables);
-    story_tell(&world->story, "the database is copied aside, at seq %" PRId64, model_last_seq(&world->model));
+    story_headline(&world->story, "the database is copied aside, at seq %" PRId64, model_last_seq(&world->model));
 }
 
 void damage_go_back(World *world)
@@ -169,8 +169,8 @@ void damage_go_back(World *world)
     if (!faults->kept.taken) {
         return;
     }
-    story_tell(&world->story, "the database is put back to what it was at seq %zu; the indexes are not",
-               faults->kept.mark.count);
+    story_headline(&world->story, "the database is put back to what it was at seq %zu; the indexes are not",
+                   faults->kept.mark.count);
     sim_disk_file_restore(world->machine.disk, DB_PATH, faults->kept.db);
     sim_disk_file_restore(world->machine.disk, WAL_PATH, faults->kept.wal);
     model_rewind(&world->model, &faults->kept.mark);

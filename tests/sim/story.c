@@ -3,13 +3,14 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LINE_BYTES_MAX = 2048 };
 
-void story_begin(Story *story, const SeedOptions *options)
+void story_begin(Story *story, const SeedOptions *options, const int64_t *wall_us)
 {
-    *story = (Story){.options = *options, .hash = UINT64_C(0xcbf29ce484222325)};
+    *story = (Story){.options = *options, .wall_us = wall_us, .hash = UINT64_C(0xcbf29ce484222325)};
 }
 
 /* FNV-1a: quick on short texts, and nobody attacks it here. */
@@ -31,6 +32,33 @@ static void print(FILE *out, const char *text)
     fputc('\n', out);
 }
 
+/* The time of day, and the day when it is another one than that of the line before. The clock is not in the hash: what it does
+ * wrong is. */
+static void print_time(Story *story, FILE *out)
+{
+    char text[64];
+    time_t seconds = (time_t)(*story->wall_us / 1000000);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    if (seconds / 86400 != story->day) {
+        story->day = seconds / 86400;
+        strftime(text, sizeof text, "%Y-%m-%d", &parts);
+        fprintf(out, "-- %s (UTC)\n", text);
+    }
+    strftime(text, sizeof text, "%H:%M:%S", &parts);
+    fprintf(out, "step %-4" PRId64 " %s.%03" PRId64 "  ", story->step, text, *story->wall_us / 1000 % 1000);
+}
+
+static void tell(Story *story, bool is_headline, const char *line)
+{
+    FILE *out = story->options.trace;
+    add_to_hash(story, line);
+    if (out && (is_headline || !story->options.trace_faults)) {
+        print_time(story, out);
+        print(out, line);
+    }
+}
+
 void story_tell(Story *story, const char *format, ...)
 {
     char line[LINE_BYTES_MAX];
@@ -38,11 +66,17 @@ void story_tell(Story *story, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    add_to_hash(story, line);
-    if (story->options.trace) {
-        fprintf(story->options.trace, "step %-4lld ", (long long)story->step);
-        print(story->options.trace, line);
-    }
+    tell(story, false, line);
+}
+
+void story_headline(Story *story, const char *format, ...)
+{
+    char line[LINE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    tell(story, true, line);
 }
 
 void story_operation(Story *story, const char *text)
@@ -58,6 +92,17 @@ void story_detail(Story *story, const char *text)
     if (story->options.trace) {
         fputs("              ", story->options.trace);
         print(story->options.trace, text);
+    }
+}
+
+bool story_is_full(const Story *story) { return story->options.trace && !story->options.trace_faults; }
+
+void story_rest(Story *story, size_t count)
+{
+    char line[64];
+    if (count > 0 && story_is_full(story)) {
+        snprintf(line, sizeof line, "… and %zu more", count);
+        story_detail(story, line);
     }
 }
 

@@ -18,18 +18,28 @@ typedef struct Story {
     SeedOptions options; /* without a trace nothing is printed */
     uint64_t hash;
     int64_t step;
+    const int64_t *wall_us;
+    int64_t day; /* since 1970, of the last line that was told */
 } Story;
 
-void story_begin(Story *story, const SeedOptions *options); /* copies, and borrows what that borrows */
+/* Copies the options, and borrows what they borrow. `wall_us` is the simulated clock, told with each line; borrows. */
+void story_begin(Story *story, const SeedOptions *options, const int64_t *wall_us);
 
-/* "step 12  …" */
+/* "step 12   15:04:05.123  …"; where another day has begun, that is told first. */
 void story_tell(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Likewise, of what goes wrong, of lives and of calls: told with `trace_faults`, too, which leaves out the rest. */
+void story_headline(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* More about it, for the hash only when `trace_disk` is not set: what the disk is asked to do. */
 void story_operation(Story *story, const char *text);
 
 /* More about the line before, for people only. */
 void story_detail(Story *story, const char *text);
+
+/* Of a call's records so many are told; then "… and 67 more", unless it is 0. Only where a story is told in full. */
+enum { STORY_ITEMS_MAX = 20 };
+bool story_is_full(const Story *story);
+void story_rest(Story *story, size_t count);
 
 /* A promise is broken: says what was looked at, what was expected and what was found, how to see it again, and ends the process
  * with STORY_BROKEN_EXIT. `expected` and `found` may be NULL. */

@@ -40,6 +40,10 @@ static void test_times(void **state)
     assert_string_equal(plain_time(INT64_C(1709164800120000), text), "2024-02-29T00:00:00.12Z");
     assert_string_equal(plain_time(TIMESTAMP_MIN, text), "0001-01-01T00:00:00Z");
     assert_string_equal(plain_time(TIMESTAMP_MAX, text), "9999-12-31T23:59:59.999999Z");
+    assert_string_equal(plain_duration(999, text), "999 us");
+    assert_string_equal(plain_duration(-1005, text), "-1.005 ms");
+    assert_string_equal(plain_duration(INT64_C(59000007), text), "59.000007 s");
+    assert_string_equal(plain_duration(INT64_C(-93784000001), text), "-1 d 2 h 3 min 4 s");
     uint64_t random = 1;
     for (int i = 0; i < 20000; i++) { /* two calendars that know nothing of each other */
         char other[TIMESTAMP_TEXT_BYTES_MAX];

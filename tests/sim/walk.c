@@ -7,6 +7,8 @@
 #include "sim/world.h"
 #include "support/random.h"
 
+enum { SHORT_BYTES = 48 };
+
 /* ---- One record ------------------------------------------------------------------------------------------------------------- */
 
 static void put_record(const World *world, const Record *record, char *ret_text, size_t room)
@@ -18,41 +20,47 @@ static void put_record(const World *world, const Record *record, char *ret_text,
              STR_ARGS(record->source_id), STR_ARGS(record->destination_id), STR_ARGS(record->reference));
 }
 
-/* The first of a text that is long, whole characters only. */
-static Str beginning(Str text)
+/* What tells a long text from others: the first of it, whole characters only; of a fingerprint the last of it. */
+static Str shorten(Str text, char room[SHORT_BYTES])
 {
-    enum { SHOWN_BYTES_MAX = 32 };
-    if (text.len > SHOWN_BYTES_MAX) {
-        text.len = SHOWN_BYTES_MAX;
-        while ((text.ptr[text.len] & 0xc0) == 0x80) {
-            text.len--;
-        }
+    enum { SHOWN_BYTES_MAX = 32, LAST_BYTES = 8 };
+    if (text.len <= SHOWN_BYTES_MAX) {
+        return text;
     }
-    return text;
+    if (str_starts_with(text, STR("sha256:"))) {
+        return (Str){room,
+                     (size_t)snprintf(room, SHORT_BYTES, "sha256:…%.*s", LAST_BYTES, text.ptr + text.len - LAST_BYTES)};
+    }
+    text.len = SHOWN_BYTES_MAX;
+    while ((text.ptr[text.len] & 0xc0) == 0x80) {
+        text.len--;
+    }
+    return (Str){room, (size_t)snprintf(room, SHORT_BYTES, "%.*s…", STR_ARGS(text))};
 }
 
 void walk_tell_record(World *world, const char *label, const Record *record)
 {
-    char text[600], line[640];
+    char text[600], line[640], rooms[5][SHORT_BYTES];
     Record shown = *record;
     if (world->story.options.trace) {
-        shown.record_id = beginning(record->record_id);
-        shown.source_id = beginning(record->source_id);
-        shown.destination_id = beginning(record->destination_id);
-        shown.unit = beginning(record->unit);
-        shown.reference = beginning(record->reference);
+        shown.record_id = shorten(record->record_id, rooms[0]);
+        shown.source_id = shorten(record->source_id, rooms[1]);
+        shown.destination_id = shorten(record->destination_id, rooms[2]);
+        shown.unit = shorten(record->unit, rooms[3]);
+        shown.reference = shorten(record->reference, rooms[4]);
         put_record(world, &shown, text, sizeof text);
         snprintf(line, sizeof line, "%s%s", label, text);
         story_detail(&world->story, line);
     }
 }
 
-static void put_totals(const ModelTotals *totals, int64_t prev_seq, char *ret_text, size_t room)
+static void put_totals(const World *world, const ModelTotals *totals, int64_t prev_seq, char *ret_text, size_t room)
 {
+    unsigned scale = world->workload.scale;
     char positive[PLAIN_TEXT_BYTES_MAX], negative[PLAIN_TEXT_BYTES_MAX];
     snprintf(ret_text, room, "%" PRId64 " positive with %s, %" PRId64 " negative with %s, after seq %" PRId64,
-             totals->positive_count, plain_decimal(totals->positive, 0, positive), totals->negative_count,
-             plain_decimal(totals->negative, 0, negative), prev_seq);
+             totals->positive_count, plain_decimal(totals->positive, scale, positive), totals->negative_count,
+             plain_decimal(totals->negative, scale, negative), prev_seq);
 }
 
 /* Only when it is needed: most records are right. */
@@ -112,8 +120,8 @@ static void check_totals(World *world, const StoredRecord *stored, const ModelEn
         stored->prev_seq != entry->prev_seq) {
         char expected[300], found[300];
         ModelTotals shown = {is->positive_count, is->negative_count, is->positive_total, is->negative_total};
-        put_totals(&right, entry->prev_seq, expected, sizeof expected);
-        put_totals(&shown, stored->prev_seq, found, sizeof found);
+        put_totals(world, &right, entry->prev_seq, expected, sizeof expected);
+        put_totals(world, &shown, stored->prev_seq, found, sizeof found);
         walk_tell_record(world, "", &entry->record);
         story_fail(&world->story, place_of(stored, what).text, expected, found);
     }
@@ -249,6 +257,24 @@ bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descendin
 }
 
 /* A place in the order of time: at a record, beside it, or at an end. */
+/* "2025-06-15T14:00:00Z, seq 4" */
+static const char *put_position(TimePosition at, char *ret_text, size_t room)
+{
+    char time[PLAIN_TEXT_BYTES_MAX];
+    if (at.seq == TIME_POSITION_FIRST.seq && at.time_us == TIME_POSITION_FIRST.time_us) {
+        return "the first";
+    }
+    if (at.seq == TIME_POSITION_LAST.seq && at.time_us == TIME_POSITION_LAST.time_us) {
+        return "the last";
+    }
+    char seq[32] = "behind all of that time";
+    if (at.seq != INT64_MAX) {
+        snprintf(seq, sizeof seq, "seq %" PRId64, at.seq);
+    }
+    snprintf(ret_text, room, "%s, %s", plain_time(at.time_us, time), seq);
+    return ret_text;
+}
+
 static TimePosition draw_position(World *world, int64_t bound)
 {
     uint64_t *random = &world->reading.random;
@@ -302,10 +328,9 @@ void walk_between(World *world, StoreReader *reader, const StoreView *view)
     int64_t bound = view_bound(view), through = draw_through(world, bound);
     TimePosition from = draw_position(world, bound), to = draw_position(world, bound);
     Error error = {0};
-    char what[200];
-    snprintf(what, sizeof what,
-             "a walk from %" PRId64 " us, seq %" PRId64 " to %" PRId64 " us, seq %" PRId64 ", through %" PRId64,
-             from.time_us, from.seq, to.time_us, to.seq, through);
+    char what[300], first[80], last[80];
+    snprintf(what, sizeof what, "a walk from %s to %s, through seq %" PRId64, put_position(from, first, sizeof first),
+             put_position(to, last, sizeof last), through);
     Walk walk = {.world = world, .what = what, .enough = SIZE_MAX};
     int64_t *seqs = seqs_between(&world->model, from, to, through < bound ? through : bound, &walk.count);
     uint64_t struck = faults_struck(world);

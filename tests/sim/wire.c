@@ -294,10 +294,20 @@ void wire_stop(World *world)
     deliveries->is_stopping = false;
 }
 
+static void describe_delivery(const DeliveryChange *change, char *text, size_t room)
+{
+    char job[48] = "";
+    if (change->job) {
+        snprintf(job, sizeof job, ", replay %" PRId64, change->job);
+    }
+    snprintf(text, room, "%.*s%s: cursor %" PRId64 ", %zu retries, %zu settled, %zu dead%s", STR_ARGS(change->sink),
+             job, change->place.cursor, change->retry_count, change->settled_count, change->dead_count,
+             change->done ? ", done" : "");
+}
+
 static const char *describe(const Work *work, char *text, size_t room)
 {
     static const char *const states[] = {"active", "paused", "disabled"};
-    const DeliveryChange *change = &work->delivery;
     switch (work->kind) {
     case WORK_SINK_PUT:
         snprintf(text, room, "%.*s is new, from %" PRId64, STR_ARGS(work->sink.name), work->sink.place.cursor);
@@ -305,11 +315,7 @@ static const char *describe(const Work *work, char *text, size_t room)
     case WORK_SINK_STATE:
         snprintf(text, room, "%.*s is to be %s", STR_ARGS(work->sink.name), states[work->sink.state]);
         break;
-    case WORK_DELIVERY:
-        snprintf(text, room, "%.*s, replay %" PRId64 ": cursor %" PRId64 ", %zu retries, %zu settled, %zu dead%s",
-                 STR_ARGS(change->sink), change->job, change->place.cursor, change->retry_count, change->settled_count,
-                 change->dead_count, change->done ? ", done" : "");
-        break;
+    case WORK_DELIVERY: describe_delivery(&work->delivery, text, room); break;
     case WORK_DEAD_LETTERS:
         snprintf(text, room, "%zu dead letters are %s", work->dead_letters.count,
                  work->dead_letters.action == DEAD_LETTER_RETRY ? "tried again" : "discarded");
@@ -403,8 +409,8 @@ void wire_lose(World *world, size_t at, size_t lost)
     fake_receiver_lose(sink->receiver, lost);
     fake_receiver_cut(sink->receiver);
     find_last_placed(sink);
-    story_tell(&world->story, "%s loses its last %zu messages, and is back at %" PRId64, tables_sink_name(at), lost,
-               sink->placed_seq);
+    story_headline(&world->story, "%s loses its last %zu messages, and is back at %" PRId64, tables_sink_name(at), lost,
+                   sink->placed_seq);
 }
 
 void wire_forget_replays(World *world)

@@ -38,25 +38,25 @@ static void draw_settings(World *world)
     bounds_set((Bounds){.merge_step = ONE_OF(world, 1, 10, 100, 1 << 20),
                         .tail_records = batch + store->publish_records,
                         .hashes = world->workload.hashes});
-    story_tell(&world->story,
-               "settings: publish every %zu records, batches of %zu, cache of %zu bytes, WAL of %" PRIu64,
-               store->publish_records, processor->batch_records_max, store->flow_cache_bytes, store->wal_bytes_max);
+    story_headline(&world->story,
+                   "settings: publish every %zu records, batches of %zu, cache of %zu bytes, WAL of %" PRIu64 " bytes",
+                   store->publish_records, processor->batch_records_max, store->flow_cache_bytes, store->wal_bytes_max);
 }
 
 static void tell_seed(World *world, int64_t steps)
 {
     static const char *const identities[] = {"recordId", "sourceId and recordId", "content"};
-    story_tell(&world->story,
-               "seed %" PRIu64 ": %" PRId64 " steps, %zu faults planned; records are known by %s, scale %u",
-               world->story.options.seed, steps, world->faults.count, identities[world->workload.identity],
-               world->workload.scale);
+    story_headline(&world->story,
+                   "seed %" PRIu64 ": %" PRId64 " steps, %zu faults planned; records are known by %s, scale %u",
+                   world->story.options.seed, steps, world->faults.count, identities[world->workload.identity],
+                   world->workload.scale);
 }
 
 static int64_t world_init(World *world, const SeedOptions *options)
 {
     uint64_t seeds = options->seed;
     *world = (World){.random = random_next(&seeds)};
-    story_begin(&world->story, options);
+    story_begin(&world->story, options, &world->machine.clock.wall_us);
     machine_init(&world->machine, random_next(&seeds));
     workload_init(&world->workload, random_next(&seeds));
     model_init(&world->model, world->workload.identity);
@@ -115,7 +115,7 @@ static void boot(World *world, bool rebuild)
     }
     world->lives++;
     world->has_new_settings = false;
-    story_tell(&world->story, "life %" PRId64 " begins", world->lives);
+    story_headline(&world->story, "life %" PRId64 " begins", world->lives);
 }
 
 static void begin_life(World *world, bool rebuild)
@@ -149,7 +149,7 @@ static void end_life(World *world)
     }
     reading_end_life(world);
     loss = machine_end(&world->machine, loss, &world->faults.random);
-    story_tell(&world->story, "life %" PRId64 " has ended: %s", world->lives, losses[loss]);
+    story_headline(&world->story, "life %" PRId64 " has ended: %s", world->lives, losses[loss]);
 }
 
 /* What the processor counted in this life is what clients were told. */
@@ -200,7 +200,7 @@ static void follow_undone(World *world)
     enum { CALLS_MAX = 100 };
     int64_t enough = model_last_seq(&world->model) + (int64_t)world->machine.options.publish_records;
     world->faults.has_undone = false;
-    story_tell(&world->story, "a batch was undone: others take its place");
+    story_headline(&world->story, "a batch was undone: others take its place");
     for (size_t i = 0; i < CALLS_MAX && model_last_seq(&world->model) < enough && !faults_end_is_due(world); i++) {
         clients_call(world);
         work_off_now(world);
