@@ -15,23 +15,24 @@ void arena_init(Arena *arena, size_t chunk_bytes, size_t bytes_max)
     *arena = (Arena){.chunk_bytes = chunk_bytes, .bytes_max = bytes_max};
 }
 
+static size_t counted(const Arena *arena) { return budget_counted(arena->taken, arena->uncounted); }
+
 static bool take(Arena *arena, size_t bytes)
 {
-    ArenaBudget *budget = arena->budget;
-    if (budget && atomic_fetch_add_explicit(&budget->taken, bytes, memory_order_relaxed) + bytes > budget->bytes_max) {
-        atomic_fetch_sub_explicit(&budget->taken, bytes, memory_order_relaxed);
+    size_t before = counted(arena);
+    arena->taken += bytes;
+    if (!budget_take(arena->budget, counted(arena) - before)) {
+        arena->taken -= bytes;
         return false;
     }
-    arena->taken += bytes;
     return true;
 }
 
 static void give_back(Arena *arena, size_t bytes)
 {
+    size_t before = counted(arena);
     arena->taken -= bytes;
-    if (arena->budget) {
-        atomic_fetch_sub_explicit(&arena->budget->taken, bytes, memory_order_relaxed);
-    }
+    budget_give_back(arena->budget, before - counted(arena));
 }
 
 static void free_chunks(Arena *arena, ArenaChunk *keep)

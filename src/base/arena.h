@@ -5,18 +5,10 @@
 #ifndef WEIR_BASE_ARENA_H
 #define WEIR_BASE_ARENA_H
 
-#include <stdatomic.h>
-
-#include "base/err.h"
+#include "base/budget.h"
 #include "base/str.h"
 
 typedef struct ArenaChunk ArenaChunk;
-
-/* What several arenas may take together, on any threads; outlives them. */
-typedef struct ArenaBudget {
-    atomic_size_t taken;
-    size_t bytes_max;
-} ArenaBudget;
 
 typedef struct Arena {
     ArenaChunk *chunks; /* newest first; owns */
@@ -24,8 +16,9 @@ typedef struct Arena {
     size_t taken;       /* bytes of all chunks */
     size_t bytes_max;
     size_t chunk_bytes;
-    ArenaBudget *budget; /* NULL: none; set after arena_init, before the first allocation */
-    bool starved;        /* the system or the budget had no memory for a chunk; until its owner clears it */
+    Budget *budget; /* in which its chunks count; outlives it. NULL: none; set after arena_init, before the first … */
+    size_t uncounted; /* … allocation, with this: so many bytes of all chunks do not count */
+    bool starved;     /* the system or the budget had no memory for a chunk; until its owner clears it */
 } Arena;
 
 /* `chunk_bytes` is the size of a usual chunk (a larger allocation gets one of its own), `bytes_max` the ceiling over all

@@ -6,10 +6,29 @@
 
 void buf_init(Buf *buf, size_t bytes_max) { *buf = (Buf){.bytes_max = bytes_max}; }
 
+static size_t counted(const Buf *buf, size_t cap) { return budget_counted(cap, buf->uncounted); }
+
 void buf_release(Buf *buf)
 {
     free(buf->ptr);
-    *buf = (Buf){.bytes_max = buf->bytes_max};
+    budget_give_back(buf->budget, counted(buf, buf->cap));
+    *buf = (Buf){.bytes_max = buf->bytes_max, .budget = buf->budget, .uncounted = buf->uncounted};
+}
+
+static bool take_memory(Buf *buf, size_t cap)
+{
+    size_t more = counted(buf, cap) - counted(buf, buf->cap);
+    if (!budget_take(buf->budget, more)) {
+        return false;
+    }
+    char *grown = realloc(buf->ptr, cap);
+    if (!grown) {
+        budget_give_back(buf->budget, more);
+        return false;
+    }
+    buf->ptr = grown;
+    buf->cap = cap;
+    return true;
 }
 
 static bool grow(Buf *buf, size_t bytes)
@@ -25,14 +44,8 @@ static bool grow(Buf *buf, size_t bytes)
     if (cap > buf->bytes_max) {
         cap = buf->bytes_max;
     }
-    char *grown = realloc(buf->ptr, cap);
-    if (!grown) {
-        buf->failed = true;
-        return false;
-    }
-    buf->ptr = grown;
-    buf->cap = cap;
-    return true;
+    buf->failed = !take_memory(buf, cap);
+    return !buf->failed;
 }
 
 char *buf_reserve(Buf *buf, size_t bytes)

@@ -1,16 +1,19 @@
 /* A growing byte buffer with a ceiling, and what is needed to write JSON and CSV into it.
  *
- * Appending never fails at the call: at the ceiling (or out of memory) the buffer sets `failed`, takes nothing more, and
+ * Appending never fails at the call: at the ceiling (or out of memory, or of its budget) the buffer sets `failed`, takes nothing more, and
  * the writer looks once at the end. */
 #ifndef WEIR_BASE_BUF_H
 #define WEIR_BASE_BUF_H
 
+#include "base/budget.h"
 #include "base/str.h"
 
 typedef struct Buf {
     char *ptr; /* owns; NULL until the first byte */
     size_t len, cap;
     size_t bytes_max;
+    Budget *budget; /* in which `cap` counts; outlives it. NULL: none; set after buf_init, before the first byte, … */
+    size_t uncounted; /* … with this: so many bytes do not count */
     bool failed;
 } Buf;
 

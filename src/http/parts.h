@@ -29,7 +29,7 @@ struct HttpServer {
     HttpServerOptions options;
     StoreInfo info;
     QueryOptions query_options;
-    ArenaBudget groups; /* of all aggregates */
+    Budget groups; /* of all aggregates */
     Pollers pollers;
     Listener listener;
     QueryPool pool;

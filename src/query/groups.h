@@ -45,7 +45,7 @@ typedef struct GroupSpec {
     bool percentiles;
     uint64_t hash_seed; /* so that nobody outside can choose collisions */
     size_t bytes_max;
-    ArenaBudget *budget; /* may be NULL */
+    Budget *budget; /* may be NULL */
 } GroupSpec;
 
 /* NULL without memory. */

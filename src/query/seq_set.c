@@ -4,7 +4,7 @@
 
 enum { CHUNK_BYTES = 16 << 10 };
 
-void seq_set_init(SeqSet *set, int64_t bound, size_t bytes_max, ArenaBudget *budget)
+void seq_set_init(SeqSet *set, int64_t bound, size_t bytes_max, Budget *budget)
 {
     *set = (SeqSet){.bound = bound, .page_count = (size_t)(bound / SEQ_SET_PAGE_SEQS) + 1};
     arena_init(&set->arena, CHUNK_BYTES, bytes_max);

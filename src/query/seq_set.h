@@ -15,7 +15,7 @@ typedef struct SeqSet {
 } SeqSet;
 
 /* For sequences from 0 to `bound`. Allocates nothing yet. `budget` may be NULL. */
-void seq_set_init(SeqSet *set, int64_t bound, size_t bytes_max, ArenaBudget *budget);
+void seq_set_init(SeqSet *set, int64_t bound, size_t bytes_max, Budget *budget);
 void seq_set_release(SeqSet *set); /* accepts one that is zeroed */
 
 /* False at the ceiling or without memory (set->arena.starved). */

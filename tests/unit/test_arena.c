@@ -57,7 +57,7 @@ static void test_ceiling(void **state)
 static void test_budget(void **state)
 {
     (void)state;
-    ArenaBudget budget = {.bytes_max = 4096};
+    Budget budget = {.bytes_max = 4096};
     Arena arenas[2];
     for (size_t i = 0; i < 2; i++) {
         arena_init(&arenas[i], 1024, 1 << 20);
@@ -80,6 +80,28 @@ static void test_budget(void **state)
     assert_int_equal(budget.taken, 0);
 }
 
+/* What its owner may keep does not count. */
+static void test_uncounted(void **state)
+{
+    (void)state;
+    Budget budget = {.bytes_max = 3000};
+    Arena arena;
+    arena_init(&arena, 1024, 1 << 20);
+    arena.budget = &budget;
+    arena.uncounted = 1024;
+    assert_non_null(arena_alloc(&arena, 900));
+    assert_int_equal(budget.taken, 0);
+    assert_non_null(arena_alloc(&arena, 2500));
+    assert_int_equal(budget.taken, arena.taken - 1024);
+    assert_null(arena_alloc(&arena, 2500));
+    assert_int_equal(budget.taken, arena.taken - 1024);
+    arena_reset(&arena);
+    assert_int_equal(arena.taken, 1024);
+    assert_int_equal(budget.taken, 0);
+    arena_release(&arena);
+    assert_int_equal(budget.taken, 0);
+}
+
 static void fill(unsigned char *block, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
@@ -99,7 +121,7 @@ static void test_a_block_grows(void **state)
 {
     (void)state;
     Arena arena;
-    ArenaBudget budget = {.bytes_max = 1 << 20};
+    Budget budget = {.bytes_max = 1 << 20};
     arena_init(&arena, 1024, 100000);
     arena.budget = &budget;
     unsigned char *small = arena_alloc(&arena, 100), *block = arena_alloc(&arena, 2000);
@@ -254,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_allocates_aligned_and_apart),
         cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_uncounted),
         cmocka_unit_test(test_a_block_grows),
         cmocka_unit_test(test_a_block_that_is_not_the_newest_grows),
         cmocka_unit_test(test_zeroed),

@@ -180,6 +180,31 @@ static void test_ceiling(void **state)
     buf_release(&buf);
 }
 
+/* What it has counts, but for the first bytes; where there is too little the buffer is as if it were at its ceiling. */
+static void test_budget(void **state)
+{
+    (void)state;
+    Budget budget = {.bytes_max = 3000};
+    Buf buf;
+    buf_init(&buf, 1 << 20);
+    buf.budget = &budget;
+    buf.uncounted = 1024;
+    assert_non_null(buf_reserve(&buf, 1000));
+    assert_int_equal(budget.taken, 0);
+    buf.len += 1000;
+    assert_non_null(buf_reserve(&buf, 2000));
+    assert_int_equal(budget.taken, buf.cap - 1024);
+    assert_null(buf_reserve(&buf, 10000));
+    assert_true(buf.failed);
+    assert_int_equal(budget.taken, buf.cap - 1024);
+    buf_release(&buf);
+    assert_int_equal(budget.taken, 0);
+    assert_non_null(buf_reserve(&buf, 4000)); /* still in the budget */
+    assert_int_equal(budget.taken, 4000 - 1024);
+    buf_release(&buf);
+    assert_int_equal(budget.taken, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_growing),
         cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

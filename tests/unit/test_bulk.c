@@ -391,7 +391,7 @@ static void test_memory_runs_out(void **state)
         buf_init(&text, 1 << 20);
         put_many(&text, COUNT, form, 7);
         for (size_t bytes_max = 0; status == STATUS_BUSY; bytes_max += STEP) {
-            ArenaBudget budget = {.bytes_max = bytes_max};
+            Budget budget = {.bytes_max = bytes_max};
             Arena arena;
             Bulk bulk;
             char *copy = malloc(text.len + YYJSON_PADDING_SIZE);

@@ -47,7 +47,7 @@ static void test_budget_of_all(void **state)
     (void)state;
     enum { RECORDS = 5000 };
     static char names[RECORDS][16];
-    ArenaBudget budget = {.bytes_max = (size_t)5 << 18};
+    Budget budget = {.bytes_max = (size_t)5 << 18};
     Store *store = fake_store_new(&run_info);
     for (int i = 0; i < RECORDS; i++) {
         Record record = run_record(i, "2025-01-01 10:00:00", "d", "positive", 1, "EUR");
