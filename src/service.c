@@ -320,6 +320,7 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     options.line_bytes_max = config_size(config, OPTION_HTTP_LINE_BYTES_MAX);
     options.group_bytes_max = config_size(config, OPTION_QUERY_GROUP_BYTES_MAX);
     options.groups_bytes_max = config_size(config, OPTION_QUERY_GROUPS_BYTES_MAX);
+    options.event_streams_max = (unsigned)config_int(config, OPTION_HTTP_EVENT_STREAMS_MAX);
     options.connections_max = (unsigned)config_int(config, OPTION_HTTP_CONNECTIONS_MAX);
     options.connections_per_address_max = (unsigned)config_int(config, OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX);
     options.idle_ms_max = config_int(config, OPTION_HTTP_IDLE_TIMEOUT) / MS_US;

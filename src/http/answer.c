@@ -9,8 +9,17 @@
 enum {
     FIRST_BYTES = 32 << 10, /* so that the first bytes of a long answer come soon */
     MORE_BYTES = 256 << 10,
+    MORE_ROOM_BYTES = MORE_BYTES + QUERY_PIECE_BYTES_MAX,
     STREAM_BLOCK_BYTES = 32 << 10,
+    /* A client has the time that a request may take to come in, and that of a slow line on top: what it leaves lying is memory. */
+    TAKEN_BYTES_PER_MS = 64,
 };
+
+static void limit_taking(const Request *request, size_t bytes)
+{
+    int64_t ms = request_options(request)->request_ms_max + (int64_t)(bytes / TAKEN_BYTES_PER_MS);
+    conn_limit(request->conn, request_now_us(request), ms);
+}
 
 /* ---- Whole answers ----------------------------------------------------------------------------------------------- */
 
@@ -42,6 +51,7 @@ void answer_send(Request *request)
 {
     Str body = request->answer.content_type ? buf_str(&request->out) : (Str){NULL, 0};
     atomic_fetch_add_explicit(&request->server->metrics.body_bytes_out, (long long)body.len, memory_order_relaxed);
+    limit_taking(request, body.len);
     /* `out` stays as it is until the request is completed, so there is no need for a copy. */
     queue(request, MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_PERSISTENT));
 }
@@ -49,7 +59,8 @@ void answer_send(Request *request)
 void request_answer(Request *request, int code, const char *content_type)
 {
     if (request->out.failed) {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for the answer");
+        request_problem(request, request_only_reads(request) ? PROBLEM_BUSY : PROBLEM_UNKNOWN,
+                        "there is no memory for the answer");
         return;
     }
     request->answer.code = code;
@@ -171,6 +182,16 @@ static int64_t piece_limit_us(const Request *request)
                                : request_now_us(request) + request->server->options.request_ms_max * 1000;
 }
 
+/* The next one of an answer has its room; that of an event stream may be long in coming. */
+static void forget_piece(Request *request)
+{
+    if (request->is_endless) {
+        request_forget_answer(request);
+    }
+    buf_reset(&request->out);
+    request->sent = 0;
+}
+
 static ssize_t read_stream(void *self, uint64_t position, char *room, size_t bytes)
 {
     (void)position;
@@ -184,6 +205,9 @@ static ssize_t read_stream(void *self, uint64_t position, char *room, size_t byt
     }
     Request *request = conn->request;
     if (request->sent < request->out.len) {
+        if (request->sent == 0) {
+            limit_taking(request, request->out.len);
+        }
         return send_piece(request, room, bytes);
     }
     if (request->failed != STATUS_OK || request->out.failed) {
@@ -192,8 +216,8 @@ static ssize_t read_stream(void *self, uint64_t position, char *room, size_t byt
     if (request->finished || (request->is_endless && atomic_load(&request->server->draining))) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
-    buf_reset(&request->out);
-    request->sent = 0;
+    forget_piece(request);
+    conn_limit(request->conn, 0, 0);
     if (!turn_wait(request, piece_limit_us(request))) {
         return request->is_endless ? MHD_CONTENT_READER_END_OF_STREAM : break_off(request);
     }
@@ -208,6 +232,28 @@ void request_stream(Request *request, RequestJob *job, const Answer *answer)
     request->streaming = true;
     queue(request,
           MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read_stream, request->conn, NULL));
+}
+
+bool request_begin_events(Request *request)
+{
+    HttpServer *server = request->server;
+    int most = (int)server->options.event_streams_max;
+    /* Counted first, so that of several at once none is one too many; its end is the request's. */
+    request->is_endless = true;
+    if (atomic_fetch_add(&server->event_streams, 1) >= most) {
+        request_problem(request, PROBLEM_BUSY, "there are %d event streams, and no more are possible at once", most);
+        return false;
+    }
+    return true;
+}
+
+void request_stream_events(Request *request, RequestJob *job)
+{
+    request_stream(request, job,
+                   &(Answer){.code = 200,
+                             .content_type = "text/event-stream",
+                             .headers = {{"Cache-Control", "no-cache"}},
+                             .header_count = 1});
 }
 
 /* ---- Queries ----------------------------------------------------------------------------------------------------- */
@@ -228,6 +274,9 @@ static void begin_query_answer(Request *request)
         request_failed(request, request->failed, &request->error);
     } else if (request->finished) {
         request_answer(request, 200, content_type);
+    } else if (!buf_reserve(&request->out, MORE_ROOM_BYTES)) {
+        /* Now it can still be said. */
+        request_problem(request, PROBLEM_BUSY, "too many large requests at once, and no memory for the answer");
     } else {
         request_stream(request, next_step, &(Answer){.code = 200, .content_type = content_type});
     }

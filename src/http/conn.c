@@ -15,17 +15,29 @@ enum {
     DISCARD_BYTES_MAX = 64 << 20,
     /* Room for so much is made when a Content-Length promises it; for more as it comes. */
     PROMISED_BYTES_MAX = 256 << 10,
+    /* What has to come of a stream in the time for a request, where memory is short. */
+    STREAMED_BYTES_LEAST = 64 << 10,
 };
 
 /* ---- Connections ------------------------------------------------------------------------------------------------- */
 
 static int64_t now_of(const HttpServer *server) { return clock_monotonic_us(server->options.clock); }
 
-/* Between requests the library closes a connection on which nothing moves; this closes one on which a request moves too slowly
- * to ever get there. */
-static void limit_receiving(Conn *conn, int64_t now_us, int64_t ms)
+/* The library closes a connection on which nothing moves; this closes one on which a request, or an answer, moves too slowly to ever
+ * get there. */
+void conn_limit(Conn *conn, int64_t now_us, int64_t ms)
 {
-    atomic_store_explicit(&conn->receive_limit_us, ms ? now_us + ms * 1000 : 0, memory_order_relaxed);
+    atomic_store_explicit(&conn->limit_us, ms ? now_us + ms * 1000 : 0, memory_order_release);
+    atomic_store_explicit(&conn->is_patient, false, memory_order_release);
+}
+
+/* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. But where memory is short, one that
+ * hardly moves makes room. */
+static void limit_stream(Request *request)
+{
+    request->brought = 0;
+    conn_limit(request->conn, now_of(request->server), request->server->options.request_ms_max);
+    atomic_store_explicit(&request->conn->is_patient, true, memory_order_release);
 }
 
 static void link_conn(HttpServer *server, Conn *conn)
@@ -64,7 +76,7 @@ Conn *conn_open(Poller *poller, struct MHD_Connection *mhd)
         free(conn);
         return NULL;
     }
-    limit_receiving(conn, now_of(server), server->options.idle_ms_max + server->options.request_ms_max);
+    conn_limit(conn, now_of(server), server->options.idle_ms_max + server->options.request_ms_max);
     link_conn(server, conn);
     return conn;
 }
@@ -108,12 +120,31 @@ static bool is_hung_up(Conn *conn)
     return ++conn->hung_up > 1;
 }
 
+static bool is_short_of_memory(const HttpServer *server)
+{
+    return atomic_load_explicit(&server->bodies.taken, memory_order_relaxed) > server->bodies.bytes_max / 2;
+}
+
+static bool is_too_slow(Conn *conn, int64_t now_us, bool is_short)
+{
+    bool is_patient = atomic_load(&conn->is_patient);
+    int64_t limit_us = atomic_load(&conn->limit_us);
+    bool waits = conn->request && atomic_load_explicit(&conn->request->turn, memory_order_relaxed) != TURN_OURS;
+    if (limit_us && is_patient && waits) {
+        /* A stream that waits for us is not slow; unless its own thread has set another limit meanwhile. */
+        atomic_compare_exchange_strong(&conn->limit_us, &limit_us,
+                                       now_us + conn->server->options.request_ms_max * 1000);
+        return false;
+    }
+    return limit_us && limit_us <= now_us && (is_short || !is_patient);
+}
+
 void conns_sweep(HttpServer *server, int64_t now_us)
 {
+    bool is_short = is_short_of_memory(server);
     pthread_mutex_lock(&server->conns_lock);
     for (Conn *conn = server->conns; conn; conn = conn->next) {
-        int64_t limit_us = atomic_load_explicit(&conn->receive_limit_us, memory_order_relaxed);
-        if ((limit_us && limit_us <= now_us) || is_hung_up(conn)) {
+        if (is_too_slow(conn, now_us, is_short) || is_hung_up(conn)) {
             /* The library finds the socket at its end and closes the connection on its own thread. */
             shutdown(conn->fd, SHUT_RDWR);
         }
@@ -148,7 +179,7 @@ void *conn_on_line(void *self, const char *target, struct MHD_Connection *mhd)
     }
     atomic_fetch_add(&server->requests, 1);
     request->started_us = now_of(server);
-    limit_receiving(conn, request->started_us, server->options.request_ms_max);
+    conn_limit(conn, request->started_us, server->options.request_ms_max);
     /* The library decodes its own copy of the target in place, so this one has to be taken now. */
     Str copy = arena_copy(&request->arena, str_from(target));
     request->target_at = target;
@@ -282,8 +313,7 @@ static void begin(Request *request, const char *method, const char *version)
         }
         request->is_streamed = request->take_body != NULL;
         if (request->is_streamed) {
-            /* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. */
-            limit_receiving(request->conn, 0, 0);
+            limit_stream(request);
         }
     }
     atomic_store_explicit(&request->conn->expects_body, request->body_left != 0, memory_order_relaxed);
@@ -293,26 +323,6 @@ static void begin(Request *request, const char *method, const char *version)
 }
 
 /* ---- Its body ---------------------------------------------------------------------------------------------------- */
-
-/* False, and a refusal is said, when all bodies together would take too much memory. */
-static bool count_body(Request *request)
-{
-    size_t cap = request->body.cap;
-    if (cap <= SMALL_BODY_BYTES || cap <= request->body_counted) {
-        return true;
-    }
-    HttpServer *server = request->server;
-    size_t more = cap - request->body_counted;
-    size_t sum = atomic_fetch_add_explicit(&server->bodies_bytes, more, memory_order_relaxed) + more;
-    if (sum > server->options.bodies_bytes_max) {
-        /* Taken back at once, so that one that is refused does not make others look too many. */
-        atomic_fetch_sub_explicit(&server->bodies_bytes, more, memory_order_relaxed);
-        request_problem(request, PROBLEM_BUSY, "too many large requests at once; nothing of this one was taken in");
-        return false;
-    }
-    request->body_counted = cap;
-    return true;
-}
 
 static void keep_piece(Request *request, Str piece)
 {
@@ -326,10 +336,8 @@ static void keep_piece(Request *request, Str piece)
     }
     buf_put(&request->body, piece);
     if (request->body.failed) {
-        request_problem(request, PROBLEM_BUSY, "there is no memory for the body");
-        return;
+        request_problem(request, PROBLEM_BUSY, "too many large requests at once; nothing of this one was taken in");
     }
-    count_body(request);
 }
 
 static enum MHD_Result take_piece(Request *request, const char *piece, size_t *piece_bytes)
@@ -347,6 +355,10 @@ static enum MHD_Result take_piece(Request *request, const char *piece, size_t *p
     }
     if (request->phase == PHASE_DISCARD) {
         request_forget_body(request);
+    }
+    request->brought += taken;
+    if (request->is_streamed && request->brought >= STREAMED_BYTES_LEAST) {
+        limit_stream(request);
     }
     atomic_fetch_add_explicit(&request->server->metrics.body_bytes_in, (long long)taken, memory_order_relaxed);
     *piece_bytes -= taken;
@@ -387,11 +399,10 @@ static bool give_away(Conn *conn, bool (*give)(Request *request), Request *succe
 
 static void say_expired(Request *request)
 {
-    bool is_read = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
     char members[48] = "";
     atomic_fetch_add_explicit(&request->server->metrics.waits_expired, 1, memory_order_relaxed);
     request->answer.close = true;
-    if (is_read) {
+    if (request_only_reads(request)) {
         request_problem(request, PROBLEM_BUSY, "this took too long; try again later");
         return;
     }
@@ -421,11 +432,15 @@ static void handle(Request *request)
     } else if (request->phase == PHASE_BODY) {
         request->phase = PHASE_HANDLING;
         atomic_store_explicit(&request->conn->expects_body, false, memory_order_relaxed);
-        limit_receiving(request->conn, 0, 0);
+        conn_limit(request->conn, 0, 0);
         request->route->handle(request);
     } else if (request->phase == PHASE_HANDLING && then) {
         request->then = NULL;
         then(request);
+    }
+    if (!request->waits && request->phase == PHASE_ANSWERED && !request->streaming) {
+        /* All of the answer is in `out`, and the client may take its time. */
+        request_forget_work(request);
     }
 }
 
@@ -437,6 +452,7 @@ enum MHD_Result conn_on_request(void *self, struct MHD_Connection *mhd, const ch
     if (!conn || !conn->request || !conn->request->uri.path.ptr) {
         return MHD_NO;
     }
+    bool waited = conn->request->waits;
     TurnBack back = turn_take_back(conn->request);
     if (back == TURN_BACK_NOT_YET) {
         /* The library looks at `suspended` only between the chunks of a body; this one stays where it is. */
@@ -450,6 +466,9 @@ enum MHD_Result conn_on_request(void *self, struct MHD_Connection *mhd, const ch
         say_expired(conn->request);
     }
     Request *request = conn->request;
+    if (waited && request->is_streamed && request->phase != PHASE_HANDLING) {
+        limit_stream(request);
+    }
     if (request->phase == PHASE_LINE) {
         begin(request, method, version);
         return MHD_YES;
@@ -489,6 +508,6 @@ void conn_on_completed(void *self, struct MHD_Connection *mhd, void **context, e
             request_reset(request);
         }
     }
-    limit_receiving(conn, now_us, server->options.idle_ms_max + server->options.request_ms_max);
+    conn_limit(conn, now_us, server->options.idle_ms_max + server->options.request_ms_max);
     atomic_fetch_sub(&server->requests, 1);
 }

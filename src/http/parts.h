@@ -19,7 +19,8 @@ struct Conn {
     struct MHD_Connection *mhd;
     Request *request; /* owns; another one takes its place under conns_lock when it is left behind */
     int fd;
-    _Atomic int64_t receive_limit_us; /* the request has to be there by then; 0: no limit */
+    _Atomic int64_t limit_us; /* the request has to be there by then, or the answer taken; 0: no limit */
+    atomic_bool is_patient;   /* that limit counts only while memory is short */
     atomic_bool expects_body;
     int hung_up; /* the sweeper's: how often it found that there is no more to come */
     Conn *next, *previous;
@@ -30,6 +31,7 @@ struct HttpServer {
     StoreInfo info;
     QueryOptions query_options;
     Budget groups; /* of all aggregates */
+    Budget bodies; /* of all requests, beyond what each connection keeps: bodies, what is made of them, answers */
     Pollers pollers;
     Listener listener;
     QueryPool pool;
@@ -42,7 +44,7 @@ struct HttpServer {
     atomic_int conn_count;
     atomic_int waits;    /* connections that are suspended */
     atomic_int requests; /* that came in and are not answered yet */
-    atomic_size_t bodies_bytes;
+    atomic_int event_streams;
     atomic_bool ready, draining, stopping;
     _Atomic int64_t last_seq;
 };
@@ -51,6 +53,9 @@ struct HttpServer {
 struct MHD_Connection;
 Conn *conn_open(Poller *poller, struct MHD_Connection *mhd);
 void conn_close(Conn *conn); /* accepts NULL */
+
+/* What its client is doing, sending a request or taking an answer, has to be done after so many milliseconds; 0: there is no limit. */
+void conn_limit(Conn *conn, int64_t now_us, int64_t ms);
 
 /* After TURN_BACK_EXPIRED: the connection goes on with a fresh request (NULL without memory). False when the result is there after
  * all. */
@@ -65,9 +70,15 @@ Request *request_new(Conn *conn);
 void request_free(Request *request);
 /* Forgets all of the last request. */
 void request_reset(Request *request);
-/* What a connection keeps between its requests; bodies above it count in the sum of all bodies. */
-enum { SMALL_BODY_BYTES = 16 << 10 };
+/* What a connection keeps between its requests of each: its arena, a body, an answer. What is above it counts in the budget of all requests. */
+enum { REQUEST_KEPT_BYTES = 16 << 10 };
 void request_forget_body(Request *request);
+void request_forget_answer(Request *request);
+/* When its answer is said whole: gives back all but that. */
+void request_forget_work(Request *request);
+
+/* GET or HEAD: nothing else may have happened. */
+bool request_only_reads(const Request *request);
 
 /* Says request->answer and request->out. Only when the whole request is there, or before its body. */
 void answer_send(Request *request);

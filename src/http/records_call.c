@@ -132,16 +132,25 @@ void records_say_invalid(Request *request, Str members, const RecordProblems *pr
 
 /* ---- The answer to many ------------------------------------------------------------------------------------------ */
 
-void results_init(Results *results, const RecordsCall *call)
+void results_init(Results *results, const RecordsCall *call, Budget *budget)
 {
     *results = (Results){.wanted = call->results,
                          .first_wins = call->first_wins && (call->events || !call->atomic),
                          .by_front_door = call->by_front_door,
                          .events = call->events};
     buf_init(&results->list, 32 << 20);
+    results->list.budget = budget;
 }
 
 void results_release(Results *results) { buf_release(&results->list); }
+
+void results_forget_list(Results *results)
+{
+    results->truncated = results->truncated || results->listed > 0;
+    results->listed = 0;
+    buf_release(&results->list);
+    results->list.failed = true; /* no more go in */
+}
 
 static const char *outcome_name(OutcomeKind kind)
 {
@@ -315,7 +324,7 @@ void results_put(Buf *buf, const Results *results)
     buf_put(buf, results->truncated ? STR("],\"resultsTruncated\":true}") : STR("]}"));
 }
 
-void results_answer(Request *request, const RecordsCall *call, const Results *results)
+static void put_answer(Request *request, const RecordsCall *call, const Results *results)
 {
     buf_put(&request->out, call->events ? STR("{\"message\":\"Events ") : STR("{\"message\":\"Records "));
     buf_put(&request->out, call->dry_run        ? STR("checked (dry run)")
@@ -325,5 +334,16 @@ void results_answer(Request *request, const RecordsCall *call, const Results *re
     results_put(&request->out, results);
     warnings_put(&request->out, results->warnings, results->warning_count);
     buf_put_char(&request->out, '}');
+}
+
+void results_answer(Request *request, const RecordsCall *call, Results *results)
+{
+    put_answer(request, call, results);
+    if (request->out.failed) {
+        /* It was carried out, and that has to be said. */
+        results_forget_list(results);
+        buf_reset(&request->out);
+        put_answer(request, call, results);
+    }
     request_answer(request, call->accepts_only && !call->dry_run ? 202 : 200, JSON_TYPE);
 }

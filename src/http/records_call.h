@@ -48,9 +48,11 @@ typedef struct ResultPlace {
     uint64_t index, line;
 } ResultPlace;
 
-/* For the answer to this call. A clash stops an atomic one all the same: not all of it could be taken in. */
-void results_init(Results *results, const RecordsCall *call);
+/* For the answer to this call, whose list counts in the budget. A clash stops an atomic one all the same: not all of it could be taken in. */
+void results_init(Results *results, const RecordsCall *call, Budget *budget);
 void results_release(Results *results);
+/* Where there is no room for the list, the counts are told without; nothing more is listed. */
+void results_forget_list(Results *results);
 
 void results_add(Results *results, ResultPlace place, const Record *record, const Outcome *outcome);
 /* One that the front door has taken. */
@@ -64,8 +66,8 @@ void results_add_refused(Results *results, Str entry);
 /* Remembers unknown fields; copies. */
 void results_add_warnings(Results *results, const RecordProblems *problems, Arena *arena);
 
-/* The answer to a call that was carried out: {"message":"…","data":{…},"warnings":[…]}. */
-void results_answer(Request *request, const RecordsCall *call, const Results *results);
+/* The answer to a call that was carried out: {"message":"…","data":{…},"warnings":[…]}. Nothing else is asked of `results` afterwards. */
+void results_answer(Request *request, const RecordsCall *call, Results *results);
 
 /* {"received":…,"created":…,…,"results":[…]}, or {"received":…,"accepted":…,"rejected":…,"results":[…]} by the front door. */
 void results_put(Buf *buf, const Results *results);

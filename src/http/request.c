@@ -7,7 +7,6 @@
 #include "http/turn.h"
 
 enum {
-    ARENA_CHUNK_BYTES = 16 << 10,
     /* What a request may take for reading its body, besides the body: a copy, and a value of JSON for each four bytes. The densest JSON has one
      * for each two, and is refused when it is long. */
     ARENA_BYTES_PER_BODY_BYTE = 5,
@@ -20,6 +19,12 @@ static size_t reading_bytes_max(const HttpServerOptions *options)
     return options->body_bytes_max * ARENA_BYTES_PER_BODY_BYTE + ARENA_BYTES_LEAST;
 }
 
+void request_buf_init(Request *request, Buf *buf, size_t bytes_max)
+{
+    buf_init(buf, bytes_max);
+    buf->budget = &request->memory;
+}
+
 Request *request_new(Conn *conn)
 {
     Request *request = calloc(1, sizeof *request);
@@ -28,9 +33,12 @@ Request *request_new(Conn *conn)
         request->server = conn->server;
         request->conn = conn;
         request->mhd = conn->mhd;
-        arena_init(&request->arena, ARENA_CHUNK_BYTES, reading_bytes_max(options));
-        buf_init(&request->body, options->body_bytes_max + YYJSON_PADDING_SIZE);
-        buf_init(&request->out, OUT_BYTES_MAX);
+        request->memory.whole = &conn->server->bodies;
+        arena_init(&request->arena, REQUEST_KEPT_BYTES, reading_bytes_max(options));
+        request->arena.budget = &request->memory;
+        request_buf_init(request, &request->body, options->body_bytes_max + YYJSON_PADDING_SIZE);
+        request_buf_init(request, &request->out, OUT_BYTES_MAX);
+        request->arena.uncounted = request->body.uncounted = request->out.uncounted = REQUEST_KEPT_BYTES;
     }
     return request;
 }
@@ -44,13 +52,16 @@ static void release_state(Request *request)
     request->state = NULL;
     query_free(request->query);
     request->query = NULL;
+    if (request->is_endless) {
+        atomic_fetch_sub(&request->server->event_streams, 1);
+        request->is_endless = false;
+    }
 }
 
 void request_free(Request *request)
 {
     if (request) {
         release_state(request);
-        request_forget_body(request);
         arena_release(&request->arena);
         buf_release(&request->body);
         buf_release(&request->out);
@@ -58,35 +69,48 @@ void request_free(Request *request)
     }
 }
 
-void request_forget_body(Request *request)
+/* Empties it, and keeps no more than a usual request needs. */
+static void forget(Buf *buf)
 {
-    atomic_fetch_sub_explicit(&request->server->bodies_bytes, request->body_counted, memory_order_relaxed);
-    request->body_counted = 0;
-    if (request->body.cap > SMALL_BODY_BYTES) {
-        buf_release(&request->body);
+    if (buf->cap > REQUEST_KEPT_BYTES) {
+        buf_release(buf);
     }
+    buf_reset(buf);
+}
+
+void request_forget_body(Request *request) { forget(&request->body); }
+void request_forget_answer(Request *request) { forget(&request->out); }
+
+void request_forget_work(Request *request)
+{
+    release_state(request);
+    request_forget_body(request);
+    arena_reset(&request->arena);
+    /* These were in the arena. */
+    request->uri = (Uri){.path = STR("/")};
+    request->instance = request->uri.path;
+    request->id = request->inner_id = (Str){NULL, 0};
 }
 
 void request_reset(Request *request)
 {
-    release_state(request);
-    request_forget_body(request);
-    if (request->out.cap > SMALL_BODY_BYTES) {
-        buf_release(&request->out);
-    }
-    arena_reset(&request->arena);
+    request_forget_work(request);
+    request_forget_answer(request);
     request->arena.bytes_max = reading_bytes_max(request_options(request));
-    buf_reset(&request->body);
-    buf_reset(&request->out);
     size_t from = offsetof(Request, phase), to = offsetof(Request, error);
     memset((char *)request + from, 0, to - from);
+}
+
+bool request_only_reads(const Request *request)
+{
+    return request->method && (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
 }
 
 const HttpServerOptions *request_options(const Request *request) { return &request->server->options; }
 
 size_t request_bytes_held(const Request *request)
 {
-    size_t taken = request->arena.taken, own = ARENA_CHUNK_BYTES;
+    size_t taken = request->arena.taken, own = REQUEST_KEPT_BYTES;
     return request->body.len + (taken > own ? taken - own : 0) + 1;
 }
 

@@ -61,6 +61,7 @@ struct Request {
     Conn *conn;
     struct MHD_Connection *mhd;
     _Atomic int64_t turn; /* see turn.h */
+    Budget memory;        /* what it holds beyond what its connection keeps; a part of the budget of all requests */
     Arena arena;          /* emptied when the request ends */
     Buf body;             /* a body that is read whole, with room for YYJSON_PADDING_SIZE behind it; emptied likewise */
     Buf out;              /* the answer's body; likewise */
@@ -82,6 +83,7 @@ struct Request {
     /* Takes a piece of the body and says how many bytes it took; when that is not all it has called turn_wait. Set by the
      * route's `begin`; NULL: the body is read whole. */
     size_t (*take_body)(Request *request, Str piece);
+    size_t brought;                    /* of such a body, since its limit was set */
     bool is_streamed;                  /* take_body has it, or had it before the request was left behind */
     uint64_t committed_through;        /* of a body that is streamed: the line up to which all is decided */
     void *state;                       /* the handler's own */
@@ -90,7 +92,7 @@ struct Request {
     /* For the route's jobs. */
     Query *query;
     bool streaming;  /* the answer's headers are said */
-    bool is_endless; /* a stream that lives until its client goes, or the server stops */
+    bool is_endless; /* an event stream, which lives until its client goes, or the server stops; it is counted */
     bool finished;   /* all of the answer is in `out` */
     Status failed;   /* a job's or the processor's error, with `error`; STATUS_OK */
     int64_t wake_us; /* for JOB_SLEEP, monotonic */
@@ -104,7 +106,6 @@ struct Request {
     Request *next;
     bool to_pool;          /* a sleeper's: on waking it goes to a query thread, not to its connection */
     size_t sent;           /* of `out` */
-    size_t body_counted;   /* in the server's sum of bodies */
     uint64_t discarded;    /* bytes of a body that is only read to be polite */
     bool expects_continue; /* the client waits for a word before it sends the body */
 
@@ -122,6 +123,9 @@ const HttpServerOptions *request_options(const Request *request);
 size_t request_bytes_held(const Request *request);
 const StoreInfo *request_store_info(const Request *request);
 const QueryOptions *request_query_options(const Request *request);
+
+/* A buffer that counts in the request's memory. */
+void request_buf_init(Request *request, Buf *buf, size_t bytes_max);
 
 /* A header's value; empty when it is not there. It is the library's, until the request is answered: of one that is left behind, whoever has
  * it still must not look. */
@@ -178,6 +182,11 @@ void request_run_for(Request *request, RequestJob *job, RequestThen *then, int64
 
 /* Says the headers, then `out`, and whenever that is sent resets it and runs `job` for more, until `finished`. */
 void request_stream(Request *request, RequestJob *job, const Answer *answer);
+
+/* For an event stream, before anything is done for it. False, and a 503 is said, when there are too many at once. */
+bool request_begin_events(Request *request);
+/* The same as request_stream for events. */
+void request_stream_events(Request *request, RequestJob *job);
 
 /* For a job that steps request->query: appends to `out`. Finished when `wanted` bytes are there or all is said. */
 JobNext request_step_query(Request *request, StoreReader *reader, size_t wanted);

@@ -23,7 +23,6 @@ typedef struct LettersCall {
     /* Of a single one. */
     bool found;
     DeadLetter letter; /* without its texts */
-    Buf text;          /* it as JSON, without its last brace; owns */
     Outbox *outbox;    /* owns */
 } LettersCall;
 
@@ -31,14 +30,12 @@ static void release(Request *request)
 {
     LettersCall *call = request->state;
     outbox_close(call->outbox);
-    buf_release(&call->text);
     call->outbox = NULL;
 }
 
 /* NULL when an answer was said. */
 static LettersCall *begin(Request *request)
 {
-    enum { TEXT_BYTES_MAX = 95 << 20 };
     LettersCall *call = ARENA_NEW(&request->arena, LettersCall);
     if (!call) {
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
@@ -46,7 +43,6 @@ static LettersCall *begin(Request *request)
     }
     call->request = request;
     call->asked.filter = DEAD_LETTER_FILTER_ALL;
-    buf_init(&call->text, TEXT_BYTES_MAX);
     request->state = call;
     request->release = release;
     return call;
@@ -147,18 +143,20 @@ static LettersCall *begin_one(Request *request)
     return call;
 }
 
+/* It as JSON, without its last two braces. */
 static bool copy_letter(void *context, const DeadLetter *letter)
 {
     LettersCall *call = context;
+    Buf *out = &call->request->out;
     call->found = true;
     call->letter = *letter;
-    buf_put_char(&call->text, '{');
-    dead_letter_put_fields(&call->text, letter);
+    BUF_PUT(out, "{\"data\":{");
+    dead_letter_put_fields(out, letter);
     if (letter->stage == DEAD_LETTER_INTAKE) {
-        dead_letter_put_raw(&call->text, letter->raw);
+        dead_letter_put_raw(out, letter->raw);
     } else if (letter->stage == DEAD_LETTER_DELIVERY) {
         call->asked.sink = arena_copy(&call->request->arena, letter->origin);
-        call->text.failed = call->text.failed || !call->asked.sink.ptr;
+        out->failed = out->failed || !call->asked.sink.ptr;
     }
     return false;
 }
@@ -167,7 +165,7 @@ static Status read_letter(Request *request, StoreReader *reader)
 {
     LettersCall *call = request->state;
     Status status = reader_dead_letters(reader, &call->asked.filter, copy_letter, call, &request->error);
-    return status == STATUS_OK && call->text.failed
+    return status == STATUS_OK && request->out.failed
                ? error_set(&request->error, STATUS_BUSY, "there is no memory for the dead letter")
                : status;
 }
@@ -175,7 +173,7 @@ static Status read_letter(Request *request, StoreReader *reader)
 static bool put_message(void *context, const Message *message)
 {
     LettersCall *call = context;
-    message_put_envelope(&call->text, message);
+    message_put_envelope(&call->request->out, message);
     return true;
 }
 
@@ -183,12 +181,12 @@ static bool put_message(void *context, const Message *message)
 static Status add_message(Request *request, LettersCall *call)
 {
     static const Subscription all = {.kinds = (1u << MESSAGE_KIND_COUNT) - 1, .type = -1};
-    buf_put_key(&call->text, "message");
+    buf_put_key(&request->out, "message");
     Status status = outbox_open(request_options(request)->store, &all, &call->outbox, &request->error);
     if (status == STATUS_OK) {
         status = outbox_read_one(call->outbox, call->letter.seq, put_message, call, &request->error);
         if (status == STATUS_REFUSED) {
-            BUF_PUT(&call->text, "null");
+            BUF_PUT(&request->out, "null");
             status = STATUS_OK;
         }
     }
@@ -219,15 +217,10 @@ static bool is_found(Request *request)
 
 static void say_letter(Request *request, int code)
 {
-    const LettersCall *call = request->state;
-    if (!is_found(request)) {
-        return;
+    if (is_found(request)) {
+        BUF_PUT(&request->out, "}}");
+        request_answer(request, code, JSON_TYPE);
     }
-    BUF_PUT(&request->out, "{\"data\":");
-    buf_put(&request->out, buf_str(&call->text));
-    BUF_PUT(&request->out, "}}");
-    request->out.failed = request->out.failed || call->text.failed;
-    request_answer(request, code, JSON_TYPE);
 }
 
 static void say_shown(Request *request) { say_letter(request, 200); }
@@ -309,7 +302,7 @@ static void show_again(Request *request)
                         "happened");
         return;
     }
-    buf_reset(&call->text);
+    buf_reset(&request->out);
     call->found = false;
     request_run(request, show_step, say_accepted);
 }

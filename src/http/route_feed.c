@@ -101,15 +101,13 @@ static JobNext events_step(Request *request, StoreReader *reader)
 
 static void stream_events(Request *request, Feed *feed)
 {
+    if (!request_begin_events(request)) {
+        return;
+    }
     feed->said_us = request_now_us(request);
-    request->is_endless = true;
     /* A word at once, so that the client knows that it is connected. */
     BUF_PUT(&request->out, ": connected\n\n");
-    request_stream(request, events_step,
-                   &(Answer){.code = 200,
-                             .content_type = "text/event-stream",
-                             .headers = {{"Cache-Control", "no-cache"}},
-                             .header_count = 1});
+    request_stream_events(request, events_step);
 }
 
 /* ---- The call ---------------------------------------------------------------------------------------------------- */

@@ -101,8 +101,11 @@ static const char *pattern_of(size_t route) { return route < route_count ? route
 static void put_connections(Buf *buf, HttpServer *server)
 {
     prometheus_value(buf, "weir_http_connections", "gauge", "Open connections.", atomic_load(&server->conn_count));
-    prometheus_value(buf, "weir_http_bodies_bytes", "gauge", "Memory that large request bodies take.",
-                     (int64_t)atomic_load(&server->bodies_bytes));
+    prometheus_value(buf, "weir_http_bodies_bytes", "gauge",
+                     "Memory that requests take: bodies, what is made of them, and answers.",
+                     (int64_t)atomic_load(&server->bodies.taken));
+    prometheus_value(buf, "weir_http_event_streams", "gauge", "Event streams that are open.",
+                     atomic_load(&server->event_streams));
     prometheus_value(buf, "weir_http_groups_bytes", "gauge", "Memory that the groups of aggregates take.",
                      (int64_t)atomic_load(&server->groups.taken));
     prometheus_value(buf, "weir_http_requests_in_flight", "gauge", "Requests that are not answered yet.",

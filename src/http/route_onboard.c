@@ -106,7 +106,7 @@ static OnboardCall *begin(Request *request)
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return NULL;
     }
-    buf_init(&call->answer, IDEMPOTENCY_ANSWER_BYTES_MAX);
+    request_buf_init(request, &call->answer, IDEMPOTENCY_ANSWER_BYTES_MAX);
     request->state = call;
     request->release = release;
     bool is_read = request_read_fields(request, NULL, fields, sizeof fields / sizeof fields[0], call) &&
@@ -119,7 +119,7 @@ static OnboardCall *begin(Request *request)
 static void say_problems(Request *request, const Bulk *bulk)
 {
     Buf members;
-    buf_init(&members, PROBLEMS_BYTES_MAX);
+    request_buf_init(request, &members, PROBLEMS_BYTES_MAX);
     BUF_PUT(&members, "\"errors\":");
     bulk_put_errors(&members, bulk);
     Str errors = members.failed ? (Str){NULL, 0} : buf_str(&members);
@@ -160,8 +160,8 @@ static void say_exists(Request *request, const OnboardCall *call)
 {
     Buf members, domains;
     size_t count = 0;
-    buf_init(&members, PROBLEMS_BYTES_MAX);
-    buf_init(&domains, PROBLEMS_BYTES_MAX);
+    request_buf_init(request, &members, PROBLEMS_BYTES_MAX);
+    request_buf_init(request, &domains, PROBLEMS_BYTES_MAX);
     BUF_PUT(&members, "\"errors\":{");
     for (size_t i = 0; i < call->bulk.count; i++) {
         if (call->outcomes[i] == ONBOARD_EXISTS) {

@@ -163,12 +163,17 @@ static JobNext sleep_for_change(Request *request, GroupStream *stream, int64_t n
 static JobNext say_groups(Request *request, GroupStream *stream, int64_t now_us)
 {
     uint64_t hash = XXH3_64bits(stream->groups.ptr, stream->groups.len);
+    bool is_news = !stream->was_said || stream->hash != hash;
     query_free(request->query);
     request->query = NULL;
-    if (stream->was_said && stream->hash == hash) {
+    if (is_news) {
+        put_event(&request->out, stream);
+    }
+    /* They may be long, and whoever sleeps needs none. */
+    buf_release(&stream->groups);
+    if (!is_news) {
         return sleep_for_change(request, stream, now_us);
     }
-    put_event(&request->out, stream);
     stream->was_said = true;
     stream->hash = hash;
     stream->said_us = now_us;
@@ -223,12 +228,7 @@ static void begin_groups(Request *request)
         request_failed(request, request->failed, &request->error);
         return;
     }
-    request->is_endless = true;
-    request_stream(request, groups_step,
-                   &(Answer){.code = 200,
-                             .content_type = "text/event-stream",
-                             .headers = {{"Cache-Control", "no-cache"}},
-                             .header_count = 1});
+    request_stream_events(request, groups_step);
 }
 
 static void stream_groups(Request *request)
@@ -252,11 +252,13 @@ static void stream_groups(Request *request)
         return;
     }
     *stream = (GroupStream){.params = params, .count = count, .began_us = request_now_us(request)};
-    buf_init(&stream->groups, GROUPS_BYTES_MAX);
+    request_buf_init(request, &stream->groups, GROUPS_BYTES_MAX);
     request->seen_seq = atomic_load(&request->server->last_seq);
     request->state = stream;
     request->release = release_groups;
-    request_run(request, groups_step, begin_groups);
+    if (request_begin_events(request)) {
+        request_run(request, groups_step, begin_groups);
+    }
 }
 
 void records_aggregate(Request *request)

@@ -312,6 +312,7 @@ static void post(Request *request, RecordsCall *call)
     enum { LONG_BYTES = 64 << 10 };
     Arena values;
     arena_init(&values, LONG_BYTES, request->arena.bytes_max);
+    values.budget = &request->memory;
     read_body(request, call, request->body.len > LONG_BYTES ? &values : &request->arena);
     arena_release(&values);
 }

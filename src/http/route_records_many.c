@@ -39,7 +39,7 @@ static void release_many(Request *request)
 static void say_all_refused(Request *request, Many *many, ProblemKind kind, const char *why)
 {
     Buf members;
-    buf_init(&members, 64 << 20);
+    request_buf_init(request, &members, 64 << 20);
     if (many->errors.len && !many->errors.failed) {
         BUF_PUT(&members, "\"errors\":{");
         buf_put(&members, buf_str(&many->errors));
@@ -47,6 +47,7 @@ static void say_all_refused(Request *request, Many *many, ProblemKind kind, cons
     }
     BUF_PUT(&members, "\"data\":");
     results_put(&members, &many->results);
+    results_release(&many->results);
     request_problem_with(request, kind, buf_str(&members), "some %s %s; nothing was taken in", noun(many->call), why);
     buf_release(&members);
 }
@@ -236,8 +237,8 @@ static Many *make_many(Request *request, RecordsCall *call, size_t count)
     many->items = ARENA_ARRAY(&request->arena, Item, count);
     many->records = ARENA_ARRAY(&request->arena, Record, count);
     many->outcomes = ARENA_ARRAY(&request->arena, Outcome, count);
-    results_init(&many->results, call);
-    buf_init(&many->errors, 16 << 20);
+    results_init(&many->results, call, &request->memory);
+    request_buf_init(request, &many->errors, 16 << 20);
     bool has_events =
         !call->events || event_set_init(&many->events, request_options(request), &request->arena, call->mapping, count);
     many->events.policy.faults_refused = true;

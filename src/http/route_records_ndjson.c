@@ -33,15 +33,28 @@ void records_begin_ndjson(Request *request)
     request->take_body = take_body;
 }
 
-/* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. */
+/* False without memory for it, also where it will be said. */
+static bool put_members(Request *request, const UploadEnd *end, Buf *members)
+{
+    enum { REST_BYTES = 8 << 10 };
+    BUF_PUT(members, "\"committedThrough\":");
+    buf_put_u64(members, end->committed_through);
+    BUF_PUT(members, ",\"data\":");
+    results_put(members, end->results);
+    return !members->failed && buf_reserve(&request->out, members->len + REST_BYTES);
+}
+
+/* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. How far it was is told even
+ * where there is no room for what became of each line. */
 static void say_stopped(Request *request, const UploadEnd *end)
 {
     Buf members;
-    buf_init(&members, 64 << 20);
-    BUF_PUT(&members, "\"committedThrough\":");
-    buf_put_u64(&members, end->committed_through);
-    BUF_PUT(&members, ",\"data\":");
-    results_put(&members, end->results);
+    request_buf_init(request, &members, 64 << 20);
+    if (!put_members(request, end, &members)) {
+        results_forget_list(end->results);
+        buf_release(&members);
+        put_members(request, end, &members);
+    }
     request_problem_with(request, PROBLEM_UNKNOWN, buf_str(&members),
                          "%s; all lines up to line %llu are decided, and sending the whole again is safe",
                          end->error.message, (unsigned long long)end->committed_through);

@@ -35,7 +35,7 @@ static SourcesCall *begin(Request *request)
         request_problem(request, PROBLEM_BUSY, "there is no memory for the request");
         return NULL;
     }
-    buf_init(&call->places, PLACES_BYTES_MAX);
+    request_buf_init(request, &call->places, PLACES_BYTES_MAX);
     call->reason = STR("");
     call->part = STR("");
     request->state = call;

@@ -22,6 +22,7 @@ HttpServerOptions http_server_options_default(void)
         .bodies_bytes_max = 256 << 20,
         .group_bytes_max = 64 << 20,
         .groups_bytes_max = 256 << 20,
+        .event_streams_max = 256,
         .connections_max = 10000,
         .idle_ms_max = 60000,
         .request_ms_max = 30000,
@@ -73,9 +74,11 @@ Status http_server_start(const HttpServerOptions *options, HttpServer **ret_serv
     server->query_options.clock = options->clock;
     server->query_options.group_bytes_max = options->group_bytes_max;
     server->query_options.groups = &server->groups;
+    server->query_options.memory = &server->bodies;
     server->query_options.mappings = options->mappings;
     server->query_options.policy = options->policy;
     server->groups.bytes_max = options->groups_bytes_max;
+    server->bodies.bytes_max = options->bodies_bytes_max;
     server->started_us = clock_monotonic_us(options->clock);
     atomic_store(&server->ready, true);
     atomic_store(&server->last_seq, store_last_seq(options->store));

@@ -46,15 +46,20 @@ typedef struct HttpServerOptions {
     size_t body_bytes_max;                /* of a body that is not streamed: beyond it 413 */
     size_t items_max;                     /* of an array: beyond it 413 */
     size_t line_bytes_max;                /* of a streamed NDJSON line: beyond it the line is rejected */
-    size_t bodies_bytes_max;              /* all bodies in memory together: beyond it 503 */
+    size_t bodies_bytes_max;              /* all requests together, see below: beyond it 503 */
     size_t group_bytes_max;               /* memory for the groups of one aggregate */
     size_t groups_bytes_max;              /* and of all together: beyond it 503 */
+    unsigned event_streams_max;           /* at once: beyond it 503 */
     unsigned connections_max;             /* further ones wait in the listening socket's queue */
     unsigned connections_per_address_max; /* further ones are closed; 0: no limit */
     int64_t idle_ms_max;                  /* a connection on which nothing moves is closed */
     int64_t request_ms_max; /* for a request (but for a streamed body) to come in, and for its answer to begin */
     int64_t drain_ms_max;   /* what http_server_stop grants to requests in flight */
 } HttpServerOptions;
+
+/* A connection keeps 48 KiB for its requests (values, a body, an answer, 16 KiB of each) and what the library has for the head. All that a request
+ * takes beyond that counts in one budget, until it is freed: its body, what is read out of it, the slices and results of an upload, the
+ * answer. The groups of aggregates have their own. */
 
 /* 127.0.0.1:8080 and limits that suit a service on a small machine; the caller fills in the parts. */
 HttpServerOptions http_server_options_default(void);

@@ -3,7 +3,22 @@
 /* Of all entries, beyond what they repeat of the text: 4,096 lines with 32 problems each take about 10 MiB. */
 enum { ENTRIES_BYTES_MAX = 16 << 20 };
 
-Slice *slice_new(size_t text_max, size_t lines_max)
+static bool take_memory(Slice *slice, size_t lines_max)
+{
+    const size_t each = sizeof *slice->records + sizeof *slice->outcomes + sizeof *slice->lines;
+    size_t bytes = sizeof *slice + slice->text_max + YYJSON_PADDING_SIZE + lines_max * each;
+    if (!budget_take(slice->budget, bytes)) {
+        return false;
+    }
+    slice->own_bytes = bytes;
+    slice->text = malloc(slice->text_max + YYJSON_PADDING_SIZE);
+    slice->records = malloc(lines_max * sizeof *slice->records);
+    slice->outcomes = malloc(lines_max * sizeof *slice->outcomes);
+    slice->lines = malloc(lines_max * sizeof *slice->lines);
+    return slice->text && slice->records && slice->outcomes && slice->lines;
+}
+
+Slice *slice_new(size_t text_max, size_t lines_max, Budget *budget)
 {
     Slice *slice = calloc(1, sizeof *slice);
     if (!slice) {
@@ -11,12 +26,10 @@ Slice *slice_new(size_t text_max, size_t lines_max)
     }
     slice->text_max = text_max;
     slice->lines_max = lines_max;
-    slice->text = malloc(text_max + YYJSON_PADDING_SIZE);
-    slice->records = malloc(lines_max * sizeof *slice->records);
-    slice->outcomes = malloc(lines_max * sizeof *slice->outcomes);
-    slice->lines = malloc(lines_max * sizeof *slice->lines);
+    slice->budget = budget;
     buf_init(&slice->entries, ENTRIES_BYTES_MAX + text_max);
-    if (!slice->text || !slice->records || !slice->outcomes || !slice->lines) {
+    slice->entries.budget = budget;
+    if (!take_memory(slice, lines_max)) {
         slice_free(slice);
         return NULL;
     }
@@ -35,6 +48,7 @@ void slice_free(Slice *slice)
         buf_release(&slice->entries);
         arena_release(&slice->texts);
         free(slice->events);
+        budget_give_back(slice->budget, slice->own_bytes);
         free(slice);
     }
 }
@@ -43,6 +57,7 @@ bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str map
 {
     size_t raws = slice->text_max + slice->lines_max * EVENT_RAW_BYTES;
     arena_init(&slice->texts, slice->text_max / 2, event_set_bytes_max(slice->lines_max) + raws);
+    slice->texts.budget = slice->budget;
     slice->events = malloc(sizeof *slice->events);
     if (!slice->events || !event_set_init(slice->events, options, &slice->texts, mapping, slice->lines_max)) {
         return false;
@@ -58,7 +73,7 @@ bool slice_reset(Slice *slice)
     slice->line_count = slice->record_count = 0;
     slice->done = false;
     slice->status = STATUS_OK;
-    buf_reset(&slice->entries);
+    buf_release(&slice->entries);
     if (slice->events) {
         arena_reset(&slice->texts);
     }

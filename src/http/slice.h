@@ -29,17 +29,19 @@ typedef struct Slice {
     Buf entries;
     EventSet *events; /* owns; NULL: its lines are records */
     Arena texts;      /* of events */
+    Budget *budget;   /* in which all of it counts; outlives it */
+    size_t own_bytes; /* that count for what it has from the start */
     bool done;        /* guarded by the upload's lock */
     Status status;
     Error error;
 } Slice;
 
-/* NULL without memory. */
-Slice *slice_new(size_t text_max, size_t lines_max);
+/* NULL without memory, of the system or the budget (which may be NULL). */
+Slice *slice_new(size_t text_max, size_t lines_max, Budget *budget);
 void slice_free(Slice *slice); /* accepts NULL */
 /* Its lines will be events. False without memory. */
 bool slice_expect_events(Slice *slice, const HttpServerOptions *options, Str mapping) MUST_CHECK;
-/* For another use, of the same kind. False without memory. */
+/* For another use, of the same kind; what it took for its entries is given back. False without memory. */
 bool slice_reset(Slice *slice) MUST_CHECK;
 
 /* Its lines and all that was made of them, for Submission.bytes. */

@@ -30,7 +30,8 @@ struct Upload {
     bool has_gap;         /* a slice came back undone: what comes after it is not committed through */
     UploadLines lines;
     Results results;
-    Arena texts; /* of the results' warnings */
+    Budget memory; /* what all of this holds; a part of the budget of all requests, since it may outlive its own */
+    Arena texts;   /* of the results' warnings */
     Status status;
     Error error;
 
@@ -76,8 +77,10 @@ Upload *upload_new(Request *request, const RecordsCall *call)
     upload->events = call->events;
     memcpy(upload->traceparent, call->traceparent.len ? call->traceparent.ptr : "", call->traceparent.len);
     upload->last = &upload->first;
+    upload->memory.whole = &request->server->bodies;
     arena_init(&upload->texts, 4 << 10, 1 << 20);
-    results_init(&upload->results, call);
+    upload->texts.budget = &upload->memory;
+    results_init(&upload->results, call, &upload->memory);
     lines_init(&upload->lines, options, &upload->results, &upload->texts,
                (Str){upload->traceparent, call->traceparent.len});
     pthread_mutex_init(&upload->lock, NULL);
@@ -123,9 +126,9 @@ static void take_lines(Upload *upload, Slice *slice)
 
 /* ---- Slices to the processor and back ---------------------------------------------------------------------------- */
 
-static Slice *make_slice(const Upload *upload, size_t text_max, size_t lines_max)
+static Slice *make_slice(Upload *upload, size_t text_max, size_t lines_max)
 {
-    Slice *slice = slice_new(text_max, lines_max);
+    Slice *slice = slice_new(text_max, lines_max, &upload->memory);
     if (slice && upload->events && !slice_expect_events(slice, &upload->server->options, upload->mapping)) {
         slice_free(slice);
         slice = NULL;
@@ -148,7 +151,7 @@ static Slice *take_idle(Upload *upload, size_t text_max)
 
 static void keep_idle(Upload *upload, Slice *slice)
 {
-    if (slice->text_max == LARGE_TEXT_BYTES && !upload->complete) {
+    if (slice->text_max == LARGE_TEXT_BYTES && !upload->complete && upload->status == STATUS_OK) {
         slice->next = upload->idle;
         upload->idle = slice;
     } else {
@@ -309,11 +312,14 @@ static unsigned count_in_flight(Upload *upload)
 /* Hands the full slice in and goes on with the next. False when that has to wait. */
 static bool turn_over(Upload *upload)
 {
-    const Error no_memory = {STATUS_BUSY, "there is no memory for more of the body"};
+    const Error no_memory = {STATUS_BUSY, "too many large requests at once, and no memory for more of the body"};
     if (count_in_flight(upload) >= IN_FLIGHT_MAX) {
         return false;
     }
     if (!upload->following && !make_following(upload)) {
+        if (upload->first) {
+            return false; /* one that is still under way will do */
+        }
         fail(upload, STATUS_BUSY, &no_memory);
         return true;
     }
@@ -382,7 +388,7 @@ static size_t fill(Upload *upload, Str piece)
 
 static bool begin_first_slice(Upload *upload)
 {
-    const Error no_memory = {STATUS_BUSY, "there is no memory for the body"};
+    const Error no_memory = {STATUS_BUSY, "too many large requests at once, and no memory for the body"};
     if (!upload->current) {
         upload->current = make_slice(upload, SMALL_TEXT_BYTES, SMALL_LINES);
         if (!upload->current) {
@@ -392,12 +398,26 @@ static bool begin_first_slice(Upload *upload)
     return upload->current != NULL;
 }
 
+/* After a failure the rest is read and forgotten: only then can the answer be said. */
+static size_t take_nothing(Upload *upload, Str piece)
+{
+    slice_free(upload->current);
+    slice_free(upload->following);
+    free_slices(upload->idle);
+    upload->current = upload->following = upload->idle = NULL;
+    if (upload->status == STATUS_BUSY) {
+        /* The client will send it all again, and has it told then; until it has read the answer to this, the room is others'. */
+        results_forget_list(&upload->results);
+    }
+    return piece.len;
+}
+
 size_t upload_take(Upload *upload, Str piece)
 {
     size_t taken = 0;
     gather(upload);
-    if (!begin_first_slice(upload)) {
-        return piece.len;
+    if (upload->status != STATUS_OK || !begin_first_slice(upload)) {
+        return take_nothing(upload, piece);
     }
     while (taken < piece.len && upload->status == STATUS_OK) {
         if (slice_is_full(upload->current) && !turn_over(upload)) {
@@ -410,8 +430,7 @@ size_t upload_take(Upload *upload, Str piece)
             taken += fill(upload, (Str){piece.ptr + taken, piece.len - taken});
         }
     }
-    /* After a failure the rest is read and forgotten: only then can the answer be said. */
-    return piece.len;
+    return upload->status == STATUS_OK ? piece.len : take_nothing(upload, piece);
 }
 
 /* Hands in what is left. False when that has to wait. */

@@ -8,6 +8,7 @@ void lines_init(UploadLines *lines, const HttpServerOptions *options, Results *r
     lines->policy = *options->policy;
     lines->policy.faults_refused = true;
     arena_init(&lines->scratch, 16 << 10, options->line_bytes_max * 4 + (4 << 20));
+    lines->scratch.budget = texts->budget;
 }
 
 void lines_release(UploadLines *lines) { arena_release(&lines->scratch); }

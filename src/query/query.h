@@ -24,6 +24,7 @@ typedef struct QueryOptions {
         *mappings; /* for events that failed; borrows until query_free; may be NULL where none is asked for */
     const RecordPolicy *policy; /* likewise */
     Budget *groups;             /* for those of all aggregates together; beyond it they are BUSY. NULL: no limit */
+    Budget *memory; /* of which the others that hold much take a part; beyond it they are BUSY. NULL: no limit */
 } QueryOptions;
 
 /* The system's clock, 50 ms a step, 64 MiB of groups. */

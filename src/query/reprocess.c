@@ -304,6 +304,19 @@ static void release(Query *base)
     buf_release(&query->refusals);
 }
 
+static void init_memory(ReprocessQuery *query, Budget *whole)
+{
+    arena_init(&query->scratch, 64 << 10, SCRATCH_BYTES_MAX);
+    arena_init(&query->kept, 64 << 10, KEPT_BYTES_MAX);
+    buf_init(&query->changes, TOLD_BYTES_MAX);
+    buf_init(&query->refusals, TOLD_BYTES_MAX);
+    if (whole) {
+        query->memory.whole = whole;
+        query->scratch.budget = query->kept.budget = &query->memory;
+        query->changes.budget = query->refusals.budget = &query->memory;
+    }
+}
+
 static Status begin(ReprocessQuery *query, const ReprocessOptions *reprocess)
 {
     query->limit = query->request.limit ? query->request.limit : REPROCESS_LIMIT_DEFAULT;
@@ -330,10 +343,7 @@ Status query_reprocess_new(const ReprocessOptions *reprocess, const QueryParam *
     }
     query->base.step = reprocess_step;
     query->base.release = release;
-    arena_init(&query->scratch, 64 << 10, SCRATCH_BYTES_MAX);
-    arena_init(&query->kept, 64 << 10, KEPT_BYTES_MAX);
-    buf_init(&query->changes, TOLD_BYTES_MAX);
-    buf_init(&query->refusals, TOLD_BYTES_MAX);
+    init_memory(query, options->memory);
     Status status = request_read(&query->request, REQUEST_REPROCESS, &query->base.arena, REPROCESS_LIMIT_MAX, params,
                                  count, problems);
     if (status == STATUS_OK) {

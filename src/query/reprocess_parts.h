@@ -33,6 +33,7 @@ typedef struct ReprocessQuery {
     size_t limit;
     int64_t walked, looked, same, changed, unreadable, duplicates;
     bool begun, all, take_back;
+    Budget memory; /* of both, and of what is told */
     Arena scratch, kept;
     PageEvent page[REPROCESS_PAGE_EVENTS];
     size_t page_count, page_entries, page_bytes;

@@ -215,7 +215,7 @@ static void make_slice(Said *answer, const char *text)
 {
     HttpServerOptions options = http_server_options_default();
     options.policy = &policy;
-    Slice *slice = slice_new(4096, 64);
+    Slice *slice = slice_new(4096, 64, NULL);
     bool ready = slice && slice_expect_events(slice, &options, str_from(text)) && slice_reset(slice);
     answer->status = ready ? STATUS_OK : STATUS_BUSY;
     slice_free(slice);
@@ -343,7 +343,7 @@ static void render_results(Said *answer, const char *text)
 {
     Results results;
     Buf out;
-    results_init(&results, &(RecordsCall){.results = RESULTS_ALL});
+    results_init(&results, &(RecordsCall){.results = RESULTS_ALL}, NULL);
     for (uint64_t i = 0; i < 50; i++) {
         Record record = {.record_id = str_from(text)};
         Outcome outcome = {.kind = i % 2 ? OUTCOME_CREATED : OUTCOME_DUPLICATE, .seq = (int64_t)i + 1};

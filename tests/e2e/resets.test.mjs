@@ -112,7 +112,8 @@ async function holdUp(server) {
 const ROUNDS_MAX = 6;
 
 /** Room for all slices at once, so that they wait for their commit and not for room. */
-const impatient = ['--set', 'http.request_timeout=1s', '--set', 'process.batch_records_max=1', '--set', 'process.queue_bytes_max=4GiB'];
+const impatient = ['--set', 'http.request_timeout=1s', '--set', 'process.batch_records_max=1', '--set', 'process.queue_bytes_max=4GiB',
+  '--set', 'http.bodies_bytes_max=4GiB'];
 
 test('uploads whose waits expire are told so, in the middle of their body, too', async (t) => {
   const server = await startWeir(t, { args: impatient });

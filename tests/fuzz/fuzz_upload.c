@@ -268,7 +268,7 @@ static void check_whole(const UploadEnd *end, Str body)
     const RecordsCall call = {.results = RESULTS_ALL, .events = drive.events, .first_wins = drive.events};
     RecordPolicy policy = *drive.server.options.policy;
     policy.faults_refused = true; /* a line is one among many */
-    results_init(&expected.results, &call);
+    results_init(&expected.results, &call, NULL);
     while (body.len > 0) {
         Str line = str_split(&body, '\n');
         expect_line(&expected, line, drive.server.options.line_bytes_max, &policy);

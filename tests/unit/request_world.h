@@ -59,6 +59,7 @@ static inline void request_world_init(RequestWorld *world)
     world->server.options.policy = &world->policy;
     world->server.options.mappings = world->mappings;
     world->server.options.clock = &clock_system;
+    world->server.bodies.bytes_max = world->server.options.bodies_bytes_max;
     world->conn.server = &world->server;
     world->conn.poller = &world->poller;
     world->request = request_new(&world->conn);

@@ -171,7 +171,7 @@ static void test_what_a_slice_holds_counts(void **state)
 {
     Fixture *fixture = *state;
     enum { LINES = 100 };
-    Slice *slice = slice_new(20000, LINES);
+    Slice *slice = slice_new(20000, LINES, NULL);
     RecordProblems problems;
     assert_true(slice_expect_events(slice, &fixture->world.server.options, (Str){"", 0}));
     size_t before = slice_bytes_held(slice), letters = 0;

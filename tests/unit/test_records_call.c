@@ -33,7 +33,7 @@ static void test_results(void **state)
 {
     Results results;
     (void)state;
-    results_init(&results, &(RecordsCall){.results = RESULTS_PROBLEMS});
+    results_init(&results, &(RecordsCall){.results = RESULTS_PROBLEMS}, NULL);
     add_one_of_each(&results);
     check_results(&results,
                   "{\"received\":5,\"created\":1,\"duplicates\":1,\"conflicts\":1,\"rejected\":2,\"results\":["
@@ -42,7 +42,7 @@ static void test_results(void **state)
                   "{\"index\":3,\"recordId\":\"d\",\"status\":\"rejected\",\"errors\":{\"value\":"
                   "[\"would make a total of its flow too large\"]}},{\"index\":4}]}");
     results_release(&results);
-    results_init(&results, &(RecordsCall){.results = RESULTS_NONE});
+    results_init(&results, &(RecordsCall){.results = RESULTS_NONE}, NULL);
     add_one_of_each(&results);
     check_results(&results,
                   "{\"received\":5,\"created\":1,\"duplicates\":1,\"conflicts\":1,\"rejected\":2,\"results\":[]}");
@@ -56,7 +56,7 @@ static void test_accepted(void **state)
     const Record records[] = {record_of("a"), record_of("b")};
     (void)state;
     for (ResultsWanted wanted = RESULTS_PROBLEMS; wanted <= RESULTS_ALL; wanted++) {
-        results_init(&results, &(RecordsCall){.results = wanted, .by_front_door = true});
+        results_init(&results, &(RecordsCall){.results = wanted, .by_front_door = true}, NULL);
         results_add_accepted(&results, (ResultPlace){0, 1}, &records[0]);
         results_add_refused(&results, STR("{\"index\":1}"));
         results_add_accepted(&results, (ResultPlace){2, 3}, &records[1]);
@@ -75,7 +75,7 @@ static void test_truncated(void **state)
     Results results;
     const Record record = record_of("a");
     (void)state;
-    results_init(&results, &(RecordsCall){.results = RESULTS_ALL});
+    results_init(&results, &(RecordsCall){.results = RESULTS_ALL}, NULL);
     for (uint64_t i = 0; i < RESULTS_LISTED_MAX; i++) {
         results_add(&results, (ResultPlace){i, i + 1}, &record, &(Outcome){.kind = OUTCOME_CREATED, .seq = 1});
     }
@@ -96,7 +96,7 @@ static void test_stored_id(void **state)
     const Outcome outcome = {.kind = OUTCOME_DUPLICATE, .seq = 7, .stored = &stored};
     Results results;
     (void)state;
-    results_init(&results, &(RecordsCall){.events = true, .first_wins = true});
+    results_init(&results, &(RecordsCall){.events = true, .first_wins = true}, NULL);
     results_add(&results, (ResultPlace){0, 3}, &record, &outcome);
     assert_text(buf_str(&results.list),
                 "{\"index\":0,\"line\":3,\"recordId\":\"correction:a:2\",\"status\":\"duplicate\",\"id\":7}");
@@ -113,7 +113,7 @@ static void test_event_that_differs(void **state)
                                         FIELD_REFERENCE};
     Results results;
     (void)state;
-    results_init(&results, &(RecordsCall){.events = true, .first_wins = true});
+    results_init(&results, &(RecordsCall){.events = true, .first_wins = true}, NULL);
     results_add(&results, (ResultPlace){0, 0}, &record, &outcome);
     assert_text(buf_str(&results.list), "{\"index\":0,\"recordId\":\"sha256:a\",\"status\":\"duplicate\",\"id\":7,"
                                         "\"differs\":[\"client\",\"metric\",\"amount\",\"time\"]}");
@@ -131,7 +131,7 @@ static void test_first_wins(void **state)
     (void)state;
     for (size_t atomic = 0; atomic < 2; atomic++) {
         Results results;
-        results_init(&results, &(RecordsCall){.first_wins = true, .atomic = atomic != 0});
+        results_init(&results, &(RecordsCall){.first_wins = true, .atomic = atomic != 0}, NULL);
         results_add(&results, (ResultPlace){1, 0}, &record, &outcome);
         assert_int_equal(results.duplicates, 1 - atomic);
         assert_int_equal(results.conflicts, atomic);
@@ -151,7 +151,7 @@ static void test_list_that_is_full(void **state)
     memset(entry, 'x', ENTRY_BYTES);
     memcpy(entry, "{\"a\":\"", 6);
     memcpy(entry + ENTRY_BYTES - 2, "\"}", 2);
-    results_init(&results, &(RecordsCall){.results = RESULTS_PROBLEMS});
+    results_init(&results, &(RecordsCall){.results = RESULTS_PROBLEMS}, NULL);
     for (int i = 0; i < ENTRIES; i++) {
         results_add_refused(&results, (Str){entry, ENTRY_BYTES});
     }
@@ -174,7 +174,7 @@ static void test_warnings(void **state)
     RecordProblems problems = {.unknown_fields = {STR("colour"), STR("size"), STR("colour")}, .unknown_count = 3};
     (void)state;
     arena_init(&arena, 1024, 1 << 20);
-    results_init(&results, &(RecordsCall){.results = RESULTS_NONE});
+    results_init(&results, &(RecordsCall){.results = RESULTS_NONE}, NULL);
     results_add_warnings(&results, &problems, &arena);
     results_add_warnings(&results, &problems, &arena);
     buf_init(&buf, 4096);
@@ -269,7 +269,7 @@ static void test_slice(void **state)
     Results results;
     RecordProblems problems = {.count = 1, .items = {{STR("value"), "is required"}}};
     (void)state;
-    Slice *slice = slice_new(1024, 4);
+    Slice *slice = slice_new(1024, 4, NULL);
     assert_non_null(slice);
     slice->first_index = 10;
     slice->lines[slice->line_count++] = (SliceLine){21, 0, 0, 0};
@@ -280,7 +280,7 @@ static void test_slice(void **state)
     assert_false(slice_is_full(slice));
     slice->outcomes[0] = (Outcome){.kind = OUTCOME_CREATED, .seq = 5};
     slice->outcomes[1] = (Outcome){.kind = OUTCOME_DUPLICATE, .seq = 2};
-    results_init(&results, &(RecordsCall){.results = RESULTS_ALL});
+    results_init(&results, &(RecordsCall){.results = RESULTS_ALL}, NULL);
     slice_put_results(slice, &results);
     check_results(
         &results,
