@@ -181,7 +181,7 @@ run_full() {
   step end-to-end-asan count_line end_to_end build-check-asan
   local path
   for path in request store intake onboard; do step "torture-$path" once torture_all "$path"; done
-  step every-bit once for_an_hour build-check-gcc/tests/sim/test_every_bit 17
+  step every-bit once for_an_hour build-check-gcc/tests/sim/test_every_bit 7
   step kills-long count_line for_an_hour env WEIR_BIN="$PWD/build-check-gcc/weir" tests/crash/run.sh
   step kill-points-long count_line rounds build-check-gcc 1000
   step kill-points-asan count_line rounds build-check-asan 210

@@ -307,7 +307,7 @@ void faults_between_lives(World *world)
     } else if (percent(world, 30)) {
         damage_go_back(world);
     }
-    if (percent(world, 35)) {
+    if (percent(world, 45)) {
         damage_runs(world);
     }
 }

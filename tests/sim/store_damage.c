@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "sim/world.h"
+#include "store/index/run_format.h"
 #include "support/random.h"
 
 #define DB_PATH       MACHINE_DIR "/weir.db"
@@ -40,6 +41,73 @@ static void remember(World *world, const char *path)
     snprintf(faults->damaged[faults->damaged_count++ % FAULTS_DAMAGED_MAX], FAULTS_PATH_BYTES, "%s", path);
 }
 
+/* ---- Bits ------------------------------------------------------------------------------------------------------------------- */
+
+/* Where the parts of a run begin, in bytes. */
+typedef struct RunParts {
+    uint64_t last_block, sparse, filter, footer, end;
+    uint64_t block_bytes; /* of the last block that are not padding */
+} RunParts;
+
+/* False for what is no run any more: one that was torn, or has another damage. */
+static bool find_parts(const uint8_t *bytes, size_t count, RunParts *ret_parts)
+{
+    RunFooter footer;
+    RunBlock block;
+    if (count < sizeof(RunHeader) + sizeof footer) {
+        return false;
+    }
+    memcpy(&footer, bytes + count - sizeof footer, sizeof footer);
+    if (footer.magic != RUN_FOOTER_MAGIC || footer.checksum != run_footer_checksum(&footer) || footer.blocks == 0) {
+        return false;
+    }
+    uint64_t sparse = sizeof(RunHeader) + footer.blocks * sizeof block;
+    *ret_parts = (RunParts){.last_block = sparse - sizeof block,
+                            .sparse = sparse,
+                            .filter = sparse + footer.blocks * sizeof(IndexPair),
+                            .footer = count - sizeof footer,
+                            .end = count};
+    memcpy(&block, bytes + ret_parts->last_block, sizeof block);
+    uint64_t used = block.bytes ? block.bytes : (uint64_t)block.count * sizeof(IndexPair);
+    ret_parts->block_bytes = offsetof(RunBlock, pairs) + (used < sizeof block.pairs ? used : sizeof block.pairs);
+    return ret_parts->filter <= ret_parts->footer;
+}
+
+static uint64_t draw_within(World *world, uint64_t from, uint64_t to)
+{
+    return 8 * from + below(world, 8 * (to - from));
+}
+
+/* One that is set, if there is any: a filter that has one too many only costs time. */
+static uint64_t draw_filter_bit(World *world, const uint8_t *bytes, const RunParts *parts)
+{
+    uint64_t from = parts->filter * 8, count = (parts->footer - parts->filter) * 8;
+    uint64_t at = below(world, count);
+    for (uint64_t i = 0; i < count && !(bytes[(from + at) / 8] & 1u << (from + at) % 8); i++) {
+        at = (at + 1) % count;
+    }
+    return from + at;
+}
+
+typedef enum RunPart { PART_ANY, PART_FOOTER, PART_LAST_BLOCK, PART_SPARSE, PART_FILTER, RUN_PARTS } RunPart;
+
+/* Most of a small run is padding, and of what is not, most is never asked for: so the part is drawn before the bit. */
+static uint64_t draw_bit(World *world, RunPart part, const uint8_t *bytes, size_t count)
+{
+    RunParts parts;
+    if (part == PART_ANY || !find_parts(bytes, count, &parts)) {
+        return below(world, count * 8);
+    }
+    switch (part) {
+    case PART_FOOTER: return draw_within(world, parts.footer, parts.end);
+    case PART_LAST_BLOCK: return draw_within(world, parts.last_block, parts.last_block + parts.block_bytes);
+    case PART_FILTER:
+        return parts.filter < parts.footer ? draw_filter_bit(world, bytes, &parts)
+                                           : draw_within(world, parts.sparse, parts.filter);
+    default: return draw_within(world, parts.sparse, parts.filter);
+    }
+}
+
 static size_t bytes_of(World *world, const char *path)
 {
     const uint8_t *bytes;
@@ -47,13 +115,28 @@ static size_t bytes_of(World *world, const char *path)
     return sim_disk_peek(world->machine.disk, path, &bytes, &count) ? count : 0;
 }
 
-static void flip(World *world, const char *path)
+static void flip(World *world, const char *path, RunPart part)
 {
-    uint64_t bits = bytes_of(world, path) * 8;
-    uint64_t bit = bits ? below(world, bits) : 0;
-    if (bits && sim_disk_flip(world->machine.disk, path, bit)) {
+    const uint8_t *bytes;
+    size_t count = 0;
+    bool has_bits = sim_disk_peek(world->machine.disk, path, &bytes, &count) && count > 0;
+    uint64_t bit = has_bits ? draw_bit(world, part, bytes, count) : 0;
+    if (has_bits && sim_disk_flip(world->machine.disk, path, bit)) {
         story_headline(&world->story, "damage: bit %" PRIu64 " of %s turns over", bit, path);
         remember(world, path);
+    }
+}
+
+static RunPart draw_part(World *world) { return (RunPart)below(world, RUN_PARTS); }
+
+/* And nothing else, which would have the index made anew before anybody asks it. */
+static void wear(World *world, const char *path)
+{
+    enum { BITS_MAX = 8 };
+    static const RunPart parts[] = {PART_SPARSE, PART_LAST_BLOCK, PART_FILTER, PART_FILTER};
+    RunPart part = parts[below(world, sizeof parts / sizeof *parts)];
+    for (uint64_t bits = 1 + below(world, BITS_MAX); bits > 0; bits--) {
+        flip(world, path, part);
     }
 }
 
@@ -91,7 +174,7 @@ static void damage_one(World *world, const RunFiles *files)
             replace(world, path, world->faults.kept.run, "an older run");
         }
         break;
-    default: flip(world, path);
+    default: flip(world, path, draw_part(world));
     }
 }
 
@@ -100,7 +183,11 @@ void damage_runs(World *world)
     static RunFiles files;
     files.count = 0;
     sim_disk_each(world->machine.disk, add_run, &files);
-    size_t count = 1 + below(world, 3);
+    bool wears = files.count > 0 && below(world, 2);
+    if (wears) {
+        wear(world, files.paths[below(world, files.count)]);
+    }
+    size_t count = wears ? 0 : 1 + below(world, 3);
     for (size_t i = 0; i < count && files.count > 0; i++) {
         damage_one(world, &files);
     }
@@ -117,7 +204,7 @@ void damage_flip_live(World *world)
     files.count = 0;
     sim_disk_each(world->machine.disk, add_run, &files);
     if (files.count > 0) {
-        flip(world, files.paths[below(world, files.count)]);
+        flip(world, files.paths[below(world, files.count)], draw_part(world));
         world->faults.damaged_live = true;
     }
 }

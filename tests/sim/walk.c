@@ -387,6 +387,38 @@ void walk_find(World *world, StoreReader *reader, int64_t bound, Str id, Str sou
     free(seqs);
 }
 
+/* False: it could not be read. The index cannot say it where hashes collide, nor of a run that is damaged. */
+static bool check_newest(World *world, StoreReader *reader, int64_t newest)
+{
+    const Record *record = &model_at(&world->model, newest)->record;
+    Error error = {0};
+    int64_t seq = 0;
+    uint64_t struck = faults_struck(world);
+    Status status = reader_find_flow(reader, record->destination_id, record->reference, record->unit, &seq, &error);
+    if (status != STATUS_OK) {
+        faults_check_reading(world, struck, "the newest record of a flow", status, error.message);
+        return false;
+    }
+    bool may_be_untold = world->workload.hashes || faults_is_damaged(world);
+    if (seq != newest && !(seq == FLOW_UNTOLD && may_be_untold)) {
+        story_failf(&world->story, "the newest record of a flow is %" PRId64 ", and the index of flows says %" PRId64,
+                    newest, seq);
+    }
+    return true;
+}
+
+void walk_flows(World *world, StoreReader *reader, int64_t bound, size_t most)
+{
+    bool *has_later = need(calloc((size_t)bound + 1, sizeof *has_later));
+    for (int64_t seq = bound; seq > 0 && most > 0; seq--) {
+        if (model_is_record(&world->model, seq)) {
+            has_later[model_at(&world->model, seq)->prev_seq] = true;
+            most = has_later[seq] ? most : check_newest(world, reader, seq) ? most - 1 : 0;
+        }
+    }
+    free(has_later);
+}
+
 /* ---- Messages and rules ------------------------------------------------------------------------------------------------------- */
 
 typedef struct MessageWalk {

@@ -14,6 +14,8 @@ bool walk_times(World *world, StoreReader *reader, int64_t bound, bool descendin
 /* Between two places that are drawn, either way; and whether the view's estimate is high enough. */
 void walk_between(World *world, StoreReader *reader, const StoreView *view);
 void walk_find(World *world, StoreReader *reader, int64_t bound, Str id, Str source);
+/* Every flow's newest record, by the index of flows; up to so many flows. */
+void walk_flows(World *world, StoreReader *reader, int64_t bound, size_t most);
 bool walk_messages(World *world, StoreReader *reader, int64_t bound);
 /* Whether the records behind `after` are the model's, by their content. Fails nothing. */
 bool walk_is_same(World *world, StoreReader *reader, int64_t after);
