@@ -181,17 +181,34 @@ static void tell_failure(Runner *runner, uint64_t seed, int status)
     fflush(stdout);
 }
 
-/* Whether it was the check that is meant which ended the run. */
+/* Whether it was the check that is meant which ended the run: what it says, expected or found has the text. */
 static bool was_found_by(FILE *output, const char *by)
 {
     enum { LINE_BYTES = 4096 };
     char line[LINE_BYTES];
-    bool found = by == NULL;
+    bool found = by == NULL, failed = false;
     rewind(output);
     while (!found && fgets(line, sizeof line, output)) {
-        found = strncmp(line, "FAIL ", 5) == 0 && strstr(line, by);
+        failed = failed || strncmp(line, "FAIL ", 5) == 0;
+        found = failed && strstr(line, by);
     }
     return found;
+}
+
+/* A defect that is caught by another check than the one that is meant: its story is of no interest. */
+static void tell_other(uint64_t seed, FILE *output)
+{
+    enum { LINE_BYTES = 400 };
+    char line[LINE_BYTES];
+    rewind(output);
+    for (bool failed = false; fgets(line, sizeof line, output);) {
+        failed = failed || strncmp(line, "FAIL ", 5) == 0;
+        if (failed) {
+            fputs(line, stdout);
+        }
+    }
+    printf("     seed %" PRIu64 ": found by another check than the one that is meant\n", seed);
+    fflush(stdout);
 }
 
 static void add_report(Runner *runner, const SeedReport *report)
@@ -219,7 +236,10 @@ static void collect(Runner *runner, Job *job, int status)
     SeedReport report;
     bool complete = read(job->report, &report, sizeof report) == (ssize_t)sizeof report;
     bool failed = status != 0 || !complete, broken = WIFEXITED(status) && WEXITSTATUS(status) == STORY_BROKEN_EXIT;
-    runner->result.others += broken && !was_found_by(job->output, runner->options->by);
+    bool meant = broken && was_found_by(job->output, runner->options->by);
+    if (broken && !meant) {
+        tell_other(job->seed, job->output);
+    }
     close(job->report);
     fclose(job->output);
     runner->running--;
@@ -233,8 +253,11 @@ static void collect(Runner *runner, Job *job, int status)
     if (failed) {
         runner->result.failed++;
         runner->result.broken += broken;
+        runner->result.meant += meant;
         runner->result.asserted += WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-        tell_failure(runner, done.seed, status);
+        if (meant || !broken) {
+            tell_failure(runner, done.seed, status);
+        }
     } else if (done.second && done.first_hash != report.hash) {
         runner->result.failed++;
         printf("---- seed %" PRIu64 " has the hash %016" PRIx64 ", and %016" PRIx64
@@ -262,7 +285,7 @@ static void wait_for_one(Runner *runner)
 
 static bool wants_more(const Runner *runner)
 {
-    return runner->next <= runner->options->last && !(runner->options->until_broken && runner->result.broken);
+    return runner->next <= runner->options->last && !(runner->options->until_broken && runner->result.meant);
 }
 
 static void start_one(Runner *runner)

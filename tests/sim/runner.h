@@ -16,7 +16,7 @@ typedef struct RunsOptions {
     int64_t steps; /* 0: as each seed draws them */
     size_t jobs;
     bool until_broken; /* ends with the first promise that is broken */
-    const char *by;    /* then: a text that the check names which finds it; NULL for any check; borrows */
+    const char *by;    /* then: that a check with this text found to be broken; NULL for any check; borrows */
     bool twice;        /* each seed again, with its story: the hash has to be the same */
 } RunsOptions;
 
@@ -24,7 +24,7 @@ typedef struct RunsResult {
     uint64_t failed;   /* seeds */
     uint64_t broken;   /* of them: broke a promise */
     uint64_t asserted; /* of them: ended by an assertion of the program itself */
-    uint64_t others;   /* of the broken ones: found by another check than `by` */
+    uint64_t meant;    /* of the broken ones: found by a check with the text `by` */
 } RunsResult;
 
 /* Prints each failure, and a summary at the end. */

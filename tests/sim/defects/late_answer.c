@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "store/sqlite/db.h"
+#include "store/store.h"
 
 static char *late; /* a statement, of the batch at hand or the one before; owns */
 
@@ -34,4 +35,17 @@ Status __wrap_db_exec(sqlite3 *db, const char *sql, Error *reterr)
         late = NULL;
     }
     return status;
+}
+
+/* What was late when the process ended is lost. */
+Status __real_store_open(const StoreOptions *options, Store **ret_store, Error *reterr);
+Status __wrap_store_open(const StoreOptions *options, Store **ret_store, Error *reterr);
+
+Status __wrap_store_open(const StoreOptions *options, Store **ret_store, Error *reterr)
+{
+    if (!options->read_only) {
+        sqlite3_free(late);
+        late = NULL;
+    }
+    return __real_store_open(options, ret_store, reterr);
 }
