@@ -1,5 +1,5 @@
-/* The baseline: the HTTP server that Weir uses, with a handler that does nothing. It takes the body in, throws it away and
- * answers 201 with as many bytes as Weir does for one record.
+/* The baseline: the HTTP server that Weir uses, with a handler that does nothing. It takes the body in, throws it away
+ * and answers 201 with as many bytes as Weir does for one record.
  *
  *   empty_handler [PORT [THREADS]]      port 0 (the default) takes a free one; one thread by default
  *

@@ -2,8 +2,8 @@
  *
  *   store_append DIR RECORDS [BATCH [FLOWS [DAYS [shuffled|ordered [RAW]]]]]
  *
- * Random 36-character ids, FLOWS distinct flows over 1,000 destinations, times that go forward through DAYS days (0: now) or,
- * shuffled, are anywhere in them. With RAW they are events of RAW bytes each, of 97 clients. */
+ * Random 36-character ids, FLOWS distinct flows over 1,000 destinations, times that go forward through DAYS days (0:
+ * now) or, shuffled, are anywhere in them. With RAW they are events of RAW bytes each, of 97 clients. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -2,9 +2,10 @@
  *
  *   store_query DIR RUNS KIND [NAME=VALUE …]
  *
- * KIND is list, aggregate, or either with /ndjson or /csv behind it. Prints, over RUNS runs, the fastest, the median and the slowest
- * time to the first byte and to the last, the longest step, and the size of the answer. @A and @B in a value stand for random instants to
- * the second in the last 30 days, A before B. The store may be one that a server is writing to. */
+ * KIND is list, aggregate, or either with /ndjson or /csv behind it. Prints, over RUNS runs, the fastest, the median
+ * and the slowest time to the first byte and to the last, the longest step, and the size of the answer. @A and @B in a
+ * value stand for random instants to the second in the last 30 days, A before B. The store may be one that a server is
+ * writing to. */
 #include <stdlib.h>
 
 #include "base/timestamp.h"

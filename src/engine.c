@@ -50,7 +50,7 @@ static Status start_processor(Engine *engine, const Config *config, const Engine
     return processor_start(&options, &engine->processor, reterr);
 }
 
-/* ---- Work that is waited for --------------------------------------------------------------------------------------- */
+/* ---- Work that is waited for ------------------------------------------------------------------------------------- */
 
 typedef struct Waiting {
     sem_t done;
@@ -81,7 +81,7 @@ Status engine_submit_wait(Engine *engine, Submission *submission, Error *reterr)
     return status;
 }
 
-/* ---- The default rule ---------------------------------------------------------------------------------------------- */
+/* ---- The default rule -------------------------------------------------------------------------------------------- */
 
 bool engine_default_rule_changes(AlertRule *rule, bool is_new, bool is_set, int64_t threshold)
 {
@@ -115,8 +115,9 @@ static Status put_default_rule(Engine *engine, const Config *config, RuleSet *ru
     if (status == STATUS_OK && submission.work.status != STATUS_OK) {
         status = error_set(&error, submission.work.status, "the default rule: %s", submission.work.error.message);
     }
-    /* A disk that is too full to write must not keep the service from answering questions, whether that is seen before the commit or by it. The
-     * rule comes with the next start, and a store that takes nothing more tells so by itself. */
+    /* A disk that is too full to write must not keep the service from answering questions, whether that is seen before
+     * the commit or by it. The rule comes with the next start, and a store that takes nothing more tells so by
+     * itself. */
     return status == STATUS_OK || status == STATUS_BUSY || status == STATUS_UNKNOWN
                ? STATUS_OK
                : error_set(reterr, status, "%s", error.message);

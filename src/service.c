@@ -41,10 +41,10 @@ typedef struct Service {
     _Atomic(HttpServer *) server;
 } Service;
 
-/* ---- Signals ------------------------------------------------------------------------------------------------------- */
+/* ---- Signals ----------------------------------------------------------------------------------------------------- */
 
-/* Queries read the database through a mapping, where an I/O error is not a return code. Nothing that was acknowledged depends on this
- * process going on. */
+/* Queries read the database through a mapping, where an I/O error is not a return code. Nothing that was acknowledged
+ * depends on this process going on. */
 static void on_unreadable(int signal)
 {
     static const char text[] =
@@ -56,7 +56,8 @@ static void on_unreadable(int signal)
     _exit(SERVICE_EXIT_UNREADABLE);
 }
 
-/* Blocked before the first thread, so that all threads inherit it and only the main one takes them, from a descriptor. */
+/* Blocked before the first thread, so that all threads inherit it and only the main one takes them, from a
+ * descriptor. */
 static Status take_signals(Service *service, Error *reterr)
 {
     struct sigaction unreadable = {.sa_handler = on_unreadable};
@@ -72,7 +73,8 @@ static Status take_signals(Service *service, Error *reterr)
     return STATUS_OK;
 }
 
-/* Whoever sends a signal twice at once, as some supervisors do, means one; whoever asks again does not want to wait for the drain. */
+/* Whoever sends a signal twice at once, as some supervisors do, means one; whoever asks again does not want to wait for
+ * the drain. */
 static _Atomic int64_t stop_us;
 
 static void end_at_once(int signal)
@@ -110,7 +112,7 @@ static void on_progress(void *self, const char *what, uint64_t done, uint64_t to
     }
 }
 
-/* ---- The processor's calls ----------------------------------------------------------------------------------------- */
+/* ---- The processor's calls --------------------------------------------------------------------------------------- */
 
 static void on_committed(void *self, int64_t last_seq)
 {
@@ -134,7 +136,7 @@ static void on_broken(void *self, const Error *error)
     }
 }
 
-/* ---- Sinks --------------------------------------------------------------------------------------------------------- */
+/* ---- Sinks ------------------------------------------------------------------------------------------------------- */
 
 static Status open_sink(void *self, const SinkContext *context, Sink **ret_sink, Error *reterr)
 {
@@ -162,7 +164,7 @@ static Status start_sinks(Service *service, Error *reterr)
     return status;
 }
 
-/* ---- Sources ------------------------------------------------------------------------------------------------------- */
+/* ---- Sources ----------------------------------------------------------------------------------------------------- */
 
 static Status open_source(void *self, const SourceContext *context, Source **ret_source, Error *reterr)
 {
@@ -213,7 +215,7 @@ static Status start_front_door(Service *service, Error *reterr)
     return status == STATUS_OK ? status : error_prefix(reterr, "http.front_door: sources.%s", options.source->name);
 }
 
-/* ---- Onboarding ---------------------------------------------------------------------------------------------------- */
+/* ---- Onboarding -------------------------------------------------------------------------------------------------- */
 
 static Status open_check(void *self, const DomainCheckOptions *options, DomainCheck **ret_check, Error *reterr)
 {
@@ -221,7 +223,8 @@ static Status open_check(void *self, const DomainCheckOptions *options, DomainCh
     return domain_check_open(options, ret_check, reterr);
 }
 
-/* Jobs of a time with another handler are not completed as if somebody had worked on them, and nobody is to wait for them in vain. */
+/* Jobs of a time with another handler are not completed as if somebody had worked on them, and nobody is to wait for
+ * them in vain. */
 static Status look_for_stranded_jobs(const Service *service, Error *reterr)
 {
     StoreReader *reader = NULL;
@@ -265,7 +268,7 @@ static Status start_onboarding(Service *service, Error *reterr)
     return status;
 }
 
-/* ---- HTTP ---------------------------------------------------------------------------------------------------------- */
+/* ---- HTTP -------------------------------------------------------------------------------------------------------- */
 
 static Status check_exposure(const Config *config, Error *reterr)
 {
@@ -341,7 +344,7 @@ static Status start_http(Service *service, Error *reterr)
     return status;
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 static Status start(Service *service, Error *reterr)
 {
@@ -391,9 +394,9 @@ static Effort effort_so_far(const Service *service)
 
 enum { QUIET_MS = 3000, QUIET_CPU_US = 60000, WORTH_CPU_US = 100000 };
 
-/* What was freed between what is still in use stays with us until it is asked for. To give it back takes some milliseconds in which
- * nobody gets memory, so it waits for three seconds in which nothing came in and next to nothing was done, and happens once after each
- * spell of work. */
+/* What was freed between what is still in use stays with us until it is asked for. To give it back takes some
+ * milliseconds in which nobody gets memory, so it waits for three seconds in which nothing came in and next to nothing
+ * was done, and happens once after each spell of work. */
 static void trim_memory(const Service *service, Effort *seen, int64_t *trimmed_cpu_us)
 {
     Effort now = effort_so_far(service);
@@ -428,8 +431,8 @@ static Status wait(Service *service, Error *reterr)
     return STATUS_OK;
 }
 
-/* The reverse of start. What a request waits for is committed before its connection closes, and everything that was committed is on disk
- * before the store closes. Works on a half-started service too. */
+/* The reverse of start. What a request waits for is committed before its connection closes, and everything that was
+ * committed is on disk before the store closes. Works on a half-started service too. */
 static void drain(Service *service)
 {
     let_signals_end_us();

@@ -13,11 +13,12 @@ typedef struct ServiceOptions {
     void *self;
 } ServiceOptions;
 
-/* Runs until SIGTERM or SIGINT, then refuses new work, finishes what was begun, and returns OK; everything that was acknowledged is
- * on disk. Another signal, when a second or two have passed, ends the process at once, with exit code 130. Call it on the main thread before there are others, since
- * it blocks the signals for all. REFUSED: what was asked cannot be (an address, a store that is not ours). BUSY: another
- * process holds the store. BROKEN: the store failed while the service ran. A page of the
- * database that the disk does not give back ends the process at once, with a message. */
+/* Runs until SIGTERM or SIGINT, then refuses new work, finishes what was begun, and returns OK; everything that was
+ * acknowledged is on disk. Another signal, when a second or two have passed, ends the process at once, with exit code
+ * 130. Call it on the main thread before there are others, since it blocks the signals for all. REFUSED: what was asked
+ * cannot be (an address, a store that is not ours). BUSY: another process holds the store. BROKEN: the store failed
+ * while the service ran. A page of the database that the disk does not give back ends the process at once, with a
+ * message. */
 Status service_run(const ServiceOptions *options, Error *reterr) MUST_CHECK;
 
 enum {

@@ -1,7 +1,7 @@
 /* Memory that is taken bit by bit and given back all at once: one arena per request, per batch, per delivery attempt.
  *
- * An arena has a ceiling. Reaching it returns NULL, which is an error of the input (413) or of the moment (503), never an
- * abort. Not thread-safe; an arena may move between threads when its owner hands it over. */
+ * An arena has a ceiling. Reaching it returns NULL, which is an error of the input (413) or of the moment (503), never
+ * an abort. Not thread-safe; an arena may move between threads when its owner hands it over. */
 #ifndef WEIR_BASE_ARENA_H
 #define WEIR_BASE_ARENA_H
 
@@ -21,8 +21,8 @@ typedef struct Arena {
     bool starved;     /* the system or the budget had no memory for a chunk; until its owner clears it */
 } Arena;
 
-/* `chunk_bytes` is the size of a usual chunk (a larger allocation gets one of its own), `bytes_max` the ceiling over all
- * chunks. Allocates nothing yet. */
+/* `chunk_bytes` is the size of a usual chunk (a larger allocation gets one of its own), `bytes_max` the ceiling over
+ * all chunks. Allocates nothing yet. */
 void arena_init(Arena *arena, size_t chunk_bytes, size_t bytes_max);
 
 /* Raises the ceiling, for what it was not made for. */
@@ -44,8 +44,8 @@ void arena_rewind(Arena *arena, ArenaMark mark);
 
 /* 16-byte aligned, not cleared; NULL at the ceiling or when the system has none. `bytes` may be 0. */
 void *arena_alloc(Arena *arena, size_t bytes) MUST_CHECK;
-/* Makes a block longer, the newest one where it is if that can be: then no more is taken than it has in the end. It may move, and no mark may have
- * been set since it was taken. NULL: it is as it was. */
+/* Makes a block longer, the newest one where it is if that can be: then no more is taken than it has in the end. It may
+ * move, and no mark may have been set since it was taken. NULL: it is as it was. */
 void *arena_grow(Arena *arena, void *old, size_t old_bytes, size_t bytes) MUST_CHECK;
 void *arena_alloc_zero(Arena *arena, size_t bytes) MUST_CHECK;
 #define ARENA_NEW(arena, Type)          ((Type *)arena_alloc_zero((arena), sizeof(Type)))

@@ -1,8 +1,9 @@
 /* A limit on what many may hold together: counted where it grows, given back where it is freed. On any threads.
  *
- * A budget may be a part of a whole, as that of one request is of all requests'. Then both count, and whoever is alone gets what it asks for:
- * a part may go beyond the limit of the whole while nothing else holds anything of it. So a whole that is too small makes things take turns, and never
- * makes one impossible. */
+ * A budget may be a part of a whole, as that of one request is of all requests'. Then both count, and whoever is alone
+ * gets what it asks for:
+ * a part may go beyond the limit of the whole while nothing else holds anything of it. So a whole that is too small
+ * makes things take turns, and never makes one impossible. */
 #ifndef WEIR_BASE_BUDGET_H
 #define WEIR_BASE_BUDGET_H
 

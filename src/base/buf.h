@@ -1,7 +1,7 @@
 /* A growing byte buffer with a ceiling, and what is needed to write JSON and CSV into it.
  *
- * Appending never fails at the call: at the ceiling (or out of memory, or of its budget) the buffer sets `failed`, takes nothing more, and
- * the writer looks once at the end. */
+ * Appending never fails at the call: at the ceiling (or out of memory, or of its budget) the buffer sets `failed`,
+ * takes nothing more, and the writer looks once at the end. */
 #ifndef WEIR_BASE_BUF_H
 #define WEIR_BASE_BUF_H
 

@@ -21,7 +21,8 @@ static bool split_digits(Str text, Digits *ret_digits)
     return ret_digits->whole.len > 0;
 }
 
-/* Takes more digits into `value`; false once it exceeds `max`, so that no count of leading zeros or digits can overflow. */
+/* Takes more digits into `value`; false once it exceeds `max`, so that no count of leading zeros or digits can
+ * overflow. */
 static bool add_digits(int64_t *value, Str digits, int64_t max)
 {
     for (size_t i = 0; i < digits.len; i++) {
@@ -100,8 +101,8 @@ static Str without_trailing_zeros(Str digits)
     return digits;
 }
 
-/* Zeros at the end of the digits are moved into the exponent, so that 1.50e-1 is as exact as 0.15. What is left ends in a
- * digit that counts, and `exponent` is its place. */
+/* Zeros at the end of the digits are moved into the exponent, so that 1.50e-1 is as exact as 0.15. What is left ends in
+ * a digit that counts, and `exponent` is its place. */
 static DecimalProblem from_exponent(Digits digits, int64_t exponent, unsigned scale, int64_t max, int64_t *ret_value)
 {
     int64_t value = 0;

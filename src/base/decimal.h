@@ -18,8 +18,8 @@ typedef enum DecimalProblem {
 /* "100.50" at scale 2 → 10050. ASCII digits only; leading zeros are fine ("007.50"), ".5" and "5." are not. */
 DecimalProblem decimal_parse(Str text, unsigned scale, int64_t max, int64_t *ret_value);
 
-/* A JSON number (RFC 8259 grammar, already known to be well formed): as above, and with an exponent when the result is exact
- * at the scale: 1.5e3, 12300e-2. Never slow, however large the exponent. */
+/* A JSON number (RFC 8259 grammar, already known to be well formed): as above, and with an exponent when the result is
+ * exact at the scale: 1.5e3, 12300e-2. Never slow, however large the exponent. */
 DecimalProblem decimal_parse_json_number(Str text, unsigned scale, int64_t max, int64_t *ret_value);
 
 /* Writes "-1234.50" (at scale 0 without a point), NUL-terminated; returns its length. */

@@ -1,7 +1,8 @@
 /* What went wrong: a Status for the caller, an Error for a person.
  *
- * A status says what may be done next; it never says why. The error says why, names the field, file or line, and gives a
- * hint when there is one. Functions that can fail return a Status and fill `reterr`, which is left alone on success. */
+ * A status says what may be done next; it never says why. The error says why, names the field, file or line, and gives
+ * a hint when there is one. Functions that can fail return a Status and fill `reterr`, which is left alone on
+ * success. */
 #ifndef WEIR_BASE_ERR_H
 #define WEIR_BASE_ERR_H
 

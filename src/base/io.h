@@ -1,7 +1,7 @@
 /* Files as a handle, so that a simulation can lose, tear and refuse writes.
  *
- * Only what derived files need: written once from front to back, synced, renamed into place, then read at offsets. And what
- * a store needs of the place that it is in: directories, a lock, the room that is left.
+ * Only what derived files need: written once from front to back, synced, renamed into place, then read at offsets. And
+ * what a store needs of the place that it is in: directories, a lock, the room that is left.
  * Paths are absolute or relative to the working directory. Every call may be made from any thread; one IoFile belongs
  * to one thread while it is written, and may be read by many once it is complete. */
 #ifndef WEIR_BASE_IO_H
@@ -35,15 +35,15 @@ typedef struct Io {
      * when there is no such directory. */
     Status (*list)(void *self, const char *path, void (*visit)(void *context, const char *name), void *context,
                    Error *reterr);
-    /* Makes the directory, and its name durable; OK when it is there. REFUSED when it cannot be in this place (no parent,
-     * no permission, a file of that name). */
+    /* Makes the directory, and its name durable; OK when it is there. REFUSED when it cannot be in this place (no
+     * parent, no permission, a file of that name). */
     Status (*make_dir)(void *self, const char *path, Error *reterr);
     /* Takes the lock that goes with the file `path`, which is made when missing, until its `close` or the end of the
      * process. CONFLICT when another holds it: the message is then "held by another process", with its pid where that
      * is known. REFUSED when there cannot be such a file. The file is for nothing else. */
     Status (*lock)(void *self, const char *path, IoFile **ret_lock, Error *reterr);
-    /* A file's length without opening it: closing a descriptor of a file drops the locks that this process has on it, which
-     * for a database are SQLite's. REFUSED when there is none. */
+    /* A file's length without opening it: closing a descriptor of a file drops the locks that this process has on it,
+     * which for a database are SQLite's. REFUSED when there is none. */
     Status (*file_bytes)(void *self, const char *path, uint64_t *ret_bytes, Error *reterr);
     /* Bytes a writer without privileges can still write on the file system that holds `path`. */
     Status (*free_bytes)(void *self, const char *path, uint64_t *ret_bytes, Error *reterr);

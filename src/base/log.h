@@ -2,8 +2,9 @@
  *
  *     time=2025-01-01T10:00:00Z level=info msg="store opened" dir=./weir-data records=7
  *
- * as logfmt, or the same as one JSON object a line. A line is written by one write(2), so that lines of different threads
- * never mix. Whoever absorbs an error logs it, once; functions below service.c return what went wrong instead. */
+ * as logfmt, or the same as one JSON object a line. A line is written by one write(2), so that lines of different
+ * threads never mix. Whoever absorbs an error logs it, once; functions below service.c return what went wrong
+ * instead. */
 #ifndef WEIR_BASE_LOG_H
 #define WEIR_BASE_LOG_H
 

@@ -54,7 +54,8 @@ Str str_take_digits(Str *text);
 /* How many code points; -1 when it is not valid UTF-8 (overlong, surrogate, beyond U+10FFFF, cut). RFC 3629. */
 int64_t str_count_code_points(Str a);
 
-/* The first code point of a text that is not empty, which is taken off; U+FFFD for a byte that begins none, which alone is taken. */
+/* The first code point of a text that is not empty, which is taken off; U+FFFD for a byte that begins none, which alone
+ * is taken. */
 uint32_t str_take_code_point(Str *text);
 
 /* Two digits for each byte, in small letters; no NUL behind them. Returns what is behind them. */

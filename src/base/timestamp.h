@@ -9,9 +9,9 @@
 #define TIMESTAMP_MAX INT64_C(253402300799999999) /* 9999-12-31T23:59:59.999999Z */
 enum { TIMESTAMP_TEXT_BYTES_MAX = 32 };
 
-/* "2025-01-01 10:00:00" (UTC) or RFC 3339 ("2025-01-01T10:00:00.123456+02:00", 't', 'z' and a space for the T too), with
- * up to six digits of fraction. NULL when it was understood, else what is wrong, as a phrase: "is not a day of that month". The result
- * has to lie within the years 0001–9999 in UTC. Second 60 and hour 24 are refused. */
+/* "2025-01-01 10:00:00" (UTC) or RFC 3339 ("2025-01-01T10:00:00.123456+02:00", 't', 'z' and a space for the T too),
+ * with up to six digits of fraction. NULL when it was understood, else what is wrong, as a phrase: "is not a day of
+ * that month". The result has to lie within the years 0001–9999 in UTC. Second 60 and hour 24 are refused. */
 const char *timestamp_parse(Str text, int64_t *ret_us);
 
 /* RFC 3339 in UTC: "2025-01-01T10:00:00Z", with ".123456" (trailing zeros cut) only when there is a fraction.

@@ -1,4 +1,5 @@
-/* UUIDs of version 7 (RFC 9562, section 5.7): milliseconds since 1970, then random bits, so that those made later sort behind. */
+/* UUIDs of version 7 (RFC 9562, section 5.7): milliseconds since 1970, then random bits, so that those made later sort
+ * behind. */
 #ifndef WEIR_BASE_UUID_H
 #define WEIR_BASE_UUID_H
 

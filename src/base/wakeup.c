@@ -35,8 +35,8 @@ void wakeup_clear(const Wakeup *wakeup)
     (void)read; /* there may have been no call */
 }
 
-/* poll() knows when it ends, also when the process is stopped meanwhile; ppoll() would begin again with all that was left, and so is for
- * less than a millisecond. */
+/* poll() knows when it ends, also when the process is stopped meanwhile; ppoll() would begin again with all that was
+ * left, and so is for less than a millisecond. */
 static int wait_for(struct pollfd *waiting, nfds_t count, int64_t us)
 {
     int ms = us / 1000 < INT_MAX ? (int)(us / 1000) : INT_MAX;

@@ -5,7 +5,8 @@
 
 enum { STEPS = 1 << LATENCIES_STEP_BITS };
 
-/* The first power holds 0 … 127 one by one; each further one begins where the one before ends and its steps are twice as wide. */
+/* The first power holds 0 … 127 one by one; each further one begins where the one before ends and its steps are twice
+ * as wide. */
 static size_t step_of(uint64_t us)
 {
     if (us < STEPS) {

@@ -1,6 +1,6 @@
-/* Durations counted by size, as HdrHistogram does: each power of two is cut into equal steps, so that a percentile is right
- * to within 1 % from a microsecond to weeks, in constant memory, at the price of one addition. Not thread-safe; a thread has
- * its own, and they are merged at the end. */
+/* Durations counted by size, as HdrHistogram does: each power of two is cut into equal steps, so that a percentile is
+ * right to within 1 % from a microsecond to weeks, in constant memory, at the price of one addition. Not thread-safe; a
+ * thread has its own, and they are merged at the end. */
 #ifndef WEIR_BENCH_LATENCIES_H
 #define WEIR_BENCH_LATENCIES_H
 

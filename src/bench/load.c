@@ -79,7 +79,8 @@ static bool split_url(Str url, Target *target)
     return host.len > 0 && host.len < sizeof(target->host) && str_to_u64(port, 65535, &number);
 }
 
-/* Finds the first of the host's addresses that takes a connection, so that a server that is not there is said at once. */
+/* Finds the first of the host's addresses that takes a connection, so that a server that is not there is said at
+ * once. */
 static Status reach(const Target *target, Load *load, Error *reterr)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;

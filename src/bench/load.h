@@ -1,9 +1,11 @@
-/* The load generator: HTTP/1.1 over many connections from few threads, at so low a price a request that a server on the same
- * two cores can be measured.
+/* The load generator: HTTP/1.1 over many connections from few threads, at so low a price a request that a server on the
+ * same two cores can be measured.
  *
- * Closed loop (LOAD_SINGLE, LOAD_ARRAY, LOAD_NDJSON): each connection sends its next request when the last was answered.
- * Open loop (LOAD_RATE): requests are due at fixed times whatever the server does, and their latency counts from when they were
- * due, so that a stall of the server is seen by every request that it held up ("coordinated omission", Gil Tene). */
+ * Closed loop (LOAD_SINGLE, LOAD_ARRAY, LOAD_NDJSON): each connection sends its next request when the last was
+ * answered.
+ * Open loop (LOAD_RATE): requests are due at fixed times whatever the server does, and their latency counts from when
+ * they were due, so that a stall of the server is seen by every request that it held up ("coordinated omission", Gil
+ * Tene). */
 #ifndef WEIR_BENCH_LOAD_H
 #define WEIR_BENCH_LOAD_H
 
@@ -72,8 +74,8 @@ typedef struct LoadResult {
     uint64_t last_records; /* in the last of them */
 } LoadResult;
 
-/* Runs to the end. REFUSED when an option is wrong, BROKEN when the server cannot be reached at all; what goes wrong later is
- * in the counts. Opens sockets and starts threads. */
+/* Runs to the end. REFUSED when an option is wrong, BROKEN when the server cannot be reached at all; what goes wrong
+ * later is in the counts. Opens sockets and starts threads. */
 Status load_run(const LoadOptions *options, const Clock *clock, LoadResult *ret_result, Error *reterr) MUST_CHECK;
 
 /* Makes `options->records` records and sends them nowhere: what the generator itself costs. */

@@ -21,15 +21,15 @@ typedef struct LoadRange {
     bool begun, ended; /* the head, and the last byte of the body */
 } LoadRange;
 
-/* `authority` is what the Host header says, `path` begins with a slash. REFUSED when the head is too long or a workload option
- * is wrong. */
+/* `authority` is what the Host header says, `path` begins with a slash. REFUSED when the head is too long or a workload
+ * option is wrong. */
 Status load_maker_init(LoadMaker *maker, const LoadOptions *options, Str authority, Str path, Error *reterr) MUST_CHECK;
 
 /* Bytes that load_request_put() may write at most. */
 size_t load_request_bytes_max(const LoadOptions *options);
 
-/* Writes the next part of a request to `out` and returns its length: all of it, or of a stream the head and a chunk, a chunk,
- * until range->ended. */
+/* Writes the next part of a request to `out` and returns its length: all of it, or of a stream the head and a chunk, a
+ * chunk, until range->ended. */
 size_t load_request_put(LoadMaker *maker, LoadRange *range, char *out);
 
 #endif

@@ -76,7 +76,8 @@ typedef struct LoadThread {
 LoadThread *load_thread_new(Load *load, unsigned index, unsigned connections, const LoadMaker *maker) MUST_CHECK;
 void load_thread_free(LoadThread *thread); /* accepts NULL */
 
-/* Waits until its connections stand and the other threads are as far, then runs to the end. `argument` is the LoadThread. */
+/* Waits until its connections stand and the other threads are as far, then runs to the end. `argument` is the
+ * LoadThread. */
 void *load_thread_run(void *argument);
 
 #endif

@@ -44,7 +44,8 @@ Status workload_init(Workload *workload, const WorkloadOptions *options, Error *
     return STATUS_OK;
 }
 
-/* splitmix64's output function (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014), on a counter. */
+/* splitmix64's output function (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014), on a
+ * counter. */
 static uint64_t mix(uint64_t x)
 {
     x += UINT64_C(0x9e3779b97f4a7c15);

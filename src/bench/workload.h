@@ -1,8 +1,8 @@
 /* Test records, made fast: about 230 bytes of JSON each, from nothing but a seed and the record's number.
  *
- * Record number n is the same bytes on every machine and in every run with the same options, so that any part of a stream can
- * be sent again to see how duplicates are treated, and several threads can make parts of it. Ids look like UUIDs (version 4);
- * flows, sources and values are spread evenly. */
+ * Record number n is the same bytes on every machine and in every run with the same options, so that any part of a
+ * stream can be sent again to see how duplicates are treated, and several threads can make parts of it. Ids look like
+ * UUIDs (version 4); flows, sources and values are spread evenly. */
 #ifndef WEIR_BENCH_WORKLOAD_H
 #define WEIR_BENCH_WORKLOAD_H
 
@@ -24,7 +24,8 @@ typedef struct WorkloadOptions {
     int64_t spread_us;     /* … or, when this is not 0, at random in so long a time before it */
 } WorkloadOptions;
 
-/* Seed 1, 1 M flows over 1,000 destinations, 1 % alerts, no repetitions, 3 us from record to record from `start_us` on. */
+/* Seed 1, 1 M flows over 1,000 destinations, 1 % alerts, no repetitions, 3 us from record to record from `start_us`
+ * on. */
 WorkloadOptions workload_options_default(int64_t start_us);
 
 typedef struct Workload {
@@ -37,7 +38,8 @@ typedef struct Workload {
 /* REFUSED when an option is out of range. One per thread: the date is cached in it. */
 Status workload_init(Workload *workload, const WorkloadOptions *options, Error *reterr) MUST_CHECK;
 
-/* Writes the JSON object of record `number` to `at`, which has room for WORKLOAD_RECORD_BYTES_MAX, and returns where it ends.
+/* Writes the JSON object of record `number` to `at`, which has room for WORKLOAD_RECORD_BYTES_MAX, and returns where it
+ * ends.
  * No line break, no NUL. */
 char *workload_put_record(Workload *workload, uint64_t number, char *at);
 

@@ -15,8 +15,8 @@ Status kafka_error_status(rd_kafka_resp_err_t code);
 /* The brokers no longer listen to this producer: another one has its name, or it let a transaction lie for too long. */
 bool kafka_error_is_fenced(rd_kafka_resp_err_t code);
 
-/* The brokers will never take these bytes. They say so of all messages that were sent in one request, though it may be the fault
- * of one. */
+/* The brokers will never take these bytes. They say so of all messages that were sent in one request, though it may be
+ * the fault of one. */
 bool kafka_error_blames_message(rd_kafka_resp_err_t code);
 
 /* Fills reterr with "<what>: <error>", destroys the error and returns its status. */

@@ -94,7 +94,7 @@ Status kafka_properties_put(rd_kafka_conf_t *conf, Str properties, const KafkaRe
     return status;
 }
 
-/* ---- Brokers --------------------------------------------------------------------------------------------------------- */
+/* ---- Brokers ----------------------------------------------------------------------------------------------------- */
 
 /* librdkafka takes "ssl://host:port", too. False: what stands in front of "://" is no protocol of Kafka. */
 static bool skip_protocol(Str *broker)

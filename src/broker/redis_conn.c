@@ -15,7 +15,7 @@ struct RedisConn {
     bool too_long;
 };
 
-/* ---- What errors mean ------------------------------------------------------------------------------------------------ */
+/* ---- What errors mean -------------------------------------------------------------------------------------------- */
 
 /* Beginnings of the errors that stay until a person has looked; all others may pass by themselves. */
 static const char *const errors_that_stay[] = {
@@ -56,7 +56,7 @@ Status redis_error_status(Str error)
     return STATUS_BUSY;
 }
 
-/* ---- Open and close ---------------------------------------------------------------------------------------------------- */
+/* ---- Open and close ---------------------------------------------------------------------------------------------- */
 
 Status redis_conn_check(const RedisUrl *url, const RedisTlsFiles *files, Error *reterr)
 {
@@ -104,8 +104,8 @@ static Status fail(const RedisConn *conn, Error *reterr)
     return error_set(reterr, STATUS_BUSY, "%s", conn->context->errstr[0] ? conn->context->errstr : "out of memory");
 }
 
-/* hiredis takes the first of the host's addresses that answers only when it connects in a blocking way. From then on it must not
- * wait: that is done here, where the time is known. */
+/* hiredis takes the first of the host's addresses that answers only when it connects in a blocking way. From then on it
+ * must not wait: that is done here, where the time is known. */
 static Status stop_blocking(const RedisConn *conn, Error *reterr)
 {
     redisContext *context = conn->context;
@@ -224,7 +224,7 @@ void redis_conn_close(RedisConn *conn)
     free(conn);
 }
 
-/* ---- Write and read ---------------------------------------------------------------------------------------------------- */
+/* ---- Write and read ---------------------------------------------------------------------------------------------- */
 
 Status redis_conn_put(RedisConn *conn, int argc, const char **argv, const size_t *lens, Error *reterr)
 {

@@ -10,7 +10,8 @@ static Status refuse(Error *reterr, const char *what)
                      "%s: expected redis://[user:password@]host[:port][/db] or unix:///path[?db=n]", what);
 }
 
-/* Copies a part, decoded; "" when there is none. A NUL in it would cut it short unseen: curl refuses %00 when it decodes. */
+/* Copies a part, decoded; "" when there is none. A NUL in it would cut it short unseen: curl refuses %00 when it
+ * decodes. */
 static Status take(CURLU *parts, CURLUPart part, const char *name, char *ret_text, size_t size, Error *reterr)
 {
     char *text = NULL;
@@ -137,8 +138,8 @@ static Status parse_parts(CURLU *parts, RedisUrl *url, Error *reterr)
                                                     : refuse(reterr, "its scheme is not redis, rediss or unix");
 }
 
-/* libcurl takes "x:///a/b" for a sloppy way to write "x://a/b". A Unix socket's URL, which names no host, gets the one that it is
- * on; one over TCP has to name its host. */
+/* libcurl takes "x:///a/b" for a sloppy way to write "x://a/b". A Unix socket's URL, which names no host, gets the one
+ * that it is on; one over TCP has to name its host. */
 static Status name_host(const char *text, char ret_text[URL_BYTES_MAX], Error *reterr)
 {
     const char *authority = strstr(text, "://");

@@ -74,7 +74,7 @@ void asker_close(Asker *asker)
 
 bool asker_is_server(const Asker *asker) { return asker->client != NULL; }
 
-/* ---- A server ------------------------------------------------------------------------------------------------------ */
+/* ---- A server ---------------------------------------------------------------------------------------------------- */
 
 static Status ask_server(Asker *asker, const Question *question, ClientSink *sink, void *context, Error *reterr)
 {
@@ -96,7 +96,7 @@ static Status ask_server(Asker *asker, const Question *question, ClientSink *sin
     return client_call(asker->client, &call, reterr);
 }
 
-/* ---- A store ------------------------------------------------------------------------------------------------------- */
+/* ---- A store ----------------------------------------------------------------------------------------------------- */
 
 static Status refuse(const QueryProblems *problems, Error *reterr)
 {
@@ -189,7 +189,7 @@ Status asker_ask(Asker *asker, const Question *question, ClientSink *sink, void 
                          : ask_store(asker, question, sink, context, reterr);
 }
 
-/* ---- Printing ------------------------------------------------------------------------------------------------------ */
+/* ---- Printing ---------------------------------------------------------------------------------------------------- */
 
 static bool keep_piece(void *context, Str piece)
 {
@@ -223,7 +223,7 @@ Status output_format(const Args *args, OutputFormat *ret_format, Error *reterr)
     return error_set(reterr, STATUS_REFUSED, "--format takes table, json, ndjson or csv, not \"%s\"", given);
 }
 
-/* ---- The last sequence --------------------------------------------------------------------------------------------- */
+/* ---- The last sequence ------------------------------------------------------------------------------------------- */
 
 static Status last_seq_of_store(Asker *asker, int64_t *ret_seq, Error *reterr)
 {

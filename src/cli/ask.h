@@ -1,5 +1,5 @@
-/* Questions of the command line, put to a running server (--to) or to a store's directory (--data), which is then only read and
- * may be in use by a server meanwhile. Both give the same bytes. */
+/* Questions of the command line, put to a running server (--to) or to a store's directory (--data), which is then only
+ * read and may be in use by a server meanwhile. Both give the same bytes. */
 #ifndef WEIR_CLI_ASK_H
 #define WEIR_CLI_ASK_H
 
@@ -33,7 +33,8 @@ Status asker_ask_whole(Asker *asker, const Question *question, Buf *answer, Erro
 typedef enum OutputFormat { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_CSV } OutputFormat;
 Status output_format(const Args *args, OutputFormat *ret_format, Error *reterr) MUST_CHECK;
 
-/* Asks and prints: as a table that `put_table` makes of the JSON answer, else as the answer comes. Returns the exit code. */
+/* Asks and prints: as a table that `put_table` makes of the JSON answer, else as the answer comes. Returns the exit
+ * code. */
 typedef void TablePrinter(Buf *out, Str answer);
 int ask_and_print(const Args *args, Question *question, TablePrinter *put_table);
 

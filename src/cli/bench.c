@@ -43,7 +43,7 @@ static void raise_file_limit(uint32_t connections)
     }
 }
 
-/* ---- Flags --------------------------------------------------------------------------------------------------------- */
+/* ---- Flags ------------------------------------------------------------------------------------------------------- */
 
 /* A flag with digits and perhaps a fraction of up to six. */
 static Status read_real(const Args *args, const char *name, double *real, Error *reterr)
@@ -165,8 +165,9 @@ static Status read_shape(const Args *args, LoadOptions *options, Error *reterr)
     return status;
 }
 
-/* Without a bound the run would never end; records of a fixed rate are as far apart as their requests. Old ids at new times would
- * contradict what an earlier run has left, so that a run is new unless it is asked to be an earlier one again. */
+/* Without a bound the run would never end; records of a fixed rate are as far apart as their requests. Old ids at new
+ * times would contradict what an earlier run has left, so that a run is new unless it is asked to be an earlier one
+ * again. */
 static void settle_defaults(const Args *args, LoadOptions *options)
 {
     bool sends = !args_has(args, "print") && !args_has(args, "dry");
@@ -201,7 +202,7 @@ static Status read_flags(const Args *args, LoadOptions *ret_options, Error *rete
     return status;
 }
 
-/* ---- The run ------------------------------------------------------------------------------------------------------- */
+/* ---- The run ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Showing {
     Progress progress;

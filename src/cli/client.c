@@ -54,7 +54,7 @@ void client_close(Client *client)
     }
 }
 
-/* ---- What goes out ------------------------------------------------------------------------------------------------- */
+/* ---- What goes out ----------------------------------------------------------------------------------------------- */
 
 static bool is_unreserved(unsigned char c)
 {
@@ -109,7 +109,7 @@ static struct curl_slist *make_headers(const ClientCall *call)
     return headers;
 }
 
-/* ---- What comes back ----------------------------------------------------------------------------------------------- */
+/* ---- What comes back --------------------------------------------------------------------------------------------- */
 
 static size_t take_piece(char *ptr, size_t size, size_t count, void *self)
 {

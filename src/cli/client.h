@@ -7,7 +7,8 @@
 /* One server, one connection that is kept; one thread at a time. */
 typedef struct Client Client;
 
-/* `url` is http:// or https:// with host and port; a path is put in front of each call's. REFUSED when it is not one. */
+/* `url` is http:// or https:// with host and port; a path is put in front of each call's. REFUSED when it is not
+ * one. */
 Status client_open(const char *url, Client **ret_client, Error *reterr) MUST_CHECK;
 void client_close(Client *client); /* accepts NULL */
 
@@ -28,8 +29,8 @@ typedef struct ClientCall {
     long seconds_max; /* without any byte moving */
 } ClientCall;
 
-/* OK: 2xx. REFUSED, CONFLICT: the server does not want it, and says why in the message. BUSY: it is away or overloaded, and
- * nothing was done. UNKNOWN: the connection was lost midway. BROKEN: 5xx. */
+/* OK: 2xx. REFUSED, CONFLICT: the server does not want it, and says why in the message. BUSY: it is away or overloaded,
+ * and nothing was done. UNKNOWN: the connection was lost midway. BROKEN: 5xx. */
 Status client_call(Client *client, const ClientCall *call, Error *reterr) MUST_CHECK;
 
 /* How long the server asked to wait (Retry-After) in its last answer; 0 when it did not. */

@@ -1,7 +1,8 @@
-/* A subcommand of the program: a description that its parsing, --help, completion and docs/cli.md are made from, and a function.
+/* A subcommand of the program: a description that its parsing, --help, completion and docs/cli.md are made from, and a
+ * function.
  *
- * A new one is a file that defines `const Command command_x`, and one line in commands.c. Flags are written --name VALUE or
- * --name=VALUE, anywhere among the operands; behind "--" everything is an operand. */
+ * A new one is a file that defines `const Command command_x`, and one line in commands.c. Flags are written --name
+ * VALUE or --name=VALUE, anywhere among the operands; behind "--" everything is an operand. */
 #ifndef WEIR_CLI_COMMAND_H
 #define WEIR_CLI_COMMAND_H
 
@@ -19,8 +20,8 @@ typedef enum ExitCode {
 
 typedef struct Flag {
     const char *name; /* "data" for --data; NULL ends a list */
-    const char *
-        argument; /* what --help calls the value: FILE and DIR complete to files, a|b|c to those words; NULL: a switch */
+    /* what --help calls the value: FILE and DIR complete to files, a|b|c to those words; NULL: a switch */
+    const char *argument;
     const char *help;   /* one sentence without a final period */
     const char *option; /* the configuration option that it sets, or NULL */
     const char *param;  /* the query parameter that it sets, or NULL */
@@ -56,11 +57,12 @@ extern const Flag flags_json[];   /* --json */
 /* Runs the command that the arguments name; argv as main has it. Messages about usage go to standard error. */
 int command_main(int argc, char **argv);
 
-/* ---- For commands -------------------------------------------------------------------------------------------------- */
+/* ---- For commands ------------------------------------------------------------------------------------------------ */
 
 size_t args_operand_count(const Args *args);
 const char *args_operand(const Args *args, size_t index);
-/* Whether the flag was given, and its (last) value; NULL when it was not. `name` without dashes, of a flag of the command. */
+/* Whether the flag was given, and its (last) value; NULL when it was not. `name` without dashes, of a flag of the
+ * command. */
 bool args_has(const Args *args, const char *name);
 const char *args_text(const Args *args, const char *name);
 /* A whole number from `min` to `max`, or `initial` without the flag. REFUSED with a message that names the flag. */
@@ -77,11 +79,11 @@ Status args_config(const Args *args, Config **ret_config, Error *reterr) MUST_CH
 int command_fail(const Args *args, ExitCode code, const Error *error);
 int command_usage(const Args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes everything to standard output. EXIT_FAILED with a message when that cannot be (a full disk), EXIT_READER_GONE without
- * one; either way a command has nothing more to do. */
+/* Writes everything to standard output. EXIT_FAILED with a message when that cannot be (a full disk), EXIT_READER_GONE
+ * without one; either way a command has nothing more to do. */
 int command_print(const Args *args, Str text);
 
-/* ---- What help.c makes of the table --------------------------------------------------------------------------------- */
+/* ---- What help.c makes of the table ------------------------------------------------------------------------------ */
 
 void help_put_overview(Buf *buf);
 void help_put_command(Buf *buf, const Command *command);

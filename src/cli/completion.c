@@ -42,7 +42,7 @@ static void put_quoted(Buf *buf, const char *text)
     buf_put_char(buf, '\'');
 }
 
-/* ---- bash ---------------------------------------------------------------------------------------------------------- */
+/* ---- bash -------------------------------------------------------------------------------------------------------- */
 
 static void put_name(Buf *buf, const Command *command) { buf_printf(buf, " %s", command->name); }
 
@@ -90,7 +90,7 @@ static void put_bash(Buf *buf)
                  "complete -o default -F _weir weir\n");
 }
 
-/* ---- zsh ----------------------------------------------------------------------------------------------------------- */
+/* ---- zsh --------------------------------------------------------------------------------------------------------- */
 
 static void put_zsh_description(Buf *buf, const char *name, const char *help)
 {
@@ -152,7 +152,7 @@ static void put_zsh(Buf *buf)
     BUF_PUT(buf, "  esac\n}\ncompdef _weir weir\n");
 }
 
-/* ---- fish ---------------------------------------------------------------------------------------------------------- */
+/* ---- fish -------------------------------------------------------------------------------------------------------- */
 
 static void put_fish_flag(Buf *buf, const Command *command, const Flag *flag)
 {

@@ -32,7 +32,7 @@ static int run_list(Remote *remote, const Args *args)
                                : remote_fail(remote, status, &error);
 }
 
-/* ---- One's bytes --------------------------------------------------------------------------------------------------- */
+/* ---- One's bytes ------------------------------------------------------------------------------------------------- */
 
 static bool is_standard(const char *path) { return strcmp(path, "-") == 0; }
 
@@ -129,7 +129,7 @@ static void put_raw(Remote *remote, const Buf *raw)
     remote_end_body(remote);
 }
 
-/* ---- One ----------------------------------------------------------------------------------------------------------- */
+/* ---- One --------------------------------------------------------------------------------------------------------- */
 
 static int run_show(Remote *remote, const Args *args)
 {
@@ -170,7 +170,7 @@ static int retry_one(Remote *remote, const Args *args)
                                : remote_fail(remote, status, &error);
 }
 
-/* ---- All ----------------------------------------------------------------------------------------------------------- */
+/* ---- All --------------------------------------------------------------------------------------------------------- */
 
 enum { AT_ONCE = 1000 };
 
@@ -193,8 +193,8 @@ static Status retry_some(Remote *remote, const Args *args, int64_t *ret_count, E
     return status;
 }
 
-/* In pieces, so that intake is not held up. Those that fail at once while we go on are taken again, as a second call would: so nobody is
- * kept here for ever, no more are taken than there were. */
+/* In pieces, so that intake is not held up. Those that fail at once while we go on are taken again, as a second call
+ * would: so nobody is kept here for ever, no more are taken than there were. */
 static int retry_all(Remote *remote, const Args *args)
 {
     int64_t total = 0, count = AT_ONCE;
@@ -230,7 +230,7 @@ static int run_retry(Remote *remote, const Args *args)
     return all ? retry_all(remote, args) : retry_one(remote, args);
 }
 
-/* ---- The command --------------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------------------- */
 
 static int run(const Args *args)
 {

@@ -1,4 +1,5 @@
-/* weir doctor: is this machine fit to run it, and if not, what to do. Each check is a function in the table at the end. */
+/* weir doctor: is this machine fit to run it, and if not, what to do. Each check is a function in the table at the
+ * end. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ __attribute__((format(printf, 4, 5))) static void say(Finding *finding, Level le
     va_end(args);
 }
 
-/* ---- The disk ------------------------------------------------------------------------------------------------------ */
+/* ---- The disk ---------------------------------------------------------------------------------------------------- */
 
 static void find_place(Patient *patient)
 {
@@ -180,7 +181,7 @@ static void check_sync(const Patient *patient, Finding *finding)
     }
 }
 
-/* ---- The store ----------------------------------------------------------------------------------------------------- */
+/* ---- The store --------------------------------------------------------------------------------------------------- */
 
 /* Who holds it, without holding it: a shared lock that is given back at once, and no file is made. */
 static void check_lock(const Patient *patient, Finding *finding)
@@ -297,7 +298,7 @@ static void check_mappings(const Patient *patient, Finding *finding)
     mapping_set_free(mappings);
 }
 
-/* ---- The machine --------------------------------------------------------------------------------------------------- */
+/* ---- The machine ------------------------------------------------------------------------------------------------- */
 
 static void check_open_files(const Patient *patient, Finding *finding)
 {
@@ -371,7 +372,7 @@ static void check_clock(const Patient *patient, Finding *finding)
     }
 }
 
-/* ---- The report ---------------------------------------------------------------------------------------------------- */
+/* ---- The report -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

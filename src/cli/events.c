@@ -20,7 +20,7 @@ typedef struct Reprocessing {
     Buf changes, refusals; /* objects with commas between them */
 } Reprocessing;
 
-/* ---- One call ------------------------------------------------------------------------------------------------------ */
+/* ---- One call ---------------------------------------------------------------------------------------------------- */
 
 static void put_number(Remote *remote, const char *member, int64_t number)
 {
@@ -53,8 +53,8 @@ static void put_body(const Reprocessing *work)
     remote_end_body(remote);
 }
 
-/* A server that is busy is given the time that it asks for, and one that has answered before the time to start again. Whatever of a
- * call happened, it can be made again. */
+/* A server that is busy is given the time that it asks for, and one that has answered before the time to start again.
+ * Whatever of a call happened, it can be made again. */
 static Status call(const Reprocessing *work, Error *reterr)
 {
     static const int64_t pause_us = 250000;
@@ -73,7 +73,7 @@ static Status call(const Reprocessing *work, Error *reterr)
     return status;
 }
 
-/* ---- What it said -------------------------------------------------------------------------------------------------- */
+/* ---- What it said ------------------------------------------------------------------------------------------------ */
 
 static int64_t number_of(yyjson_val *data, const char *member)
 {
@@ -195,7 +195,7 @@ static Status add_answer(Reprocessing *work, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- All calls ----------------------------------------------------------------------------------------------------- */
+/* ---- All calls --------------------------------------------------------------------------------------------------- */
 
 /* An empty log has nothing up to which a second call could go. */
 static Status go_through(Reprocessing *work, Error *reterr)

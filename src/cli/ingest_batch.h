@@ -1,5 +1,5 @@
-/* What `weir ingest` works in: batches of records that are prepared on one thread and committed on another, in a store or by
- * a server. */
+/* What `weir ingest` works in: batches of records that are prepared on one thread and committed on another, in a store
+ * or by a server. */
 #ifndef WEIR_CLI_INGEST_BATCH_H
 #define WEIR_CLI_INGEST_BATCH_H
 
@@ -52,12 +52,13 @@ typedef struct IngestBatch {
 
 /* Where records go: the store or a server. The first member of an implementation. */
 typedef struct IngestTarget {
-    /* Adds a record to the batch, on the reading thread. REFUSED: this one cannot be taken in; `errors` says why, as in an entry.
+    /* Adds a record to the batch, on the reading thread. REFUSED: this one cannot be taken in; `errors` says why, as in
+     * an entry.
      * BUSY: the batch is full; commit it and add again. */
     Status (*add)(struct IngestTarget *target, IngestBatch *batch, const FileItem *item, FileFormat format,
                   Buf *errors);
-    /* Has the batch committed and fills kind and errors of its entries, on the committing thread. Anything but OK ends the
-     * whole: nothing more can be taken in. */
+    /* Has the batch committed and fills kind and errors of its entries, on the committing thread. Anything but OK ends
+     * the whole: nothing more can be taken in. */
     Status (*commit)(struct IngestTarget *target, IngestBatch *batch, Error *reterr);
     /* Before the first record of a CSV file: the cells of its header. REFUSED when it lacks a column. */
     Status (*header)(struct IngestTarget *target, const Str *names, size_t count, Error *reterr);
@@ -72,11 +73,12 @@ typedef struct IngestStoreOptions {
     int64_t wait_us; /* for a full disk to get room */
 } IngestStoreOptions;
 
-/* A store that no other process holds: places go with their batches, and what cannot be taken in becomes a dead letter. `engine` borrows
- * until close, which leaves it open. */
+/* A store that no other process holds: places go with their batches, and what cannot be taken in becomes a dead letter.
+ * `engine` borrows until close, which leaves it open. */
 Status ingest_store_open(Engine *engine, const IngestStoreOptions *options, IngestTarget **ret_target,
                          Error *reterr) MUST_CHECK;
-/* A server. It is waited for up to `wait_us` when it is away or overloaded: ids make it safe to send again. It keeps no places. */
+/* A server. It is waited for up to `wait_us` when it is away or overloaded: ids make it safe to send again. It keeps no
+ * places. */
 Status ingest_server_open(const char *url, bool dry_run, int64_t wait_us, IngestTarget **ret_target,
                           Error *reterr) MUST_CHECK;
 
@@ -88,10 +90,11 @@ void ingest_put_differs(Buf *errors, uint32_t differs);
 bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item);
 /* Adds what is no record; false when the batch is full. */
 bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, Str errors);
-/* Says where the file goes on once the batch is committed; false when the batch is full. A file without a path has no place. */
+/* Says where the file goes on once the batch is committed; false when the batch is full. A file without a path has no
+ * place. */
 bool ingest_batch_put_place(IngestBatch *batch, const IngestFile *file, bool finished);
 
-/* ---- The threads ---------------------------------------------------------------------------------------------------- */
+/* ---- The threads ------------------------------------------------------------------------------------------------- */
 
 typedef struct IngestPipeline IngestPipeline;
 

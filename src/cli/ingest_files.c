@@ -6,7 +6,7 @@
 
 #include "cli/ingest_run.h"
 
-/* ---- Interrupted ------------------------------------------------------------------------------------------------------ */
+/* ---- Interrupted ------------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
@@ -34,7 +34,7 @@ static Status check_signals(const Ingest *ingest, const IngestFile *file, Error 
                                                   : "the same command goes on where it stopped");
 }
 
-/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static Status next_batch(Ingest *ingest, Error *reterr)
 {
@@ -58,7 +58,7 @@ static Status commit_batch(Ingest *ingest, const IngestFile *file, uint64_t byte
     return next_batch(ingest, reterr);
 }
 
-/* ---- Items --------------------------------------------------------------------------------------------------------- */
+/* ---- Items ------------------------------------------------------------------------------------------------------- */
 
 /* BUSY: the batch is full. */
 static Status refuse_item(Ingest *ingest, const IngestFile *file, const FileItem *item)
@@ -144,7 +144,7 @@ static Status take_items(Ingest *ingest, FileReader *reader, IngestFile *file, E
     }
 }
 
-/* ---- Files --------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 static Status open_reader(const Ingest *ingest, IngestFile *file, FileReader **ret_reader, Error *reterr)
 {

@@ -71,7 +71,7 @@ Status ingest_places_read(IngestPlaces *places, Store *store, Error *reterr)
     return status;
 }
 
-/* ---- Forgetting ------------------------------------------------------------------------------------------------------ */
+/* ---- Forgetting -------------------------------------------------------------------------------------------------- */
 
 static void count_done(Submission *submission, Status status, const Error *error)
 {
@@ -124,7 +124,7 @@ Status ingest_places_prune(const IngestPlaces *places, Engine *engine, Error *re
     return STATUS_OK;
 }
 
-/* ---- Finding --------------------------------------------------------------------------------------------------------- */
+/* ---- Finding ----------------------------------------------------------------------------------------------------- */
 
 void ingest_places_release(IngestPlaces *places) { arena_release(&places->arena); }
 

@@ -101,7 +101,7 @@ void ingest_say(Ingest *ingest, const char *format, ...)
     fputc('\n', stderr);
 }
 
-/* ---- The summary --------------------------------------------------------------------------------------------------- */
+/* ---- The summary ------------------------------------------------------------------------------------------------- */
 
 static void put_json_summary(Buf *buf, const Ingest *ingest, double seconds, const Error *error)
 {

@@ -1,4 +1,5 @@
-/* What one run of `weir ingest` has, for its parts: ingest.c sets it up, ingest_files.c reads, ingest_report.c tells. */
+/* What one run of `weir ingest` has, for its parts: ingest.c sets it up, ingest_files.c reads, ingest_report.c
+ * tells. */
 #ifndef WEIR_CLI_INGEST_RUN_H
 #define WEIR_CLI_INGEST_RUN_H
 
@@ -26,11 +27,12 @@ typedef struct Ingest {
     Buf errors, line; /* scratch */
 } Ingest;
 
-/* Takes all files in. What was read before a file turned out to be unreadable is taken in all the same; the message says where it
- * stopped. */
+/* Takes all files in. What was read before a file turned out to be unreadable is taken in all the same; the message
+ * says where it stopped. */
 Status ingest_take_files(Ingest *ingest, Error *reterr) MUST_CHECK;
 
-/* From now on SIGINT and SIGTERM end ingest_take_files behind the record that is being read; a second one ends the process. */
+/* From now on SIGINT and SIGTERM end ingest_take_files behind the record that is being read; a second one ends the
+ * process. */
 void ingest_take_signals(void);
 
 /* Of a batch that is committed: counts and reports what became of each. */

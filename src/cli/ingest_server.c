@@ -5,7 +5,8 @@
 #include "cli/ingest_batch.h"
 
 enum {
-    /* The server lists so many problems in one answer; with no more records than that in a request, none stays unknown. */
+    /* The server lists so many problems in one answer; with no more records than that in a request, none stays
+     * unknown. */
     REQUEST_RECORDS_MAX = 10000,
     ANSWER_BYTES_MAX = 64 << 20,
     RETRY_US_MIN = 200000,
@@ -22,7 +23,7 @@ typedef struct ServerTarget {
     bool dry_run;
 } ServerTarget;
 
-/* ---- Out: one line of NDJSON a record ------------------------------------------------------------------------------ */
+/* ---- Out: one line of NDJSON a record ---------------------------------------------------------------------------- */
 
 static Status take_header(IngestTarget *base, const Str *names, size_t count, Error *reterr)
 {
@@ -99,7 +100,7 @@ static Status add(IngestTarget *base, IngestBatch *batch, const FileItem *item, 
     return status;
 }
 
-/* ---- Back: what became of each ------------------------------------------------------------------------------------- */
+/* ---- Back: what became of each ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -106,7 +106,7 @@ static Status fill_entries(const StoreTarget *target, IngestBatch *batch, Error 
     return status;
 }
 
-/* ---- Dead letters ---------------------------------------------------------------------------------------------------- */
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
 /* A CSV line says nothing without its header. */
 static Str put_header_before(IngestBatch *batch, Str header, Str raw)
@@ -162,7 +162,7 @@ static Status fill_letters(IngestBatch *batch, IntakeChange *intake, Error *rete
     return ok ? STATUS_OK : error_set(reterr, STATUS_BROKEN, "no memory for what goes with the records");
 }
 
-/* ---- Committing ------------------------------------------------------------------------------------------------------ */
+/* ---- Committing -------------------------------------------------------------------------------------------------- */
 
 /* The store has no room for dead letters. Nobody else can make some meanwhile: it is ours alone. */
 static Status refuse_letters(const Submission *submission, Error *reterr)

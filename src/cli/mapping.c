@@ -26,7 +26,7 @@ typedef struct Trial {
     size_t good, bad;
 } Trial;
 
-/* ---- One example ---------------------------------------------------------------------------------------------------------- */
+/* ---- One example ------------------------------------------------------------------------------------------------- */
 
 static void put_line(Trial *trial, size_t start)
 {
@@ -188,7 +188,7 @@ static Status try_example(Trial *trial, yyjson_val *value, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- The file ------------------------------------------------------------------------------------------------------------- */
+/* ---- The file ---------------------------------------------------------------------------------------------------- */
 
 static Status read_file(const char *path, Buf *text, Error *reterr)
 {
@@ -308,7 +308,7 @@ static Status try_file(Trial *trial, const char *path, Error *reterr)
     return status;
 }
 
-/* ---- The command ---------------------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------------------- */
 
 static int print_all(Trial *trial)
 {

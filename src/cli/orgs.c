@@ -45,7 +45,7 @@ static int run_history(Remote *remote, const Args *args)
                                : remote_fail(remote, status, &error);
 }
 
-/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static int run_batches(Remote *remote, const Args *args)
 {
@@ -97,7 +97,7 @@ static int run_retry(Remote *remote, const Args *args) { return change_batch(rem
 
 static int run_cancel(Remote *remote, const Args *args) { return change_batch(remote, args, "/cancel", "cancelled"); }
 
-/* ---- The command --------------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------------------- */
 
 static int run(const Args *args)
 {

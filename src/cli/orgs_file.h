@@ -33,15 +33,16 @@ typedef struct OrgsPiece {
     int64_t shift; /* what a line's number in the body is less than in the file */
 } OrgsPiece;
 
-/* "-" is standard input. What begins with { or [ is JSON: {"organizations":[…]} or the array; else it is CSV. REFUSED when it cannot be read, is
- * not one of these, or has no organization. Close it either way. */
+/* "-" is standard input. What begins with { or [ is JSON: {"organizations":[…]} or the array; else it is CSV. REFUSED
+ * when it cannot be read, is not one of these, or has no organization. Close it either way. */
 Status orgs_file_open(const char *path, OrgsFile *ret_file, Error *reterr) MUST_CHECK;
 void orgs_file_close(OrgsFile *file);
 
 /* From the beginning again. */
 void orgs_file_rewind(OrgsFile *file);
 
-/* The next piece of at most ONBOARD_ITEMS_MAX organizations; false at the end. `piece` keeps its buffer from one to the next. */
+/* The next piece of at most ONBOARD_ITEMS_MAX organizations; false at the end. `piece` keeps its buffer from one to the
+ * next. */
 bool orgs_file_next(OrgsFile *file, OrgsPiece *piece);
 void orgs_piece_init(OrgsPiece *piece);
 void orgs_piece_release(OrgsPiece *piece);

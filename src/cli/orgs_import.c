@@ -1,5 +1,6 @@
-/* weir orgs import: a file of organizations goes out in pieces of a thousand, each a batch of its own under a key that is made of what is
- * sent. Whoever runs an import again that was interrupted gets the answers of the pieces that were stored, and the others are stored. */
+/* weir orgs import: a file of organizations goes out in pieces of a thousand, each a batch of its own under a key that
+ * is made of what is sent. Whoever runs an import again that was interrupted gets the answers of the pieces that were
+ * stored, and the others are stored. */
 #include "cli/orgs_import.h"
 
 #include <openssl/evp.h>
@@ -44,7 +45,7 @@ typedef struct Import {
     char own[UUID_TEXT_BYTES]; /* --again: what makes the keys of this import its own; else empty */
 } Import;
 
-/* ---- What is wrong ------------------------------------------------------------------------------------------------- */
+/* ---- What is wrong ----------------------------------------------------------------------------------------------- */
 
 /* "organizations.3.domain" of a piece is the 1,003rd of the file. */
 static void put_place(const Import *work, Buf *text, Str field)
@@ -116,7 +117,7 @@ static void show_more(const Import *work)
     }
 }
 
-/* ---- One piece ----------------------------------------------------------------------------------------------------- */
+/* ---- One piece --------------------------------------------------------------------------------------------------- */
 
 /* The same for the same bytes that are wanted in the same way, whenever and from where they are sent. */
 static Status make_key(const Import *work, char ret_key[KEY_BYTES], Error *reterr)
@@ -192,8 +193,8 @@ static bool is_about_one(yyjson_val *field)
     return str_starts_with(name, STR("organizations.")) || str_starts_with(name, STR("lines."));
 }
 
-/* What the server says of a piece that it does not take, by what it is wrong with. False when that is none of its organizations: then it
- * is the same for all pieces. */
+/* What the server says of a piece that it does not take, by what it is wrong with. False when that is none of its
+ * organizations: then it is the same for all pieces. */
 static bool show_problem(Import *work)
 {
     Str text = client_problem(work->remote->client);
@@ -247,7 +248,7 @@ static Status take_answer(Import *work, Error *reterr)
     return status;
 }
 
-/* ---- All pieces ---------------------------------------------------------------------------------------------------- */
+/* ---- All pieces -------------------------------------------------------------------------------------------------- */
 
 static void drop_param(Import *work, const char *name)
 {
@@ -260,7 +261,8 @@ static void drop_param(Import *work, const char *name)
     work->param_count = kept;
 }
 
-/* Before it is stored what is sent is only looked at by itself: what is there may be from an import that was interrupted. */
+/* Before it is stored what is sent is only looked at by itself: what is there may be from an import that was
+ * interrupted. */
 static void put_params(Import *work, bool dry_run, bool asked_for)
 {
     work->param_count = args_params(work->args, work->params);
@@ -310,7 +312,7 @@ static Status go_through(Import *work, const char *what, Error *reterr)
     return status;
 }
 
-/* ---- Until all are done -------------------------------------------------------------------------------------------- */
+/* ---- Until all are done ------------------------------------------------------------------------------------------ */
 
 static Status look_at(Import *work, ImportBatch *batch, Error *reterr)
 {
@@ -359,7 +361,7 @@ static Status wait_for_all(Import *work, Error *reterr)
     return status;
 }
 
-/* ---- What is said -------------------------------------------------------------------------------------------------- */
+/* ---- What is said ------------------------------------------------------------------------------------------------ */
 
 static void put_count(Buf *text, const char *what, int64_t count)
 {
@@ -439,7 +441,7 @@ static int report(const Import *work, bool waited)
     return code == EXIT_OK && work->refused + sum_failed(work) ? EXIT_PROBLEMS : code;
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 /* Where one bad organization refuses its whole piece, all pieces are looked at before any is stored. */
 static int import(Import *work)

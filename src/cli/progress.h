@@ -17,8 +17,8 @@ typedef struct Progress {
 
 /* Shows nothing when standard error is not a terminal. */
 void progress_begin(Progress *progress);
-/* `done` of `total` (0: unknown) in any unit make the bar; `records` is what is counted, and its rate. Another `what` begins a
- * new stage. Cheap enough to be called often: it writes ten times a second. */
+/* `done` of `total` (0: unknown) in any unit make the bar; `records` is what is counted, and its rate. Another `what`
+ * begins a new stage. Cheap enough to be called often: it writes ten times a second. */
 void progress_show(Progress *progress, const char *what, uint64_t done, uint64_t total, uint64_t records);
 /* Takes the bar away, so that an ordinary line can be written. */
 void progress_end(Progress *progress);

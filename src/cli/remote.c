@@ -60,7 +60,7 @@ void remote_close(Remote *remote)
     buf_release(&remote->answer);
 }
 
-/* ---- Asking -------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 void remote_put_part(Remote *remote, const char *part)
 {
@@ -135,7 +135,7 @@ int remote_fail(const Remote *remote, Status status, const Error *error)
     return command_fail(remote->args, status == STATUS_REFUSED ? EXIT_USAGE : EXIT_FAILED, error);
 }
 
-/* ---- Printing ------------------------------------------------------------------------------------------------------ */
+/* ---- Printing ---------------------------------------------------------------------------------------------------- */
 
 static int print_json(const Remote *remote)
 {
@@ -408,7 +408,7 @@ int remote_run(const Args *args, int (*verb)(Remote *remote, const Args *args))
     return code;
 }
 
-/* ---- Verbs --------------------------------------------------------------------------------------------------------- */
+/* ---- Verbs ------------------------------------------------------------------------------------------------------- */
 
 /* "list, show or retry" */
 static void put_names(Buf *names, const RemoteVerb *verbs, size_t count)

@@ -13,7 +13,8 @@ typedef struct Remote {
     Buf answer;     /* of the last one */
 } Remote;
 
-/* The server of --to, else the one that the configuration describes. Needs flags_remote, flags_json and flags_config. */
+/* The server of --to, else the one that the configuration describes. Needs flags_remote, flags_json and
+ * flags_config. */
 Status remote_open(const Args *args, Remote *ret_remote, Error *reterr) MUST_CHECK;
 void remote_close(Remote *remote); /* accepts one that was not opened, and is zeroed */
 
@@ -40,7 +41,8 @@ void remote_put_part(Remote *remote, const char *part);
 /* The path of one of many: `all` ("/api/sinks"), the part that names it, and what is wanted of it ("/pause", ""). */
 void remote_put_path(Remote *remote, const char *all, const char *name, const char *what);
 
-/* Appends a member to the JSON object in remote->body, which the first one opens and remote_end_body closes (if there is any). */
+/* Appends a member to the JSON object in remote->body, which the first one opens and remote_end_body closes (if there
+ * is any). */
 void remote_put_text(Remote *remote, const char *member, const char *text);
 /* The text of the flag of the same name, when it was given. */
 void remote_put_flag(Remote *remote, const Args *args, const char *name);
@@ -53,15 +55,16 @@ typedef enum RemoteCell {
     REMOTE_AGE,  /* of a time: "12 s ago", by this machine's clock */
 } RemoteCell;
 
-/* A column of a table: a member of each object of the answer's "data". It is left out when none of them knows the member. */
+/* A column of a table: a member of each object of the answer's "data". It is left out when none of them knows the
+ * member. */
 typedef struct RemoteColumn {
     const char *member; /* NULL ends a list */
     const char *title;
     RemoteCell cell;
 } RemoteColumn;
 
-/* These print the answer as it is with --json; else "data" as a table (a sentence when it is empty), its members line by line (of long ones the
- * beginning), or the sentence. They return the exit code. */
+/* These print the answer as it is with --json; else "data" as a table (a sentence when it is empty), its members line
+ * by line (of long ones the beginning), or the sentence. They return the exit code. */
 int remote_print_table(const Remote *remote, const RemoteColumn *columns, const char *when_empty);
 int remote_print_object(const Remote *remote);
 /* The same, and behind it the member `list` as a table of its own. */

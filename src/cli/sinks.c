@@ -39,7 +39,7 @@ static int run_pause(Remote *remote, const Args *args) { return remote_pause(rem
 
 static int run_resume(Remote *remote, const Args *args) { return remote_resume(remote, args, all); }
 
-/* ---- Replays ------------------------------------------------------------------------------------------------------- */
+/* ---- Replays ----------------------------------------------------------------------------------------------------- */
 
 /* ["notification","alert"] of "notification,alert"; the server knows which kinds there are. */
 static void put_kinds(Remote *remote, const char *kinds)
@@ -121,7 +121,7 @@ static int run_cancel(Remote *remote, const Args *args)
                                : remote_fail(remote, status, &error);
 }
 
-/* ---- The command --------------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------------------- */
 
 static int run(const Args *args)
 {

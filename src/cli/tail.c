@@ -22,7 +22,7 @@ typedef struct Tail {
     int code; /* of printing */
 } Tail;
 
-/* ---- What is printed ----------------------------------------------------------------------------------------------- */
+/* ---- What is printed --------------------------------------------------------------------------------------------- */
 
 static const char *text_of(yyjson_val *object, const char *name)
 {
@@ -85,7 +85,7 @@ static Status print_page(Tail *tail, size_t *ret_count, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- Where it comes from ------------------------------------------------------------------------------------------- */
+/* ---- Where it comes from ----------------------------------------------------------------------------------------- */
 
 /* A page, or, from a server, up to 30 seconds of waiting for one. */
 static Status next_page(Tail *tail, size_t *ret_count, Error *reterr)

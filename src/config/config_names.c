@@ -8,7 +8,7 @@ Status config_no_memory(Error *reterr)
     return error_set(reterr, STATUS_BUSY, "the configuration needs too much memory");
 }
 
-/* ---- Members ------------------------------------------------------------------------------------------------------- */
+/* ---- Members ----------------------------------------------------------------------------------------------------- */
 
 static ConfigMember *new_member(Config *config, const OptionGroup *group, Str name)
 {
@@ -81,7 +81,7 @@ static Status set_target(Config *config, const ConfigMember *member, unsigned op
     return ret_target->name ? STATUS_OK : config_no_memory(reterr);
 }
 
-/* ---- Dotted names -------------------------------------------------------------------------------------------------- */
+/* ---- Dotted names ------------------------------------------------------------------------------------------------ */
 
 /* "sinks.ops.url" in its three parts; those that are missing have no pointer. */
 typedef struct GroupName {
@@ -156,7 +156,7 @@ Status config_find_name(Config *config, Str name, const char *where, ConfigTarge
     return STATUS_OK;
 }
 
-/* ---- Variables ----------------------------------------------------------------------------------------------------- */
+/* ---- Variables --------------------------------------------------------------------------------------------------- */
 
 /* A variable of a group, taken apart behind "WEIR_SINKS_". */
 typedef struct Split {

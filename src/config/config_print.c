@@ -24,8 +24,8 @@ static void put_yaml_quoted(Buf *buf, Str text)
     buf_put_char(buf, '"');
 }
 
-/* Words that YAML would read as something else than text do not matter: the reader takes every scalar as text. But what begins
- * with a sign of YAML's own, as [::1]:8080 and ~ do, has to be quoted. */
+/* Words that YAML would read as something else than text do not matter: the reader takes every scalar as text. But what
+ * begins with a sign of YAML's own, as [::1]:8080 and ~ do, has to be quoted. */
 static void put_yaml_scalar(Buf *buf, Str text)
 {
     char first = text.len > 0 ? text.ptr[0] : ' ', lower = (char)(first | 0x20);
@@ -41,7 +41,7 @@ static void put_yaml_scalar(Buf *buf, Str text)
     }
 }
 
-/* ---- Options ------------------------------------------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 /* One value, or an item of a list, with what is secret hidden. */
 static void put_yaml_shown(Buf *buf, const Option *option, Str text)

@@ -1,4 +1,5 @@
-/* The options of a mapping, mappings.<name>.<option>; record/mapping_config.h makes of them what events are read with. */
+/* The options of a mapping, mappings.<name>.<option>; record/mapping_config.h makes of them what events are read
+ * with. */
 #ifndef WEIR_CONFIG_MAPPINGS_TABLE_H
 #define WEIR_CONFIG_MAPPINGS_TABLE_H
 

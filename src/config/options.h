@@ -1,9 +1,9 @@
-/* Every option of the program, in tables: name, type, default, limits, help. The configuration file, the environment, the
- * command line, `weir config print` and docs/configuration.md are all read off them; a new option is one line in option_table.c
- * and one here.
+/* Every option of the program, in tables: name, type, default, limits, help. The configuration file, the environment,
+ * the command line, `weir config print` and docs/configuration.md are all read off them; a new option is one line in
+ * option_table.c and one here.
  *
- * Some options come in groups, of which there can be any number, each with a name that the user gives it: sinks.<name>.url. A
- * group has a table of its own (mappings_table.h, sinks_table.h, sources_table.h). */
+ * Some options come in groups, of which there can be any number, each with a name that the user gives it:
+ * sinks.<name>.url. A group has a table of its own (mappings_table.h, sinks_table.h, sources_table.h). */
 #ifndef WEIR_CONFIG_OPTIONS_H
 #define WEIR_CONFIG_OPTIONS_H
 
@@ -87,8 +87,9 @@ enum {
 
 /* What there is to know of an option besides, as bits. */
 enum {
-    /* Its value is any number of values of the type, separated by commas, or by line feeds where there is one; in the file also a
-     * YAML list. The number has the bits 1 << place of a list of choices; of others it is how many there are. See option_items; line feeds are kept only where an item has a comma. */
+    /* Its value is any number of values of the type, separated by commas, or by line feeds where there is one; in the
+     * file also a YAML list. The number has the bits 1 << place of a list of choices; of others it is how many there
+     * are. See option_items; line feeds are kept only where an item has a comma. */
     OPTION_LIST = 1,
     OPTION_SECRET = 2, /* it is shown as "***" */
     OPTION_MANY = 4,   /* a list of up to OPTION_MANY_ITEMS_MAX items */
@@ -99,11 +100,11 @@ typedef struct Option {
     OptionType type;
     const char *initial; /* the default, as it would be written in the file. Where it is "", nothing need be set */
     int64_t min, max;    /* of the number (in a list: of each), where both are not 0 */
-    const char
-        *choices[OPTION_CHOICES_MAX]; /* of a choice, or words that may stand for a number; NULL behind the last */
-    const char *help;                 /* sentences */
-    unsigned marks;                   /* OPTION_LIST … */
-    unsigned kinds;                   /* in a group: bits 1 << kind of the members that it is for; 0: of all */
+    /* of a choice, or words that may stand for a number; NULL behind the last */
+    const char *choices[OPTION_CHOICES_MAX];
+    const char *help; /* sentences */
+    unsigned marks;   /* OPTION_LIST … */
+    unsigned kinds;   /* in a group: bits 1 << kind of the members that it is for; 0: of all */
 } Option;
 
 typedef struct OptionTable {
@@ -114,8 +115,8 @@ typedef struct OptionTable {
 extern const Option option_table[OPTION_COUNT];
 #define OPTION_TABLE ((OptionTable){option_table, OPTION_COUNT})
 
-/* Options that come once for each name that the user gives: prefix.<name>.<option>. Where members are of kinds, the first option is a
- * choice without a default, the member's kind, and says which of the others it may have. */
+/* Options that come once for each name that the user gives: prefix.<name>.<option>. Where members are of kinds, the
+ * first option is a choice without a default, the member's kind, and says which of the others it may have. */
 typedef struct OptionGroup {
     const char *prefix; /* "sinks" */
     OptionTable table;
@@ -146,8 +147,8 @@ const char *option_nearest(OptionTable table, Str name);
 enum { OPTION_ENVIRONMENT_BYTES_MAX = 64 };
 void option_environment_name(const char *name, char ret_name[OPTION_ENVIRONMENT_BYTES_MAX]);
 
-/* Reads a value of the option's type. `scale` is the store's, for decimals. REFUSED with what is wrong and what would be
- * right, without the option's name; what may be a secret is not repeated. */
+/* Reads a value of the option's type. `scale` is the store's, for decimals. REFUSED with what is wrong and what would
+ * be right, without the option's name; what may be a secret is not repeated. */
 Status option_parse(const Option *option, Str text, unsigned scale, int64_t *ret_number, Error *reterr) MUST_CHECK;
 
 /* The items of a list, without the white space around them:
@@ -160,8 +161,8 @@ typedef struct OptionItems {
 OptionItems option_items(Str text);
 bool option_items_next(OptionItems *items, Str *ret_item);
 
-/* One value of the option (of a list: one item) as it may be shown to anybody. What is hidden in it cannot be read again: it is
- * refused, with the reason. */
+/* One value of the option (of a list: one item) as it may be shown to anybody. What is hidden in it cannot be read
+ * again: it is refused, with the reason. */
 #define OPTION_HIDDEN "***"
 void option_put_shown(Buf *buf, const Option *option, Str text);
 /* The same of a whole value, which may be a list. */

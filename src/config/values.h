@@ -37,12 +37,13 @@ typedef struct ConfigTarget {
     const char *name; /* in full: "sinks.ops.url" */
 } ConfigTarget;
 
-/* What a dotted name means; the member that it names is made when there is none. REFUSED with `where` and the nearest name. */
+/* What a dotted name means; the member that it names is made when there is none. REFUSED with `where` and the nearest
+ * name. */
 Status config_find_name(Config *config, Str name, const char *where, ConfigTarget *ret_target,
                         Error *reterr) MUST_CHECK;
 
-/* The same for a variable of the environment that is ours. Members that the file or the flags name go before others, whatever the
- * order of the variables. */
+/* The same for a variable of the environment that is ours. Members that the file or the flags name go before others,
+ * whatever the order of the variables. */
 Status config_find_variable(Config *config, Str name, ConfigTarget *ret_target, Error *reterr) MUST_CHECK;
 
 Status config_no_memory(Error *reterr);

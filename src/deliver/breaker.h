@@ -8,8 +8,8 @@
  *                                     └────────────────────────┘
  *
  * Failures are often quick and answers slow, so that the first to come back say little: whoever tells what is under way
- * (breaker_under_way) has a breaker that is in doubt, and begins nothing, until that can tip the scales no more, or has not done so within
- * BREAKER_DOUBT_US: who is silent for so long is no help.
+ * (breaker_under_way) has a breaker that is in doubt, and begins nothing, until that can tip the scales no more, or has
+ * not done so within BREAKER_DOUBT_US: who is silent for so long is no help.
  *
  * After M. Nygard, "Release It!" (2007). Plain memory, one thread. */
 #ifndef WEIR_DELIVER_BREAKER_H
@@ -42,11 +42,11 @@ typedef struct Breaker {
 
 void breaker_init(Breaker *breaker, unsigned percent, unsigned requests, int64_t window_us, int64_t pause_us);
 
-/* How many requests may be begun now: 0 while it is open or in doubt, 1 when it is (or hereby becomes) half-open and nothing is under way, else
- * `wanted`. Times are the monotonic clock's. */
+/* How many requests may be begun now: 0 while it is open or in doubt, 1 when it is (or hereby becomes) half-open and
+ * nothing is under way, else `wanted`. Times are the monotonic clock's. */
 unsigned breaker_allows(Breaker *breaker, int64_t now_us, unsigned wanted);
-/* So many requests are under way, without those that the next call is about. Told before breaker_allows() and breaker_ended(), or never: then
- * a breaker judges by what has ended alone. */
+/* So many requests are under way, without those that the next call is about. Told before breaker_allows() and
+ * breaker_ended(), or never: then a breaker judges by what has ended alone. */
 void breaker_under_way(Breaker *breaker, unsigned requests);
 /* A request was begun. */
 void breaker_begun(Breaker *breaker);

@@ -102,7 +102,8 @@ static bool note_retry(void *context, const StoredRetry *retry)
     return retry->seq < finding->seq;
 }
 
-/* The stored cursor, not the line's own, which runs ahead of it: only the former is of one piece with the retries and dead letters. */
+/* The stored cursor, not the line's own, which runs ahead of it: only the former is of one piece with the retries and
+ * dead letters. */
 static Status find_one(const Finding *finding, size_t at, Delivery *delivery, Error *reterr)
 {
     const LineStatus *line = &finding->lines[at];

@@ -1,6 +1,7 @@
 /* What became of one message at each sink, pieced together from what the store keeps of the lines, as of one moment.
  *
- * Nothing is written when a message was delivered but the cursor, so "delivered" is what a cursor says that has gone by. */
+ * Nothing is written when a message was delivered but the cursor, so "delivered" is what a cursor says that has gone
+ * by. */
 #ifndef WEIR_DELIVER_DELIVERIES_H
 #define WEIR_DELIVER_DELIVERIES_H
 
@@ -32,7 +33,8 @@ typedef struct DeliverySubject {
 /* Which of the live lines want a message of this kind about this record. `lines` as dispatcher_status fills it. */
 uint64_t deliveries_wanted(const LineStatus *lines, size_t count, MessageKind kind, const Record *record);
 
-/* One delivery for each sink that wants the message and had begun when it was committed. Inside reader_begin and reader_end. */
+/* One delivery for each sink that wants the message and had begun when it was committed. Inside reader_begin and
+ * reader_end. */
 Status deliveries_find(StoreReader *reader, const LineStatus *lines, size_t count, const DeliverySubject *subject,
                        Delivery ret_deliveries[DISPATCHER_SINKS_MAX], size_t *ret_count, Error *reterr) MUST_CHECK;
 

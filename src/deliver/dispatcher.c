@@ -42,7 +42,7 @@ struct Dispatcher {
     _Atomic int64_t manage_again_us; /* by the monotonic clock: a replay could not begin */
 };
 
-/* ---- Lanes --------------------------------------------------------------------------------------------------------- */
+/* ---- Lanes ------------------------------------------------------------------------------------------------------- */
 
 static void free_lane(Lane *lane)
 {
@@ -103,8 +103,8 @@ static void finish_lane(Lane *lane)
     }
 }
 
-/* Something that was committed between the step and the wait is noticed by the second look at the log: whoever commits looks at
- * `waiting` after the log has grown. */
+/* Something that was committed between the step and the wait is noticed by the second look at the log: whoever commits
+ * looks at `waiting` after the log has grown. */
 static void *run_lane(void *self)
 {
     Lane *lane = self;
@@ -183,7 +183,7 @@ static Status open_lane(Dispatcher *dispatcher, const SinkOptions *options, cons
     return status;
 }
 
-/* ---- Replays ------------------------------------------------------------------------------------------------------- */
+/* ---- Replays ----------------------------------------------------------------------------------------------------- */
 
 /* The lane of the line, or NULL. */
 static Lane *find_lane(const Dispatcher *dispatcher, int64_t job)
@@ -256,8 +256,8 @@ static const SinkOptions *find_sink(const Dispatcher *dispatcher, Str name)
     return NULL;
 }
 
-/* A replay of a sink that is not configured any more waits until it is, and is in nobody's way. Neither are those of a sink that is
- * down: they leave room for the replays of others. */
+/* A replay of a sink that is not configured any more waits until it is, and is in nobody's way. Neither are those of a
+ * sink that is down: they leave room for the replays of others. */
 static bool collect_replay(void *context, const StoredReplay *replay)
 {
     Wanted *wanted = context;
@@ -323,7 +323,7 @@ static void manage_replays(Dispatcher *dispatcher)
     }
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 /* Nobody starts a replay before all of them are there. */
 static Status open_live_lanes(Dispatcher *dispatcher, Error *reterr)

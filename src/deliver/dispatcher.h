@@ -1,11 +1,11 @@
 /* The dispatcher: sends what was committed to every sink, in commit order, whatever fails on the way.
  *
- * Each sink has a line: a cursor in the store, a window of messages under way, retries, a circuit breaker. A replay is a line of its own
- * beside the live one. Lines read the committed log and hand what must be remembered to the processor; they share nothing with
- * each other and never make intake wait.
+ * Each sink has a line: a cursor in the store, a window of messages under way, retries, a circuit breaker. A replay is
+ * a line of its own beside the live one. Lines read the committed log and hand what must be remembered to the
+ * processor; they share nothing with each other and never make intake wait.
  *
- * Control goes through the store alone: whoever pauses a sink, retries a dead letter or asks for a replay submits that work to the
- * processor, and the lines see it (StoredSink.version) within CONTROL_US. */
+ * Control goes through the store alone: whoever pauses a sink, retries a dead letter or asks for a replay submits that
+ * work to the processor, and the lines see it (StoredSink.version) within CONTROL_US. */
 #ifndef WEIR_DELIVER_DISPATCHER_H
 #define WEIR_DELIVER_DISPATCHER_H
 
@@ -35,16 +35,19 @@ typedef struct DispatcherOptions {
     void *self;
 } DispatcherOptions;
 
-/* REFUSED: an option that a sink cannot work with; the message names both. A place that cannot be reached is no failure. */
+/* REFUSED: an option that a sink cannot work with; the message names both. A place that cannot be reached is no
+ * failure. */
 Status dispatcher_start(const DispatcherOptions *options, Dispatcher **ret_dispatcher, Error *reterr) MUST_CHECK;
 
 /* From any thread: something was committed. Cheap. Accepts NULL. */
 void dispatcher_committed(Dispatcher *dispatcher);
 
-/* Not in the background: moves every line on by a piece. Returns after how many microseconds, at most, there may be more to do. */
+/* Not in the background: moves every line on by a piece. Returns after how many microseconds, at most, there may be
+ * more to do. */
 int64_t dispatcher_step(Dispatcher *dispatcher);
 
-/* Ends the lines; what was taken is remembered before it returns, as far as the processor still takes work. Accepts NULL. */
+/* Ends the lines; what was taken is remembered before it returns, as far as the processor still takes work. Accepts
+ * NULL. */
 void dispatcher_stop(Dispatcher *dispatcher);
 void dispatcher_free(Dispatcher *dispatcher); /* after dispatcher_stop; accepts NULL */
 
@@ -72,7 +75,8 @@ typedef struct LineStatus {
     char error[ERROR_MESSAGE_BYTES_MAX]; /* the last one; empty when there was none */
 } LineStatus;
 
-/* From any thread. The live lines in the order of the options, then the replays that run. Returns how many were filled. */
+/* From any thread. The live lines in the order of the options, then the replays that run. Returns how many were
+ * filled. */
 size_t dispatcher_status(Dispatcher *dispatcher, LineStatus *ret_status, size_t cap);
 /* How many there are at the moment. */
 size_t dispatcher_line_count(Dispatcher *dispatcher);

@@ -61,7 +61,8 @@ Status kafka_add_reason(KafkaSink *sink, Status status, Error *reterr)
 
 /* ---- Connecting -------------------------------------------------------------------------------------------------- */
 
-/* Whatever the producer still has queued is dropped; what a broker has of an open transaction is aborted by the next connect(). */
+/* Whatever the producer still has queued is dropped; what a broker has of an open transaction is aborted by the next
+ * connect(). */
 void kafka_disconnect(KafkaSink *sink)
 {
     for (size_t i = 0; i < MESSAGE_STREAM_COUNT; i++) {
@@ -147,8 +148,8 @@ static Status read_place(const KafkaSink *sink, bool settled, int64_t deadline_u
     return kafka_place_get(sink->conf, &question, ret_place, reterr);
 }
 
-/* The first time it is a predecessor's, whom we take over from. Whoever has written since then does so at the same time as we, and has
- * taken over from us: taking it back would only have both do that in turn, for ever. */
+/* The first time it is a predecessor's, whom we take over from. Whoever has written since then does so at the same time
+ * as we, and has taken over from us: taking it back would only have both do that in turn, for ever. */
 static bool is_anothers(const KafkaSink *sink, const KafkaPlace *place)
 {
     if (!sink->was_connected || place->epoch == 0 || strcmp(place->writer, sink->writer) == 0) {
@@ -168,7 +169,8 @@ static Status refuse_another(KafkaSink *sink, const KafkaPlace *place, Error *re
                      (long long)place->place.cursor, sink->writer);
 }
 
-/* Before a producer is made, which would shut the other one out. A transaction that we left open may still be pending. */
+/* Before a producer is made, which would shut the other one out. A transaction that we left open may still be
+ * pending. */
 static Status look_for_another(KafkaSink *sink, int64_t deadline_us, Error *reterr)
 {
     KafkaPlace place;
@@ -176,8 +178,8 @@ static Status look_for_another(KafkaSink *sink, int64_t deadline_us, Error *rete
     return status == STATUS_OK && is_anothers(sink, &place) ? refuse_another(sink, &place, reterr) : status;
 }
 
-/* Their place counts when it is further on: their transaction may be the last thing that happened before we were killed. Ours does
- * when they know of none (brokers forget offsets after a while) or of one from before a restore. */
+/* Their place counts when it is further on: their transaction may be the last thing that happened before we were
+ * killed. Ours does when they know of none (brokers forget offsets after a while) or of one from before a restore. */
 static Status settle_place(KafkaSink *sink, SinkPlace ours, int64_t deadline_us, SinkPlace *ret_theirs, Error *reterr)
 {
     KafkaPlace theirs;

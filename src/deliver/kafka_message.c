@@ -45,8 +45,8 @@ static rd_kafka_resp_err_t add_all(rd_kafka_headers_t *headers, const Message *m
     return failed ? RD_KAFKA_RESP_ERR__FAIL : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* The message's timestamp is left to be the moment of sending. The moment of the record would let a topic's retention drop what was
- * recorded long ago as soon as a new sink has sent it. */
+/* The message's timestamp is left to be the moment of sending. The moment of the record would let a topic's retention
+ * drop what was recorded long ago as soon as a new sink has sent it. */
 rd_kafka_resp_err_t kafka_message_produce(rd_kafka_t *producer, rd_kafka_topic_t *topic, const Message *message,
                                           const KafkaStamp *stamp, size_t index)
 {

@@ -1,5 +1,5 @@
-/* A message as Kafka keeps it: CloudEvents 1.0 in the binary mode of its Kafka protocol binding, the attributes in headers and the
- * JSON object as the value. */
+/* A message as Kafka keeps it: CloudEvents 1.0 in the binary mode of its Kafka protocol binding, the attributes in
+ * headers and the JSON object as the value. */
 #ifndef WEIR_DELIVER_KAFKA_MESSAGE_H
 #define WEIR_DELIVER_KAFKA_MESSAGE_H
 

@@ -112,10 +112,10 @@ static rd_kafka_resp_err_t read_partitions(const rd_kafka_topic_partition_list_t
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* Through a consumer of the group that subscribes to nothing: the admin API, which any client has, lets the process crash when a
- * coordinator moves meanwhile (librdkafka 2.0 to 2.11 at least, confluent-kafka-javascript issue 374). A consumer that reads committed
- * messages also asks for stable offsets: the broker answers with an error as long as a transaction on them is not resolved, which
- * after a commit is the short while in which its markers are applied. */
+/* Through a consumer of the group that subscribes to nothing: the admin API, which any client has, lets the process
+ * crash when a coordinator moves meanwhile (librdkafka 2.0 to 2.11 at least, confluent-kafka-javascript issue 374). A
+ * consumer that reads committed messages also asks for stable offsets: the broker answers with an error as long as a
+ * transaction on them is not resolved, which after a commit is the short while in which its markers are applied. */
 static Status new_consumer(const rd_kafka_conf_t *settings, const KafkaPlaceQuestion *question,
                            rd_kafka_t **ret_consumer, Error *reterr)
 {

@@ -1,8 +1,8 @@
-/* A line's place as the brokers keep it: the committed offset (the next seq) of one partition for a consumer group that nobody
- * consumes with. It is committed in the transaction of the messages, so that the brokers have both or neither.
+/* A line's place as the brokers keep it: the committed offset (the next seq) of one partition for a consumer group that
+ * nobody consumes with. It is committed in the transaction of the messages, so that the brokers have both or neither.
  *
- * The offset's metadata says more: "weir epoch=1 sent=41 writer=0123456789abcdef". Writers are told apart so that two of them on
- * one sink are noticed. */
+ * The offset's metadata says more: "weir epoch=1 sent=41 writer=0123456789abcdef". Writers are told apart so that two
+ * of them on one sink are noticed. */
 #ifndef WEIR_DELIVER_KAFKA_PLACE_H
 #define WEIR_DELIVER_KAFKA_PLACE_H
 
@@ -37,7 +37,8 @@ typedef struct KafkaPlaceQuestion {
     bool settled; /* wait until no transaction is pending on it; otherwise what was committed last is good enough */
 } KafkaPlaceQuestion;
 
-/* The furthest place of the newest epoch that the group has on partition 0 of the topics. `settings` are those of the producer. BUSY when that could not be learnt until the deadline. */
+/* The furthest place of the newest epoch that the group has on partition 0 of the topics. `settings` are those of the
+ * producer. BUSY when that could not be learnt until the deadline. */
 Status kafka_place_get(const rd_kafka_conf_t *settings, const KafkaPlaceQuestion *question, KafkaPlace *ret_place,
                        Error *reterr) MUST_CHECK;
 

@@ -37,10 +37,11 @@ static const KafkaReserved ours[] = {
     {"transactional.id", "it tells brokers who succeeds whom"},
 };
 
-/* What a user may change. Keys go to the same partitions as with Java's clients, so that streams that they write can be joined with
- * ours. Without Nagle's algorithm a transaction's small requests do not wait for acknowledgements of the ones before. The coordinator
- * turns requests away while it still writes the markers of the transaction before, which takes some milliseconds; the default of 100
- * before the next try would be most of the time that a transaction takes. */
+/* What a user may change. Keys go to the same partitions as with Java's clients, so that streams that they write can be
+ * joined with ours. Without Nagle's algorithm a transaction's small requests do not wait for acknowledgements of the
+ * ones before. The coordinator turns requests away while it still writes the markers of the transaction before, which
+ * takes some milliseconds; the default of 100 before the next try would be most of the time that a transaction
+ * takes. */
 static const KafkaSetting defaults[] = {
     {"client.id", "weir"},
     {"partitioner", "murmur2_random"},

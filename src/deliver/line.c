@@ -11,7 +11,7 @@ static const char *const state_names[] = {
 
 const char *line_state_name(LineState state) { return state_names[state]; }
 
-/* ---- Open and close ------------------------------------------------------------------------------------------------ */
+/* ---- Open and close ---------------------------------------------------------------------------------------------- */
 
 static Status open_parts(Line *line, Error *reterr)
 {
@@ -83,7 +83,7 @@ void line_close(Line *line)
     free(line);
 }
 
-/* ---- Steps --------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static LineState state_of(const Line *line)
 {

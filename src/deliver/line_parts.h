@@ -1,5 +1,5 @@
-/* The line as its own files see it: line.c (what is done in a step), line_send.c (what goes out), line_result.c (what became of
- * it), line_store.c (what is remembered). Callers use line.h. */
+/* The line as its own files see it: line.c (what is done in a step), line_send.c (what goes out), line_result.c (what
+ * became of it), line_store.c (what is remembered). Callers use line.h. */
 #ifndef WEIR_DELIVER_LINE_PARTS_H
 #define WEIR_DELIVER_LINE_PARTS_H
 
@@ -71,8 +71,8 @@ struct Line {
     Retries retries;
     LineGroup *group;
 
-    /* Messages in front of what was read that are settled already: dead letters from before, and retries from before that have ended
-     * before the line came to them. */
+    /* Messages in front of what was read that are settled already: dead letters from before, and retries from before
+     * that have ended before the line came to them. */
     int64_t *ahead; /* by seq, at most LINE_WINDOW_MAX; owns */
     size_t ahead_count;
     bool ahead_known; /* the dead letters among them were read since the line went back or began */
@@ -113,8 +113,8 @@ void line_write(Line *line, int64_t now_us);
 void line_reap(Line *line, int64_t now_us);
 /* Whether the results of another call fit in. */
 bool line_has_room_for_notes(const Line *line);
-/* Whether there are dead letters, or failures of a replay, that the store does not have yet: before it has, nothing is sent, since a sink that remembers the
- * place itself would go past them. */
+/* Whether there are dead letters, or failures of a replay, that the store does not have yet: before it has, nothing is
+ * sent, since a sink that remembers the place itself would go past them. */
 bool line_has_unwritten_dead(const Line *line);
 Status line_store_init(Line *line, Error *reterr) MUST_CHECK;
 void line_store_release(Line *line);
@@ -132,8 +132,8 @@ void line_fail(Line *line, Str error);
 
 /* line_send.c */
 
-/* Sends retries that are due and what is next in the log, as far as the sink and the breaker let it. Returns when there may be more,
- * by the monotonic clock: `now_us` for at once. */
+/* Sends retries that are due and what is next in the log, as far as the sink and the breaker let it. Returns when there
+ * may be more, by the monotonic clock: `now_us` for at once. */
 int64_t line_send(Line *line, int64_t now_us);
 /* Makes the sink ready, when it is time. */
 void line_connect(Line *line, int64_t now_us);

@@ -31,7 +31,7 @@ static void give_up(Line *line, const SinkResult *result, int64_t attempts)
     }
 }
 
-/* ---- Messages of the window ---------------------------------------------------------------------------------------- */
+/* ---- Messages of the window -------------------------------------------------------------------------------------- */
 
 static void settle(Entry *entry, bool taken)
 {
@@ -60,8 +60,8 @@ static void hold(Line *line, Entry *entry)
     line->held++;
 }
 
-/* The first attempt has failed. While others succeed the message steps aside as a retry; when there are too many of these already,
- * the line holds here. */
+/* The first attempt has failed. While others succeed the message steps aside as a retry; when there are too many of
+ * these already, the line holds here. */
 static void fail_first(Line *line, Entry *entry, const SinkResult *result, int64_t now_us)
 {
     int64_t delay_us = schedule_delay(line, 1, result);
@@ -103,7 +103,7 @@ static void take_first(Line *line, Entry *entry, const SinkResult *result, bool 
     hold(line, entry);
 }
 
-/* ---- Retries ------------------------------------------------------------------------------------------------------- */
+/* ---- Retries ----------------------------------------------------------------------------------------------------- */
 
 static void fail_again(Line *line, Retry *retry, const SinkResult *result)
 {
@@ -128,14 +128,15 @@ static void take_retry(Line *line, Retry *retry, const SinkResult *result, bool 
     } else if (result->verdict == SINK_FAILED && counts) {
         fail_again(line, retry, result);
     } else if (result->verdict == SINK_FAILED) {
-        /* The next probe is another one. What the other side asks for counts after a crash, too, when the breaker has forgotten it. */
+        /* The next probe is another one. What the other side asks for counts after a crash, too, when the breaker has
+         * forgotten it. */
         int64_t asked = asked_us(line, result);
         retry->stored.due_us = clock_wall_us(line->options->clock) + asked;
         retry->dirty = retry->dirty || asked > 0;
     }
 }
 
-/* ---- All of them --------------------------------------------------------------------------------------------------- */
+/* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 static void count(Line *line, const SinkResult *result)
 {
@@ -149,9 +150,10 @@ static void count(Line *line, const SinkResult *result)
     }
 }
 
-/* A breaker learns from what was tried. Returns whether a failure is the message's: while the breaker is open, and from the one request
- * that it lets through then, it is the place's, and no attempt of the message is spent. A replay may have nothing to send but messages
- * that the other side finds fault with; it would wait for ever if it took that for a place that fails. */
+/* A breaker learns from what was tried. Returns whether a failure is the message's: while the breaker is open, and from
+ * the one request that it lets through then, it is the place's, and no attempt of the message is spent. A replay may
+ * have nothing to send but messages that the other side finds fault with; it would wait for ever if it took that for a
+ * place that fails. */
 static bool tell_breaker(Line *line, const SinkResult *result, int64_t now_us)
 {
     bool judged = line->job && result->judged, counts = line->breaker.state == BREAKER_CLOSED || judged;

@@ -4,7 +4,7 @@
 
 enum { FLOW_BITS = 1 << 15 };
 
-/* ---- Connection ---------------------------------------------------------------------------------------------------- */
+/* ---- Connection -------------------------------------------------------------------------------------------------- */
 
 void line_rewind(Line *line, SinkPlace place)
 {
@@ -44,8 +44,8 @@ void line_disconnect(Line *line, const char *message, int64_t now_us)
                                                           line->options->random);
 }
 
-/* Nothing is sent before it is on disk. Whoever is further on than the log has heard from another copy of this store, and what
- * comes next would be passed over. */
+/* Nothing is sent before it is on disk. Whoever is further on than the log has heard from another copy of this store,
+ * and what comes next would be passed over. */
 static Status check_place(const Line *line, SinkPlace theirs, Error *reterr)
 {
     int64_t last_seq = store_last_seq(line->options->store);
@@ -59,7 +59,8 @@ static Status check_place(const Line *line, SinkPlace theirs, Error *reterr)
         (long long)theirs.cursor, (long long)last_seq);
 }
 
-/* What the stream of a replay has was sent before a crash, and is not in its counts yet; what it has lost is about to be sent again. */
+/* What the stream of a replay has was sent before a crash, and is not in its counts yet; what it has lost is about to
+ * be sent again. */
 static Status count_jump(Line *line, int64_t to, Error *reterr)
 {
     int64_t from = line->place.cursor, low = from < to ? from : to, high = from < to ? to : from, count = 0;
@@ -108,9 +109,10 @@ void line_connect(Line *line, int64_t now_us)
     line->place = theirs;
 }
 
-/* ---- Flows --------------------------------------------------------------------------------------------------------- */
+/* ---- Flows ------------------------------------------------------------------------------------------------------- */
 
-/* A set of flows that may say of one that it is in it though it is not: that one waits without need, and no order is broken. */
+/* A set of flows that may say of one that it is in it though it is not: that one waits without need, and no order is
+ * broken. */
 typedef struct FlowBits {
     uint64_t words[FLOW_BITS / 64];
 } FlowBits;
@@ -125,7 +127,7 @@ static bool flow_bits_has(const FlowBits *bits, uint64_t flow_hash)
     return bits->words[flow_hash % FLOW_BITS / 64] & UINT64_C(1) << flow_hash % 64;
 }
 
-/* ---- Groups -------------------------------------------------------------------------------------------------------- */
+/* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
 static Str keep(LineGroup *group, Str text)
 {
@@ -172,7 +174,7 @@ static bool send_group(Line *line, const SinkPlace *place, int64_t now_us)
 
 static bool take_message(void *context, const Message *message) { return add_to_group(context, message); }
 
-/* ---- Retries ------------------------------------------------------------------------------------------------------- */
+/* ---- Retries ----------------------------------------------------------------------------------------------------- */
 
 /* Its message is in the log no more. */
 static void bury(Line *line, int64_t seq)
@@ -199,8 +201,9 @@ static bool collect_one(Line *line, int64_t seq)
     return line->group->count > before;
 }
 
-/* A retry of a replay waits until the log was read up to it: where it ends in front of the cursor, only its entry keeps it from being
- * counted once more after a crash. It waits for a moment, and not at all when there is no room for what is read. */
+/* A retry of a replay waits until the log was read up to it: where it ends in front of the cursor, only its entry keeps
+ * it from being counted once more after a crash. It waits for a moment, and not at all when there is no room for what
+ * is read. */
 static bool is_too_early(const Line *line, int64_t seq)
 {
     return line->job && seq > line->read_seq && !retries_is_full(&line->retries);
@@ -246,7 +249,7 @@ static size_t send_retries(Line *line, size_t wanted, int64_t now_us, int64_t *n
     return sent > 0 && send_group(line, NULL, now_us) ? sent : 0;
 }
 
-/* ---- The log ------------------------------------------------------------------------------------------------------- */
+/* ---- The log ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Gathering {
     Line *line;
@@ -413,8 +416,9 @@ static void park(Line *line, Entry *entry)
     line->blocked--;
 }
 
-/* What waits for nothing in the window steps aside when a retry of its flow is before it: only then, since the retry may be of a dead letter
- * that somebody has tried again, with an earlier message of the flow still under way. Room for the next of the log comes of it. */
+/* What waits for nothing in the window steps aside when a retry of its flow is before it: only then, since the retry
+ * may be of a dead letter that somebody has tried again, with an earlier message of the flow still under way. Room for
+ * the next of the log comes of it. */
 static void park_behind_retries(Line *line)
 {
     if (line->blocked == 0 || line->retries.count == 0) {
@@ -458,7 +462,7 @@ static size_t send_blocked(Line *line, size_t wanted, int64_t now_us)
     return sent > 0 && send_group(line, NULL, now_us) ? sent : 0;
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------------------- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static size_t probe_retry(Line *line, int64_t now_us)
 {
@@ -471,8 +475,8 @@ static size_t probe_retry(Line *line, int64_t now_us)
     return sent > 0 && send_group(line, NULL, now_us) ? sent : 0;
 }
 
-/* The one request that a half-open breaker lets through is now a retry, each time another one, now the next of the log, so that a
- * message which nobody ever takes cannot keep it open. */
+/* The one request that a half-open breaker lets through is now a retry, each time another one, now the next of the log,
+ * so that a message which nobody ever takes cannot keep it open. */
 static void send_probe(Line *line, int64_t now_us)
 {
     line->probe_retry = !line->probe_retry;

@@ -4,7 +4,7 @@
 
 #include "deliver/line_parts.h"
 
-/* ---- Notes --------------------------------------------------------------------------------------------------------- */
+/* ---- Notes ------------------------------------------------------------------------------------------------------- */
 
 static LineNotes *notes_new(void)
 {
@@ -113,7 +113,7 @@ void line_disable(Line *line, const char *reason)
     line->disable_wanted = true;
 }
 
-/* ---- Looking ------------------------------------------------------------------------------------------------------- */
+/* ---- Looking ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Looking {
     Line *line;
@@ -210,8 +210,9 @@ static bool collect_letter(void *context, const DeadLetter *letter)
     return line->ahead_count < LINE_WINDOW_MAX;
 }
 
-/* The cursor stands behind the first message that is not settled, and dead letters may lie in front of it: those that a process before
- * this one made there, and those that a sink which has lost its tail makes the line go back past. Only a replay sends them once more. */
+/* The cursor stands behind the first message that is not settled, and dead letters may lie in front of it: those that a
+ * process before this one made there, and those that a sink which has lost its tail makes the line go back past. Only a
+ * replay sends them once more. */
 static Status learn_letters(Line *line, Error *reterr)
 {
     DeadLetterFilter filter = DEAD_LETTER_FILTER_ALL;
@@ -226,7 +227,8 @@ static Status learn_letters(Line *line, Error *reterr)
     return status;
 }
 
-/* The rows of what was settled a moment ago are still there, and would be taken for retries that somebody has asked for. */
+/* The rows of what was settled a moment ago are still there, and would be taken for retries that somebody has asked
+ * for. */
 static bool may_read_retries(const Line *line) { return !line->writing.wanted && line->notes->settled_count == 0; }
 
 static Status learn_retries(Line *line, Looking *looking, Error *reterr)
@@ -253,7 +255,8 @@ static Status learn(Line *line, Looking *looking, Error *reterr)
     return learn_retries(line, looking, reterr);
 }
 
-/* A line that has not read its retries does not begin: it would take those in front of its cursor for messages that nobody has tried. */
+/* A line that has not read its retries does not begin: it would take those in front of its cursor for messages that
+ * nobody has tried. */
 static Status begin(Line *line, Looking *looking, Error *reterr)
 {
     begin_at(line, line->job ? looking->replay.place : looking->sink.place);
@@ -269,8 +272,8 @@ static bool has_ended(const Looking *looking)
     return !looking->found || !looking->replay_found || looking->replay.state != REPLAY_RUNNING;
 }
 
-/* Only when everything could be read is what was not found not there: a replay that was taken for ended would begin anew, and its breaker
- * would have forgotten that the other side is to be left alone. */
+/* Only when everything could be read is what was not found not there: a replay that was taken for ended would begin
+ * anew, and its breaker would have forgotten that the other side is to be left alone. */
 static Status look(Line *line, Error *reterr)
 {
     Looking looking = {.line = line};
@@ -328,7 +331,7 @@ void line_end_retry(Line *line, int64_t seq, bool taken)
     retries_remove(&line->retries, seq);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static void landed(Submission *submission, Status status, const Error *error)
 {
@@ -385,7 +388,8 @@ static size_t collect_retries(Line *line)
     return count;
 }
 
-/* Everything that happened goes together: the cursor may stand behind a retry or a dead letter only when that is stored with it. */
+/* Everything that happened goes together: the cursor may stand behind a retry or a dead letter only when that is stored
+ * with it. */
 static void write_change(Line *line)
 {
     LineNotes *notes = line->notes;
@@ -425,7 +429,8 @@ static bool has_moved(const Line *line)
     return line->place.cursor != line->stored_place.cursor || line->place.sent_seq != line->stored_place.sent_seq;
 }
 
-/* What people wait for goes at once, and so does what would be lost; that the cursor has moved is collected for a moment. */
+/* What people wait for goes at once, and so does what would be lost; that the cursor has moved is collected for a
+ * moment. */
 static bool is_worth_writing(const Line *line, int64_t now_us)
 {
     const LineNotes *notes = line->notes;
@@ -500,8 +505,8 @@ void line_reap(Line *line, int64_t now_us)
         was_written(line);
         return;
     }
-    /* Nothing happened, and it is tried again. When the store has broken, the process is about to end, and the next one goes on from
-     * what the store has. */
+    /* Nothing happened, and it is tried again. When the store has broken, the process is about to end, and the next one
+     * goes on from what the store has. */
     const Error *error = writing->status == STATUS_OK ? &writing->submission.work.error : &writing->error;
     line_fail(line, str_from(error->message));
     writing->again_us = now_us + LINE_RETRY_US;

@@ -100,7 +100,7 @@ void message_put_alert(Buf *buf, const StoredRecord *stored, Str body, unsigned 
     buf_put_char(buf, '}');
 }
 
-/* ---- Dead letters -------------------------------------------------------------------------------------------------- */
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
 void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
 {
@@ -124,7 +124,7 @@ void message_put_dead_letter_body(Buf *buf, const DeadLetter *letter)
     BUF_PUT(buf, "}}");
 }
 
-/* ---- Onboarding ---------------------------------------------------------------------------------------------------- */
+/* ---- Onboarding -------------------------------------------------------------------------------------------------- */
 
 static void put_organization(Buf *buf, const StoredOrganization *organization)
 {

@@ -78,7 +78,7 @@ size_t message_id_format(const StoreInfo *info, int64_t seq, char ret_id[MESSAGE
                                   (long long)seq);
 }
 
-/* ---- Open and close ------------------------------------------------------------------------------------------------ */
+/* ---- Open and close ---------------------------------------------------------------------------------------------- */
 
 /* A message that is not a record, made ready while its record could be asked for. */
 typedef struct Note {
@@ -148,7 +148,7 @@ void outbox_close(Outbox *outbox)
     }
 }
 
-/* ---- Messages that are not records --------------------------------------------------------------------------------- */
+/* ---- Messages that are not records ------------------------------------------------------------------------------- */
 
 typedef struct Collecting {
     Outbox *outbox;
@@ -210,7 +210,8 @@ static bool complete_alert(void *context, const StoredRecord *stored)
     return true;
 }
 
-/* One walk of the store inside another is not possible, so that the alerts' records are fetched before the log is walked. */
+/* One walk of the store inside another is not possible, so that the alerts' records are fetched before the log is
+ * walked. */
 static Status complete_notes(Outbox *outbox, Error *reterr)
 {
     for (size_t i = 0; i < outbox->note_count; i++) {
@@ -231,7 +232,8 @@ static Status complete_notes(Outbox *outbox, Error *reterr)
     return STATUS_OK;
 }
 
-/* Reads those with after < seq ≤ *through, at most `wanted`; when there are more, *through is moved to the last that was read. */
+/* Reads those with after < seq ≤ *through, at most `wanted`; when there are more, *through is moved to the last that
+ * was read. */
 static Status collect_notes(Outbox *outbox, int64_t after, size_t wanted, int64_t *through, Error *reterr)
 {
     Collecting collecting = {outbox, *through, wanted, false};
@@ -250,7 +252,7 @@ static Status collect_notes(Outbox *outbox, int64_t after, size_t wanted, int64_
     return status == STATUS_OK ? complete_notes(outbox, reterr) : status;
 }
 
-/* ---- Handing out --------------------------------------------------------------------------------------------------- */
+/* ---- Handing out ------------------------------------------------------------------------------------------------- */
 
 typedef struct Reading {
     Outbox *outbox;
@@ -408,7 +410,7 @@ Status outbox_count(Outbox *outbox, int64_t after, int64_t through, int64_t *cou
     return status;
 }
 
-/* ---- One message --------------------------------------------------------------------------------------------------- */
+/* ---- One message ------------------------------------------------------------------------------------------------- */
 
 static bool visit_one(void *context, const StoredRecord *stored) { return hand_out_record(context, stored); }
 

@@ -1,7 +1,7 @@
 /* What a sink has to send: the log, read in commit order behind a place, filtered, and rendered as messages.
  *
- * The log is the outbox: nothing is written when a record is committed but the record, and its message is made anew, byte for
- * byte the same, each time that it is sent. */
+ * The log is the outbox: nothing is written when a record is committed but the record, and its message is made anew,
+ * byte for byte the same, each time that it is sent. */
 #ifndef WEIR_DELIVER_OUTBOX_H
 #define WEIR_DELIVER_OUTBOX_H
 
@@ -39,8 +39,8 @@ typedef enum MessageStream {
 const char *message_stream_name(MessageStream stream); /* "notifications", "alerts", "dead_letters" … */
 MessageStream message_kind_stream(MessageKind kind);
 
-/* Which messages a sink wants. An empty text matches everything; the filters are the record's that the message is about, and a
- * message that is about none (a dead letter's) passes them. */
+/* Which messages a sink wants. An empty text matches everything; the filters are the record's that the message is
+ * about, and a message that is about none (a dead letter's) passes them. */
 typedef struct Subscription {
     unsigned kinds; /* bits 1 << MessageKind */
     Str source_id, destination_id, unit;
@@ -58,14 +58,16 @@ bool subscription_wants_stream(const Subscription *subscription, MessageStream s
 typedef struct Message {
     int64_t seq;
     MessageKind kind;
-    Str id;  /* outbox_put_id(): the same however often it is sent */
-    Str key; /* what keeps the order of its messages: the record's destination, the organization's domain, the batch's id; or empty */
+    Str id; /* outbox_put_id(): the same however often it is sent */
+    /* what keeps the order of its messages: the record's destination, the organization's domain, the batch's id; or
+     * empty */
+    Str key;
     Str body;           /* the JSON object of docs/messages.md */
     Str traceparent;    /* of the record; empty for none */
     int64_t created_us; /* when it was committed, by the wall clock */
     uint64_t flow_hash; /* of the record's flow, or of the key of what is about none; 0 for none */
-    /* Empty for a message of the log. Else it is none: it asks a webhook to do something, and this is its type. Its id then goes out as an
-     * Idempotency-Key, too, and `seq` is the caller's. */
+    /* Empty for a message of the log. Else it is none: it asks a webhook to do something, and this is its type. Its id
+     * then goes out as an Idempotency-Key, too, and `seq` is the caller's. */
     Str call;
 } Message;
 
@@ -82,8 +84,8 @@ void outbox_close(Outbox *outbox); /* accepts NULL */
 /* Returning false stops the reading; the message was not taken then and comes again. */
 typedef bool MessageTaker(void *context, const Message *message);
 
-/* Hands the wanted messages with after < seq ≤ through to `take`, in order. A bounded piece of work: *ret_after is how far it
- * has come (all wanted ones up to it were taken); when that is below the end of the log, call again. */
+/* Hands the wanted messages with after < seq ≤ through to `take`, in order. A bounded piece of work: *ret_after is how
+ * far it has come (all wanted ones up to it were taken); when that is below the end of the log, call again. */
 Status outbox_read(Outbox *outbox, int64_t after, int64_t through, MessageTaker *take, void *context,
                    int64_t *ret_after, Error *reterr) MUST_CHECK;
 

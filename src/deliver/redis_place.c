@@ -2,7 +2,7 @@
 
 #include "broker/redis_conn.h"
 
-/* ---- Words --------------------------------------------------------------------------------------------------------- */
+/* ---- Words ------------------------------------------------------------------------------------------------------- */
 
 void redis_store_format(const StoreInfo *info, char ret_text[REDIS_STORE_TEXT_BYTES])
 {
@@ -25,7 +25,7 @@ static int64_t seq_of(Str id)
     return str_is(id, "0") && str_to_u64(first, INT64_MAX, &seq) ? (int64_t)seq : -1;
 }
 
-/* ---- What Redis has said --------------------------------------------------------------------------------------------- */
+/* ---- What Redis has said ----------------------------------------------------------------------------------------- */
 
 static Str text_of(const redisReply *reply)
 {
@@ -99,7 +99,7 @@ Status redis_standing_read(RedisStanding *standing, const RedisOwner *owner, con
     return STATUS_OK;
 }
 
-/* ---- Whose they are -------------------------------------------------------------------------------------------------- */
+/* ---- Whose they are ---------------------------------------------------------------------------------------------- */
 
 static Status check_owner(const RedisStanding *standing, const RedisOwner *owner, Error *reterr)
 {
@@ -160,7 +160,7 @@ static Status check_stream(const RedisStream *stream, const RedisOwner *owner, i
     return STATUS_OK;
 }
 
-/* ---- Where they stand ------------------------------------------------------------------------------------------------ */
+/* ---- Where they stand -------------------------------------------------------------------------------------------- */
 
 static void note_lost(char *notice, const RedisStream *stream)
 {

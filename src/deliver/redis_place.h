@@ -1,17 +1,19 @@
 /* Where the streams in Redis stand, and whose they are.
  *
- * An entry's id is `<seq>-0`, so that Redis itself refuses what it has. Beside the streams lies a hash, `<prefix>weir`, which each
- * group of messages moves on in the same script:
+ * An entry's id is `<seq>-0`, so that Redis itself refuses what it has. Beside the streams lies a hash, `<prefix>weir`,
+ * which each group of messages moves on in the same script:
  *
  *   store, epoch           whose ids these are
- *   sink:<sink's name>     the id of the last entry that this sink has written, to whichever stream, or where it began: its place
+ *   sink:<sink's name>     the id of the last entry that this sink has written, to whichever stream, or where it began:
+ *                          its place
  *   <stream>               the id of the last entry in that stream
  *   <stream>:sink          the sink that writes it
  *
- * The hash and the streams are written together, so they are lost together when Redis loses its tail: the place then is what both
- * say, and what is behind it is sent again. A stream that is further back than the hash says was deleted by somebody: that is told,
- * and the line goes on. The script looks for it too, so that it is told at the latest when the stream's next message comes. A stream
- * that is further on has entries that are not ours, or the hash was deleted: the last entry's field `id` tells which. */
+ * The hash and the streams are written together, so they are lost together when Redis loses its tail: the place then is
+ * what both say, and what is behind it is sent again. A stream that is further back than the hash says was deleted by
+ * somebody: that is told, and the line goes on. The script looks for it too, so that it is told at the latest when the
+ * stream's next message comes. A stream that is further on has entries that are not ours, or the hash was deleted: the
+ * last entry's field `id` tells which. */
 #ifndef WEIR_DELIVER_REDIS_PLACE_H
 #define WEIR_DELIVER_REDIS_PLACE_H
 

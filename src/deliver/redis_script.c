@@ -5,12 +5,12 @@
 #include "base/buf.h"
 #include "base/timestamp.h"
 
-/* The hash is looked at first: a group that does not follow the last one (which has failed, or came from a connection that was given
- * up) must not be added, since nothing could be put before it any more. XADD itself refuses an id that is not larger than the
- * stream's last. What was added before an error stays, so the place moves by it.
+/* The hash is looked at first: a group that does not follow the last one (which has failed, or came from a connection
+ * that was given up) must not be added, since nothing could be put before it any more. XADD itself refuses an id that
+ * is not larger than the stream's last. What was added before an error stays, so the place moves by it.
  *
- * A stream that was deleted would be made anew by XADD, and nobody would hear of it. So before the first entry that a group adds to a
- * stream, the stream has to be as far as the hash says; trimming leaves its last-generated-id alone. */
+ * A stream that was deleted would be made anew by XADD, and nobody would hear of it. So before the first entry that a
+ * group adds to a stream, the stream has to be as far as the hash says; trimming leaves its last-generated-id alone. */
 static const char stream_script[] =
     "local function is_deleted(key, id)\n"
     "  local info, last = redis.pcall('XINFO', 'STREAM', key), '0-0'\n"
@@ -101,7 +101,7 @@ struct RedisScript {
     Buf json; /* list: the messages of the group */
 };
 
-/* ---- Making --------------------------------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------------------------------------ */
 
 Status redis_script_new(const RedisOwner *owner, bool list, int64_t trim, size_t messages_max, RedisScript **ret_script,
                         Error *reterr)
@@ -142,7 +142,7 @@ void redis_script_free(RedisScript *script)
     free(script);
 }
 
-/* ---- Commands ------------------------------------------------------------------------------------------------------- */
+/* ---- Commands ---------------------------------------------------------------------------------------------------- */
 
 static void add(RedisScript *script, Str text)
 {
@@ -304,7 +304,7 @@ RedisAnswer redis_script_answer(const redisReply *reply)
     return answer;
 }
 
-/* ---- The claim ------------------------------------------------------------------------------------------------------ */
+/* ---- The claim --------------------------------------------------------------------------------------------------- */
 
 /* What the hash has to say of the stream from now on; "" for what it says already. */
 static Str stream_id(const RedisStream *stream)

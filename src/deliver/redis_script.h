@@ -1,7 +1,7 @@
 /* A group of messages as one command to Redis: a script that adds them one after another and stops at its first error.
  *
- * A script is run as a whole, before and after other clients' commands, and reaches the append-only file and the replicas as a
- * whole. It answers how many messages it has added and the error that it stopped at. */
+ * A script is run as a whole, before and after other clients' commands, and reaches the append-only file and the
+ * replicas as a whole. It answers how many messages it has added and the error that it stopped at. */
 #ifndef WEIR_DELIVER_REDIS_SCRIPT_H
 #define WEIR_DELIVER_REDIS_SCRIPT_H
 
@@ -36,9 +36,10 @@ typedef struct RedisAnswer {
 } RedisAnswer;
 RedisAnswer redis_script_answer(const redisReply *reply);
 
-/* Puts the command that makes the hash ours and moves its place from the one that `standing` has to `to_seq`, as long as nobody has
- * moved it meanwhile. The streams of `standing` become the sink's, and the hash says of them what they say themselves: a deletion that
- * was seen here is none for the next group. It has one reply, read by redis_claim_answer. */
+/* Puts the command that makes the hash ours and moves its place from the one that `standing` has to `to_seq`, as long
+ * as nobody has moved it meanwhile. The streams of `standing` become the sink's, and the hash says of them what they
+ * say themselves: a deletion that was seen here is none for the next group. It has one reply, read by
+ * redis_claim_answer. */
 Status redis_claim_put(const RedisOwner *owner, RedisConn *conn, const RedisTarget *target,
                        const RedisStanding *standing, int64_t to_seq, Error *reterr) MUST_CHECK;
 /* BUSY: somebody has moved it, look again. */

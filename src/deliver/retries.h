@@ -1,6 +1,8 @@
-/* The messages of a line that wait behind the cursor for another attempt, as they are (or are about to be) in the store: by seq.
+/* The messages of a line that wait behind the cursor for another attempt, as they are (or are about to be) in the
+ * store: by seq.
  *
- * With `ordered` a flow's messages are tried one after another: the first is, and the others wait for it. One thread. */
+ * With `ordered` a flow's messages are tried one after another: the first is, and the others wait for it. One
+ * thread. */
 #ifndef WEIR_DELIVER_RETRIES_H
 #define WEIR_DELIVER_RETRIES_H
 
@@ -30,8 +32,8 @@ Retry *retries_put(Retries *retries, const StoredRetry *stored);
 void retries_remove(Retries *retries, int64_t seq);
 bool retries_has_flow(const Retries *retries, uint64_t flow_hash);
 
-/* The seqs of those that are due and not under way, lowest first, at most `cap`. *ret_next_us gets when there are more: now, when
- * the next one is due, or INT64_MAX for never. */
+/* The seqs of those that are due and not under way, lowest first, at most `cap`. *ret_next_us gets when there are more:
+ * now, when the next one is due, or INT64_MAX for never. */
 size_t retries_due(const Retries *retries, int64_t now_us, int64_t *ret_seqs, size_t cap, int64_t *ret_next_us);
 
 /* The seq of the one that is due for the longest time and not under way; 0 for none. */

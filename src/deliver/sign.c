@@ -13,7 +13,8 @@ enum {
     ENCODED_KEY_BYTES_MAX = (SIGN_KEY_BYTES_MAX + 2) / 3 * 4,
 };
 
-/* A context that has its key: to sign is to begin it again, which spares looking the algorithm up and mixing the key each time. */
+/* A context that has its key: to sign is to begin it again, which spares looking the algorithm up and mixing the key
+ * each time. */
 struct Signer {
     EVP_MAC_CTX *contexts[SIGN_SECRETS_MAX];
     size_t count;

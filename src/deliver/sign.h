@@ -1,8 +1,9 @@
-/* Signatures of Standard Webhooks (https://www.standardwebhooks.com, specification 1.0.0): the receiver can tell that a message
- * comes from us and is as we sent it.
+/* Signatures of Standard Webhooks (https://www.standardwebhooks.com, specification 1.0.0): the receiver can tell that a
+ * message comes from us and is as we sent it.
  *
- * The header is "v1," and the base64 of HMAC-SHA256(key, "<id>.<timestamp>.<body>"); while one secret replaces another there are two of
- * them with a space between, and the receiver is content when it knows one. A secret is written "whsec_" and the base64 of the key. */
+ * The header is "v1," and the base64 of HMAC-SHA256(key, "<id>.<timestamp>.<body>"); while one secret replaces another
+ * there are two of them with a space between, and the receiver is content when it knows one. A secret is written
+ * "whsec_" and the base64 of the key. */
 #ifndef WEIR_DELIVER_SIGN_H
 #define WEIR_DELIVER_SIGN_H
 
@@ -14,8 +15,8 @@ enum { SIGN_SECRETS_MAX = 2, SIGN_KEY_BYTES_MIN = 24, SIGN_KEY_BYTES_MAX = 64, S
 /* One thread at a time. */
 typedef struct Signer Signer;
 
-/* One secret, or two with a comma between. REFUSED with a phrase that says what is wrong and never the secret: "is empty", "has a
- * secret that does not begin with whsec_". BROKEN: the library has no such algorithm, or no memory. */
+/* One secret, or two with a comma between. REFUSED with a phrase that says what is wrong and never the secret: "is
+ * empty", "has a secret that does not begin with whsec_". BROKEN: the library has no such algorithm, or no memory. */
 Status signer_new(Str secrets, Signer **ret_signer, Error *reterr) MUST_CHECK;
 void signer_free(Signer *signer); /* accepts NULL */
 

@@ -1,8 +1,9 @@
-/* A sink: a place that messages are sent to. This is the seam between the line, which decides what is sent when and remembers
- * how far it has got, and the ways to send it. A new way is one file that fills SinkOps, and one line in sink.c; the contract suite
- * (tests/contract/sink_suite.c) then covers it.
+/* A sink: a place that messages are sent to. This is the seam between the line, which decides what is sent when and
+ * remembers how far it has got, and the ways to send it. A new way is one file that fills SinkOps, and one line in
+ * sink.c; the contract suite (tests/contract/sink_suite.c) then covers it.
  *
- * One thread at a time uses a sink, but for wake(). No call lasts longer than SINK_CALL_US_MAX, whatever the other side does. */
+ * One thread at a time uses a sink, but for wake(). No call lasts longer than SINK_CALL_US_MAX, whatever the other side
+ * does. */
 #ifndef WEIR_DELIVER_SINK_H
 #define WEIR_DELIVER_SINK_H
 
@@ -38,19 +39,22 @@ typedef struct SinkResult {
 
 /* Every member is required. */
 typedef struct SinkOps {
-    /* Makes the sink ready to send. `ours` is where we think the line is; *ret_theirs is where it goes on, which for sinks that
-     * remember it themselves is their word: further on or back. REFUSED: it cannot work as configured, and a person has to look. BUSY:
+    /* Makes the sink ready to send. `ours` is where we think the line is; *ret_theirs is where it goes on, which for
+     * sinks that remember it themselves is their word: further on or back. REFUSED: it cannot work as configured, and a
+     * person has to look. BUSY:
      * not now. Called at the start and after each send that was not OK. */
     Status (*connect)(Sink *sink, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr);
 
     /* How many messages it takes with the next send; 0 when it waits for answers first. */
     size_t (*room)(const Sink *sink);
 
-    /* Sends a group, at most room(). With `place` they are the next ones in commit order, and when all of them are taken the line is
-     * there: sinks that remember the place themselves do it in the same transaction, the others ignore it. Without `place` they are from
-     * elsewhere (retries), and the remembered place stays.
-     * OK: each gets its verdict from results(), in any order. BUSY: nothing happened. UNKNOWN: some may have been taken.
-     * After both the sink must be connected again before it sends, and messages without a verdict get none. Copies what it needs. */
+    /* Sends a group, at most room(). With `place` they are the next ones in commit order, and when all of them are
+     * taken the line is there: sinks that remember the place themselves do it in the same transaction, the others
+     * ignore it. Without `place` they are from elsewhere (retries), and the remembered place stays.
+     * OK: each gets its verdict from results(), in any order. BUSY: nothing happened. UNKNOWN: some may have been
+     * taken.
+     * After both the sink must be connected again before it sends, and messages without a verdict get none. Copies what
+     * it needs. */
     Status (*send)(Sink *sink, const Message *messages, size_t count, const SinkPlace *place, Error *reterr);
 
     /* Up to `cap` verdicts that have come in; does not wait. */
@@ -69,8 +73,8 @@ typedef struct SinkOps {
 /* Implementations embed this as their first member. */
 struct Sink {
     const SinkOps *ops;
-    /* Of the last connect() that was OK: what a person should know though it works ("the stream … was deleted on the other
-     * side"); empty for nothing. Borrows until the next connect(). */
+    /* Of the last connect() that was OK: what a person should know though it works ("the stream … was deleted on the
+     * other side"); empty for nothing. Borrows until the next connect(). */
     Str notice;
 };
 
@@ -79,8 +83,8 @@ typedef enum SinkType { SINK_WEBHOOK, SINK_KAFKA, SINK_REDIS } SinkType;
 
 enum { SINK_SCHEDULE_MAX = 32, SINK_NAME_BYTES_MAX = 64 };
 
-/* What the configuration says about a sink (docs/configuration.md has the words). Texts borrow from the configuration, which
- * outlives every sink; "" where nothing is set. */
+/* What the configuration says about a sink (docs/configuration.md has the words). Texts borrow from the configuration,
+ * which outlives every sink; "" where nothing is set. */
 typedef struct SinkOptions {
     const char *name;    /* [a-z0-9][a-z0-9_-]*, at most SINK_NAME_BYTES_MAX */
     const char *section; /* what its options are called by in messages, where it is none of sinks.<name>; NULL: it is */
@@ -103,8 +107,8 @@ typedef struct SinkOptions {
     const char *cert_file;     /* redis over TLS: our own certificate … */
     const char *key_file;      /* … and its key */
     const char *brokers;       /* kafka: host:port, … */
-    const char *
-        properties; /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
+    /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
+    const char *properties;
     const char *prefix; /* kafka, redis: in front of the names of topics and streams */
     bool list;          /* redis: lists (RPUSH, at least once) instead of streams */
     int64_t trim;       /* redis: streams keep about so many messages; 0: all */
@@ -127,8 +131,8 @@ extern const char *const sink_type_names[SINK_TYPE_COUNT]; /* "webhook", "kafka"
 enum { SINK_OPTION_NAME_BYTES_MAX = SINK_NAME_BYTES_MAX + 32 };
 void sink_option_name(const SinkOptions *options, const char *option, char ret_name[SINK_OPTION_NAME_BYTES_MAX]);
 
-/* Makes the sink of the type that the options name; connects nowhere yet. REFUSED: an option that it cannot work with, named in
- * the message. */
+/* Makes the sink of the type that the options name; connects nowhere yet. REFUSED: an option that it cannot work with,
+ * named in the message. */
 Status sink_open(const SinkContext *context, Sink **ret_sink, Error *reterr) MUST_CHECK;
 void sink_close(Sink *sink); /* accepts NULL */
 

@@ -25,7 +25,7 @@ static int64_t number_of(const ConfigMember *member, SinksOption option) { retur
 
 static bool is_set(const ConfigMember *member, SinksOption option) { return text_of(member, option)[0] != '\0'; }
 
-/* ---- Secrets ------------------------------------------------------------------------------------------------------- */
+/* ---- Secrets ----------------------------------------------------------------------------------------------------- */
 
 static Status read_secret_file(const ConfigMember *member, Arena *arena, const char **ret_secret, Error *reterr)
 {
@@ -51,7 +51,7 @@ static Status set_secret(const ConfigMember *member, Arena *arena, SinkOptions *
     return from_file ? read_secret_file(member, arena, &options->secret, reterr) : STATUS_OK;
 }
 
-/* ---- The options --------------------------------------------------------------------------------------------------- */
+/* ---- The options ------------------------------------------------------------------------------------------------- */
 
 static void set_subscription(const ConfigMember *member, Subscription *subscription)
 {

@@ -13,9 +13,9 @@ typedef struct SinkConfig {
     Arena arena; /* the items, and the secrets that come from files; other texts borrow from the configuration */
 } SinkConfig;
 
-/* Reads the files of secrets, too. REFUSED with the option's full name and where it is set: something is missing that a sink of its
- * type needs, is there twice, or cannot be read. A sink that is not enabled is passed over. BUSY: no memory. On failure there is
- * nothing to release. */
+/* Reads the files of secrets, too. REFUSED with the option's full name and where it is set: something is missing that a
+ * sink of its type needs, is there twice, or cannot be read. A sink that is not enabled is passed over. BUSY: no
+ * memory. On failure there is nothing to release. */
 Status sink_config_read(const Config *config, SinkConfig *ret_sinks, Error *reterr) MUST_CHECK;
 
 /* `config` must still be there. Accepts what is all zero. */

@@ -1,13 +1,14 @@
-/* The sink for Kafka: a group of messages is a transaction, and the line's place is committed with it as a consumer group's offset. A
- * consumer that reads committed messages therefore has each one exactly once, wherever Weir is killed:
+/* The sink for Kafka: a group of messages is a transaction, and the line's place is committed with it as a consumer
+ * group's offset. A consumer that reads committed messages therefore has each one exactly once, wherever Weir is
+ * killed:
  *
- *   connect()  init_transactions ends what a predecessor left open (and shuts it out, should it still live), then the place that
- *              was committed last is read back
+ *   connect()  init_transactions ends what a predecessor left open (and shuts it out, should it still live), then the
+ *              place that was committed last is read back
  *   send()     begin, produce …, send_offsets_to_transaction, commit
  *
- * A producer whose transaction has failed is not used again, and nothing is aborted: requests that are still on their way could end
- * up in the next transaction, and librdkafka loses count of its sequence numbers at times. A new producer with a higher epoch has
- * the transaction aborted and cannot be mistaken. */
+ * A producer whose transaction has failed is not used again, and nothing is aborted: requests that are still on their
+ * way could end up in the next transaction, and librdkafka loses count of its sequence numbers at times. A new producer
+ * with a higher epoch has the transaction aborted and cannot be mistaken. */
 #include <unistd.h>
 
 #include "broker/kafka_client.h"
@@ -107,8 +108,8 @@ static size_t count_blamed(const KafkaSink *sink, size_t *ret_first)
     return blamed;
 }
 
-/* Brokers blame all messages of a request, so that only one that is blamed alone is known to be at fault. Otherwise the next group
- * ends before the first of them, or is half as long when it begins with it, until one is left. */
+/* Brokers blame all messages of a request, so that only one that is blamed alone is known to be at fault. Otherwise the
+ * next group ends before the first of them, or is half as long when it begins with it, until one is left. */
 static void refuse_or_narrow(KafkaSink *sink, size_t blamed, size_t first)
 {
     if (blamed == 1) {
@@ -167,8 +168,8 @@ static Status send_group(KafkaSink *sink, const Message *messages, size_t count,
     return commit(sink, reterr);
 }
 
-/* Nothing was committed. When that was because of messages, the sink goes on with a new producer, and each has a verdict. The error
- * that came first may be of a later step: a transaction that has failed takes nothing more. */
+/* Nothing was committed. When that was because of messages, the sink goes on with a new producer, and each has a
+ * verdict. The error that came first may be of a later step: a transaction that has failed takes nothing more. */
 static Status look_for_blame(KafkaSink *sink, Error *reterr)
 {
     size_t first = 0;

@@ -1,9 +1,10 @@
 /* The sink `redis`: streams (exactly once and in order) or lists (at least once). docs/sinks.md is its manual.
  *
- * A group of messages is one script (redis_script.h). Two are under way at a time where the script checks that it follows the one
- * before it, so that Redis works on one while the next is made; otherwise one. Whatever goes wrong ends the connection, and the next
- * one begins by looking where the streams stand (redis_place.h). A group of a lost connection may still be run by Redis
- * after the new one has looked: it then moves the place, our next group is not added, and we look again. */
+ * A group of messages is one script (redis_script.h). Two are under way at a time where the script checks that it
+ * follows the one before it, so that Redis works on one while the next is made; otherwise one. Whatever goes wrong ends
+ * the connection, and the next one begins by looking where the streams stand (redis_place.h). A group of a lost
+ * connection may still be run by Redis after the new one has looked: it then moves the place, our next group is not
+ * added, and we look again. */
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -49,7 +50,7 @@ static int64_t now_us(const RedisSink *sink) { return clock_monotonic_us(sink->c
 
 static Group *group_at(RedisSink *sink, size_t i) { return &sink->groups[(sink->first + i) % GROUPS_MAX]; }
 
-/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static void settle(RedisSink *sink, Group *group, Str error)
 {
@@ -91,7 +92,8 @@ static void take_reply(RedisSink *sink, const redisReply *reply)
         return;
     }
     RedisAnswer answer = redis_script_answer(reply);
-    /* An error without anything added may be of the command as a whole, and then nobody has looked where the place is. */
+    /* An error without anything added may be of the command as a whole, and then nobody has looked where the place
+     * is. */
     group->there = answer.added || answer.error.len == 0 ? group->there + answer.added : 0;
     group->there = group->there < group->count ? group->there : group->count;
     settle(sink, group, answer.error);
@@ -122,8 +124,9 @@ static void move_on(RedisSink *sink)
     }
 }
 
-/* Redis judges no message by what it says: it takes all, or it has a reason of its own (it is full, a replica, not itself) and will take
- * the same ones later. So none fails; they are held, in their order, and the next send says why. */
+/* Redis judges no message by what it says: it takes all, or it has a reason of its own (it is full, a replica, not
+ * itself) and will take the same ones later. So none fails; they are held, in their order, and the next send says
+ * why. */
 static SinkResult result_of(const Group *group, size_t i)
 {
     SinkResult result = {.seq = group->seqs[i], .verdict = SINK_TAKEN, .latency_us = group->latency_us};
@@ -154,7 +157,7 @@ static size_t redis_results(Sink *base, SinkResult *results, size_t cap)
     return count;
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------------------------------- */
+/* ---- Sending ----------------------------------------------------------------------------------------------------- */
 
 static size_t redis_room(const Sink *base)
 {
@@ -203,7 +206,7 @@ static Status redis_send(Sink *base, const Message *messages, size_t count, cons
     return STATUS_OK;
 }
 
-/* ---- Connecting ------------------------------------------------------------------------------------------------------- */
+/* ---- Connecting -------------------------------------------------------------------------------------------------- */
 
 /* Asks for the hash and the streams; `ret_replies` has the hash's first. */
 static Status ask_standing(RedisSink *sink, const RedisStanding *standing, redisReply **ret_replies, Error *reterr)
@@ -314,7 +317,7 @@ static Status redis_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, E
     return STATUS_OK;
 }
 
-/* ---- Waiting ---------------------------------------------------------------------------------------------------------- */
+/* ---- Waiting ----------------------------------------------------------------------------------------------------- */
 
 static int64_t time_left_us(RedisSink *sink, int64_t us_max)
 {
@@ -338,7 +341,7 @@ static void redis_wait(Sink *base, int64_t us_max)
 
 static void redis_wake(Sink *base) { wakeup_call(&of(base)->wakeup); }
 
-/* ---- Open and close --------------------------------------------------------------------------------------------------- */
+/* ---- Open and close ---------------------------------------------------------------------------------------------- */
 
 static void redis_close(Sink *base)
 {

@@ -1,8 +1,9 @@
 /* Webhooks over libcurl: each message is a POST of its own, answered on its own.
  *
- * One multi handle drives `in_flight_max` easy handles, which are made at the start and used again and again, as connections are. The
- * address that a connection is opened to is checked where the socket is made, behind every resolution of a name, so that neither a
- * redirect (which is not followed anyway) nor a name that resolves differently the second time leads anywhere else. */
+ * One multi handle drives `in_flight_max` easy handles, which are made at the start and used again and again, as
+ * connections are. The address that a connection is opened to is checked where the socket is made, behind every
+ * resolution of a name, so that neither a redirect (which is not followed anyway) nor a name that resolves differently
+ * the second time leads anywhere else. */
 #include <unistd.h>
 
 #include "deliver/webhook_call.h"
@@ -66,7 +67,7 @@ static void move_on(Webhook *webhook)
     }
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------------------------ */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 /* What could not be begun is held: nothing is known against the message. */
 static void begin_or_hold(Webhook *webhook, const Message *message)
@@ -83,7 +84,7 @@ static void begin_or_hold(Webhook *webhook, const Message *message)
     list_push(&webhook->done, call);
 }
 
-/* ---- The sink ------------------------------------------------------------------------------------------------------ */
+/* ---- The sink ---------------------------------------------------------------------------------------------------- */
 
 static void take_back_shown(Webhook *webhook)
 {
@@ -179,7 +180,7 @@ static const SinkOps webhook_ops = {
     .close = webhook_close,
 };
 
-/* ---- Options ------------------------------------------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 static Status refuse(const SinkOptions *options, const char *option, const char *why, Error *reterr)
 {

@@ -4,7 +4,7 @@
 #include "base/timestamp.h"
 #include "record/record_json.h"
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static void put_text(Buf *buf, const char *name, Str text)
 {
@@ -45,7 +45,7 @@ void subscription_put_json(Buf *buf, const Subscription *subscription, unsigned 
     buf_put_char(buf, '}');
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Reading {
     Subscription *subscription;

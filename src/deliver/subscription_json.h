@@ -15,7 +15,8 @@ enum { SUBSCRIPTION_JSON_BYTES_MAX = 16384 };
 
 void subscription_put_json(Buf *buf, const Subscription *subscription, unsigned scale);
 
-/* Members that are left out stay as they are in *subscription. Texts go into the arena. REFUSED: the message names the member. */
+/* Members that are left out stay as they are in *subscription. Texts go into the arena. REFUSED: the message names the
+ * member. */
 Status subscription_read_json(Str json, unsigned scale, Arena *arena, Subscription *subscription,
                               Error *reterr) MUST_CHECK;
 

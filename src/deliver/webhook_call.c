@@ -12,7 +12,7 @@ enum {
     LOCATION_BYTES_MAX = 200,    /* of a redirect's target, in an error */
 };
 
-/* ---- What curl calls ----------------------------------------------------------------------------------------------- */
+/* ---- What curl calls --------------------------------------------------------------------------------------------- */
 
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -55,7 +55,7 @@ static size_t take_header(char *bytes, size_t one, size_t count, void *context)
     return call->head_bytes <= HEADS_BYTES_MAX ? count : 0;
 }
 
-/* ---- Verdicts ------------------------------------------------------------------------------------------------------ */
+/* ---- Verdicts ---------------------------------------------------------------------------------------------------- */
 
 void webhook_call_hold(WebhookCall *call, const char *why)
 {
@@ -101,7 +101,8 @@ static void tell_library(WebhookCall *call, CURLcode why)
              add ? strerror_r((int)os_error, reason, sizeof reason) : "");
 }
 
-/* A name may have several addresses. Those that were called have failed too, then, and which they are is not in the library's text. */
+/* A name may have several addresses. Those that were called have failed too, then, and which they are is not in the
+ * library's text. */
 static void tell_addresses(WebhookCall *call, CURLcode why)
 {
     char option[SINK_OPTION_NAME_BYTES_MAX];
@@ -163,7 +164,7 @@ void webhook_call_finish(WebhookCall *call, CURLcode why)
     result->error = str_from(call->error);
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------------------------ */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 static bool add_header(WebhookCall *call, const char *name, Str value)
 {
@@ -238,10 +239,10 @@ Status webhook_call_prepare(WebhookCall *call, const Message *message)
     return STATUS_OK;
 }
 
-/* ---- Handles ------------------------------------------------------------------------------------------------------- */
+/* ---- Handles ----------------------------------------------------------------------------------------------------- */
 
-/* Proxies would be called instead of the address that is checked; those of the environment are none of ours. A look-up that takes too long
- * is left to its thread (QUICK_EXIT), since waiting for it would hold up every other request. */
+/* Proxies would be called instead of the address that is checked; those of the environment are none of ours. A look-up
+ * that takes too long is left to its thread (QUICK_EXIT), since waiting for it would hold up every other request. */
 static bool set_connection(CURL *easy, WebhookCall *call, const SinkOptions *options)
 {
     long timeout_ms = (long)(options->timeout_us / 1000 > 0 ? options->timeout_us / 1000 : 1);

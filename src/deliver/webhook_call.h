@@ -35,7 +35,8 @@ typedef struct WebhookCall {
 bool webhook_call_init(WebhookCall *call, WebhookPlace *place) MUST_CHECK;
 void webhook_call_release(WebhookCall *call);
 
-/* Makes the handle ready to be driven. BUSY when that could not be done; the result is then SINK_HELD. Copies the message. */
+/* Makes the handle ready to be driven. BUSY when that could not be done; the result is then SINK_HELD. Copies the
+ * message. */
 Status webhook_call_prepare(WebhookCall *call, const Message *message) MUST_CHECK;
 /* For an owner who could not begin it. */
 void webhook_call_hold(WebhookCall *call, const char *why);

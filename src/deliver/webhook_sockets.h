@@ -1,8 +1,9 @@
-/* The connections that a webhook's requests share: which addresses they may go to, and whether one is clean enough to be used again.
+/* The connections that a webhook's requests share: which addresses they may go to, and whether one is clean enough to
+ * be used again.
  *
- * In HTTP/1 an answer belongs to a request by its place alone. An endpoint that answers twice leaves an answer behind, which would be
- * taken for that of the next request on the connection, and a message would count as taken that never was. So a connection on which
- * something waits before a request is sent is given up. (HTTP/2 numbers its streams.) */
+ * In HTTP/1 an answer belongs to a request by its place alone. An endpoint that answers twice leaves an answer behind,
+ * which would be taken for that of the next request on the connection, and a message would count as taken that never
+ * was. So a connection on which something waits before a request is sent is given up. (HTTP/2 numbers its streams.) */
 #ifndef WEIR_DELIVER_WEBHOOK_SOCKETS_H
 #define WEIR_DELIVER_WEBHOOK_SOCKETS_H
 
@@ -25,7 +26,8 @@ typedef struct WebhookSockets {
 /* `guard` is filled by the caller. */
 void webhook_sockets_release(WebhookSockets *sockets);
 
-/* A socket for the address, or CURL_SOCKET_BAD and in `ret_refused` why it may not be called: "127.0.0.1 is loopback". */
+/* A socket for the address, or CURL_SOCKET_BAD and in `ret_refused` why it may not be called: "127.0.0.1 is
+ * loopback". */
 enum { WEBHOOK_REFUSED_BYTES_MAX = 64 + ADDRESS_GUARD_TEXT_BYTES_MAX };
 curl_socket_t webhook_sockets_open(WebhookSockets *sockets, const struct curl_sockaddr *address,
                                    char ret_refused[WEBHOOK_REFUSED_BYTES_MAX]);

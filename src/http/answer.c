@@ -11,7 +11,8 @@ enum {
     MORE_BYTES = 256 << 10,
     MORE_ROOM_BYTES = MORE_BYTES + QUERY_PIECE_BYTES_MAX,
     STREAM_BLOCK_BYTES = 32 << 10,
-    /* A client has the time that a request may take to come in, and that of a slow line on top: what it leaves lying is memory. */
+    /* A client has the time that a request may take to come in, and that of a slow line on top: what it leaves lying is
+     * memory. */
     TAKEN_BYTES_PER_MS = 64,
 };
 

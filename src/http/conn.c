@@ -10,8 +10,8 @@
 #include "http/turn.h"
 
 enum {
-    /* A body that is refused is read to its end all the same, so that the client gets to read the answer and the connection can
-     * go on. A longer one is not: then the connection is closed. */
+    /* A body that is refused is read to its end all the same, so that the client gets to read the answer and the
+     * connection can go on. A longer one is not: then the connection is closed. */
     DISCARD_BYTES_MAX = 64 << 20,
     /* Room for so much is made when a Content-Length promises it; for more as it comes. */
     PROMISED_BYTES_MAX = 256 << 10,
@@ -23,16 +23,16 @@ enum {
 
 static int64_t now_of(const HttpServer *server) { return clock_monotonic_us(server->options.clock); }
 
-/* The library closes a connection on which nothing moves; this closes one on which a request, or an answer, moves too slowly to ever
- * get there. */
+/* The library closes a connection on which nothing moves; this closes one on which a request, or an answer, moves too
+ * slowly to ever get there. */
 void conn_limit(Conn *conn, int64_t now_us, int64_t ms)
 {
     atomic_store_explicit(&conn->limit_us, ms ? now_us + ms * 1000 : 0, memory_order_release);
     atomic_store_explicit(&conn->is_patient, false, memory_order_release);
 }
 
-/* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. But where memory is short, one that
- * hardly moves makes room. */
+/* A stream may take as long as it likes while it moves: the library's idle time-out watches over it. But where memory
+ * is short, one that hardly moves makes room. */
 static void limit_stream(Request *request)
 {
     request->brought = 0;
@@ -105,8 +105,9 @@ void conn_on_connection(void *self, struct MHD_Connection *mhd, void **context,
     }
 }
 
-/* The library misses the end of a stream that comes together with its last bytes (its polling is edge-triggered, and it does not
- * read again after a short read). Twice in a row, so that a body whose end is just being read is not taken for a torn one. */
+/* The library misses the end of a stream that comes together with its last bytes (its polling is edge-triggered, and it
+ * does not read again after a short read). Twice in a row, so that a body whose end is just being read is not taken for
+ * a torn one. */
 static bool is_hung_up(Conn *conn)
 {
     struct pollfd fd = {.fd = conn->fd, .events = POLLRDHUP};
@@ -384,8 +385,8 @@ static Request *make_successor(const Request *left)
     return request;
 }
 
-/* The sweeper looks at a connection's request under the lock, so that one is given away and forgotten in one step: whoever it is
- * left to may free it at once. */
+/* The sweeper looks at a connection's request under the lock, so that one is given away and forgotten in one step:
+ * whoever it is left to may free it at once. */
 static bool give_away(Conn *conn, bool (*give)(Request *request), Request *successor)
 {
     pthread_mutex_lock(&conn->server->conns_lock);
@@ -502,8 +503,8 @@ void conn_on_completed(void *self, struct MHD_Connection *mhd, void **context, e
     atomic_store_explicit(&conn->expects_body, false, memory_order_relaxed);
     if (request) {
         count_request(request, now_us);
-        /* It may end while others have the request: the client reset it, and the library found that first when it was resumed. There
-         * is no further request on such a connection. */
+        /* It may end while others have the request: the client reset it, and the library found that first when it was
+         * resumed. There is no further request on such a connection. */
         if (!request->waits || !give_away(conn, turn_abandon, NULL)) {
             request_reset(request);
         }

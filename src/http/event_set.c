@@ -4,8 +4,8 @@
 #include "record/event_letter.h"
 
 enum {
-    /* Names of fields are cut, and so are reasons; a mapping has a few dozen numbers at most that are spelt out, and an arena wastes the ends of
-     * chunks. */
+    /* Names of fields are cut, and so are reasons; a mapping has a few dozen numbers at most that are spelt out, and an
+     * arena wastes the ends of chunks. */
     NAME_BYTES = 160,
     TEXT_BYTES_MAX = (RECORD_PROBLEMS_MAX + RECORD_WARNINGS_MAX) * NAME_BYTES +
                      (EVENT_PART_COUNT + MAPPING_PATHS_MAX) * 64 + DEAD_LETTER_ERROR_BYTES_MAX + 4 * NAME_BYTES,

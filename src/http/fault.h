@@ -1,5 +1,5 @@
-/* Failures on purpose, for clients that want to see that they try again as they should: {"simulateFailure":"during", …}, where the
- * option faults.allow says that it may be. */
+/* Failures on purpose, for clients that want to see that they try again as they should: {"simulateFailure":"during",
+ * …}, where the option faults.allow says that it may be. */
 #ifndef WEIR_HTTP_FAULT_H
 #define WEIR_HTTP_FAULT_H
 
@@ -12,7 +12,8 @@ typedef enum Fault {
     FAULT_AFTER,  /* the commit: it is there, and its client is told that something failed */
 } Fault;
 
-/* What the value asks for, which is a record or an event. False, and a 422 is said, when it is not understood or not allowed. */
+/* What the value asks for, which is a record or an event. False, and a 422 is said, when it is not understood or not
+ * allowed. */
 bool fault_read(Request *request, yyjson_val *value, Fault *ret_fault);
 
 /* 500, whatever came of it. */

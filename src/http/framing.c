@@ -40,7 +40,8 @@ void framing_begin(Framing *framing, Str method, Str target, const char *target_
     framing->line_end = version.ptr + version.len + 2;
 }
 
-/* In the library's buffer a header reads NAME NUL blanks VALUE NUL NUL, since it writes a NUL over the colon and over CR and LF.
+/* In the library's buffer a header reads NAME NUL blanks VALUE NUL NUL, since it writes a NUL over the colon and over
+ * CR and LF.
  * A folded line moves the name elsewhere; a NUL or a bare LF leaves something else than a NUL behind the value. */
 static bool is_in_place(const Framing *framing, Str name, Str value)
 {

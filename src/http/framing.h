@@ -1,13 +1,14 @@
 /* Whether a request's headers say without doubt where its body ends.
  *
- * A request that two readers would cut at different places is how requests are smuggled past a proxy (RFC 9112 section 11.2).
- * libmicrohttpd takes the first of several lengths, prefers Transfer-Encoding where both are given, takes any coding but "chunked" for a
- * body without end, glues a folded line to the *name* of its header, takes "Length :" for another header than "Length:", cuts addresses and
- * values at a NUL, ends the head at a header without a name, and takes a bare LF for a line's end. All of that is refused here,
- * before a body is looked at.
+ * A request that two readers would cut at different places is how requests are smuggled past a proxy (RFC 9112 section
+ * 11.2).
+ * libmicrohttpd takes the first of several lengths, prefers Transfer-Encoding where both are given, takes any coding
+ * but "chunked" for a body without end, glues a folded line to the *name* of its header, takes "Length :" for another
+ * header than "Length:", cuts addresses and values at a NUL, ends the head at a header without a name, and takes a bare
+ * LF for a line's end. All of that is refused here, before a body is looked at.
  *
- * In a chunked body it takes a bare LF or CR for CRLF, too, where nobody can see it any more: before 1.0 such a request has to be
- * the last one of its connection. */
+ * In a chunked body it takes a bare LF or CR for CRLF, too, where nobody can see it any more: before 1.0 such a request
+ * has to be the last one of its connection. */
 #ifndef WEIR_HTTP_FRAMING_H
 #define WEIR_HTTP_FRAMING_H
 
@@ -23,13 +24,13 @@ typedef struct Framing {
     const char *line_end; /* the library's own: where the next header has to begin; see framing_add */
 } Framing;
 
-/* Begins with the request line. With `has_layout` its parts must lie where the library's parser left them, one blank apart: the
- * target at `target_at`, where it is not what it was any more. */
+/* Begins with the request line. With `has_layout` its parts must lie where the library's parser left them, one blank
+ * apart: the target at `target_at`, where it is not what it was any more. */
 void framing_begin(Framing *framing, Str method, Str target, const char *target_at, Str version);
 
-/* Adds one header in the order of the request. With `has_layout` the texts must lie where the library's parser left them: the name in
- * front of its value, a NUL behind each, headers one after another. That is how a folded line or a NUL inside a value
- * shows. */
+/* Adds one header in the order of the request. With `has_layout` the texts must lie where the library's parser left
+ * them: the name in front of its value, a NUL behind each, headers one after another. That is how a folded line or a
+ * NUL inside a value shows. */
 void framing_add(Framing *framing, Str name, Str value);
 
 /* After the last header; `head_end` is where the library found the end of the head. */

@@ -1,7 +1,9 @@
-/* The header Idempotency-Key: a request that is sent twice under the same key is done once, and answered twice with the same bytes.
+/* The header Idempotency-Key: a request that is sent twice under the same key is done once, and answered twice with the
+ * same bytes.
  *
- * The store keeps the answer in the transaction that does what was asked (store/onboard.h), so that one without the other is never there. What
- * was refused is not kept: nothing happened, and the same request may be wanted once the reason is gone. */
+ * The store keeps the answer in the transaction that does what was asked (store/onboard.h), so that one without the
+ * other is never there. What was refused is not kept: nothing happened, and the same request may be wanted once the
+ * reason is gone. */
 #ifndef WEIR_HTTP_IDEMPOTENCY_H
 #define WEIR_HTTP_IDEMPOTENCY_H
 
@@ -15,8 +17,8 @@ typedef struct Idempotency {
     IdempotencyAnswer kept;
 } Idempotency;
 
-/* Reads the header, and hashes method, route, parameters, kind of content and body, which must not have been read yet: reading changes it. False, and
- * a 422 is said, for a key that is not 1 to 255 printable ASCII characters. */
+/* Reads the header, and hashes method, route, parameters, kind of content and body, which must not have been read yet:
+ * reading changes it. False, and a 422 is said, for a key that is not 1 to 255 printable ASCII characters. */
 bool idempotency_read(Request *request, Idempotency *ret_idempotency);
 
 /* As a job's step, in a look at the store. */

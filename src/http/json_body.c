@@ -28,7 +28,7 @@ bool request_json_body(Request *request, const char *what, BodyNeed need, yyjson
     return status == STATUS_OK;
 }
 
-/* ---- Fields -------------------------------------------------------------------------------------------------------- */
+/* ---- Fields ------------------------------------------------------------------------------------------------------ */
 
 typedef struct FieldReading {
     const Field *fields;
@@ -119,7 +119,7 @@ bool request_read_fields(Request *request, yyjson_val *body, const Field *fields
     return reading.problems.count == 0;
 }
 
-/* ---- Values -------------------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 bool field_integer(yyjson_val *value, uint64_t max, uint64_t *ret_number)
 {

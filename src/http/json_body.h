@@ -6,8 +6,8 @@
 
 typedef enum BodyNeed { BODY_REQUIRED, BODY_OPTIONAL } BodyNeed;
 
-/* The body's root, which lives as long as the request; NULL for an optional one that is empty. `what` is sent: "the rule". False when an
- * answer was said. Numbers are raw (YYJSON_READ_NUMBER_AS_RAW). */
+/* The body's root, which lives as long as the request; NULL for an optional one that is empty. `what` is sent: "the
+ * rule". False when an answer was said. Numbers are raw (YYJSON_READ_NUMBER_AS_RAW). */
 bool request_json_body(Request *request, const char *what, BodyNeed need, yyjson_val **ret_root);
 
 /* What is wrong with a value, as a phrase ("must be …"); NULL when it was understood. The phrase is copied, at most
@@ -21,8 +21,8 @@ typedef struct Field {
 } Field;
 enum { FIELDS_MAX = 32 };
 
-/* Reads the parameters of the query and the members of `body` (NULL: none); each field may be given once. False, and a 422 is said that
- * names each unknown one with the nearest known name, and each bad one. */
+/* Reads the parameters of the query and the members of `body` (NULL: none); each field may be given once. False, and a
+ * 422 is said that names each unknown one with the nearest known name, and each bad one. */
 bool request_read_fields(Request *request, yyjson_val *body, const Field *fields, size_t count, void *self);
 
 /* Readers' helpers: numbers and words as JSON has them, or as the text of a parameter. */

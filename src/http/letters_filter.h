@@ -14,8 +14,8 @@ typedef struct LettersFilter {
 FieldReader letters_read_stage, letters_read_state, letters_read_sink, letters_read_source, letters_read_place,
     letters_read_batch;
 
-/* A sink's name is where deliveries come from, a source's where intake does, a batch's where jobs do. False, and a 422 is said, for what cannot be
- * together. */
+/* A sink's name is where deliveries come from, a source's where intake does, a batch's where jobs do. False, and a 422
+ * is said, for what cannot be together. */
 bool letters_filter_finish(Request *request, LettersFilter *asked);
 
 #endif

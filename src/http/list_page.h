@@ -19,8 +19,8 @@ enum { LIST_PAGE_DEFAULT = 100, LIST_PAGE_MAX = 1000 };
 FieldReader list_page_read_limit, list_page_read_cursor;
 
 void list_page_put_begin(Buf *out);
-/* The comma before the entry of that number. False when the page is full, and the entry is another page's: a page of large ones is a short
- * page. */
+/* The comma before the entry of that number. False when the page is full, and the entry is another page's: a page of
+ * large ones is a short page. */
 bool list_page_put_comma(ListPage *page, int64_t number, Buf *out);
 void list_page_put_end(const ListPage *page, Buf *out);
 

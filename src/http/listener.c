@@ -12,7 +12,8 @@
 
 enum {
     BACKLOG = 1024,
-    /* How long to wait before looking again when there is no room for a connection: no descriptors, or connections_max. */
+    /* How long to wait before looking again when there is no room for a connection: no descriptors, or
+     * connections_max. */
     RETRY_MS = 20,
 };
 

@@ -1,7 +1,7 @@
 /* The listening socket and the thread that accepts on it.
  *
- * The library could do both, but it can neither stop listening without a race (MHD_quiesce_daemon against its own threads) nor
- * spread connections evenly over threads; the pollers are given accepted sockets, by turns. */
+ * The library could do both, but it can neither stop listening without a race (MHD_quiesce_daemon against its own
+ * threads) nor spread connections evenly over threads; the pollers are given accepted sockets, by turns. */
 #ifndef WEIR_HTTP_LISTENER_H
 #define WEIR_HTTP_LISTENER_H
 

@@ -27,8 +27,9 @@ typedef enum MediaAnswer {
     ANSWER_EVENTS = 1 << 3, /* text/event-stream */
 } MediaAnswer;
 
-/* The best of what is offered (bits of MediaAnswer, JSON always among them) for an Accept header, by its weights; JSON when the
- * client takes anything, says nothing, or takes none of them (RFC 9110 section 12.5.1 leaves that to the server). */
+/* The best of what is offered (bits of MediaAnswer, JSON always among them) for an Accept header, by its weights; JSON
+ * when the client takes anything, says nothing, or takes none of them (RFC 9110 section 12.5.1 leaves that to the
+ * server). */
 MediaAnswer media_negotiate(Str accept, unsigned offered);
 
 /* For ?format=: "json", "ndjson", "csv", "sse". */

@@ -2,7 +2,7 @@
 
 #include "http/members.h"
 
-/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static int64_t ended(const StoredBatch *batch)
 {
@@ -63,7 +63,7 @@ void batch_put_json(Buf *buf, const StoredBatch *batch, int64_t now_us)
     buf_put_char(buf, '}');
 }
 
-/* ---- Organizations ------------------------------------------------------------------------------------------------- */
+/* ---- Organizations ----------------------------------------------------------------------------------------------- */
 
 static void put_identity(Buf *buf, const StoredOrganization *organization)
 {
@@ -103,7 +103,7 @@ void organization_change_put_json(Buf *buf, const OrganizationChange *change)
     buf_put_char(buf, '}');
 }
 
-/* ---- Jobs ---------------------------------------------------------------------------------------------------------- */
+/* ---- Jobs -------------------------------------------------------------------------------------------------------- */
 
 const char *job_state_read(yyjson_val *value, int *ret_state)
 {

@@ -54,11 +54,12 @@ struct MHD_Connection;
 Conn *conn_open(Poller *poller, struct MHD_Connection *mhd);
 void conn_close(Conn *conn); /* accepts NULL */
 
-/* What its client is doing, sending a request or taking an answer, has to be done after so many milliseconds; 0: there is no limit. */
+/* What its client is doing, sending a request or taking an answer, has to be done after so many milliseconds; 0: there
+ * is no limit. */
 void conn_limit(Conn *conn, int64_t now_us, int64_t ms);
 
-/* After TURN_BACK_EXPIRED: the connection goes on with a fresh request (NULL without memory). False when the result is there after
- * all. */
+/* After TURN_BACK_EXPIRED: the connection goes on with a fresh request (NULL without memory). False when the result is
+ * there after all. */
 bool conn_leave_behind(Conn *conn) MUST_CHECK;
 
 /* Ends what takes too long: a request that does not come in, a wait that is not over. On the ticker's thread. */
@@ -70,7 +71,8 @@ Request *request_new(Conn *conn);
 void request_free(Request *request);
 /* Forgets all of the last request. */
 void request_reset(Request *request);
-/* What a connection keeps between its requests of each: its arena, a body, an answer. What is above it counts in the budget of all requests. */
+/* What a connection keeps between its requests of each: its arena, a body, an answer. What is above it counts in the
+ * budget of all requests. */
 enum { REQUEST_KEPT_BYTES = 16 << 10 };
 void request_forget_body(Request *request);
 void request_forget_answer(Request *request);

@@ -13,8 +13,8 @@
 #include "http/conn.h"
 
 enum {
-    /* Beside the headers, the library's memory of a connection holds what it has read and what it is about to send. It is cleared
-     * after each request, so it is no larger than it has to be. */
+    /* Beside the headers, the library's memory of a connection holds what it has read and what it is about to send. It
+     * is cleared after each request, so it is no larger than it has to be. */
     CONNECTION_BYTES_MORE = 8 << 10,
     STACK_BYTES = 512 << 10,
 };
@@ -28,7 +28,7 @@ struct HandedSocket {
     struct sockaddr_storage address;
 };
 
-/* ---- The library's part ------------------------------------------------------------------------------------------- */
+/* ---- The library's part ------------------------------------------------------------------------------------------ */
 
 /* The library's own complaints, mostly about what clients did. */
 static void log_library(void *self, const char *format, va_list args)
@@ -39,8 +39,8 @@ static void log_library(void *self, const char *format, va_list args)
     log_debug("http library", log_str("says", str_trim(str_from(text))));
 }
 
-/* From 1.0 on it reads a folded header as one line unless it is told to be strict; before, framing.h looks after that, and strict only
- * means a refusal of the library's own where there is no Host. */
+/* From 1.0 on it reads a folded header as one line unless it is told to be strict; before, framing.h looks after that,
+ * and strict only means a refusal of the library's own where there is no Host. */
 enum { STRICTNESS = MHD_VERSION < 0x01000000 ? 0 : MHD_USE_PEDANTIC_CHECKS };
 
 static struct MHD_Daemon *start_daemon(Poller *poller)
@@ -76,7 +76,7 @@ static int wait_ms_of(Poller *poller)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------------- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------- */
 
 /* What the thread is to find is there before the call. */
 static void call(Poller *poller)
@@ -92,8 +92,8 @@ void poller_resume(Poller *poller, struct MHD_Connection *mhd)
     call(poller);
 }
 
-/* Until a socket has something, a time-out of the library's is over, or somebody calls. A bell that comes late, when the thread is
- * awake again, only costs a round. */
+/* Until a socket has something, a time-out of the library's is over, or somebody calls. A bell that comes late, when
+ * the thread is awake again, only costs a round. */
 static void sleep_until_called(Poller *poller, int wait_ms)
 {
     struct pollfd fds[] = {{.fd = poller->epoll_fd, .events = POLLIN}, {.fd = poller->bell.fd, .events = POLLIN}};
@@ -104,7 +104,7 @@ static void sleep_until_called(Poller *poller, int wait_ms)
     }
 }
 
-/* ---- Sockets that are handed over ---------------------------------------------------------------------------------- */
+/* ---- Sockets that are handed over -------------------------------------------------------------------------------- */
 
 static void hand_over(Poller *poller, HandedSocket *handed)
 {
@@ -177,7 +177,7 @@ void pollers_give(Pollers *pollers, int fd, const struct sockaddr *address, sock
     hand_over(choose(pollers, address), handed);
 }
 
-/* ---- The threads --------------------------------------------------------------------------------------------------- */
+/* ---- The threads ------------------------------------------------------------------------------------------------- */
 
 static void block_sigpipe(void)
 {

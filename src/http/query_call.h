@@ -1,4 +1,5 @@
-/* What the routes share that ask the query module: it reads the parameters and writes the answers; here it gets its format and its turn. */
+/* What the routes share that ask the query module: it reads the parameters and writes the answers; here it gets its
+ * format and its turn. */
 #ifndef WEIR_HTTP_QUERY_CALL_H
 #define WEIR_HTTP_QUERY_CALL_H
 
@@ -7,7 +8,8 @@
 typedef Status QueryNew(const QueryParam *params, size_t count, QueryFormat format, const QueryOptions *options,
                         Query **ret_query, QueryProblems *problems);
 
-/* The parameters without `format`, which is ours, in the request's arena with room for one more. NULL when an answer was said. */
+/* The parameters without `format`, which is ours, in the request's arena with room for one more. NULL when an answer
+ * was said. */
 QueryParam *query_params(Request *request, size_t *ret_count);
 
 /* NULL when an answer was said. */

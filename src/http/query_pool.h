@@ -1,6 +1,6 @@
-/* The threads that read the store: each owns a reader and runs one step of one job after another, first come, first served, so
- * that a long answer never keeps a short one waiting for more than a step. A slow client holds no thread: its job is not
- * queued while it has bytes to take. */
+/* The threads that read the store: each owns a reader and runs one step of one job after another, first come, first
+ * served, so that a long answer never keeps a short one waiting for more than a step. A slow client holds no thread:
+ * its job is not queued while it has bytes to take. */
 #ifndef WEIR_HTTP_QUERY_POOL_H
 #define WEIR_HTTP_QUERY_POOL_H
 

@@ -187,7 +187,8 @@ static bool begin_entry(Results *results, size_t *ret_at)
     return true;
 }
 
-/* An entry for which there was no room is taken back, and nothing more is listed: half of one would spoil the whole answer. */
+/* An entry for which there was no room is taken back, and nothing more is listed: half of one would spoil the whole
+ * answer. */
 static void end_entry(Results *results, size_t at)
 {
     if (results->list.failed) {

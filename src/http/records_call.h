@@ -24,7 +24,8 @@ typedef enum RecordsRoute { ROUTE_RECORDS, ROUTE_RECORDS_ACCEPTED, ROUTE_EVENTS 
 
 /* Reads the request's parameters and headers into its arena. NULL when an answer was said. */
 RecordsCall *records_call_read(Request *request, RecordsRoute route);
-/* Takes the trace of this header, if there is one, in place of an earlier one. False, and a 503 is said, without memory. */
+/* Takes the trace of this header, if there is one, in place of an earlier one. False, and a 503 is said, without
+ * memory. */
 bool records_call_trace(Request *request, RecordsCall *call, const char *header);
 
 enum { RESULTS_LISTED_MAX = 10000 };
@@ -48,7 +49,8 @@ typedef struct ResultPlace {
     uint64_t index, line;
 } ResultPlace;
 
-/* For the answer to this call, whose list counts in the budget. A clash stops an atomic one all the same: not all of it could be taken in. */
+/* For the answer to this call, whose list counts in the budget. A clash stops an atomic one all the same: not all of it
+ * could be taken in. */
 void results_init(Results *results, const RecordsCall *call, Budget *budget);
 void results_release(Results *results);
 /* Where there is no room for the list, the counts are told without; nothing more is listed. */
@@ -58,18 +60,20 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
 /* One that the front door has taken. */
 void results_add_accepted(Results *results, ResultPlace place, const Record *record);
 
-/* A record that was refused before the processor saw it, in two steps: its entry can be written as soon as it is known, and
- * added when its turn in the order comes. One whose entry is empty is counted, and missing in the list. */
+/* A record that was refused before the processor saw it, in two steps: its entry can be written as soon as it is known,
+ * and added when its turn in the order comes. One whose entry is empty is counted, and missing in the list. */
 void results_put_refused(Buf *buf, ResultPlace place, const RecordProblems *problems);
 void results_add_refused(Results *results, Str entry);
 
 /* Remembers unknown fields; copies. */
 void results_add_warnings(Results *results, const RecordProblems *problems, Arena *arena);
 
-/* The answer to a call that was carried out: {"message":"…","data":{…},"warnings":[…]}. Nothing else is asked of `results` afterwards. */
+/* The answer to a call that was carried out: {"message":"…","data":{…},"warnings":[…]}. Nothing else is asked of
+ * `results` afterwards. */
 void results_answer(Request *request, const RecordsCall *call, Results *results);
 
-/* {"received":…,"created":…,…,"results":[…]}, or {"received":…,"accepted":…,"rejected":…,"results":[…]} by the front door. */
+/* {"received":…,"created":…,…,"results":[…]}, or {"received":…,"accepted":…,"rejected":…,"results":[…]} by the front
+ * door. */
 void results_put(Buf *buf, const Results *results);
 /* ,"warnings":["…"] or nothing. */
 void warnings_put(Buf *buf, const Str *fields, size_t count);
@@ -77,7 +81,8 @@ void warnings_put(Buf *buf, const Str *fields, size_t count);
 /* The front door has not, or not surely, taken all of it: 503. */
 void records_say_not_handed_in(Request *request);
 
-/* Why a record, or an event, cannot be taken in: 422. `members` go in front of its errors, each with a comma behind it. */
+/* Why a record, or an event, cannot be taken in: 422. `members` go in front of its errors, each with a comma behind
+ * it. */
 void records_say_invalid(Request *request, Str members, const RecordProblems *problems);
 
 /* route_events_post.c: a single event, whose bytes were `raw`; and one that is not even JSON. */

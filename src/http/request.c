@@ -7,8 +7,8 @@
 #include "http/turn.h"
 
 enum {
-    /* What a request may take for reading its body, besides the body: a copy, and a value of JSON for each four bytes. The densest JSON has one
-     * for each two, and is refused when it is long. */
+    /* What a request may take for reading its body, besides the body: a copy, and a value of JSON for each four bytes.
+     * The densest JSON has one for each two, and is refused when it is long. */
     ARENA_BYTES_PER_BODY_BYTE = 5,
     ARENA_BYTES_LEAST = 4 << 20,
     OUT_BYTES_MAX = 96 << 20, /* the longest message that a dead letter keeps, as Base64 */

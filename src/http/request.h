@@ -8,8 +8,9 @@
  *     request_hand_in                      the front door is asked; `then` goes on when the broker has it
  *     request_run                          a job reads the store on a query thread; `then` goes on when it is finished
  *
- * While a request waits, its connection is suspended and others have it: nothing of it may be touched here. Each wait has a
- * time limit; when that comes first, the connection leaves the request behind (whoever has it frees it) and answers 503. */
+ * While a request waits, its connection is suspended and others have it: nothing of it may be touched here. Each wait
+ * has a time limit; when that comes first, the connection leaves the request behind (whoever has it frees it) and
+ * answers 503. */
 #ifndef WEIR_HTTP_REQUEST_H
 #define WEIR_HTTP_REQUEST_H
 
@@ -80,8 +81,8 @@ struct Request {
     int64_t started_us;
     uint64_t body_left; /* of its Content-Length; UINT64_MAX when it is chunked */
 
-    /* Takes a piece of the body and says how many bytes it took; when that is not all it has called turn_wait. Set by the
-     * route's `begin`; NULL: the body is read whole. */
+    /* Takes a piece of the body and says how many bytes it took; when that is not all it has called turn_wait. Set by
+     * the route's `begin`; NULL: the body is read whole. */
     size_t (*take_body)(Request *request, Str piece);
     size_t brought;                    /* of such a body, since its limit was set */
     bool is_streamed;                  /* take_body has it, or had it before the request was left behind */
@@ -118,8 +119,8 @@ struct Request {
 /* ---- What was asked ---------------------------------------------------------------------------------------------- */
 
 const HttpServerOptions *request_options(const Request *request);
-/* What its body and all that was made of it take until it is answered, for Submission.bytes. The memory that its connection keeps for every
- * request is not in it. */
+/* What its body and all that was made of it take until it is answered, for Submission.bytes. The memory that its
+ * connection keeps for every request is not in it. */
 size_t request_bytes_held(const Request *request);
 const StoreInfo *request_store_info(const Request *request);
 const QueryOptions *request_query_options(const Request *request);
@@ -127,8 +128,8 @@ const QueryOptions *request_query_options(const Request *request);
 /* A buffer that counts in the request's memory. */
 void request_buf_init(Request *request, Buf *buf, size_t bytes_max);
 
-/* A header's value; empty when it is not there. It is the library's, until the request is answered: of one that is left behind, whoever has
- * it still must not look. */
+/* A header's value; empty when it is not there. It is the library's, until the request is answered: of one that is left
+ * behind, whoever has it still must not look. */
 Str request_header(const Request *request, const char *name);
 /* The same for what is handed to others: a copy in the request's arena. False, and a 503 is said, without memory. */
 bool request_keep_header(Request *request, const char *name, Str *ret_value);
@@ -167,12 +168,12 @@ void request_invalid_params(Request *request, const QueryProblems *problems);
 /* By the status of a part of the program that failed; `error` tells. A failure of ours is logged. */
 void request_failed(Request *request, Status status, const Error *error);
 
-/* Hands request->submission in; its work and bytes are filled by the caller. `then` finds its outcome in request->failed,
- * request->error and submission.work. When the processor's queue is full a 503 is said instead. */
+/* Hands request->submission in; its work and bytes are filled by the caller. `then` finds its outcome in
+ * request->failed, request->error and submission.work. When the processor's queue is full a 503 is said instead. */
 void request_submit(Request *request, RequestThen *then);
 
-/* The same with request->front_door, whose records are filled in by the caller. `then` finds in request->failed and request->error what
- * became of them. */
+/* The same with request->front_door, whose records are filled in by the caller. `then` finds in request->failed and
+ * request->error what became of them. */
 void request_hand_in(Request *request, RequestThen *then);
 
 /* Runs `job` on a query thread until it is finished, then `then` here. */

@@ -1,4 +1,5 @@
-/* Onboarding batches: how far each is, what became of each organization, failed jobs tried again, waiting ones cancelled. */
+/* Onboarding batches: how far each is, what became of each organization, failed jobs tried again, waiting ones
+ * cancelled. */
 #include "http/list_page.h"
 #include "http/look.h"
 #include "http/onboard_json.h"
@@ -42,7 +43,7 @@ static BatchesCall *begin(Request *request)
     return call;
 }
 
-/* ---- What is asked for --------------------------------------------------------------------------------------------- */
+/* ---- What is asked for ------------------------------------------------------------------------------------------- */
 
 static const char *read_after(void *self, const char *name, yyjson_val *value)
 {
@@ -67,7 +68,7 @@ static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
     return field_bool(value, &((BatchesCall *)self)->dry_run) ? NULL : "must be true or false";
 }
 
-/* ---- A list -------------------------------------------------------------------------------------------------------- */
+/* ---- A list ------------------------------------------------------------------------------------------------------ */
 
 static bool put_batch(void *context, const StoredBatch *batch)
 {
@@ -104,7 +105,7 @@ void batches_list(Request *request)
     }
 }
 
-/* ---- One ----------------------------------------------------------------------------------------------------------- */
+/* ---- One --------------------------------------------------------------------------------------------------------- */
 
 static bool copy_batch(void *context, const StoredBatch *batch)
 {
@@ -150,7 +151,7 @@ void batches_get(Request *request)
     }
 }
 
-/* ---- What became of each ------------------------------------------------------------------------------------------- */
+/* ---- What became of each ----------------------------------------------------------------------------------------- */
 
 static bool copy_job(void *context, const StoredJob *job)
 {
@@ -234,7 +235,7 @@ void batches_items(Request *request)
     }
 }
 
-/* ---- Tried again, cancelled ---------------------------------------------------------------------------------------- */
+/* ---- Tried again, cancelled -------------------------------------------------------------------------------------- */
 
 /* Those that are tried again wait for their turn; those that are cancelled are. */
 static void say_changed(Request *request)

@@ -48,7 +48,7 @@ static LettersCall *begin(Request *request)
     return call;
 }
 
-/* ---- What is asked for --------------------------------------------------------------------------------------------- */
+/* ---- What is asked for ------------------------------------------------------------------------------------------- */
 
 static const char *read_page_limit(void *self, const char *name, yyjson_val *value)
 {
@@ -74,7 +74,7 @@ static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
     return field_bool(value, &call->dry_run) ? NULL : "must be true or false";
 }
 
-/* ---- A page -------------------------------------------------------------------------------------------------------- */
+/* ---- A page ------------------------------------------------------------------------------------------------------ */
 
 static bool put_letter(void *context, const DeadLetter *letter)
 {
@@ -124,7 +124,7 @@ void dead_letters_list(Request *request)
     }
 }
 
-/* ---- One ----------------------------------------------------------------------------------------------------------- */
+/* ---- One --------------------------------------------------------------------------------------------------------- */
 
 static const char what[] = "dead letter";
 
@@ -232,7 +232,7 @@ void dead_letters_get(Request *request)
     }
 }
 
-/* ---- Tried again, discarded ---------------------------------------------------------------------------------------- */
+/* ---- Tried again, discarded -------------------------------------------------------------------------------------- */
 
 static void submit(Request *request, DeadLetterAction action, RequestThen *then)
 {
@@ -245,7 +245,8 @@ static void submit(Request *request, DeadLetterAction action, RequestThen *then)
     request_submit(request, then);
 }
 
-/* True when it was done. Those of intake are taken in again at once, those of jobs are due, those of deliveries go by their line. */
+/* True when it was done. Those of intake are taken in again at once, those of jobs are due, those of deliveries go by
+ * their line. */
 static bool is_retried(Request *request)
 {
     if (!look_is_written(request, PROBLEM_CONFLICT)) {
@@ -404,7 +405,7 @@ void dead_letters_discard(Request *request)
     }
 }
 
-/* ---- Many ---------------------------------------------------------------------------------------------------------- */
+/* ---- Many -------------------------------------------------------------------------------------------------------- */
 
 enum { COUNTED_AT_ONCE = 8192 };
 

@@ -28,7 +28,7 @@ typedef struct DeliveriesCall {
     Delivery deliveries[DISPATCHER_SINKS_MAX];
 } DeliveriesCall;
 
-/* ---- What there is ------------------------------------------------------------------------------------------------- */
+/* ---- What there is ----------------------------------------------------------------------------------------------- */
 
 static bool note_record(void *context, const StoredRecord *stored)
 {
@@ -64,7 +64,7 @@ static Status find_messages(DeliveriesCall *call, StoreReader *reader, int64_t s
     return status == STATUS_OK ? reader_messages(reader, STR("alert"), seq, note_alert, call, reterr) : status;
 }
 
-/* ---- The states, for GET /api/records/{recordId} -------------------------------------------------------------------- */
+/* ---- The states, for GET /api/records/{recordId} ----------------------------------------------------------------- */
 
 Status deliveries_put_states(StoreReader *reader, const SinkLines *lines, int64_t seq, Arena *arena, Buf *buf,
                              Error *reterr)
@@ -91,7 +91,7 @@ Status deliveries_put_states(StoreReader *reader, const SinkLines *lines, int64_
     return status;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------------------------ */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 typedef struct AttemptPut {
     Buf *out;

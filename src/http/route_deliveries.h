@@ -4,7 +4,8 @@
 
 #include "http/sinks_call.h"
 
-/* ,"deliveries":[{"sink":…,"state":…},…] of the notification of the record at `seq`. Inside reader_begin and reader_end. */
+/* ,"deliveries":[{"sink":…,"state":…},…] of the notification of the record at `seq`. Inside reader_begin and
+ * reader_end. */
 Status deliveries_put_states(StoreReader *reader, const SinkLines *lines, int64_t seq, Arena *arena, Buf *buf,
                              Error *reterr) MUST_CHECK;
 

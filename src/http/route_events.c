@@ -46,7 +46,7 @@ void events_aggregate(Request *request)
     }
 }
 
-/* ---- Whole answers ------------------------------------------------------------------------------------------------------ */
+/* ---- Whole answers ----------------------------------------------------------------------------------------------- */
 
 static JobNext step(Request *request, StoreReader *reader)
 {

@@ -112,8 +112,8 @@ static void stream_events(Request *request, Feed *feed)
 
 /* ---- The call ---------------------------------------------------------------------------------------------------- */
 
-/* Where a broken event stream left off, or ?after=, which may be "latest". A browser that connects again sends the address as it was
- * at first: the header, which it adds, is the newer word. */
+/* Where a broken event stream left off, or ?after=, which may be "latest". A browser that connects again sends the
+ * address as it was at first: the header, which it adds, is the newer word. */
 static bool read_after(Request *request, bool is_stream, int64_t *ret_after)
 {
     const QueryParam *param = request_param(request, "after");

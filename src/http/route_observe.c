@@ -64,9 +64,10 @@ static void put_onboarding(Buf *out, Runner *runner)
     buf_put_char(out, '}');
 }
 
-/* A full disk does not make it unready: it still answers questions, and takes records in again when there is room. Neither does a
- * sink that is down: its messages wait in the log, and to take the service out would only stop intake too. Nor a source or the
- * front door that is down, nor a service that organizations are onboarded with: it is told, and the rest goes on. */
+/* A full disk does not make it unready: it still answers questions, and takes records in again when there is room.
+ * Neither does a sink that is down: its messages wait in the log, and to take the service out would only stop intake
+ * too. Nor a source or the front door that is down, nor a service that organizations are onboarded with: it is told,
+ * and the rest goes on. */
 void ready_get(Request *request)
 {
     bool ready = atomic_load(&request->server->ready);

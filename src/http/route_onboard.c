@@ -30,7 +30,7 @@ typedef struct OnboardCall {
 
 static void release(Request *request) { buf_release(&((OnboardCall *)request->state)->answer); }
 
-/* ---- What is asked for --------------------------------------------------------------------------------------------- */
+/* ---- What is asked for ------------------------------------------------------------------------------------------- */
 
 static const char *read_mode(void *self, const char *name, yyjson_val *value)
 {
@@ -114,7 +114,7 @@ static OnboardCall *begin(Request *request)
     return is_read ? call : NULL;
 }
 
-/* ---- What is wrong with it ----------------------------------------------------------------------------------------- */
+/* ---- What is wrong with it --------------------------------------------------------------------------------------- */
 
 static void say_problems(Request *request, const Bulk *bulk)
 {
@@ -180,7 +180,7 @@ static void say_exists(Request *request, const OnboardCall *call)
     buf_release(&domains);
 }
 
-/* ---- The answer ---------------------------------------------------------------------------------------------------- */
+/* ---- The answer -------------------------------------------------------------------------------------------------- */
 
 static size_t count_outcomes(const OnboardCall *call, OnboardOutcome outcome)
 {
@@ -264,7 +264,7 @@ static void say_answer(Request *request, int code)
     request_answer(request, code, JSON_TYPE);
 }
 
-/* ---- Storing ------------------------------------------------------------------------------------------------------- */
+/* ---- Storing ----------------------------------------------------------------------------------------------------- */
 
 /* On the processor's thread, in the batch's transaction: from here on it is known which are skipped. */
 static void say_decided(void *self, OnboardChange *change)
@@ -329,7 +329,7 @@ static void submit(Request *request, OnboardCall *call)
     request_submit(request, say_stored);
 }
 
-/* ---- A dry run ----------------------------------------------------------------------------------------------------- */
+/* ---- A dry run --------------------------------------------------------------------------------------------------- */
 
 static bool note_there(void *context, const StoredOrganization *organization)
 {
@@ -381,7 +381,7 @@ static void say_dry(Request *request)
     }
 }
 
-/* ---- The call ------------------------------------------------------------------------------------------------------ */
+/* ---- The call ---------------------------------------------------------------------------------------------------- */
 
 static void go_on(Request *request, OnboardCall *call)
 {

@@ -1,4 +1,5 @@
-/* Organizations: a list, single ones by id or domain, changes through the processor, and what was done to each by whom. */
+/* Organizations: a list, single ones by id or domain, changes through the processor, and what was done to each by
+ * whom. */
 #include "http/idempotency.h"
 #include "http/list_page.h"
 #include "http/look.h"
@@ -67,7 +68,7 @@ static bool read_name(Request *request, Str name)
     return status == STATUS_OK;
 }
 
-/* ---- What is asked for --------------------------------------------------------------------------------------------- */
+/* ---- What is asked for ------------------------------------------------------------------------------------------- */
 
 /* Whoever has a domain from elsewhere finds it: "https://München.de/". Parts of one stay as they are. */
 static const char *read_search(void *self, const char *name, yyjson_val *value)
@@ -109,7 +110,7 @@ static const char *read_deleted(void *self, const char *name, yyjson_val *value)
     return field_bool(value, &((OrganizationsCall *)self)->filter.deleted) ? NULL : "must be true or false";
 }
 
-/* ---- One ----------------------------------------------------------------------------------------------------------- */
+/* ---- One --------------------------------------------------------------------------------------------------------- */
 
 static bool copy_organization(void *context, const StoredOrganization *organization)
 {
@@ -183,7 +184,7 @@ void organizations_get(Request *request)
     }
 }
 
-/* ---- A list -------------------------------------------------------------------------------------------------------- */
+/* ---- A list ------------------------------------------------------------------------------------------------------ */
 
 /* Ids that a step of a list goes through: what is looked for may be anywhere, and others wait for the thread. */
 enum { STEP_IDS = 5000 };
@@ -248,7 +249,7 @@ void organizations_list(Request *request)
     }
 }
 
-/* ---- What was done to it ------------------------------------------------------------------------------------------- */
+/* ---- What was done to it ----------------------------------------------------------------------------------------- */
 
 static bool put_change(void *context, const OrganizationChange *change)
 {
@@ -304,7 +305,7 @@ void organizations_history(Request *request)
     }
 }
 
-/* ---- Changing ------------------------------------------------------------------------------------------------------ */
+/* ---- Changing ---------------------------------------------------------------------------------------------------- */
 
 /* One of "3", W/"3" (never what is meant: a strong one is asked for) and, of clients that are careless, 3. */
 static bool tag_is(Str tag, int64_t version)
@@ -348,8 +349,8 @@ static void submit(Request *request, OrganizationAction action, RequestThen *the
     request_submit(request, then);
 }
 
-/* Between our look and the change somebody else was there: the version that was asked for is not the one any more, or the domain is
- * somebody's. */
+/* Between our look and the change somebody else was there: the version that was asked for is not the one any more, or
+ * the domain is somebody's. */
 static bool is_written(Request *request)
 {
     const Work *work = &request->submission.work;

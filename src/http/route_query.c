@@ -1,4 +1,5 @@
-/* Records and aggregates: the query module reads the parameters and writes the answers; here it gets its format and its turn. */
+/* Records and aggregates: the query module reads the parameters and writes the answers; here it gets its format and its
+ * turn. */
 #include <xxhash.h>
 
 #include "http/parts.h"
@@ -120,8 +121,8 @@ void records_list(Request *request)
     }
 }
 
-/* The groups as events, again and again: when they have changed, at most once a second; a comment when nothing was said for a
- * while, so that proxies and clients know that the stream lives. */
+/* The groups as events, again and again: when they have changed, at most once a second; a comment when nothing was said
+ * for a while, so that proxies and clients know that the stream lives. */
 enum { GROUPS_US = 1000000, HEARTBEAT_US = 15000000 };
 
 typedef struct GroupStream {

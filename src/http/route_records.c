@@ -193,7 +193,8 @@ static void post_single(Request *request, RecordsCall *call, yyjson_val *value)
     submit(request, single);
 }
 
-/* An array, or the array in {"records":[…]} or {"events":[…]}; NULL when it is one of them. Given twice, it is the last one and *ret_twice. */
+/* An array, or the array in {"records":[…]} or {"events":[…]}; NULL when it is one of them. Given twice, it is the last
+ * one and *ret_twice. */
 static yyjson_val *find_items(const RecordsCall *call, yyjson_val *root, bool *ret_twice)
 {
     yyjson_val *records = NULL, *key;
@@ -246,8 +247,8 @@ static void post_one(Request *request, RecordsCall *call, yyjson_val *root, Str 
     }
 }
 
-/* The bytes of events are kept, and reading changes them where they lie. Of those of an array each event has its own: all of them together are for
- * the case that they cannot be read. */
+/* The bytes of events are kept, and reading changes them where they lie. Of those of an array each event has its own:
+ * all of them together are for the case that they cannot be read. */
 static bool keep_raw(Request *request, const RecordsCall *call, Arena *values, Str *ret_raw)
 {
     Str body = buf_str(&request->body), trimmed = str_trim(body);
@@ -306,7 +307,8 @@ static void read_body(Request *request, RecordsCall *call, Arena *values)
     }
 }
 
-/* The values of a long body take several times as much as the body. They are let go when what they say is known, and do not wait for the processor. */
+/* The values of a long body take several times as much as the body. They are let go when what they say is known, and do
+ * not wait for the processor. */
 static void post(Request *request, RecordsCall *call)
 {
     enum { LONG_BYTES = 64 << 10 };

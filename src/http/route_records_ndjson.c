@@ -44,8 +44,8 @@ static bool put_members(Request *request, const UploadEnd *end, Buf *members)
     return !members->failed && buf_reserve(&request->out, members->len + REST_BYTES);
 }
 
-/* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. How far it was is told even
- * where there is no room for what became of each line. */
+/* Part of it is committed, and what of the rest is not known to the client; sending all of it again is safe. How far it
+ * was is told even where there is no room for what became of each line. */
 static void say_stopped(Request *request, const UploadEnd *end)
 {
     Buf members;

@@ -50,7 +50,7 @@ static ReplayCall *begin(Request *request)
     return call;
 }
 
-/* ---- A new one: what is asked for ---------------------------------------------------------------------------------- */
+/* ---- A new one: what is asked for -------------------------------------------------------------------------------- */
 
 static const char *read_after(void *self, const char *name, yyjson_val *value)
 {
@@ -111,7 +111,7 @@ static bool check_range(Request *request, ReplayCall *call)
     return false;
 }
 
-/* ---- A new one: what it would be ----------------------------------------------------------------------------------- */
+/* ---- A new one: what it would be --------------------------------------------------------------------------------- */
 
 /* A bounded piece: reading and giving the thread to others in turn. */
 static JobNext count_step(Request *request, StoreReader *reader)
@@ -202,7 +202,7 @@ void replays_create(Request *request)
     }
 }
 
-/* ---- Those that are there ------------------------------------------------------------------------------------------ */
+/* ---- Those that are there ---------------------------------------------------------------------------------------- */
 
 static bool put_replay(void *context, const StoredReplay *replay)
 {
@@ -236,7 +236,7 @@ void replays_list(Request *request)
     }
 }
 
-/* ---- Called off ---------------------------------------------------------------------------------------------------- */
+/* ---- Called off -------------------------------------------------------------------------------------------------- */
 
 static bool find_replay(void *context, const StoredReplay *replay)
 {

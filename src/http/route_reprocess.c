@@ -18,7 +18,7 @@ typedef struct ReprocessCall {
     int64_t corrected, refused;
 } ReprocessCall;
 
-/* ---- What is asked for --------------------------------------------------------------------------------------------- */
+/* ---- What is asked for ------------------------------------------------------------------------------------------- */
 
 static const char *read_dry_run(void *self, const char *name, yyjson_val *value)
 {
@@ -106,7 +106,7 @@ static bool check_call(Request *request, const ReprocessCall *call)
     return false;
 }
 
-/* ---- Putting right ------------------------------------------------------------------------------------------------- */
+/* ---- Putting right ----------------------------------------------------------------------------------------------- */
 
 static void submit(Request *request);
 
@@ -203,7 +203,7 @@ static void begin_writing(Request *request)
     }
 }
 
-/* ---- The call ------------------------------------------------------------------------------------------------------ */
+/* ---- The call ---------------------------------------------------------------------------------------------------- */
 
 static JobNext look_step(Request *request, StoreReader *reader)
 {

@@ -1,4 +1,5 @@
-/* Sinks: how they are, paused and resumed. What is changed goes through the processor; the lines follow by themselves. */
+/* Sinks: how they are, paused and resumed. What is changed goes through the processor; the lines follow by
+ * themselves. */
 #include "http/json_body.h"
 #include "http/look.h"
 #include "http/route_handlers.h"
@@ -32,7 +33,7 @@ static SinksCall *begin(Request *request)
     return call;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 static bool copy_sink(void *context, const StoredSink *sink)
 {
@@ -113,10 +114,10 @@ void sinks_list(Request *request)
 
 void sinks_get(Request *request) { sinks_list(request); }
 
-/* ---- Changing ------------------------------------------------------------------------------------------------------ */
+/* ---- Changing ---------------------------------------------------------------------------------------------------- */
 
-/* The sink as the store has it now; its line follows within DISPATCHER_CONTROL_US. A sink that is configured and not in the store yet
- * is there in a moment. */
+/* The sink as the store has it now; its line follows within DISPATCHER_CONTROL_US. A sink that is configured and not in
+ * the store yet is there in a moment. */
 static void say_changed(Request *request)
 {
     if (look_is_written(request, PROBLEM_BUSY)) {

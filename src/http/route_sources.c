@@ -1,5 +1,5 @@
-/* Sources: how they are, paused and resumed, their places forgotten. What is changed goes through the processor; the sources are told to
- * look then. */
+/* Sources: how they are, paused and resumed, their places forgotten. What is changed goes through the processor; the
+ * sources are told to look then. */
 #include "http/json_body.h"
 #include "http/look.h"
 #include "http/members.h"
@@ -10,7 +10,8 @@
 /* Of one source; a person who has more parts than that asks the store. */
 enum { PLACES_MAX = 1000, PLACES_BYTES_MAX = 8 << 20 };
 
-/* A pause is followed within milliseconds, unless the disk is full, or the source is connecting, which takes ten seconds at most. */
+/* A pause is followed within milliseconds, unless the disk is full, or the source is connecting, which takes ten
+ * seconds at most. */
 #define PAUSED_WAIT_US INT64_C(12000000)
 #define PAUSED_LOOK_US INT64_C(10000)
 
@@ -47,7 +48,7 @@ static SourcesCall *begin(Request *request)
     return call;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 static bool copy_source(void *context, const StoredSource *source)
 {
@@ -146,7 +147,7 @@ void sources_list(Request *request)
 
 void sources_get(Request *request) { sources_list(request); }
 
-/* ---- Paused, resumed ----------------------------------------------------------------------------------------------- */
+/* ---- Paused, resumed --------------------------------------------------------------------------------------------- */
 
 /* The source as the store has it now; it follows in a moment. */
 static void say_changed(Request *request)
@@ -194,7 +195,7 @@ void sources_resume(Request *request)
     }
 }
 
-/* ---- Forgotten ----------------------------------------------------------------------------------------------------- */
+/* ---- Forgotten --------------------------------------------------------------------------------------------------- */
 
 static const char *read_part(void *self, const char *name, yyjson_val *value)
 {

@@ -16,8 +16,9 @@ struct Route {
 extern const Route routes[];
 extern const size_t route_count;
 
-/* The route for a path (encoded, without the query), its {…} segments in `ret_segments`, still encoded, empty where there is none. NULL when there is none, and
- * then `ret_allow` lists the methods that the path has: "GET, HEAD, POST"; empty when there is no such path. */
+/* The route for a path (encoded, without the query), its {…} segments in `ret_segments`, still encoded, empty where
+ * there is none. NULL when there is none, and then `ret_allow` lists the methods that the path has: "GET, HEAD, POST";
+ * empty when there is no such path. */
 enum { ROUTE_ALLOW_BYTES = 64 };
 const Route *route_find(const char *method, Str path, Str ret_segments[URI_SEGMENTS_MAX],
                         char ret_allow[ROUTE_ALLOW_BYTES]);

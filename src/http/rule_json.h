@@ -8,9 +8,10 @@
 #include "process/rules.h"
 #include "query/query.h"
 
-/* Changes what the object names and leaves the rest: {"name","sourceId","destinationId","unit","reference","type","measure",
- * "threshold","enabled"}; null or "" takes a filter away. "version" has to be the rule's own (or be left out). REFUSED with all
- * problems (which are reset first), CONFLICT when it is another version. The texts borrow from the value. */
+/* Changes what the object names and leaves the rest:
+ * {"name","sourceId","destinationId","unit","reference","type","measure", "threshold","enabled"}; null or "" takes a
+ * filter away. "version" has to be the rule's own (or be left out). REFUSED with all problems (which are reset first),
+ * CONFLICT when it is another version. The texts borrow from the value. */
 Status rule_apply_json(AlertRule *rule, yyjson_val *value, unsigned scale, QueryProblems *problems) MUST_CHECK;
 
 /* Whether what every rule needs is there: a name and a threshold; adds to the problems. */

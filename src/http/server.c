@@ -36,7 +36,8 @@ static unsigned processors(void)
     return count < 1 ? 1 : (unsigned)count;
 }
 
-/* As many as there are cores, though the processor needs one too: so no connection waits for a whole body of another's to be read. */
+/* As many as there are cores, though the processor needs one too: so no connection waits for a whole body of another's
+ * to be read. */
 static unsigned connection_threads(const HttpServerOptions *options)
 {
     enum { ENOUGH = 16 };
@@ -133,8 +134,8 @@ static void drain(HttpServer *server)
     }
 }
 
-/* The library must not be stopped while a connection is suspended. Whoever has a request gives it back, or it is left behind;
- * after that nothing waits again, since `stopping` is set. */
+/* The library must not be stopped while a connection is suspended. Whoever has a request gives it back, or it is left
+ * behind; after that nothing waits again, since `stopping` is set. */
 static void end_waits(HttpServer *server)
 {
     atomic_store(&server->stopping, true);

@@ -1,8 +1,10 @@
-/* The HTTP server: one listening socket, a pool of connection threads, a pool of query threads, one thread for time-outs.
+/* The HTTP server: one listening socket, a pool of connection threads, a pool of query threads, one thread for
+ * time-outs.
  *
  * Start it after the processor and the store, stop it before them:
  *
- *     http_server_start → … → http_server_set_ready(false) → http_server_stop → front_door_stop, processor_stop → http_server_free
+ *     http_server_start → … → http_server_set_ready(false) → http_server_stop → front_door_stop, processor_stop →
+ *     http_server_free
  *
  * Requests that write wait, suspended, for their commit; requests that read are answered in steps by the query threads.
  * Neither holds a thread while it waits. The routes are the table in routes.c, the contract is openapi.json. */
@@ -57,15 +59,15 @@ typedef struct HttpServerOptions {
     int64_t drain_ms_max;   /* what http_server_stop grants to requests in flight */
 } HttpServerOptions;
 
-/* A connection keeps 48 KiB for its requests (values, a body, an answer, 16 KiB of each) and what the library has for the head. All that a request
- * takes beyond that counts in one budget, until it is freed: its body, what is read out of it, the slices and results of an upload, the
- * answer. The groups of aggregates have their own. */
+/* A connection keeps 48 KiB for its requests (values, a body, an answer, 16 KiB of each) and what the library has for
+ * the head. All that a request takes beyond that counts in one budget, until it is freed: its body, what is read out of
+ * it, the slices and results of an upload, the answer. The groups of aggregates have their own. */
 
 /* 127.0.0.1:8080 and limits that suit a service on a small machine; the caller fills in the parts. */
 HttpServerOptions http_server_options_default(void);
 
-/* Listens and serves; ready from the start. REFUSED: not an address, in use, no permission. Ends with http_server_stop and
- * http_server_free. */
+/* Listens and serves; ready from the start. REFUSED: not an address, in use, no permission. Ends with http_server_stop
+ * and http_server_free. */
 Status http_server_start(const HttpServerOptions *options, HttpServer **ret_server, Error *reterr) MUST_CHECK;
 
 uint16_t http_server_port(const HttpServer *server);
@@ -73,12 +75,12 @@ uint16_t http_server_port(const HttpServer *server);
 /* What /ready answers: 200 or 503. Any thread. */
 void http_server_set_ready(HttpServer *server, bool ready);
 
-/* Tells those who wait for messages that the log has grown; for ProcessorOptions.committed. Any thread, until http_server_free. Costs
- * a load when nobody waits. Accepts NULL. */
+/* Tells those who wait for messages that the log has grown; for ProcessorOptions.committed. Any thread, until
+ * http_server_free. Costs a load when nobody waits. Accepts NULL. */
 void http_server_committed(HttpServer *server, int64_t last_seq);
 
-/* Refuses new connections, lets requests in flight finish (for drain_ms_max at most), ends event streams and long polls, closes every
- * connection. The processor must still be running. Accepts NULL. */
+/* Refuses new connections, lets requests in flight finish (for drain_ms_max at most), ends event streams and long
+ * polls, closes every connection. The processor must still be running. Accepts NULL. */
 void http_server_stop(HttpServer *server);
 
 /* After http_server_stop, front_door_stop and processor_stop. Accepts NULL. */

@@ -6,7 +6,7 @@
 
 enum { RAW_BYTES_ALWAYS_TEXT = 1 << 20 };
 
-/* ---- Sinks --------------------------------------------------------------------------------------------------------- */
+/* ---- Sinks ------------------------------------------------------------------------------------------------------- */
 
 const char *sink_state_text(const LineStatus *line, const StoredSink *stored)
 {
@@ -77,7 +77,7 @@ void sink_put_json(Buf *buf, const LineStatus *line, const StoredSink *stored, c
     BUF_PUT(buf, "]}");
 }
 
-/* ---- Replays ------------------------------------------------------------------------------------------------------- */
+/* ---- Replays ----------------------------------------------------------------------------------------------------- */
 
 void replay_put_json(Buf *buf, const StoredReplay *replay, const LineStatus *line)
 {
@@ -100,7 +100,7 @@ void replay_put_json(Buf *buf, const StoredReplay *replay, const LineStatus *lin
     buf_put_char(buf, '}');
 }
 
-/* ---- Dead letters -------------------------------------------------------------------------------------------------- */
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
 /* Of a job: "job/17". */
 static void put_job(Buf *buf, const DeadLetter *letter)
@@ -143,7 +143,8 @@ void dead_letter_put_fields(Buf *buf, const DeadLetter *letter)
     member_put_time(buf, "updatedAt", letter->updated_us);
 }
 
-/* What JSON has to escape may make it six times as long, Base64 makes it a third longer: of a long one, the shorter is taken. */
+/* What JSON has to escape may make it six times as long, Base64 makes it a third longer: of a long one, the shorter is
+ * taken. */
 static bool is_text(Str raw)
 {
     size_t more = 0;
@@ -183,7 +184,7 @@ void message_put_envelope(Buf *buf, const Message *message)
     buf_put_char(buf, '}');
 }
 
-/* ---- Deliveries ---------------------------------------------------------------------------------------------------- */
+/* ---- Deliveries -------------------------------------------------------------------------------------------------- */
 
 void delivery_put_fields(Buf *buf, const Delivery *delivery)
 {

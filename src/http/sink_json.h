@@ -4,8 +4,8 @@
 
 #include "deliver/deliveries.h"
 
-/* A sink without the URL's user and query, which may be secrets, and without every other secret. `stored` is NULL for one that the store
- * does not know yet. `lines` are all, so that the replays that run are told. */
+/* A sink without the URL's user and query, which may be secrets, and without every other secret. `stored` is NULL for
+ * one that the store does not know yet. `lines` are all, so that the replays that run are told. */
 void sink_put_json(Buf *buf, const LineStatus *line, const StoredSink *stored, const LineStatus *lines, size_t count,
                    unsigned scale);
 
@@ -24,7 +24,8 @@ void message_put_envelope(Buf *buf, const Message *message);
 void delivery_put_fields(Buf *buf, const Delivery *delivery);
 void attempt_put_json(Buf *buf, const StoredAttempt *attempt);
 
-/* What a person should take the state for: the store has the word of whoever paused a sink, and the line follows it in a moment. */
+/* What a person should take the state for: the store has the word of whoever paused a sink, and the line follows it in
+ * a moment. */
 const char *sink_state_text(const LineStatus *line, const StoredSink *stored);
 
 #endif

@@ -19,7 +19,8 @@ const LineStatus *sink_lines_named(Request *request, const SinkLines *lines);
 /* Whether a sink of that name is configured. False, and a 503 is said, without memory. */
 bool sink_is_configured(Request *request, Str name, bool *ret_is);
 
-/* Says a 404: no `what` of the name that the address has is configured; and which of the `names` may have been meant. */
+/* Says a 404: no `what` of the name that the address has is configured; and which of the `names` may have been
+ * meant. */
 void request_no_such(Request *request, const char *what, const char *const *names, size_t count);
 
 /* The line of a replay that runs; NULL when it does not. */

@@ -5,7 +5,8 @@
 
 enum {
     SWEEP_US = 1000000,
-    /* Word of commits is passed on at most so often, so that a busy log does not keep the sleepers awake for single records. */
+    /* Word of commits is passed on at most so often, so that a busy log does not keep the sleepers awake for single
+     * records. */
     COMMIT_US = 10000,
 };
 
@@ -98,7 +99,8 @@ Status ticker_start(Ticker *ticker, HttpServer *server, Error *reterr)
 void ticker_add(Ticker *ticker, Request *request)
 {
     if (request->wake_on_commit) {
-        /* Counted before the look at last_seq, which is set before the count is looked at: no commit falls in between. */
+        /* Counted before the look at last_seq, which is set before the count is looked at: no commit falls in
+         * between. */
         atomic_fetch_add(&ticker->commit_sleepers, 1);
         int64_t soon_us = clock_monotonic_us(ticker->server->options.clock) + COMMIT_US;
         if (atomic_load(&ticker->server->last_seq) > request->seen_seq && soon_us < request->wake_us) {

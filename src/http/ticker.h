@@ -1,5 +1,5 @@
-/* The thread for everything that has a time: requests that sleep (long polls, event streams, uploads that wait for room), time
- * limits, and word of new commits. */
+/* The thread for everything that has a time: requests that sleep (long polls, event streams, uploads that wait for
+ * room), time limits, and word of new commits. */
 #ifndef WEIR_HTTP_TICKER_H
 #define WEIR_HTTP_TICKER_H
 
@@ -23,8 +23,8 @@ typedef struct Ticker {
 
 Status ticker_start(Ticker *ticker, HttpServer *server, Error *reterr) MUST_CHECK;
 
-/* Lets a request sleep until its wake_us, or the next commit when wake_on_commit; then it goes to a query thread (to_pool) or
- * back to its connection. Any thread that has the request. */
+/* Lets a request sleep until its wake_us, or the next commit when wake_on_commit; then it goes to a query thread
+ * (to_pool) or back to its connection. Any thread that has the request. */
 void ticker_add(Ticker *ticker, Request *request);
 
 /* The log has grown. Any thread; costs a load when nobody sleeps for it. */

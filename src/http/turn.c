@@ -9,8 +9,8 @@
 bool turn_wait(Request *request, int64_t limit_us)
 {
     HttpServer *server = request->server;
-    /* Counted before the look at `stopping`, which is set before the count is looked at: so either this wait is seen by the
-     * one who stops the server, or the stop is seen here. */
+    /* Counted before the look at `stopping`, which is set before the count is looked at: so either this wait is seen by
+     * the one who stops the server, or the stop is seen here. */
     atomic_fetch_add(&server->waits, 1);
     if (atomic_load(&server->stopping)) {
         atomic_fetch_sub(&server->waits, 1);

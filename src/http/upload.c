@@ -5,7 +5,8 @@
 #include "http/upload_lines.h"
 
 enum {
-    /* The first slice is small, since most uploads are; then they are large enough that a batch of a few is worth a sync. */
+    /* The first slice is small, since most uploads are; then they are large enough that a batch of a few is worth a
+     * sync. */
     SMALL_TEXT_BYTES = 16 << 10,
     SMALL_LINES = 96,
     LARGE_TEXT_BYTES = 512 << 10,
@@ -282,7 +283,8 @@ static Status hand_in(Upload *upload, Slice *slice)
     return status;
 }
 
-/* A slice for what comes after a full one, with the line that it holds a part of. The full one keeps it too, and so stays full:
+/* A slice for what comes after a full one, with the line that it holds a part of. The full one keeps it too, and so
+ * stays full:
  * it may have to wait for its turn, and nothing may be added to it meanwhile. */
 static bool make_following(Upload *upload)
 {
@@ -339,8 +341,8 @@ static bool turn_over(Upload *upload)
 
 static bool needs_retry(const Upload *upload, unsigned in_flight) { return upload->current && in_flight == 0; }
 
-/* Suspends the connection until no more than `wake_at` slices are at the processor; when there are none, the processor's queue
- * is full of others' work and is tried again soon. */
+/* Suspends the connection until no more than `wake_at` slices are at the processor; when there are none, the
+ * processor's queue is full of others' work and is tried again soon. */
 static bool wait_until(Upload *upload, unsigned wake_at, RequestThen *then)
 {
     const Error stopping = {STATUS_BUSY, "the service is stopping"};
@@ -406,7 +408,8 @@ static size_t take_nothing(Upload *upload, Str piece)
     free_slices(upload->idle);
     upload->current = upload->following = upload->idle = NULL;
     if (upload->status == STATUS_BUSY) {
-        /* The client will send it all again, and has it told then; until it has read the answer to this, the room is others'. */
+        /* The client will send it all again, and has it told then; until it has read the answer to this, the room is
+         * others'. */
         results_forget_list(&upload->results);
     }
     return piece.len;

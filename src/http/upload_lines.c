@@ -13,7 +13,8 @@ void lines_init(UploadLines *lines, const HttpServerOptions *options, Results *r
 
 void lines_release(UploadLines *lines) { arena_release(&lines->scratch); }
 
-/* A lack of memory is no fault of the line: the client is asked to send all of it again, from the last line that is decided. */
+/* A lack of memory is no fault of the line: the client is asked to send all of it again, from the last line that is
+ * decided. */
 static void fail_at_line(UploadLines *lines)
 {
     lines->status =

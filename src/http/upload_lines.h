@@ -1,4 +1,5 @@
-/* The lines of an upload become records, or events, in the slice in which they lie. What is wrong with one is told of that one. */
+/* The lines of an upload become records, or events, in the slice in which they lie. What is wrong with one is told of
+ * that one. */
 #ifndef WEIR_HTTP_UPLOAD_LINES_H
 #define WEIR_HTTP_UPLOAD_LINES_H
 
@@ -24,8 +25,9 @@ typedef struct UploadLines {
 void lines_init(UploadLines *lines, const HttpServerOptions *options, Results *results, Arena *texts, Str traceparent);
 void lines_release(UploadLines *lines);
 
-/* Reads the whole lines of the slice's text that were not read yet, as many as it has room for. An unfinished one behind them that is too
- * long already is refused at once, and `skipping` says that what is still to come of it is not wanted. */
+/* Reads the whole lines of the slice's text that were not read yet, as many as it has room for. An unfinished one
+ * behind them that is too long already is refused at once, and `skipping` says that what is still to come of it is not
+ * wanted. */
 void lines_take(UploadLines *lines, Slice *slice);
 
 /* What is left of the text is a line: the last need not end with a line feed. */

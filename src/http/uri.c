@@ -122,7 +122,8 @@ static size_t scheme_length(Str target)
     return str_starts_with((Str){target.ptr + len, target.len - len}, STR("://")) ? len : 0;
 }
 
-/* RFC 9112 section 3.2.2: servers must take the absolute form too. The path of "http://host" and "http://host?a=b" is "/". */
+/* RFC 9112 section 3.2.2: servers must take the absolute form too. The path of "http://host" and "http://host?a=b" is
+ * "/". */
 static Str split_target(Str target, Str *ret_query)
 {
     size_t scheme_len = scheme_length(target);

@@ -14,14 +14,17 @@ typedef struct Uri {
 } Uri;
 
 /* Splits "/api/records?type=positive"; of "http://host/path" the part from the path on. The result borrows from both.
- * REFUSED when the path is no path; when a parameter is bad, `ret_bad_param` is its name (as it was sent), else empty. */
+ * REFUSED when the path is no path; when a parameter is bad, `ret_bad_param` is its name (as it was sent), else
+ * empty. */
 Status uri_parse(Str target, Arena *arena, Uri *ret_uri, Str *ret_bad_param, Error *reterr) MUST_CHECK;
 
-/* Decodes %41. Borrows from `text` when there is nothing to decode. REFUSED for a bad escape, NUL, or text that is not UTF-8. */
+/* Decodes %41. Borrows from `text` when there is nothing to decode. REFUSED for a bad escape, NUL, or text that is not
+ * UTF-8. */
 Status uri_decode(Str text, bool plus_is_space, Arena *arena, Str *ret_text, Error *reterr) MUST_CHECK;
 
-/* Matches an encoded path against a pattern like "/api/records/{recordId}", where each {…} stands for one segment that is not empty;
- * what they stand for is left in `ret_segments`, still encoded. A pattern has at most URI_SEGMENTS_MAX of them. */
+/* Matches an encoded path against a pattern like "/api/records/{recordId}", where each {…} stands for one segment that
+ * is not empty; what they stand for is left in `ret_segments`, still encoded. A pattern has at most URI_SEGMENTS_MAX of
+ * them. */
 enum { URI_SEGMENTS_MAX = 2 };
 bool uri_match(Str path, const char *pattern, Str ret_segments[URI_SEGMENTS_MAX]);
 

@@ -170,7 +170,8 @@ Status decode_event(const SourceMessage *message, const MappingSet *mappings, St
     if (message->refused.len || message->raw.len == 0) {
         return say(arena, message->refused.len ? message->refused : STR("is empty"), ret_why);
     }
-    /* A dead letter may ask for one that there is no more: then it is read as it would be if nothing was asked for, which it shows. */
+    /* A dead letter may ask for one that there is no more: then it is read as it would be if nothing was asked for,
+     * which it shows. */
     if (asked.len && !mapping_find(mappings, asked)) {
         asked = (Str){NULL, 0};
     }

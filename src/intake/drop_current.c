@@ -26,7 +26,7 @@ bool drop_current_is_finished(const DropCurrent *current)
            (!current->trouble.message[0] || current->told);
 }
 
-/* ---- Items become messages ------------------------------------------------------------------------------------------- */
+/* ---- Items become messages --------------------------------------------------------------------------------------- */
 
 static Status add(DropCurrent *current, SourceGroup *group, uint64_t line, Str raw, bool is_csv, Str refused,
                   Error *reterr)

@@ -25,8 +25,9 @@ typedef struct DropCurrent {
 /* Fills `shown` from the file's name. */
 void drop_current_show_name(DropCurrent *current);
 
-/* Adds what the file has to the group, until that is full: `behind` is behind the last item in there. What is wrong with the file itself
- * becomes its trouble, and a message at its end: what could not be cut, or the beginning of that. BUSY: no memory. */
+/* Adds what the file has to the group, until that is full: `behind` is behind the last item in there. What is wrong
+ * with the file itself becomes its trouble, and a message at its end: what could not be cut, or the beginning of that.
+ * BUSY: no memory. */
 Status drop_current_fill(DropCurrent *current, size_t message_bytes_max, SourceGroup *group, Error *reterr) MUST_CHECK;
 
 /* All of it was handed over and acknowledged. */

@@ -53,7 +53,7 @@ struct DropDir {
 
 static int64_t now_us(const DropDir *dir) { return clock_monotonic_us(dir->options->clock); }
 
-/* ---- Opening --------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static Status fail(const DropDir *dir, const char *what, Error *reterr)
 {
@@ -177,7 +177,7 @@ void drop_dir_close(DropDir *dir)
     }
 }
 
-/* ---- Events ---------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 int drop_dir_fd(const DropDir *dir) { return dir->events; }
 
@@ -240,7 +240,7 @@ Status drop_dir_listen(DropDir *dir, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- Moving ---------------------------------------------------------------------------------------------------------- */
+/* ---- Moving ------------------------------------------------------------------------------------------------------ */
 
 /* Not every file system knows how to rename without replacing. */
 static int rename_to_free(int from_dir, const char *from, int to_dir, const char *to)
@@ -259,7 +259,8 @@ static int rename_to_free(int from_dir, const char *from, int to_dir, const char
     return renameat(from_dir, from, to_dir, to);
 }
 
-/* In moving/ a file has a number and a dot in front of its name. One whose name is taken meanwhile waits there until it is free. */
+/* In moving/ a file has a number and a dot in front of its name. One whose name is taken meanwhile waits there until it
+ * is free. */
 static bool put_back(const DropDir *dir, const char *held)
 {
     const char *dot = strchr(held, '.');
@@ -294,7 +295,7 @@ static void put_back_all(DropDir *dir)
     closedir(listing);
 }
 
-/* ---- What is there --------------------------------------------------------------------------------------------------- */
+/* ---- What is there ----------------------------------------------------------------------------------------------- */
 
 static int compare_waiting(const void *a, const void *b)
 {
@@ -330,7 +331,8 @@ static void add_waiting(DropDir *dir, const char *name)
     dir->count += dir->looks == 1 || compare_waiting(waiting, &dir->after) > 0;
 }
 
-/* A look that could not keep all is followed by one at what is behind that: files that are not whole for long, however many, hide no others. */
+/* A look that could not keep all is followed by one at what is behind that: files that are not whole for long, however
+ * many, hide no others. */
 static void begin_look(DropDir *dir)
 {
     if (dir->more) {
@@ -373,12 +375,12 @@ size_t drop_dir_waiting(const DropDir *dir, int64_t *ret_oldest_us)
     return dir->count - dir->at;
 }
 
-/* ---- Whole files ----------------------------------------------------------------------------------------------------- */
+/* ---- Whole files ------------------------------------------------------------------------------------------------- */
 
 typedef enum Writers { WRITERS_NONE, WRITERS_SOME, WRITERS_UNKNOWN } Writers;
 
-/* The kernel gives a read lease on a file that nobody has open for writing. Should somebody open it in the moment while we have it, the
- * signal is one that nobody minds. */
+/* The kernel gives a read lease on a file that nobody has open for writing. Should somebody open it in the moment while
+ * we have it, the signal is one that nobody minds. */
 static Writers find_writers(int fd)
 {
     if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
@@ -479,7 +481,7 @@ bool drop_dir_is_unchanged(const DropDir *dir, const DropFile *file)
     return file_identity_equal(&now, &file->identity);
 }
 
-/* ---- Where they go --------------------------------------------------------------------------------------------------- */
+/* ---- Where they go ----------------------------------------------------------------------------------------------- */
 
 static bool is_there(int dir, const char *name)
 {

@@ -1,14 +1,17 @@
 /* A directory that files are dropped into: which of them are there and whole, and where they go when they were read.
  *
- * What is inside it stays inside: files are opened below a descriptor, symbolic links and whatever is no regular file are not touched, nor are
- * names that begin with a dot or end as names of files do that are still being copied (~, .tmp, .part, .partial, .filepart), our reports (.report.ndjson), names
- * that no pattern takes, and names of more than FILE_MARK_NAME_BYTES_MAX bytes.
+ * What is inside it stays inside: files are opened below a descriptor, symbolic links and whatever is no regular file
+ * are not touched, nor are names that begin with a dot or end as names of files do that are still being copied (~,
+ * .tmp, .part, .partial, .filepart), our reports (.report.ndjson), names that no pattern takes, and names of more than
+ * FILE_MARK_NAME_BYTES_MAX bytes.
  *
- * A file that was read is taken aside first, into .moving/, and is looked at there: it has to be the one that was read, since another may be
- * dropped under its name at any moment. What is found in there at the opening is dropped once more.
+ * A file that was read is taken aside first, into .moving/, and is looked at there: it has to be the one that was read,
+ * since another may be dropped under its name at any moment. What is found in there at the opening is dropped once
+ * more.
  *
- * A file is whole when nobody has it open for writing. The kernel tells that of files of our own user. Of others it is known when
- * they were moved here or closed while we watched; otherwise they are taken to be whole when nothing was written to them for ten seconds. */
+ * A file is whole when nobody has it open for writing. The kernel tells that of files of our own user. Of others it is
+ * known when they were moved here or closed while we watched; otherwise they are taken to be whole when nothing was
+ * written to them for ten seconds. */
 #ifndef WEIR_INTAKE_DROP_DIR_H
 #define WEIR_INTAKE_DROP_DIR_H
 
@@ -25,8 +28,9 @@ typedef struct DropDirOptions {
     const Clock *clock;
 } DropDirOptions;
 
-/* Makes the directory when the one that it is in exists, and failed/, done/ and .moving/ in it. Borrows the options until the close. BUSY: the directory above is
- * missing, somebody else watches this one, the disk is full. REFUSED: it cannot be made, read or written to. */
+/* Makes the directory when the one that it is in exists, and failed/, done/ and .moving/ in it. Borrows the options
+ * until the close. BUSY: the directory above is missing, somebody else watches this one, the disk is full. REFUSED: it
+ * cannot be made, read or written to. */
 Status drop_dir_open(const DropDirOptions *options, DropDir **ret_dir, Error *reterr) MUST_CHECK;
 void drop_dir_close(DropDir *dir); /* accepts NULL */
 
@@ -43,7 +47,8 @@ typedef struct DropFile {
     FileIdentity identity;
 } DropFile;
 
-/* The oldest file that is whole, by the time when it was last written to. BUSY: the system has no descriptor or memory left. */
+/* The oldest file that is whole, by the time when it was last written to. BUSY: the system has no descriptor or memory
+ * left. */
 Status drop_dir_next(DropDir *dir, DropFile *ret_file, bool *ret_any, Error *reterr) MUST_CHECK;
 /* This one, if it is there and whole. */
 Status drop_dir_try(DropDir *dir, const char *name, DropFile *ret_file, bool *ret_any, Error *reterr) MUST_CHECK;
@@ -55,18 +60,22 @@ bool drop_dir_is_unchanged(const DropDir *dir, const DropFile *file);
 /* Files that wait, as far as is known: at least that many, and when the oldest of them was written. */
 size_t drop_dir_waiting(const DropDir *dir, int64_t *ret_oldest_us);
 
-/* A file that was not taken by the last look, since somebody has it open for writing; "" for none. Borrows until the next look. */
+/* A file that was not taken by the last look, since somebody has it open for writing; "" for none. Borrows until the
+ * next look. */
 const char *drop_dir_unfinished(const DropDir *dir);
 
-/* The least number with which the name is free in done/ and failed/. 0 stands for none: "orders.csv", "orders.csv.1" … BUSY: none is. */
+/* The least number with which the name is free in done/ and failed/. 0 stands for none: "orders.csv", "orders.csv.1" …
+ * BUSY: none is. */
 Status drop_dir_number(const DropDir *dir, const char *name, unsigned *ret_number, Error *reterr) MUST_CHECK;
-/* Opens failed/NAME[.NUMBER].report.ndjson behind its first `keep` bytes, what follows is cut off. *ret_fd is -1 when it has fewer. */
+/* Opens failed/NAME[.NUMBER].report.ndjson behind its first `keep` bytes, what follows is cut off. *ret_fd is -1 when
+ * it has fewer. */
 Status drop_dir_open_report(const DropDir *dir, const char *name, unsigned number, uint64_t keep, int *ret_fd,
                             Error *reterr) MUST_CHECK;
 /* Removes a report that is beside no file; OK when there is none. */
 void drop_dir_remove_report(const DropDir *dir, const char *name, unsigned number);
 
-/* Where a file goes: OK also when it is not there any more. *ret_moved is false when another file has come into its place, or it was written to:
+/* Where a file goes: OK also when it is not there any more. *ret_moved is false when another file has come into its
+ * place, or it was written to:
  * then that waits, as any that is dropped. BUSY: there is something of that name. */
 Status drop_dir_move(DropDir *dir, const DropFile *file, unsigned number, bool failed, bool *ret_moved,
                      Error *reterr) MUST_CHECK;

@@ -6,8 +6,8 @@
 
 #include "intake/file_mark.h"
 
-/* Whether a file of this name is taken: by one of the patterns, which are separated by commas, and neither hidden, nor one that is still being
- * copied, nor too long. */
+/* Whether a file of this name is taken: by one of the patterns, which are separated by commas, and neither hidden, nor
+ * one that is still being copied, nor too long. */
 bool drop_name_is_wanted(const char *name, const char *patterns);
 
 /* "orders.csv", "orders.csv.2"; number 0 adds nothing. The name is one that is wanted. */

@@ -1,5 +1,5 @@
-/* The report about the lines of a dropped file that were not taken in, as NDJSON: {"line":17,"error":"…","raw":"…"}. It grows while the file
- * is read, and is cut back to what is known for sure when the file is gone on with. */
+/* The report about the lines of a dropped file that were not taken in, as NDJSON: {"line":17,"error":"…","raw":"…"}. It
+ * grows while the file is read, and is cut back to what is known for sure when the file is gone on with. */
 #ifndef WEIR_INTAKE_DROP_REPORT_H
 #define WEIR_INTAKE_DROP_REPORT_H
 

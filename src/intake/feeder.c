@@ -45,7 +45,7 @@ struct Feeder {
     SourceStatus status;
 };
 
-/* ---- What others see ------------------------------------------------------------------------------------------------- */
+/* ---- What others see --------------------------------------------------------------------------------------------- */
 
 static void set_condition(Feeder *feeder, SourceCondition condition)
 {
@@ -120,7 +120,7 @@ void feeder_status(Feeder *feeder, SourceStatus *ret_status)
     ret_status->options = feeder->source_options;
 }
 
-/* ---- Groups become work ------------------------------------------------------------------------------------------------ */
+/* ---- Groups become work ------------------------------------------------------------------------------------------ */
 
 /* The lock is held. */
 static void wake_all(Feeder *feeder)
@@ -155,7 +155,7 @@ static Batch *free_batch(Feeder *feeder)
     return NULL;
 }
 
-/* ---- The processor --------------------------------------------------------------------------------------------------- */
+/* ---- The processor ----------------------------------------------------------------------------------------------- */
 
 /* It is handed in again after a while: whether it happened or not, that is safe. */
 static int64_t hold(Feeder *feeder)
@@ -242,7 +242,7 @@ static void take_result(Feeder *feeder)
     }
 }
 
-/* ---- The source ------------------------------------------------------------------------------------------------------ */
+/* ---- The source -------------------------------------------------------------------------------------------------- */
 
 typedef struct State {
     Str name;
@@ -406,7 +406,7 @@ static void fetch(Feeder *feeder, bool *ret_any)
     }
 }
 
-/* ---- Steps ----------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static bool may_connect(const Feeder *feeder)
 {
@@ -482,7 +482,7 @@ void feeder_look(Feeder *feeder)
     pthread_mutex_unlock(&feeder->lock);
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------------ */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 bool feeder_finish(Feeder *feeder)
 {

@@ -1,8 +1,8 @@
-/* A feeder: takes what one source has, makes records of it, has them stored together with the source's place, and tells the source when
- * they are. It decides when to try again; the source only reads.
+/* A feeder: takes what one source has, makes records of it, has them stored together with the source's place, and tells
+ * the source when they are. It decides when to try again; the source only reads.
  *
- * While one group is with the processor the next is fetched and read. Groups are stored one after another, so that a place never gets
- * ahead of a group that has to be handed in again. */
+ * While one group is with the processor the next is fetched and read. Groups are stored one after another, so that a
+ * place never gets ahead of a group that has to be handed in again. */
 #ifndef WEIR_INTAKE_FEEDER_H
 #define WEIR_INTAKE_FEEDER_H
 

@@ -18,7 +18,8 @@ static Str mapping_of(const SourceOptions *source)
     return strcmp(source->mapping, SOURCE_MAPPING_AUTO) == 0 ? (Str){NULL, 0} : str_from(source->mapping);
 }
 
-/* Its messages are events when the source has a mapping, or, of dead letters that are tried again, when the first of them is one: then all are. */
+/* Its messages are events when the source has a mapping, or, of dead letters that are tried again, when the first of
+ * them is one: then all are. */
 static bool has_events(const Batch *batch, const SourceOptions *source)
 {
     Str mapping;
@@ -39,8 +40,8 @@ static Status read_event(SourceGroup *group, SourceMessage *message, const Intak
     return status;
 }
 
-/* Only a message that is much longer than a group can reach the arena's ceiling, and it would do so each time. Where it is the system that has no
- * memory, another try may go well. */
+/* Only a message that is much longer than a group can reach the arena's ceiling, and it would do so each time. Where it
+ * is the system that has no memory, another try may go well. */
 static Status read_message(Batch *batch, SourceMessage *message, const IntakeOptions *options, Record *ret_record,
                            EventItem *item, Str *ret_why)
 {
@@ -84,8 +85,8 @@ static Status read_messages(Batch *batch, const IntakeOptions *options, Record *
     return STATUS_OK;
 }
 
-/* As their dead letters are to be read when they are tried again. A line of CSV is an event that cannot be read, and its letter one of an event: what takes
- * the place of its bytes will be JSON. */
+/* As their dead letters are to be read when they are tried again. A line of CSV is an event that cannot be read, and
+ * its letter one of an event: what takes the place of its bytes will be JSON. */
 static Status mark_events(Batch *batch, const SourceOptions *source)
 {
     SourceGroup *group = &batch->group;

@@ -1,4 +1,5 @@
-/* How far a file was taken in, in the words of a source's place (store/intake.h): the offset, and a mark with everything else. */
+/* How far a file was taken in, in the words of a source's place (store/intake.h): the offset, and a mark with
+ * everything else. */
 #ifndef WEIR_INTAKE_FILE_MARK_H
 #define WEIR_INTAKE_FILE_MARK_H
 

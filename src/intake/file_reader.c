@@ -112,8 +112,8 @@ static Status refuse(const FileReader *reader, uint64_t line, const char *what, 
     return error_set(reterr, STATUS_REFUSED, "%s:%llu: %s", reader->name, (unsigned long long)line, what);
 }
 
-/* Reads more behind what is there, which moves to the front; callers keep offsets from `at`. There is always room, since no item
- * of more than item_bytes_max is kept. */
+/* Reads more behind what is there, which moves to the front; callers keep offsets from `at`. There is always room,
+ * since no item of more than item_bytes_max is kept. */
 static Status fill(FileReader *reader, Error *reterr)
 {
     if (reader->at > 0) {
@@ -143,11 +143,11 @@ static void take(FileReader *reader, size_t bytes, size_t raw_bytes, FileItem *r
     reader->at += bytes;
 }
 
-/* ---- Lines --------------------------------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------------------------------------- */
 
-/* The line that begins at `at`: its length, of which `*bytes` are known to hold no line feed, and that of its line break. False
- * when it goes on behind what was read. A CSV line ends where the reader of its cells says, or a stray quote would swallow the
- * lines behind it. */
+/* The line that begins at `at`: its length, of which `*bytes` are known to hold no line feed, and that of its line
+ * break. False when it goes on behind what was read. A CSV line ends where the reader of its cells says, or a stray
+ * quote would swallow the lines behind it. */
 static bool find_line_end(const FileReader *reader, size_t *bytes, size_t *break_bytes)
 {
     const char *text = reader->text + reader->at;
@@ -213,11 +213,12 @@ static Status next_line(FileReader *reader, FileItem *ret_item, bool *ret_end, E
     }
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/* The next byte that is not white space, without taking it; AT_END behind the last. (A NUL is a byte like any other.) */
+/* The next byte that is not white space, without taking it; AT_END behind the last. (A NUL is a byte like any
+ * other.) */
 static Status peek(FileReader *reader, int *ret_byte, Error *reterr)
 {
     for (;;) {
@@ -359,7 +360,7 @@ static Status next_json(FileReader *reader, FileItem *ret_item, bool *ret_end, E
     }
 }
 
-/* ---- Either -------------------------------------------------------------------------------------------------------- */
+/* ---- Either ------------------------------------------------------------------------------------------------------ */
 
 /* A byte order mark is no content; the first byte of what follows tells the format where the name did not. */
 static Status begin(FileReader *reader, Error *reterr)
@@ -434,7 +435,7 @@ Status file_reader_next(FileReader *reader, FileItem *ret_item, bool *ret_end, E
     return status;
 }
 
-/* ---- Going on -------------------------------------------------------------------------------------------------------- */
+/* ---- Going on ---------------------------------------------------------------------------------------------------- */
 
 /* Nothing but where we are is known of what was before. */
 static Status jump(FileReader *reader, const FilePosition *position, Error *reterr)

@@ -1,8 +1,9 @@
-/* Reads a file or standard input and cuts it into items: one record each, as raw text, with the line where it begins. What is packed is
- * unpacked on the way (intake/file_text.h).
+/* Reads a file or standard input and cuts it into items: one record each, as raw text, with the line where it begins.
+ * What is packed is unpacked on the way (intake/file_text.h).
  *
- * NDJSON: a line. CSV: a line, which may hold line breaks inside quotes; the header is the first item. JSON: an element of the
- * array that the text is, or one value after another. An item's inside is not looked at, other than to find its end.
+ * NDJSON: a line. CSV: a line, which may hold line breaks inside quotes; the header is the first item. JSON: an element
+ * of the array that the text is, or one value after another. An item's inside is not looked at, other than to find its
+ * end.
  *
  * A position says where a reader is. Another reader, of the same file, can go on there. */
 #ifndef WEIR_INTAKE_FILE_READER_H
@@ -31,8 +32,8 @@ typedef struct FilePosition {
     unsigned inside; /* of which JSON */
 } FilePosition;
 
-/* `path` borrows; "-" is standard input. FILE_FORMAT_AUTO goes by the name (.ndjson, .jsonl, .json, .csv, also with .gz or .zst behind it),
- * else by the first byte. REFUSED when it cannot be opened. */
+/* `path` borrows; "-" is standard input. FILE_FORMAT_AUTO goes by the name (.ndjson, .jsonl, .json, .csv, also with .gz
+ * or .zst behind it), else by the first byte. REFUSED when it cannot be opened. */
 Status file_reader_open(const char *path, FileFormat format, size_t item_bytes_max, FileReader **ret_reader,
                         Error *reterr) MUST_CHECK;
 /* Moves `fd`, also when it fails. `name` borrows. */
@@ -40,15 +41,15 @@ Status file_reader_open_fd(int fd, const char *name, FileFormat format, size_t i
                            Error *reterr) MUST_CHECK;
 void file_reader_close(FileReader *reader); /* accepts NULL */
 
-/* Empty lines are skipped. REFUSED: the text cannot be cut any further (brackets that do not match, an item that is too long, packed data that
- * are damaged). BROKEN: it cannot be read. Both name the line. BUSY: no memory. */
+/* Empty lines are skipped. REFUSED: the text cannot be cut any further (brackets that do not match, an item that is too
+ * long, packed data that are damaged). BROKEN: it cannot be read. Both name the line. BUSY: no memory. */
 Status file_reader_next(FileReader *reader, FileItem *ret_item, bool *ret_end, Error *reterr) MUST_CHECK;
 
 void file_reader_position(const FileReader *reader, FilePosition *ret_position);
 
-/* Before the first item: goes to a position that a reader of this file had. `unchanged`: nobody has written to it since; otherwise what is
- * before the place is read and compared. *ret_there is false when it is another text: the reader is of no use then. BUSY and BROKEN as
- * file_reader_next. */
+/* Before the first item: goes to a position that a reader of this file had. `unchanged`: nobody has written to it
+ * since; otherwise what is before the place is read and compared. *ret_there is false when it is another text: the
+ * reader is of no use then. BUSY and BROKEN as file_reader_next. */
 Status file_reader_resume(FileReader *reader, const FilePosition *position, bool unchanged, bool *ret_there,
                           Error *reterr) MUST_CHECK;
 

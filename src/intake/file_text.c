@@ -44,7 +44,7 @@ static const struct {
     {{"\xFE\xFF", 2}, "is UTF-16, and has to be UTF-8"},
 };
 
-/* ---- Names ----------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static bool has_ending(Str name, Str ending)
 {
@@ -57,7 +57,7 @@ Str file_text_bare_name(Str name)
     return (Str){name.ptr, name.len - ending};
 }
 
-/* ---- The file itself ------------------------------------------------------------------------------------------------- */
+/* ---- The file itself --------------------------------------------------------------------------------------------- */
 
 static Status read_file(FileText *text, char *bytes, size_t cap, size_t *ret_count, Error *reterr)
 {
@@ -95,7 +95,7 @@ static Status refuse_torn(const FileText *text, Error *reterr)
     return error_set(reterr, STATUS_REFUSED, "%s: the packed data end too early; was it copied whole?", text->name);
 }
 
-/* ---- Unpacking ------------------------------------------------------------------------------------------------------- */
+/* ---- Unpacking --------------------------------------------------------------------------------------------------- */
 
 static Status begin_gzip(FileText *text, Error *reterr)
 {
@@ -230,7 +230,7 @@ static Status unpack(FileText *text, char *bytes, size_t cap, size_t *ret_count,
     return status;
 }
 
-/* ---- Reading --------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 Status file_text_open(int fd, const char *name, FileText **ret_text, Error *reterr)
 {

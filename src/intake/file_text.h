@@ -1,5 +1,6 @@
-/* The text of a file, unpacked on the way when it is gzip (RFC 1952) or Zstandard (RFC 8878): its first bytes tell. Several members or
- * frames behind one another are one text. What is packed in other ways, or UTF-16, is refused by its first bytes, too. Memory is bounded, whatever the file claims to hold. */
+/* The text of a file, unpacked on the way when it is gzip (RFC 1952) or Zstandard (RFC 8878): its first bytes tell.
+ * Several members or frames behind one another are one text. What is packed in other ways, or UTF-16, is refused by its
+ * first bytes, too. Memory is bounded, whatever the file claims to hold. */
 #ifndef WEIR_INTAKE_FILE_TEXT_H
 #define WEIR_INTAKE_FILE_TEXT_H
 
@@ -8,13 +9,13 @@
 
 typedef struct FileText FileText;
 
-/* `name` borrows until the close, and is for messages. Moves `fd`, also when it fails: standard input alone stays open. Reads
- * nothing yet. BUSY: no memory. */
+/* `name` borrows until the close, and is for messages. Moves `fd`, also when it fails: standard input alone stays open.
+ * Reads nothing yet. BUSY: no memory. */
 Status file_text_open(int fd, const char *name, FileText **ret_text, Error *reterr) MUST_CHECK;
 void file_text_close(FileText *text); /* accepts NULL */
 
-/* Fills in one to `cap` bytes; none at the end. REFUSED: what is packed is damaged or ends too early (a file that is called .gz or .zst
- * and is empty does, too). BROKEN: it cannot be read. BUSY: no memory. */
+/* Fills in one to `cap` bytes; none at the end. REFUSED: what is packed is damaged or ends too early (a file that is
+ * called .gz or .zst and is empty does, too). BROKEN: it cannot be read. BUSY: no memory. */
 Status file_text_read(FileText *text, char *bytes, size_t cap, size_t *ret_count, Error *reterr) MUST_CHECK;
 
 /* Goes on so many bytes further on: quickly, where the file is not packed. REFUSED also when the text ends before. */

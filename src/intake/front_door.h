@@ -1,9 +1,9 @@
-/* The front door: what POST /records hands records to when a broker has them before the store does (http.front_door). They come back
- * through the source that reads the broker, and only then are stored: so what is taken here is acknowledged as soon as the broker has
- * it, and a duplicate or a conflict is found later, by the source.
+/* The front door: what POST /records hands records to when a broker has them before the store does (http.front_door).
+ * They come back through the source that reads the broker, and only then are stored: so what is taken here is
+ * acknowledged as soon as the broker has it, and a duplicate or a conflict is found later, by the source.
  *
- * This is the seam between HTTP and the ways to produce. Records that go to the same destination reach the store in the order in
- * which they were handed in. */
+ * This is the seam between HTTP and the ways to produce. Records that go to the same destination reach the store in the
+ * order in which they were handed in. */
 #ifndef WEIR_INTAKE_FRONT_DOOR_H
 #define WEIR_INTAKE_FRONT_DOOR_H
 
@@ -18,9 +18,10 @@ typedef struct FrontDoor FrontDoor;
 typedef struct FrontDoorCall {
     const Record *records;
     size_t count; /* at least 1 */
-    /* Called once, on the front door's thread, when it is known of each record whether the broker has it. Must not block. OK: it has all
-     * of them, in every replica that is in sync. BUSY: it has none, and gets none. UNKNOWN: it has some, or may have. Of neither but OK
-     * may anything be acknowledged; handing all of them in again is harmless. */
+    /* Called once, on the front door's thread, when it is known of each record whether the broker has it. Must not
+     * block. OK: it has all of them, in every replica that is in sync. BUSY: it has none, and gets none. UNKNOWN: it
+     * has some, or may have. Of neither but OK may anything be acknowledged; handing all of them in again is
+     * harmless. */
     void (*done)(struct FrontDoorCall *call, Status status, const Error *error);
     void *owner; /* the caller's */
 
@@ -64,14 +65,15 @@ typedef struct FrontDoorOps {
     /* Begins to take calls, and to connect; that nobody is there is no failure. BUSY: no memory or threads. Once. */
     Status (*start)(FrontDoor *door, Error *reterr);
 
-    /* From any thread; does not wait. But for TAKEN nothing happened, `done` is not called, and reterr has a sentence for the client. A
-     * call larger than the whole bound is taken when nothing waits. */
+    /* From any thread; does not wait. But for TAKEN nothing happened, `done` is not called, and reterr has a sentence
+     * for the client. A call larger than the whole bound is taken when nothing waits. */
     FrontDoorAnswer (*hand_in)(FrontDoor *door, FrontDoorCall *call, Error *reterr);
 
     /* From any thread. */
     void (*look)(FrontDoor *door, FrontDoorStatus *ret_status);
 
-    /* Takes nothing more in and waits for nothing more: each `done` has been called when it returns, within seconds. Also without start. */
+    /* Takes nothing more in and waits for nothing more: each `done` has been called when it returns, within seconds.
+     * Also without start. */
     void (*stop)(FrontDoor *door);
 
     /* After stop. */

@@ -13,9 +13,10 @@ enum {
     END_MS = 2000,
 };
 
-/* ---- Settings -------------------------------------------------------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------------------------------------------------- */
 
-/* The source's properties are a consumer's and a producer's at once; librdkafka passes over what is not for the one that it makes. */
+/* The source's properties are a consumer's and a producer's at once; librdkafka passes over what is not for the one
+ * that it makes. */
 static const KafkaReserved ours[] = {
     {"acks", "every replica in sync has to have a record before it is acknowledged"},
     {"delivery.timeout.ms", "the option http.request_timeout decides it"},
@@ -28,8 +29,8 @@ static const KafkaReserved ours[] = {
     {"transactional.id", "the front door has no transactions"},
 };
 
-/* What a user may change. Keys go to the same partitions as with Java's clients and with Weir's sinks. Whoever waits for an
- * answer does not wait long for others to go along. Brokers that are back are found soon. */
+/* What a user may change. Keys go to the same partitions as with Java's clients and with Weir's sinks. Whoever waits
+ * for an answer does not wait long for others to go along. Brokers that are back are found soon. */
 static const KafkaSetting defaults[] = {
     {"client.id", "weir"},
     {"linger.ms", "1"},
@@ -74,7 +75,7 @@ Status front_door_settings(KafkaFrontDoor *door, Error *reterr)
     return status;
 }
 
-/* ---- The producer ---------------------------------------------------------------------------------------------------- */
+/* ---- The producer ------------------------------------------------------------------------------------------------ */
 
 void front_door_disconnect(KafkaFrontDoor *door)
 {
@@ -118,7 +119,7 @@ Status front_door_renew(KafkaFrontDoor *door, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- Whether somebody is there --------------------------------------------------------------------------------------- */
+/* ---- Whether somebody is there ----------------------------------------------------------------------------------- */
 
 static void log_state(const KafkaFrontDoor *door, FrontDoorState state, const char *error)
 {

@@ -15,7 +15,7 @@ enum {
     STOP_US_MAX = 2000000, /* for the producer to give back what it has */
 };
 
-/* ---- What was handed in ---------------------------------------------------------------------------------------------- */
+/* ---- What was handed in ------------------------------------------------------------------------------------------ */
 
 static size_t bytes_of(const FrontDoorCall *call)
 {
@@ -99,7 +99,7 @@ static FrontDoorCall *take_calls(KafkaFrontDoor *door, bool *ret_stopping)
     return calls;
 }
 
-/* ---- What became of it ----------------------------------------------------------------------------------------------- */
+/* ---- What became of it ------------------------------------------------------------------------------------------- */
 
 static size_t bucket_of(int64_t us)
 {
@@ -129,8 +129,8 @@ static void count_call(KafkaFrontDoor *door, const FrontDoorCall *call, Status o
     pthread_mutex_unlock(&door->lock);
 }
 
-/* The first of a row is logged, since each client is told of its own. What librdkafka complained about names brokers, which is for
- * whoever runs them and not for clients. */
+/* The first of a row is logged, since each client is told of its own. What librdkafka complained about names brokers,
+ * which is for whoever runs them and not for clients. */
 static void note_outcome(KafkaFrontDoor *door, const FrontDoorCall *call, Status outcome)
 {
     char why[FRONT_DOOR_REASON_BYTES + WHY_BYTES] = "";
@@ -235,7 +235,7 @@ static Status make_settings(KafkaFrontDoor *door, Error *reterr)
     return kafka_client_try(RD_KAFKA_PRODUCER, door->conf, reterr);
 }
 
-/* ---- Producing ------------------------------------------------------------------------------------------------------- */
+/* ---- Producing --------------------------------------------------------------------------------------------------- */
 
 static rd_kafka_headers_t *make_headers(const Record *record)
 {
@@ -303,10 +303,10 @@ static void produce_calls(KafkaFrontDoor *door, FrontDoorCall *calls)
     }
 }
 
-/* ---- The thread ------------------------------------------------------------------------------------------------------ */
+/* ---- The thread -------------------------------------------------------------------------------------------------- */
 
-/* Takes everything back from the producer: what was not sent is not there, what was may be. Whatever is not reported of is given back
- * without, once the producer can report no more. */
+/* Takes everything back from the producer: what was not sent is not there, what was may be. Whatever is not reported of
+ * is given back without, once the producer can report no more. */
 static void give_back(KafkaFrontDoor *door)
 {
     int64_t limit_us = front_door_now_us(door) + STOP_US_MAX;
@@ -363,7 +363,7 @@ static void *run(void *self)
     return NULL;
 }
 
-/* ---- Opening, stopping ----------------------------------------------------------------------------------------------- */
+/* ---- Opening, stopping ------------------------------------------------------------------------------------------- */
 
 static Status start(FrontDoor *base, Error *reterr)
 {

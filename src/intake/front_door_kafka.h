@@ -1,12 +1,13 @@
-/* What the files of Kafka as the front door share: front_door_kafka.c (the seam and the thread), front_door_connect.c (settings, the producer,
- * whether brokers are there). For nobody else.
+/* What the files of Kafka as the front door share: front_door_kafka.c (the seam and the thread), front_door_connect.c
+ * (settings, the producer, whether brokers are there). For nobody else.
  *
- * One thread has the producer. Calls are handed to it in a list, and everything that librdkafka has to say is said on it:
+ * One thread has the producer. Calls are handed to it in a list, and everything that librdkafka has to say is said on
+ * it:
  *
  *     hand_in ─► list ─► produce ─► in flight ─► the last report of a call ─► done
  *
- * librdkafka sends what fails again by itself, in order and without doubling it (an idempotent producer), until its time is over. A producer
- * that has failed for good is replaced by a new one; what it had is given back as unknown. */
+ * librdkafka sends what fails again by itself, in order and without doubling it (an idempotent producer), until its
+ * time is over. A producer that has failed for good is replaced by a new one; what it had is given back as unknown. */
 #ifndef WEIR_INTAKE_FRONT_DOOR_KAFKA_H
 #define WEIR_INTAKE_FRONT_DOOR_KAFKA_H
 
@@ -58,7 +59,8 @@ void front_door_disconnect(KafkaFrontDoor *door);
 void front_door_probe(KafkaFrontDoor *door);
 /* A broker has taken something: there is no doubt. */
 void front_door_is_up(KafkaFrontDoor *door);
-/* Something was not taken. To look at the topic also makes librdkafka forget that it was once not allowed to write to it. */
+/* Something was not taken. To look at the topic also makes librdkafka forget that it was once not allowed to write to
+ * it. */
 void front_door_is_in_doubt(KafkaFrontDoor *door);
 
 #endif

@@ -35,7 +35,7 @@ struct Intake {
     atomic_bool stopping;
 };
 
-/* ---- Lanes ----------------------------------------------------------------------------------------------------------- */
+/* ---- Lanes ------------------------------------------------------------------------------------------------------- */
 
 /* Each change of a source's state is a line in the program's log; so is its first trouble in a state. */
 static void tell_state(Lane *lane, const SourceStatus *status)
@@ -131,7 +131,7 @@ void intake_look(Intake *intake)
     }
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------------ */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static Status add_lane(Intake *intake, const SourceOptions *source, FeederOpen *open, void *self, Error *reterr)
 {

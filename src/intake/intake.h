@@ -1,8 +1,8 @@
-/* Intake: takes records in from sources that are not HTTP clients: Kafka, Redis, files. Each source has a feeder; they share nothing
- * with each other but the processor, whose full queue makes them wait.
+/* Intake: takes records in from sources that are not HTTP clients: Kafka, Redis, files. Each source has a feeder; they
+ * share nothing with each other but the processor, whose full queue makes them wait.
  *
- * Control goes through the store alone: whoever pauses a source or retries a dead letter submits that work to the processor, and then
- * calls intake_look. */
+ * Control goes through the store alone: whoever pauses a source or retries a dead letter submits that work to the
+ * processor, and then calls intake_look. */
 #ifndef WEIR_INTAKE_INTAKE_H
 #define WEIR_INTAKE_INTAKE_H
 
@@ -31,18 +31,20 @@ typedef struct IntakeOptions {
     void *self;
 } IntakeOptions;
 
-/* REFUSED: an option that a source cannot work with; the message names both. A place that cannot be reached is no failure. */
+/* REFUSED: an option that a source cannot work with; the message names both. A place that cannot be reached is no
+ * failure. */
 Status intake_start(const IntakeOptions *options, Intake **ret_intake, Error *reterr) MUST_CHECK;
 
-/* Not in the background: moves every source on by a piece. Returns after how many microseconds, at most, there may be more to do. */
+/* Not in the background: moves every source on by a piece. Returns after how many microseconds, at most, there may be
+ * more to do. */
 int64_t intake_step(Intake *intake);
 
-/* From any thread: a source's state was changed, dead letters of intake are to be tried again, or a person wants what has failed to be
- * tried now. Accepts NULL. */
+/* From any thread: a source's state was changed, dead letters of intake are to be tried again, or a person wants what
+ * has failed to be tried now. Accepts NULL. */
 void intake_look(Intake *intake);
 
-/* Fetches nothing more, and waits for what is with the processor. Not in the background: does not wait; intake_step then acknowledges what
- * was stored meanwhile. Accepts NULL. */
+/* Fetches nothing more, and waits for what is with the processor. Not in the background: does not wait; intake_step
+ * then acknowledges what was stored meanwhile. Accepts NULL. */
 void intake_stop(Intake *intake);
 /* After intake_stop, when the processor has answered whatever was handed in. Accepts NULL. */
 void intake_free(Intake *intake);

@@ -8,7 +8,7 @@
 
 enum { ROOM_FIRST = 16 };
 
-/* ---- The table ------------------------------------------------------------------------------------------------------- */
+/* ---- The table --------------------------------------------------------------------------------------------------- */
 
 static bool is_part(const KafkaPart *part, const char *topic, int32_t partition)
 {
@@ -118,7 +118,7 @@ void kafka_parts_release(KafkaParts *parts)
     *parts = (KafkaParts){0};
 }
 
-/* ---- Questions ------------------------------------------------------------------------------------------------------- */
+/* ---- Questions --------------------------------------------------------------------------------------------------- */
 
 bool kafka_parts_know(const KafkaParts *parts, const char *topic)
 {
@@ -130,7 +130,8 @@ bool kafka_parts_know(const KafkaParts *parts, const char *topic)
     return false;
 }
 
-/* What brokers write between messages, the ends of transactions, has offsets, too: what was seen to be empty does not wait. */
+/* What brokers write between messages, the ends of transactions, has offsets, too: what was seen to be empty does not
+ * wait. */
 static int64_t waiting_in(const KafkaPart *part)
 {
     int64_t from = part->stored == part->next && part->seen_end > part->stored ? part->seen_end : part->stored;
@@ -146,7 +147,7 @@ int64_t kafka_parts_waiting(const KafkaParts *parts)
     return sum;
 }
 
-/* ---- Marks ----------------------------------------------------------------------------------------------------------- */
+/* ---- Marks ------------------------------------------------------------------------------------------------------- */
 
 void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK_BYTES])
 {
@@ -158,7 +159,7 @@ void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK
              hash);
 }
 
-/* ---- Signs ----------------------------------------------------------------------------------------------------------- */
+/* ---- Signs ------------------------------------------------------------------------------------------------------- */
 
 void kafka_sign_make(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source, int64_t offset,
                      char ret_sign[KAFKA_SIGN_BYTES])

@@ -1,10 +1,13 @@
-/* The partitions that a Kafka source has a place in, how a message is known again, and how an offset that we have committed is.
+/* The partitions that a Kafka source has a place in, how a message is known again, and how an offset that we have
+ * committed is.
  *
- * A partition's place in the store is the next offset, and as its mark "offset=1040 time=1735725600250 hash=0123456789abcdef" of the last
- * message in front of it: when the topic was deleted and made again, another message is there, or none.
+ * A partition's place in the store is the next offset, and as its mark "offset=1040 time=1735725600250
+ * hash=0123456789abcdef" of the last message in front of it: when the topic was deleted and made again, another message
+ * is there, or none.
  *
- * Beside an offset that is committed goes "weir store=… source=orders offset=1041": when the group is further than the place in the store, it tells
- * whether that was us, and the store is an older copy of itself by now, or somebody else. */
+ * Beside an offset that is committed goes "weir store=… source=orders offset=1041": when the group is further than the
+ * place in the store, it tells whether that was us, and the store is an older copy of itself by now, or somebody
+ * else. */
 #ifndef WEIR_INTAKE_KAFKA_PART_H
 #define WEIR_INTAKE_KAFKA_PART_H
 
@@ -58,7 +61,8 @@ int64_t kafka_parts_waiting(const KafkaParts *parts);
 
 void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK_BYTES]);
 
-/* What says that the source of the store has committed the offset. No epoch is in it: what a store had before it was restored was its own. */
+/* What says that the source of the store has committed the offset. No epoch is in it: what a store had before it was
+ * restored was its own. */
 void kafka_sign_make(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source, int64_t offset,
                      char ret_sign[KAFKA_SIGN_BYTES]);
 bool kafka_sign_is(const uint8_t store[KAFKA_STORE_ID_BYTES], const char *source,

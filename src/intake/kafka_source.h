@@ -1,9 +1,11 @@
-/* What the files of the Kafka source share: source_kafka.c (the seam), source_kafka_connect.c (joining and leaving the group),
- * source_kafka_begin.c (partitions come and go, and where each is begun), source_kafka_take.c (messages). For nobody else.
+/* What the files of the Kafka source share: source_kafka.c (the seam), source_kafka_connect.c (joining and leaving the
+ * group), source_kafka_begin.c (partitions come and go, and where each is begun), source_kafka_take.c (messages). For
+ * nobody else.
  *
- * librdkafka's consumer has two queues here. What happens to the group and its connection comes by its own one, and is served at
- * every fetch, whether messages can be taken or not; messages come by `messages`, which partitions are led to before they are begun. Nothing needs to be paused
- * while nothing can be taken: a queue that is full stops the fetching by itself. */
+ * librdkafka's consumer has two queues here. What happens to the group and its connection comes by its own one, and is
+ * served at every fetch, whether messages can be taken or not; messages come by `messages`, which partitions are led to
+ * before they are begun. Nothing needs to be paused while nothing can be taken: a queue that is full stops the fetching
+ * by itself. */
 #ifndef WEIR_INTAKE_KAFKA_SOURCE_H
 #define WEIR_INTAKE_KAFKA_SOURCE_H
 
@@ -69,8 +71,8 @@ void kafka_source_leave(KafkaSource *source, bool commit);
 /* What librdkafka is told, and who hears what it has to say. */
 Status kafka_source_settings(KafkaSource *source, Error *reterr) MUST_CHECK;
 
-/* Whether the topics are still there; and a broker: at once when librdkafka has said that none can be reached, else when none has
- * answered for the source's time-out. BUSY when not. */
+/* Whether the topics are still there; and a broker: at once when librdkafka has said that none can be reached, else
+ * when none has answered for the source's time-out. BUSY when not. */
 Status kafka_source_check(KafkaSource *source, Error *reterr) MUST_CHECK;
 
 /* Adds the partition's place, signed, to what is to be committed, if it is ours and the store has one. */

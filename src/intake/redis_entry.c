@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ---- Ids ----------------------------------------------------------------------------------------------------------- */
+/* ---- Ids --------------------------------------------------------------------------------------------------------- */
 
 bool redis_entry_id_parse(Str text, RedisEntryId *ret_id)
 {
@@ -28,7 +28,7 @@ int redis_entry_id_compare(RedisEntryId a, RedisEntryId b)
     return a.seq < b.seq ? -1 : a.seq > b.seq;
 }
 
-/* ---- Replies --------------------------------------------------------------------------------------------------------- */
+/* ---- Replies ----------------------------------------------------------------------------------------------------- */
 
 Str redis_reply_text(const redisReply *reply)
 {
@@ -47,7 +47,7 @@ const redisReply *redis_reply_field(const redisReply *fields, const char *name)
     return NULL;
 }
 
-/* ---- Entries --------------------------------------------------------------------------------------------------------- */
+/* ---- Entries ----------------------------------------------------------------------------------------------------- */
 
 static bool is_traceparent(const redisReply *name) { return str_is(redis_reply_text(name), "traceparent"); }
 

@@ -24,8 +24,9 @@ typedef struct RedisEntry {
     const char *refused; /* why it is no record whatever `raw` says; NULL when it may be one */
 } RedisEntry;
 
-/* `fields` is the array name, value, name, value … Of an entry with a field `record` that is the record; else `data`, else its only
- * field; otherwise the fields are the record's own, and `json` gets them as an object of strings. `traceparent` is none of them. */
+/* `fields` is the array name, value, name, value … Of an entry with a field `record` that is the record; else `data`,
+ * else its only field; otherwise the fields are the record's own, and `json` gets them as an object of strings.
+ * `traceparent` is none of them. */
 RedisEntry redis_entry_read(const redisReply *fields, Buf *json);
 
 /* Text of a reply; empty when it has none. */

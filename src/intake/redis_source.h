@@ -1,8 +1,9 @@
-/* The source `redis` in its parts: source_redis.c has the connection and what is common, source_redis_stream.c and source_redis_list.c the
- * two ways to read, each a RedisWay; source_redis_begin.c is how the first of them begins.
+/* The source `redis` in its parts: source_redis.c has the connection and what is common, source_redis_stream.c and
+ * source_redis_list.c the two ways to read, each a RedisWay; source_redis_begin.c is how the first of them begins.
  *
- * Nothing waits for an answer but connect(): commands are put one behind the other, and each reply finds what was asked in a ring. At
- * most one of those that bring messages is under way; its reply stays until all of its messages are in groups. */
+ * Nothing waits for an answer but connect(): commands are put one behind the other, and each reply finds what was asked
+ * in a ring. At most one of those that bring messages is under way; its reply stays until all of its messages are in
+ * groups. */
 #ifndef WEIR_INTAKE_REDIS_SOURCE_H
 #define WEIR_INTAKE_REDIS_SOURCE_H
 
@@ -67,13 +68,16 @@ typedef struct RedisSource RedisSource;
 
 /* A way to read. */
 typedef struct RedisWay {
-    /* There is a connection: makes everything ready to read. The only member that may wait, with redis_source_call(). */
+    /* There is a connection: makes everything ready to read. The only member that may wait, with
+     * redis_source_call(). */
     Status (*begin)(RedisSource *source, Error *reterr);
     /* Puts the command that brings messages. Nothing is under way, and none are left. */
     Status (*ask)(RedisSource *source, Error *reterr);
-    /* The reply to a command, no error. *ret_keep: it has messages, and stays until fill() has put the last of them into a group. */
+    /* The reply to a command, no error. *ret_keep: it has messages, and stays until fill() has put the last of them
+     * into a group. */
     Status (*take)(RedisSource *source, RedisAsked asked, redisReply *reply, bool *ret_keep, Error *reterr);
-    /* An error that a command was answered with. True: it spoils nothing, the source does without; otherwise it ends the connection. */
+    /* An error that a command was answered with. True: it spoils nothing, the source does without; otherwise it ends
+     * the connection. */
     bool (*forgive)(RedisSource *source, RedisAsked asked, Str error);
     /* Moves messages from the kept reply into the group; redis_source_drop_reply() when none are left. */
     Status (*fill)(RedisSource *source, SourceGroup *group, Error *reterr);
@@ -136,7 +140,7 @@ struct RedisSource {
 
 int64_t redis_source_now(const RedisSource *source);
 
-/* ---- Commands ---- */
+/* ---- Commands ---------------------------------------------------------------------------------------------------- */
 void redis_source_arg(RedisSource *source, Str text); /* borrows until the command is put */
 static inline void redis_source_word(RedisSource *source, const char *word)
 {
@@ -151,13 +155,13 @@ Status redis_source_call(RedisSource *source, redisReply **ret_replies, size_t c
                          Error *reterr) MUST_CHECK;
 Status redis_source_error(const redisReply *reply, Error *reterr) MUST_CHECK;
 
-/* How many messages the next read should bring; and that a reply had so many, by which it is guessed: it follows messages that become longer
- * at once, and those that become shorter with care. */
+/* How many messages the next read should bring; and that a reply had so many, by which it is guessed: it follows
+ * messages that become longer at once, and those that become shorter with care. */
 size_t redis_source_count(const RedisSource *source);
 void redis_source_note_length(RedisSource *source, size_t messages);
 void redis_source_drop_reply(RedisSource *source);
 
-/* ---- Messages ---- */
+/* ---- Messages ---------------------------------------------------------------------------------------------------- */
 /* Adds one if there is room. `token` begins with the key's number. */
 Status redis_source_add(RedisSource *source, SourceGroup *group, SourceMessage *message, bool *ret_added,
                         Error *reterr) MUST_CHECK;

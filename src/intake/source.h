@@ -1,6 +1,6 @@
-/* A source: a place that messages are read from. This is the seam between the feeder, which makes records of them, has them stored and
- * decides when to try again, and the ways to read. A new way is one file that fills SourceOps, and one line in source.c; the
- * contract suite (tests/contract/source_suite.c) then covers it.
+/* A source: a place that messages are read from. This is the seam between the feeder, which makes records of them, has
+ * them stored and decides when to try again, and the ways to read. A new way is one file that fills SourceOps, and one
+ * line in source.c; the contract suite (tests/contract/source_suite.c) then covers it.
  *
  * One thread at a time uses a source, but for wake(). */
 #ifndef WEIR_INTAKE_SOURCE_H
@@ -20,19 +20,20 @@ typedef struct SourceLag {
 
 /* Every member is required. */
 typedef struct SourceOps {
-    /* Makes the source ready to fetch. `places` are what the store has of it; whatever was fetched before and was not acknowledged comes again.
-     * REFUSED: it cannot work as it is configured, or what it meets contradicts its places, and a person has to look. BUSY: not
-     * now. Lasts ten seconds at most. Called at the start and after each call that was not OK, with no group under way; also while it is
-     * connected, when its feeder has to begin again. */
+    /* Makes the source ready to fetch. `places` are what the store has of it; whatever was fetched before and was not
+     * acknowledged comes again.
+     * REFUSED: it cannot work as it is configured, or what it meets contradicts its places, and a person has to look.
+     * BUSY: not now. Lasts ten seconds at most. Called at the start and after each call that was not OK, with no group
+     * under way; also while it is connected, when its feeder has to begin again. */
     Status (*connect)(Source *source, const SourcePlace *places, size_t count, Error *reterr);
 
-    /* Adds what has come to an empty group, until it is full, and the places behind it; does not wait. OK also when nothing has
-     * come. Without a group (NULL) nothing can be taken just now, and the source does what keeps its connection alive. BUSY: the connection
-     * is lost; what is in the group is thrown away. REFUSED as for connect. */
+    /* Adds what has come to an empty group, until it is full, and the places behind it; does not wait. OK also when
+     * nothing has come. Without a group (NULL) nothing can be taken just now, and the source does what keeps its
+     * connection alive. BUSY: the connection is lost; what is in the group is thrown away. REFUSED as for connect. */
     Status (*fetch)(Source *source, SourceGroup *group, Error *reterr);
 
-    /* The group is in the store: the other side may forget its messages. Groups are acknowledged in the order in which they were fetched, each
-     * once. BUSY: the connection is lost, and the messages may come again; that is harmless. */
+    /* The group is in the store: the other side may forget its messages. Groups are acknowledged in the order in which
+     * they were fetched, each once. BUSY: the connection is lost, and the messages may come again; that is harmless. */
     Status (*acknowledge)(Source *source, const SourceGroup *group, Error *reterr);
 
     /* Returns when there may be messages, when wake() was called since the last wait, or after `us_max`. */
@@ -51,7 +52,8 @@ typedef struct SourceOps {
 /* Implementations embed this as their first member. */
 struct Source {
     const SourceOps *ops;
-    /* What a person should know though it works ("4 messages were deleted on the other side before they were read"); empty for nothing.
+    /* What a person should know though it works ("4 messages were deleted on the other side before they were read");
+     * empty for nothing.
      * Borrows until the next call. */
     Str notice;
 };
@@ -61,8 +63,8 @@ typedef enum SourceType { SOURCE_KAFKA, SOURCE_REDIS, SOURCE_FILES } SourceType;
 
 enum { SOURCE_NAME_BYTES_MAX = 64 };
 
-/* What the configuration says about a source (docs/configuration.md has the words). Texts borrow from the configuration, which
- * outlives every source; "" where nothing is set. */
+/* What the configuration says about a source (docs/configuration.md has the words). Texts borrow from the
+ * configuration, which outlives every source; "" where nothing is set. */
 #define SOURCE_MAPPING_AUTO "auto"
 
 typedef struct SourceOptions {
@@ -71,12 +73,12 @@ typedef struct SourceOptions {
     size_t group_messages_max;
     size_t message_bytes_max; /* a longer one is refused */
     int64_t timeout_us;       /* of a call to the other side */
-    const char *
-        mapping; /* its messages are events, to be read by this mapping, or by the one that fits; NULL: they are records */
+    /* its messages are events, to be read by this mapping, or by the one that fits; NULL: they are records */
+    const char *mapping;
 
     const char *brokers; /* kafka: host:port, … */
-    const char *
-        properties; /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
+    /* kafka: librdkafka's own, name=value, …; take them apart with option_items() (config/options.h) */
+    const char *properties;
     const char *topics;  /* kafka: separated by commas */
     const char *group;   /* kafka, redis: the consumer group */
     bool from_beginning; /* kafka, redis: where a new group begins; otherwise with what comes from now on */
@@ -87,8 +89,8 @@ typedef struct SourceOptions {
     const char *streams;              /* redis: keys, separated by commas; or … */
     const char *lists;                /* … these */
     const char *consumer;             /* redis: its name in the group; "" for one that is made of the store's id */
-    int64_t
-        claim_us; /* redis: what another consumer has held for so long without an acknowledgement is taken over; 0: never */
+    /* redis: what another consumer has held for so long without an acknowledgement is taken over; 0: never */
+    int64_t claim_us;
 
     const char *dir;     /* files: where they are dropped */
     const char *pattern; /* files: names that are taken, as in a shell: "*.ndjson" */
@@ -105,8 +107,8 @@ typedef struct SourceContext {
 
 extern const char *const source_type_names[SOURCE_TYPE_COUNT]; /* "kafka", "redis", "files" */
 
-/* Makes the source of the type that the options name; connects nowhere yet. REFUSED: an option that it cannot work with, named in
- * the message. */
+/* Makes the source of the type that the options name; connects nowhere yet. REFUSED: an option that it cannot work
+ * with, named in the message. */
 Status source_open(const SourceContext *context, Source **ret_source, Error *reterr) MUST_CHECK;
 void source_close(Source *source); /* accepts NULL */
 

@@ -72,7 +72,7 @@ static Status set_options(const ConfigMember *member, SourceOptions *options, Er
     return check_needs(member, options, reterr);
 }
 
-/* ---- Two that are one ------------------------------------------------------------------------------------------------ */
+/* ---- Two that are one -------------------------------------------------------------------------------------------- */
 
 static bool has_item(const char *list, Str wanted)
 {
@@ -96,7 +96,8 @@ static bool share_item(const char *a, const char *b)
     return false;
 }
 
-/* Redis tells consumers apart by their names: each of the two would take for its own what the other one has under way. */
+/* Redis tells consumers apart by their names: each of the two would take for its own what the other one has under
+ * way. */
 static bool is_same_consumer(const SourceOptions *a, const SourceOptions *b)
 {
     return a->type == SOURCE_REDIS && b->type == SOURCE_REDIS && strcmp(a->url, b->url) == 0 &&

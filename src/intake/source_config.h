@@ -14,8 +14,8 @@ typedef struct SourceConfig {
     Arena arena; /* the items; their texts borrow from the configuration */
 } SourceConfig;
 
-/* REFUSED with the option's full name and where it is set: something is missing that a source of its type needs, or is there twice. A
- * source that is not enabled is passed over. BUSY: no memory. On failure there is nothing to release. */
+/* REFUSED with the option's full name and where it is set: something is missing that a source of its type needs, or is
+ * there twice. A source that is not enabled is passed over. BUSY: no memory. On failure there is nothing to release. */
 Status source_config_read(const Config *config, SourceConfig *ret_sources, Error *reterr) MUST_CHECK;
 
 /* Whether there is each mapping that a source names. REFUSED with the option's full name. */

@@ -1,9 +1,10 @@
 /* Files that are dropped into a directory, one after another, the oldest first. docs/sources.md is its manual.
  *
- * What became of a line is known when its group is acknowledged, and only then does it go into the report. So the place that is stored with
- * a group is the one behind the groups that were acknowledged before, together with the report's length: after a crash the last groups come
- * again, which is harmless, and the report misses nothing and says nothing twice. For the same reason a file needs no mark that says it is
- * finished: it is gone on with, comes to its end, and is moved. One place is enough, since files are read one at a time. */
+ * What became of a line is known when its group is acknowledged, and only then does it go into the report. So the place
+ * that is stored with a group is the one behind the groups that were acknowledged before, together with the report's
+ * length: after a crash the last groups come again, which is harmless, and the report misses nothing and says nothing
+ * twice. For the same reason a file needs no mark that says it is finished: it is gone on with, comes to its end, and
+ * is moved. One place is enough, since files are read one at a time. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ typedef struct FilesSource {
 
 static FilesSource *of(Source *source) { return (FilesSource *)source; }
 
-/* ---- The file that is being read ------------------------------------------------------------------------------------- */
+/* ---- The file that is being read --------------------------------------------------------------------------------- */
 
 static void remember(FilesSource *source, const FileMark *mark)
 {
@@ -146,7 +147,7 @@ static Status begin_file(FilesSource *source, const DropFile *file, Error *reter
     return STATUS_OK;
 }
 
-/* ---- The end of a file ----------------------------------------------------------------------------------------------- */
+/* ---- The end of a file ------------------------------------------------------------------------------------------- */
 
 static void note(FilesSource *source)
 {
@@ -193,7 +194,7 @@ static Status finish_file(FilesSource *source, Error *reterr)
     return status;
 }
 
-/* ---- Groups ---------------------------------------------------------------------------------------------------------- */
+/* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
 /* The place is the one behind what was acknowledged: see above. */
 static Status hand_over(FilesSource *source, SourceGroup *group, Error *reterr)
@@ -261,7 +262,7 @@ static Status fetch(Source *base, SourceGroup *group, Error *reterr)
     return status;
 }
 
-/* ---- Acknowledged ---------------------------------------------------------------------------------------------------- */
+/* ---- Acknowledged ------------------------------------------------------------------------------------------------ */
 
 static void describe_conflict(const SourceMessage *message, Buf *text)
 {
@@ -326,7 +327,7 @@ static Status acknowledge(Source *base, const SourceGroup *group, Error *reterr)
     return drop_current_is_finished(current) ? finish_file(source, reterr) : STATUS_OK;
 }
 
-/* ---- Connecting ------------------------------------------------------------------------------------------------------ */
+/* ---- Connecting -------------------------------------------------------------------------------------------------- */
 
 /* What this source knows itself is newer than the place, unless that was forgotten meanwhile. */
 static void take_place(FilesSource *source, const SourcePlace *places, size_t count)
@@ -354,7 +355,7 @@ static Status connect(Source *base, const SourcePlace *places, size_t count, Err
     return drop_dir_open(&source->dir_options, &source->dir, reterr);
 }
 
-/* ---- Waiting --------------------------------------------------------------------------------------------------------- */
+/* ---- Waiting ----------------------------------------------------------------------------------------------------- */
 
 static int64_t wait_us_of(const FilesSource *source, int64_t us_max)
 {
@@ -384,7 +385,7 @@ static void lag(const Source *base, SourceLag *ret_lag)
     ret_lag->oldest_us = oldest_us;
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------------ */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static void close_source(Source *base)
 {

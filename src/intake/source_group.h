@@ -1,8 +1,8 @@
-/* A group: the messages that a source hands over at once, and what becomes of them. They are stored together with the places behind them,
- * in one transaction.
+/* A group: the messages that a source hands over at once, and what becomes of them. They are stored together with the
+ * places behind them, in one transaction.
  *
- * The source fills messages and places; the feeder reads records from them and fills the outcomes; then the source gets the group back
- * to acknowledge it. One thread at a time uses a group. */
+ * The source fills messages and places; the feeder reads records from them and fills the outcomes; then the source gets
+ * the group back to acknowledge it. One thread at a time uses a group. */
 #ifndef WEIR_INTAKE_SOURCE_GROUP_H
 #define WEIR_INTAKE_SOURCE_GROUP_H
 
@@ -25,8 +25,8 @@ typedef struct SourceMessage {
 #define SOURCE_FORMAT_JSON STR("json") /* a record, or a CloudEvent with one */
 #define SOURCE_FORMAT_CSV  STR("csv")  /* a header and one line */
 
-/* A group is full when it has this many bytes of messages, or as many messages as its source's options say. The first message of a group may
- * be longer. */
+/* A group is full when it has this many bytes of messages, or as many messages as its source's options say. The first
+ * message of a group may be longer. */
 enum { SOURCE_GROUP_BYTES = 4 << 20, SOURCE_MESSAGE_BYTES_MAX = 64 << 20 };
 
 typedef struct SourceGroup {
@@ -48,7 +48,8 @@ bool source_group_has_room(const SourceGroup *group, size_t bytes);
 /* Copies the message's texts. BUSY: there is no memory; the message was not added. */
 Status source_group_add(SourceGroup *group, const SourceMessage *message, Error *reterr) MUST_CHECK;
 
-/* Where the source goes on in this part once the group is in the store; replaces what was said of the part before. Copies. BUSY as above. */
+/* Where the source goes on in this part once the group is in the store; replaces what was said of the part before.
+ * Copies. BUSY as above. */
 Status source_group_put_place(SourceGroup *group, Str part, int64_t next, Str mark, Error *reterr) MUST_CHECK;
 
 #endif

@@ -1,8 +1,10 @@
-/* The source for Kafka: a member of a consumer group. What was stored is known from our own place, which is stored with the records;
- * the offset that is committed to the brokers only follows, for tools that show it and for others of the group. After a crash we begin
- * at the larger of the two, unless both are ours and the store is an older copy of itself: then at what the store has.
+/* The source for Kafka: a member of a consumer group. What was stored is known from our own place, which is stored with
+ * the records; the offset that is committed to the brokers only follows, for tools that show it and for others of the
+ * group. After a crash we begin at the larger of the two, unless both are ours and the store is an older copy of
+ * itself: then at what the store has.
  *
- * Within a connection what was handed over is not read again, also when a partition goes to another member and comes back. */
+ * Within a connection what was handed over is not read again, also when a partition goes to another member and comes
+ * back. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@ enum { EVENTS_MAX = 64, STEP_MS_MIN = 1000, STEP_MS_MAX = 2500 };
 #define LAG_EVERY_US   INT64_C(200000)
 #define CHECK_EVERY_US INT64_C(1000000)
 
-/* ---- What callbacks found -------------------------------------------------------------------------------------------- */
+/* ---- What callbacks found ---------------------------------------------------------------------------------------- */
 
 void kafka_source_fail(KafkaSource *source, Status status, const char *format, ...)
 {
@@ -66,7 +68,7 @@ static Status check_failure(KafkaSource *source, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- Fetching -------------------------------------------------------------------------------------------------------- */
+/* ---- Fetching ---------------------------------------------------------------------------------------------------- */
 
 /* The group, and the connection. This also tells librdkafka that we are alive. */
 static void serve_events(KafkaSource *source)
@@ -191,7 +193,7 @@ static Status kafka_fetch(Source *base, SourceGroup *group, Error *reterr)
     return status;
 }
 
-/* ---- Acknowledging --------------------------------------------------------------------------------------------------- */
+/* ---- Acknowledging ----------------------------------------------------------------------------------------------- */
 
 /* Partitions that are not ours any more are left alone: whoever has them now may be further. */
 static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *reterr)
@@ -221,7 +223,7 @@ static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *r
     return STATUS_OK;
 }
 
-/* ---- The rest of the seam -------------------------------------------------------------------------------------------- */
+/* ---- The rest of the seam ---------------------------------------------------------------------------------------- */
 
 static void kafka_wait(Source *base, int64_t us_max)
 {
@@ -261,7 +263,7 @@ static const SourceOps kafka_ops = {
     .close = kafka_close,
 };
 
-/* ---- Opening --------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static bool is_topic_name(Str name)
 {

@@ -1,9 +1,10 @@
-/* Partitions come and go, and where each is begun: behind what we have in the store, or what the group has committed, whichever is further.
+/* Partitions come and go, and where each is begun: behind what we have in the store, or what the group has committed,
+ * whichever is further.
  * When the group is further by our own doing, the store is an older copy of itself, and what it has counts.
  *
- * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read is told, and a
- * topic that was made anew is refused. Questions to the brokers are asked within the callback; each lasts step_ms at most, and there are
- * three. */
+ * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read
+ * is told, and a topic that was made anew is refused. Questions to the brokers are asked within the callback; each
+ * lasts step_ms at most, and there are three. */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ static void release_given(Given *given)
     }
 }
 
-/* ---- Asking ---------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static Status check_answers(const rd_kafka_topic_partition_list_t *list, rd_kafka_resp_err_t code, const char *what,
                             Error *reterr)
@@ -40,8 +41,8 @@ static Status check_answers(const rd_kafka_topic_partition_list_t *list, rd_kafk
     return status == STATUS_OK ? status : error_set(reterr, status, "asking for %s: %s", what, rd_kafka_err2str(code));
 }
 
-/* `word`: BEGINNING or END for the first or the last offset of each, which a question for times takes as well; INVALID for what the group has
- * committed. */
+/* `word`: BEGINNING or END for the first or the last offset of each, which a question for times takes as well; INVALID
+ * for what the group has committed. */
 static rd_kafka_resp_err_t ask_once(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int ms)
 {
     for (int i = 0; i < list->cnt; i++) {
@@ -112,7 +113,7 @@ static Answers answers_of(const KafkaSource *source, const Given *given, const r
                              kafka_sign_is(source->context->info->id, source->context->options->name, committed)};
 }
 
-/* ---- What a person should know --------------------------------------------------------------------------------------- */
+/* ---- What a person should know ----------------------------------------------------------------------------------- */
 
 enum { MORE_BYTES = 24 };
 
@@ -137,10 +138,11 @@ static void tell(KafkaSource *source, const char *format, ...)
     source->base.notice = str_from(notice);
 }
 
-/* ---- Where to begin -------------------------------------------------------------------------------------------------- */
+/* ---- Where to begin ---------------------------------------------------------------------------------------------- */
 
-/* Nobody knows of a place. A partition that was added to a topic which is read already is read from its beginning in any case: what
- * came to it before we had it is new. Its place is stored at once, so that a restart does not choose anew. */
+/* Nobody knows of a place. A partition that was added to a topic which is read already is read from its beginning in
+ * any case: what came to it before we had it is new. Its place is stored at once, so that a restart does not choose
+ * anew. */
 static void begin_new(KafkaSource *source, KafkaPart *part, int64_t low, int64_t high)
 {
     bool from_beginning = source->context->options->from_beginning || kafka_parts_know(&source->parts, part->topic);
@@ -184,8 +186,8 @@ static void tell_of_jump(KafkaSource *source, const KafkaPart *part, const Answe
     }
 }
 
-/* Whoever else was further has stored what he committed, or wanted it to be skipped. But what was us is not in the store any more: it is
- * read again, and what is known after all counts once. */
+/* Whoever else was further has stored what he committed, or wanted it to be skipped. But what was us is not in the
+ * store any more: it is read again, and what is known after all counts once. */
 static void follow(KafkaSource *source, KafkaPart *part, const Answers *is)
 {
     if (is->theirs > is->high) {
@@ -228,7 +230,7 @@ static Status begin_part(KafkaSource *source, KafkaPart *part, const Answers *is
     return STATUS_OK;
 }
 
-/* ---- Coming ---------------------------------------------------------------------------------------------------------- */
+/* ---- Coming ------------------------------------------------------------------------------------------------------ */
 
 /* Before it is begun: no message of it comes by another queue. */
 static void lead(KafkaSource *source, const rd_kafka_topic_partition_t *given)
@@ -277,7 +279,7 @@ static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list)
     }
 }
 
-/* ---- Going ----------------------------------------------------------------------------------------------------------- */
+/* ---- Going ------------------------------------------------------------------------------------------------------- */
 
 /* What was handed over stays so: should it come back, we go on behind that. */
 static void go(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)

@@ -17,7 +17,7 @@ enum {
     CONNECT_US_MAX = 8000000,
 };
 
-/* ---- What librdkafka says -------------------------------------------------------------------------------------------- */
+/* ---- What librdkafka says ---------------------------------------------------------------------------------------- */
 
 /* Its log lines repeat what errors say. */
 static void drop_log(const rd_kafka_t *consumer, int level, const char *facility, const char *text)
@@ -57,7 +57,7 @@ static Status add_reason(KafkaSource *source, Status status, Error *reterr)
     return status;
 }
 
-/* ---- Settings -------------------------------------------------------------------------------------------------------- */
+/* ---- Settings ---------------------------------------------------------------------------------------------------- */
 
 static const KafkaReserved ours[] = {
     {"allow.auto.create.topics", "reading a topic does not make it"},
@@ -72,10 +72,10 @@ static const KafkaReserved ours[] = {
     {"partition.assignment.strategy", "partitions that stay are read on while others move"},
 };
 
-/* What a user may change. A member that was killed is missed after its session's time-out, and only then its partitions are read
- * again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest message. A question to a
- * broker waits behind what was asked for before it, thus no longer than messages are waited for. Partitions that are added to a
- * topic are read within a minute. */
+/* What a user may change. A member that was killed is missed after its session's time-out, and only then its partitions
+ * are read again. What is fetched ahead is bounded in bytes. An answer of brokers may be as long as the longest
+ * message. A question to a broker waits behind what was asked for before it, thus no longer than messages are waited
+ * for. Partitions that are added to a topic are read within a minute. */
 static const KafkaSetting defaults[] = {
     {"client.id", "weir"},
     {"fetch.max.bytes", "16777216"},
@@ -132,7 +132,7 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
     return kafka_client_try(RD_KAFKA_CONSUMER, source->conf, reterr);
 }
 
-/* ---- Joining --------------------------------------------------------------------------------------------------------- */
+/* ---- Joining ----------------------------------------------------------------------------------------------------- */
 
 /* In slices, so that nobody there is told soon. */
 static Status find_topic(KafkaSource *source, const char *name, int64_t deadline_us, Error *reterr)
@@ -229,7 +229,8 @@ Status kafka_source_connect(Source *base, const SourcePlace *places, size_t coun
     return status;
 }
 
-/* The topic that is gone; NULL for none. librdkafka says nothing of it, and would go on in the middle of one that is made anew. */
+/* The topic that is gone; NULL for none. librdkafka says nothing of it, and would go on in the middle of one that is
+ * made anew. */
 static const char *missing_topic(const struct rd_kafka_metadata *metadata)
 {
     for (int i = 0; i < metadata->topic_cnt; i++) {
@@ -275,7 +276,7 @@ Status kafka_source_check(KafkaSource *source, Error *reterr)
     return status;
 }
 
-/* ---- Leaving --------------------------------------------------------------------------------------------------------- */
+/* ---- Leaving ----------------------------------------------------------------------------------------------------- */
 
 /* Without its sign an offset would be taken for another one's. */
 void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, rd_kafka_topic_partition_list_t *list)

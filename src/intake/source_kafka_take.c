@@ -6,7 +6,7 @@
 
 enum { WHY_BYTES = 192, PLACE_BYTES = KAFKA_TOPIC_BYTES_MAX + 40 };
 
-/* ---- Errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
 
 static bool is_gone(rd_kafka_resp_err_t code)
 {
@@ -57,7 +57,7 @@ void kafka_source_take_error(KafkaSource *source, rd_kafka_message_t *message)
     rd_kafka_message_destroy(message);
 }
 
-/* ---- What it says ---------------------------------------------------------------------------------------------------- */
+/* ---- What it says ------------------------------------------------------------------------------------------------ */
 
 static Str header(const rd_kafka_headers_t *headers, const char *name)
 {
@@ -67,8 +67,8 @@ static Str header(const rd_kafka_headers_t *headers, const char *name)
                                                                                                : (Str){0};
 }
 
-/* A CloudEvent in binary mode has its attributes in headers, and its data is the record. One in structured mode is found when it is
- * read. */
+/* A CloudEvent in binary mode has its attributes in headers, and its data is the record. One in structured mode is
+ * found when it is read. */
 static void read_headers(const rd_kafka_message_t *from, SourceMessage *message)
 {
     rd_kafka_headers_t *headers;
@@ -116,7 +116,7 @@ static Status add(KafkaSource *source, SourceGroup *group, const KafkaPart *part
     return source_group_add(group, &message, reterr);
 }
 
-/* ---- Taking ---------------------------------------------------------------------------------------------------------- */
+/* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
 static void note_time(KafkaSource *source, const SourceGroup *group, const rd_kafka_message_t *message)
 {

@@ -5,8 +5,8 @@
 #include "base/wakeup.h"
 #include "record/event_letter.h"
 
-/* The letters that are RETRYING are what waits. A group of them is fetched when the one before is in the store, since until then they
- * are still there. */
+/* The letters that are RETRYING are what waits. A group of them is fetched when the one before is in the store, since
+ * until then they are still there. */
 typedef struct LettersSource {
     Source base;
     StoreReader *reader;
@@ -33,8 +33,8 @@ static bool take_letter(void *context, const DeadLetter *letter)
     Fetching *fetching = context;
     SourceMessage message = {
         .raw = letter->raw, .place = letter->place, .format = letter->format, .letter = letter->id};
-    if (letter->raw.len >
-        SOURCE_MESSAGE_BYTES_MAX) { /* of a time when options allowed that: no group holds it, and others wait behind it */
+    /* Of a time when options allowed that: no group holds it, and others wait behind it. */
+    if (letter->raw.len > SOURCE_MESSAGE_BYTES_MAX) {
         message.raw = STR("");
         message.refused = STR("is too long to be tried again: mend it so that it has at most 64 MiB, or discard it");
     }

@@ -1,4 +1,5 @@
-/* Dead letters of intake as a source: those that somebody wants to be tried again come once more, as if they had just arrived. */
+/* Dead letters of intake as a source: those that somebody wants to be tried again come once more, as if they had just
+ * arrived. */
 #ifndef WEIR_INTAKE_SOURCE_LETTERS_H
 #define WEIR_INTAKE_SOURCE_LETTERS_H
 

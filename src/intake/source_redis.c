@@ -18,7 +18,7 @@ static RedisSource *of(Source *source) { return (RedisSource *)source; }
 
 int64_t redis_source_now(const RedisSource *source) { return clock_monotonic_us(source->context.clock); }
 
-/* ---- Notices --------------------------------------------------------------------------------------------------------- */
+/* ---- Notices ----------------------------------------------------------------------------------------------------- */
 
 void redis_source_note(RedisSource *source)
 {
@@ -43,7 +43,7 @@ void redis_source_note_lost(RedisSource *source, const char *format, ...)
     redis_source_note(source);
 }
 
-/* ---- Commands -------------------------------------------------------------------------------------------------------- */
+/* ---- Commands ---------------------------------------------------------------------------------------------------- */
 
 void redis_source_arg(RedisSource *source, Str text)
 {
@@ -119,7 +119,7 @@ void redis_source_drop_reply(RedisSource *source)
     }
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
 Status redis_source_add(RedisSource *source, SourceGroup *group, SourceMessage *message, bool *ret_added, Error *reterr)
 {
@@ -148,7 +148,7 @@ void redis_source_note_length(RedisSource *source, size_t messages)
     }
 }
 
-/* ---- The connection ---------------------------------------------------------------------------------------------------- */
+/* ---- The connection ---------------------------------------------------------------------------------------------- */
 
 static void disconnect(RedisSource *source)
 {
@@ -254,8 +254,8 @@ static bool owes(const RedisSource *source)
     return false;
 }
 
-/* What was acknowledged and given back should arrive, since Redis drops what a connection has sent when it ends while a read is held
- * open. What does not arrive comes again. */
+/* What was acknowledged and given back should arrive, since Redis drops what a connection has sent when it ends while a
+ * read is held open. What does not arrive comes again. */
 static void leave(RedisSource *source)
 {
     Error error;
@@ -319,7 +319,7 @@ static Status redis_connect(Source *base, const SourcePlace *places, size_t coun
     return STATUS_OK;
 }
 
-/* ---- Fetching -------------------------------------------------------------------------------------------------------- */
+/* ---- Fetching ---------------------------------------------------------------------------------------------------- */
 
 static Status ask(RedisSource *source, Error *reterr)
 {
@@ -378,7 +378,7 @@ static Status redis_acknowledge(Source *base, const SourceGroup *group, Error *r
     return status == STATUS_OK ? STATUS_OK : fail(source, status, &error, reterr);
 }
 
-/* ---- Waiting ---------------------------------------------------------------------------------------------------------- */
+/* ---- Waiting ----------------------------------------------------------------------------------------------------- */
 
 static int64_t sooner(int64_t us, int64_t due_us, int64_t now_us)
 {
@@ -418,7 +418,7 @@ static void redis_lag(const Source *base, SourceLag *ret_lag)
     *ret_lag = lag;
 }
 
-/* ---- Open and close --------------------------------------------------------------------------------------------------- */
+/* ---- Open and close ---------------------------------------------------------------------------------------------- */
 
 static void redis_close(Source *base)
 {

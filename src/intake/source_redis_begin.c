@@ -1,12 +1,12 @@
-/* How reading streams begins: what each has become, where a new group begins, and whether the store is an older copy of itself, which has not
- * what we have acknowledged since. */
+/* How reading streams begins: what each has become, where a new group begins, and whether the store is an older copy of
+ * itself, which has not what we have acknowledged since. */
 #include <stdio.h>
 
 #include "intake/redis_source.h"
 
 static Str group_name(const RedisSource *source) { return str_from(source->context.options->group); }
 
-/* ---- The beginning ----------------------------------------------------------------------------------------------------- */
+/* ---- The beginning ----------------------------------------------------------------------------------------------- */
 
 /* What Redis says of one stream and our group of it. */
 typedef struct Standing {
@@ -81,7 +81,8 @@ static void look_for_loss(RedisSource *source, const RedisKey *key, const Standi
     }
 }
 
-/* A new group begins where the options say. One that was there before goes on where we were, or with all of a stream that was made anew:
+/* A new group begins where the options say. One that was there before goes on where we were, or with all of a stream
+ * that was made anew:
  * what came meanwhile is not passed over. */
 static void choose_start(const RedisSource *source, const RedisKey *key, const Standing *standing,
                          char ret_start[REDIS_ENTRY_ID_BYTES_MAX])
@@ -118,12 +119,13 @@ static Status make_group(RedisSource *source, const RedisKey *key, const char *s
     return status;
 }
 
-/* ---- A store that is older than what was acknowledged ------------------------------------------------------------------ */
+/* ---- A store that is older than what was acknowledged ------------------------------------------------------------ */
 
 /* What is between our place and the last entry that the group was given, and nobody holds any more. */
 typedef enum Passed {
     PASSED_NOTHING, /* what was given is pending, or was deleted */
-    PASSED_BY_US, /* nobody else is in the group, so that we have acknowledged it: the store is an older copy of itself */
+    /* nobody else is in the group, so that we have acknowledged it: the store is an older copy of itself */
+    PASSED_BY_US,
     PASSED_BY_OTHERS, /* or by us; that is not to be told apart */
     PASSED_UNKNOWN,   /* we must not look */
 } Passed;
@@ -135,7 +137,8 @@ static Status call_one(RedisSource *source, redisReply **ret_reply, Error *reter
     return status == STATUS_OK ? redis_source_call(source, ret_reply, 1, true, reterr) : status;
 }
 
-/* The first of the entries behind our place that the group was given. *ret_id is 0-0 when there is none; false: we must not look. */
+/* The first of the entries behind our place that the group was given. *ret_id is 0-0 when there is none; false: we must
+ * not look. */
 static Status ask_first(RedisSource *source, const RedisKey *key, const Standing *standing, RedisEntryId *ret_id,
                         bool *ret_looked, Error *reterr)
 {
@@ -203,8 +206,8 @@ static Status ask_alone(RedisSource *source, const RedisKey *key, bool *ret_alon
     return status;
 }
 
-/* Groups are stored and acknowledged in the order of their entries: were it only that the last of them were not acknowledged yet, the first
- * entry behind our place would be pending. */
+/* Groups are stored and acknowledged in the order of their entries: were it only that the last of them were not
+ * acknowledged yet, the first entry behind our place would be pending. */
 static Status look_behind(RedisSource *source, const RedisKey *key, const Standing *standing, Passed *ret_passed,
                           Error *reterr)
 {

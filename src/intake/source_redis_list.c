@@ -1,11 +1,13 @@
-/* The source `redis` on lists, as a reliable queue: elements are moved into a list of ours, `<key>:weir:<consumer>`, and removed from there
- * when they are stored. What that list has when we connect, and when we go, is put back where it came from.
+/* The source `redis` on lists, as a reliable queue: elements are moved into a list of ours, `<key>:weir:<consumer>`,
+ * and removed from there when they are stored. What that list has when we connect, and when we go, is put back where it
+ * came from.
  *
- * Each consumer says in the hash `<key>:weir` now and then that it is still there, by Redis's clock. What one has left that has said nothing
- * for claim_us is put back, too.
+ * Each consumer says in the hash `<key>:weir` now and then that it is still there, by Redis's clock. What one has left
+ * that has said nothing for claim_us is put back, too.
  *
- * An element that was removed is nowhere but in the store. How many the store has of a list is its place, and goes into the hash when they are
- * removed: when there are more than the store knows of, that is an older copy of itself, and a person should know. */
+ * An element that was removed is nowhere but in the store. How many the store has of a list is its place, and goes into
+ * the hash when they are removed: when there are more than the store knows of, that is an older copy of itself, and a
+ * person should know. */
 #include <assert.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -20,11 +22,12 @@
 
 enum { NUMBER_BYTES = REDIS_NUMBER_BYTES, HASH_BYTES_SHOWN = 8 };
 
-/* Scripts run in one piece. From Redis 7 on they may also run when it is full, which taking elements out of lists changes for the better. */
+/* Scripts run in one piece. From Redis 7 on they may also run when it is full, which taking elements out of lists
+ * changes for the better. */
 static const char may_run_when_full[] = "#!lua flags=allow-oom\n";
 
-/* KEYS: list, processing, …; ARGV: how many elements, about how many bytes, the list to begin with. Answers {list, element …} for each
- * list that had some. An error in between loses nothing: what was moved is in processing. */
+/* KEYS: list, processing, …; ARGV: how many elements, about how many bytes, the list to begin with. Answers {list,
+ * element …} for each list that had some. An error in between loses nothing: what was moved is in processing. */
 static const char take_script[] = "local count, bytes, lists = tonumber(ARGV[1]), tonumber(ARGV[2]), #KEYS / 2\n"
                                   "local taken = {}\n"
                                   "for i = 0, lists - 1 do\n"
@@ -43,8 +46,9 @@ static const char take_script[] = "local count, bytes, lists = tonumber(ARGV[1])
                                   "end\n"
                                   "return taken\n";
 
-/* KEYS: processing, registry; ARGV: the counter, what it is now, element, its length, … The oldest that is equal goes, which is the last one
- * unless somebody has reached in. Of an element that is too long to be kept whole only the beginning is known. */
+/* KEYS: processing, registry; ARGV: the counter, what it is now, element, its length, … The oldest that is equal goes,
+ * which is the last one unless somebody has reached in. Of an element that is too long to be kept whole only the
+ * beginning is known. */
 static const char remove_script[] = "local removed = 0\n"
                                     "for i = 3, #ARGV, 2 do\n"
                                     "  local value, length = ARGV[i], tonumber(ARGV[i + 1])\n"
@@ -95,7 +99,7 @@ static const char care_script[] =
                   "end\n"
                   "return moved\n";
 
-/* ---- Commands ---------------------------------------------------------------------------------------------------------- */
+/* ---- Commands ---------------------------------------------------------------------------------------------------- */
 
 static Str number_text(char text[NUMBER_BYTES], int64_t value)
 {
@@ -132,7 +136,7 @@ static void make_care(RedisSource *source, size_t key, char silent[NUMBER_BYTES]
     redis_source_arg(source, number_text(silent, (source->context.options->claim_us + 999) / 1000));
 }
 
-/* ---- The beginning ----------------------------------------------------------------------------------------------------- */
+/* ---- The beginning ----------------------------------------------------------------------------------------------- */
 
 static Status load(RedisSource *source, const char *prefix, const char *script, char ret_sha[41], Error *reterr)
 {
@@ -174,7 +178,8 @@ static void take_care(RedisSource *source, const redisReply *reply)
     }
 }
 
-/* What is in the registry was stored before it got there. Nothing is known of a list whose place was forgotten, or never was. */
+/* What is in the registry was stored before it got there. Nothing is known of a list whose place was forgotten, or
+ * never was. */
 static void take_registry(RedisSource *source, RedisKey *key, const redisReply *reply)
 {
     const redisReply *counter = redis_reply_field(reply, source->counter);
@@ -246,7 +251,7 @@ static Status list_begin(RedisSource *source, Error *reterr)
     return status == STATUS_OK ? make_first_calls(source, reterr) : status;
 }
 
-/* ---- Asking ---------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static Status ask_take(RedisSource *source, Error *reterr)
 {
@@ -280,7 +285,7 @@ static Status list_ask(RedisSource *source, Error *reterr)
     return waits ? ask_one(source, reterr) : ask_take(source, reterr);
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static Status take_elements(RedisSource *source, const redisReply *reply, bool *ret_keep, Error *reterr)
 {
@@ -343,7 +348,7 @@ static bool list_forgive(RedisSource *source, RedisAsked asked, Str error)
     }
 }
 
-/* ---- Groups ---------------------------------------------------------------------------------------------------------- */
+/* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
 /* Elements have no ids: the same bytes are at the same place. "<key>/bytes:0123456789abcdef" */
 static Str place_of(const RedisKey *key, Str raw, char *text, size_t size)
@@ -461,7 +466,7 @@ static Status list_acknowledge(RedisSource *source, const SourceGroup *group, Er
     return status;
 }
 
-/* ---- Now and then ------------------------------------------------------------------------------------------------------ */
+/* ---- Now and then ------------------------------------------------------------------------------------------------ */
 
 static Status ask_length(RedisSource *source, RedisAsk ask, size_t key, const char *name, Error *reterr)
 {

@@ -15,7 +15,7 @@ enum { HISTORY = 1, NUMBER_BYTES = REDIS_NUMBER_BYTES };
 
 static Str group_name(const RedisSource *source) { return str_from(source->context.options->group); }
 
-/* ---- Asking ---------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static Str number_text(char text[NUMBER_BYTES], int64_t value)
 {
@@ -117,7 +117,7 @@ static Status stream_ask(RedisSource *source, Error *reterr)
     return source->claim_key < source->key_count ? ask_claim(source, reterr) : ask_new(source, reterr);
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* Of a part of a read: [name, entries]. key_count when there is none of that name. */
 static size_t find_key(const RedisSource *source, const redisReply *part)
@@ -281,7 +281,7 @@ static bool stream_forgive(RedisSource *source, RedisAsked asked, Str error)
     }
 }
 
-/* ---- Groups ---------------------------------------------------------------------------------------------------------- */
+/* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
 static Status add_entry(RedisSource *source, SourceGroup *group, size_t at_key, const redisReply *reply,
                         bool *ret_added, Error *reterr)
@@ -368,7 +368,7 @@ static Status stream_acknowledge(RedisSource *source, const SourceGroup *group, 
     return status;
 }
 
-/* ---- Now and then ------------------------------------------------------------------------------------------------------ */
+/* ---- Now and then ------------------------------------------------------------------------------------------------ */
 
 static Status stream_care(RedisSource *source, Error *reterr)
 {

@@ -89,7 +89,7 @@ void metrics_put_processor(Buf *buf, const ProcessorMetrics *metrics)
     gauge(buf, "weir_queue_bytes_max", "What may wait to be committed.", metrics->queue_bytes_max);
 }
 
-/* ---- Sinks --------------------------------------------------------------------------------------------------------- */
+/* ---- Sinks ------------------------------------------------------------------------------------------------------- */
 
 static void put_sink_label(Buf *buf, const char *name, const LineStatus *line)
 {
@@ -159,7 +159,7 @@ void metrics_put_sinks(Buf *buf, const LineStatus *lines, size_t count)
     put_states(buf, lines, count);
 }
 
-/* ---- Sources ------------------------------------------------------------------------------------------------------- */
+/* ---- Sources ----------------------------------------------------------------------------------------------------- */
 
 static void put_source_label(Buf *buf, const char *name, const SourceStatus *source)
 {
@@ -259,7 +259,7 @@ void metrics_put_sources(Buf *buf, const SourceStatus *sources, size_t count, in
     put_source_states(buf, sources, count);
 }
 
-/* ---- The front door ------------------------------------------------------------------------------------------------- */
+/* ---- The front door ---------------------------------------------------------------------------------------------- */
 
 void metrics_put_front_door(Buf *buf, const FrontDoorStatus *status)
 {
@@ -277,7 +277,7 @@ void metrics_put_front_door(Buf *buf, const FrontDoorStatus *status)
                          front_door_bucket_us, FRONT_DOOR_BUCKETS, status->us_total);
 }
 
-/* ---- Onboarding ---------------------------------------------------------------------------------------------------- */
+/* ---- Onboarding -------------------------------------------------------------------------------------------------- */
 
 static void put_jobs(Buf *buf, const OnboardCounts *counts)
 {
@@ -355,7 +355,7 @@ void metrics_put_runner(Buf *buf, const RunnerStatus *status)
                          runner_bucket_us, RUNNER_BUCKETS, status->us_total);
 }
 
-/* ---- The process --------------------------------------------------------------------------------------------------- */
+/* ---- The process ------------------------------------------------------------------------------------------------- */
 
 static int64_t us_of(struct timeval time) { return (int64_t)time.tv_sec * 1000000 + time.tv_usec; }
 

@@ -1,4 +1,5 @@
-/* What the parts count, in the text format of Prometheus. Each part keeps its own counters; here they get their names. */
+/* What the parts count, in the text format of Prometheus. Each part keeps its own counters; here they get their
+ * names. */
 #ifndef WEIR_OBSERVE_METRICS_H
 #define WEIR_OBSERVE_METRICS_H
 

@@ -1,4 +1,5 @@
-/* The text format that Prometheus scrapes (https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4). */
+/* The text format that Prometheus scrapes (https://prometheus.io/docs/instrumenting/exposition_formats/, version
+ * 0.0.4). */
 #ifndef WEIR_OBSERVE_PROMETHEUS_H
 #define WEIR_OBSERVE_PROMETHEUS_H
 

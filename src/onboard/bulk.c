@@ -5,8 +5,8 @@
 
 #include "record/record_check.h"
 
-/* What one organization takes, at most, besides the JSON and its metadata: its places in the arrays, copies of its domain and e-mail address before and
- * after IDNA, and what is said of it. */
+/* What one organization takes, at most, besides the JSON and its metadata: its places in the arrays, copies of its
+ * domain and e-mail address before and after IDNA, and what is said of it. */
 enum { BYTES_EACH = 8 << 10 };
 
 Status bulk_reserve(BulkReading *reading, size_t count)
@@ -24,7 +24,7 @@ Status bulk_reserve(BulkReading *reading, size_t count)
     return bulk->content && bulk->items && bulk->bad && reading->seen ? STATUS_OK : STATUS_BUSY;
 }
 
-/* ---- The same domain twice ------------------------------------------------------------------------------------------ */
+/* ---- The same domain twice --------------------------------------------------------------------------------------- */
 
 /* The slot of the domain, or the free one where it goes. */
 static SeenDomain *find_domain(const BulkReading *reading, Str domain)
@@ -54,7 +54,7 @@ static Status note_domain(BulkReading *reading, Str domain, int64_t item, int64_
     return STATUS_OK;
 }
 
-/* ---- Good and bad --------------------------------------------------------------------------------------------------- */
+/* ---- Good and bad ------------------------------------------------------------------------------------------------ */
 
 /* Problems are many only when somebody makes them: those of a thousand organizations with four each are kept. */
 static Status add_bad(BulkReading *reading, int64_t item, int64_t line)
@@ -142,7 +142,7 @@ Status bulk_read(char *text, size_t len, BulkForm form, const RecordPolicy *poli
     return status == STATUS_OK && ret_bulk->bad_count > 0 ? STATUS_REFUSED : status;
 }
 
-/* ---- Answers -------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static void put_errors_of(Buf *buf, const BulkBad *bad)
 {

@@ -1,10 +1,12 @@
-/* A request to onboard many: {"organizations":[…]}, the array alone, or CSV → contents for the store, and what is wrong with the others.
+/* A request to onboard many: {"organizations":[…]}, the array alone, or CSV → contents for the store, and what is wrong
+ * with the others.
  *
- * CSV has a header (name,domain,contact_email[,metadata], in any order, onboard/organization.h); empty lines are skipped. Organizations are counted from 0, by
- * their place in the array or among the lines of the CSV; in CSV the line of the text, from 1, is told, too, and is what problems are named after.
+ * CSV has a header (name,domain,contact_email[,metadata], in any order, onboard/organization.h); empty lines are
+ * skipped. Organizations are counted from 0, by their place in the array or among the lines of the CSV; in CSV the line
+ * of the text, from 1, is told, too, and is what problems are named after.
  *
- * A domain may be there once, whatever its spelling: the second and each later one is a problem that names both, also where the first has problems of
- * its own, since nobody but the client knows which of them was meant. */
+ * A domain may be there once, whatever its spelling: the second and each later one is a problem that names both, also
+ * where the first has problems of its own, since nobody but the client knows which of them was meant. */
 #ifndef WEIR_ONBOARD_BULK_H
 #define WEIR_ONBOARD_BULK_H
 
@@ -37,16 +39,18 @@ typedef struct Bulk {
     size_t warning_count;
 } Bulk;
 
-/* Reads `len` bytes of `text`, which are changed and need YYJSON_PADDING_SIZE writable bytes behind them. The arena's ceiling is raised by what this takes
- * at most besides reading JSON.
- * OK: all are good, 1 to ONBOARD_ITEMS_MAX. REFUSED: some are bad, or the request as a whole is (bulk->whole, which is not for mode=partial either). BUSY without
- * memory. */
+/* Reads `len` bytes of `text`, which are changed and need YYJSON_PADDING_SIZE writable bytes behind them. The arena's
+ * ceiling is raised by what this takes at most besides reading JSON.
+ * OK: all are good, 1 to ONBOARD_ITEMS_MAX. REFUSED: some are bad, or the request as a whole is (bulk->whole, which is
+ * not for mode=partial either). BUSY without memory. */
 Status bulk_read(char *text, size_t len, BulkForm form, const RecordPolicy *policy, Arena *arena,
                  Bulk *ret_bulk) MUST_CHECK;
 
-/* {"organizations.3.domain":["must …"],"organizations":["…"]}; in CSV "lines.5.domain", "lines.5" for a line as a whole. For `errors`. */
+/* {"organizations.3.domain":["must …"],"organizations":["…"]}; in CSV "lines.5.domain", "lines.5" for a line as a
+ * whole. For `errors`. */
 void bulk_put_errors(Buf *buf, const Bulk *bulk);
-/* [{"index":3,"errors":{"domain":["…"]}}], in CSV with "line":5 behind the index. Problems of one as a whole are under "organization". */
+/* [{"index":3,"errors":{"domain":["…"]}}], in CSV with "line":5 behind the index. Problems of one as a whole are under
+ * "organization". */
 void bulk_put_bad(Buf *buf, const Bulk *bulk);
 
 #endif

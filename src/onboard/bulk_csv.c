@@ -25,7 +25,8 @@ static int64_t count_line_breaks(Str text)
     return count;
 }
 
-/* The next line that is not empty. OK with a count of 0 at the end; REFUSED for one that is none, which was taken, too. */
+/* The next line that is not empty. OK with a count of 0 at the end; REFUSED for one that is none, which was taken,
+ * too. */
 static Status take_line(Lines *lines, Error *reterr)
 {
     Status status = STATUS_OK;

@@ -23,13 +23,14 @@ typedef struct BulkReading {
 /* Room for that many, at most ONBOARD_ITEMS_MAX. BUSY without memory. */
 Status bulk_reserve(BulkReading *reading, size_t count) MUST_CHECK;
 
-/* What became of reading the next organization, whose problems are in reading->problems: it is one of the good ones, or of the bad. BUSY without memory; a
- * `read` that is BUSY is handed on. */
+/* What became of reading the next organization, whose problems are in reading->problems: it is one of the good ones, or
+ * of the bad. BUSY without memory; a `read` that is BUSY is handed on. */
 Status bulk_add(BulkReading *reading, int64_t line, Status read, const OrganizationContent *content) MUST_CHECK;
 
 void bulk_add_warnings(BulkReading *reading);
 
-/* The request as a whole is refused: the rest of what was read is forgotten. Texts are copied. REFUSED, or BUSY without memory. */
+/* The request as a whole is refused: the rest of what was read is forgotten. Texts are copied. REFUSED, or BUSY without
+ * memory. */
 Status bulk_refuse(BulkReading *reading, Str field, const char *problem) MUST_CHECK;
 Status bulk_refuse_count(BulkReading *reading) MUST_CHECK; /* bulk->given is not 1 to ONBOARD_ITEMS_MAX */
 

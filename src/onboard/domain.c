@@ -61,7 +61,7 @@ static bool has_a_label(Str host)
     return false;
 }
 
-/* ---- IDNA ----------------------------------------------------------------------------------------------------------- */
+/* ---- IDNA -------------------------------------------------------------------------------------------------------- */
 
 static const char *idna_problem(int code)
 {
@@ -132,7 +132,7 @@ static Status map_ascii(Str host, Arena *arena, Str *ret_host)
     return STATUS_OK;
 }
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 /* Decimal, or hexadecimal with 0x: as the last label, readers of URLs take that for an IP address. */
 static bool is_number(Str label)
@@ -225,7 +225,7 @@ static Status normalise_name(Str host, bool dot_behind, Arena *arena, Str *ret_n
     return status;
 }
 
-/* ---- Domains -------------------------------------------------------------------------------------------------------- */
+/* ---- Domains ----------------------------------------------------------------------------------------------------- */
 
 /* http:// or https:// taken off. False when it is another one. */
 static bool take_scheme(Str *text)
@@ -277,7 +277,7 @@ Status domain_normalise(Str text, Arena *arena, Str *ret_domain, const char **re
     return problem ? refuse(ret_problem, problem) : normalise_name(host, true, arena, ret_domain, ret_problem);
 }
 
-/* ---- E-mail addresses ----------------------------------------------------------------------------------------------- */
+/* ---- E-mail addresses -------------------------------------------------------------------------------------------- */
 
 static bool is_atom_char(char c)
 {

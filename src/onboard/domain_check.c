@@ -16,7 +16,8 @@ typedef struct Asker {
     char name[DOMAIN_BYTES_MAX + 2]; /* with a dot at its end */
 } Asker;
 
-/* Freed by the last who has it: a thread may be in the middle of a question when the check is closed, and nobody can call it back. */
+/* Freed by the last who has it: a thread may be in the middle of a question when the check is closed, and nobody can
+ * call it back. */
 typedef struct Resolver {
     DomainCheck check;
     DomainCheckOptions options;
@@ -39,7 +40,7 @@ static void let_go(Resolver *resolver)
     }
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
 
 /* A name that is there without addresses is as good as any other; only the GNU library tells the difference. */
 static DomainVerdict look_up(const char *name, char ret_error[DOMAIN_ERROR_BYTES_MAX])
@@ -96,7 +97,7 @@ static Status start_threads(Resolver *resolver, Error *reterr)
     return started ? STATUS_OK : error_set(reterr, STATUS_BUSY, "no threads to look domains up with");
 }
 
-/* ---- The check ----------------------------------------------------------------------------------------------------- */
+/* ---- The check --------------------------------------------------------------------------------------------------- */
 
 static size_t resolver_room(DomainCheck *check)
 {

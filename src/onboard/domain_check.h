@@ -1,5 +1,6 @@
-/* Whether domains are there, as the system's resolver has it. This is the seam between the runner of jobs and the ways to ask: none of
- * the calls waits, and the runner sees to it that it does not wait for an answer longer than it wants to.
+/* Whether domains are there, as the system's resolver has it. This is the seam between the runner of jobs and the ways
+ * to ask: none of the calls waits, and the runner sees to it that it does not wait for an answer longer than it wants
+ * to.
  *
  * One thread uses a check. */
 #ifndef WEIR_ONBOARD_DOMAIN_CHECK_H
@@ -27,11 +28,12 @@ typedef struct DomainAnswer {
 
 /* Every member is required. */
 typedef struct DomainCheckOps {
-    /* How many questions it takes now. One that is not answered takes up room, also when nobody waits for it any more. */
+    /* How many questions it takes now. One that is not answered takes up room, also when nobody waits for it any
+     * more. */
     size_t (*room)(DomainCheck *check);
 
-    /* Asks about a domain in its ASCII form, at most DOMAIN_BYTES_MAX bytes. There must be room. `question` is the caller's, and comes
-     * back with the answer. Copies the domain. */
+    /* Asks about a domain in its ASCII form, at most DOMAIN_BYTES_MAX bytes. There must be room. `question` is the
+     * caller's, and comes back with the answer. Copies the domain. */
     void (*ask)(DomainCheck *check, int64_t question, Str domain);
 
     /* Up to `cap` answers that have come in. */
@@ -54,7 +56,8 @@ typedef struct DomainCheckOptions {
 } DomainCheckOptions;
 enum { DOMAIN_THREADS_MAX = 32 };
 
-/* Over getaddrinfo(), on threads of its own, since it takes as long as the resolver's configuration lets it. BUSY: no memory or threads. */
+/* Over getaddrinfo(), on threads of its own, since it takes as long as the resolver's configuration lets it. BUSY: no
+ * memory or threads. */
 Status domain_check_open(const DomainCheckOptions *options, DomainCheck **ret_check, Error *reterr) MUST_CHECK;
 void domain_check_close(DomainCheck *check); /* accepts NULL */
 

@@ -1,7 +1,8 @@
 /* An organization's metadata: a JSON object, read from a value or from text, and kept as short as it can be written.
  *
- * Numbers stay as they were written and keys in their order. It has at most ONBOARD_METADATA_BYTES_MAX and ORGANIZATION_METADATA_DEPTH_MAX levels, no NUL in its
- * texts (some stores cannot keep it) and no key twice in one object.
+ * Numbers stay as they were written and keys in their order. It has at most ONBOARD_METADATA_BYTES_MAX and
+ * ORGANIZATION_METADATA_DEPTH_MAX levels, no NUL in its texts (some stores cannot keep it) and no key twice in one
+ * object.
  *
  * OK; REFUSED with a phrase that follows the field's name; BUSY without memory. Results are in the arena. */
 #ifndef WEIR_ONBOARD_METADATA_H

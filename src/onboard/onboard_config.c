@@ -14,7 +14,7 @@ static Status refuse(const Config *config, OptionId id, const char *why, Error *
     return error_set(reterr, STATUS_REFUSED, "%s: %s %s", config_where(config, id), option_table[id].name, why);
 }
 
-/* ---- The webhook --------------------------------------------------------------------------------------------------- */
+/* ---- The webhook ------------------------------------------------------------------------------------------------- */
 
 static void set_sink(const Config *config, SinkOptions *sink)
 {
@@ -69,7 +69,7 @@ static Status check_webhook(const Config *config, const SinkOptions *sink, Error
                         reterr);
 }
 
-/* ---- Handing over -------------------------------------------------------------------------------------------------- */
+/* ---- Handing over ------------------------------------------------------------------------------------------------ */
 
 static bool subscribes(const SinkOptions *sink, const char *message)
 {
@@ -92,7 +92,7 @@ static Status check_sinks(const Config *config, const SinkConfig *sinks, Onboard
                      config_where(config, OPTION_ONBOARDING_HANDLER), onboard_handler_name(handler));
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 static Status check_times(const Config *config, Error *reterr)
 {

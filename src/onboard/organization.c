@@ -13,7 +13,7 @@ const char *const organization_field_names[ORGANIZATION_FIELD_COUNT] = {"name", 
 
 static const Str byte_order_mark = {"\xEF\xBB\xBF", 3};
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 /* White space of any script. The text is UTF-8. */
 static Str trim(Str text)
@@ -29,7 +29,8 @@ static Str trim(Str text)
     return trimmed;
 }
 
-/* Those that have no place in a line of text: C0 and C1, what separates lines, and what turns the direction of everything behind it. */
+/* Those that have no place in a line of text: C0 and C1, what separates lines, and what turns the direction of
+ * everything behind it. */
 static bool is_control(UChar32 c)
 {
     int8_t type = u_charType(c);
@@ -63,7 +64,7 @@ static const char *normalise_name(Str text, Str *ret_name)
     return NULL;
 }
 
-/* ---- Fields --------------------------------------------------------------------------------------------------------- */
+/* ---- Fields ------------------------------------------------------------------------------------------------------ */
 
 typedef struct Reading {
     const RecordPolicy *policy;
@@ -167,7 +168,7 @@ static void note_unknown(RecordProblems *problems, const RecordPolicy *policy, S
     }
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 typedef struct Members {
     yyjson_val *value[ORGANIZATION_FIELD_COUNT]; /* NULL when missing; the first when given twice */
@@ -248,7 +249,7 @@ Status organization_from_json(yyjson_val *value, OrganizationExtent extent, cons
     return finish(&reading, status == STATUS_OK && members.unknown > 0 ? take_unknown(&reading, value) : status);
 }
 
-/* ---- CSV ------------------------------------------------------------------------------------------------------------ */
+/* ---- CSV --------------------------------------------------------------------------------------------------------- */
 
 static int find_column(Str name)
 {

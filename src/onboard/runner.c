@@ -25,7 +25,7 @@ void runner_fail(Runner *runner, const char *error)
     runner->next.failed_us = clock_wall_us(runner->options.clock);
 }
 
-/* ---- Steps --------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static RunnerState state_of(const Runner *runner)
 {
@@ -72,7 +72,8 @@ static void tell(Runner *runner)
     }
 }
 
-/* Whoever has not answered by now is left to the lease: nothing is known of it. What is answered and cannot be written is, too. */
+/* Whoever has not answered by now is left to the lease: nothing is known of it. What is answered and cannot be written
+ * is, too. */
 static void abandon(Runner *runner, int64_t now_us)
 {
     for (size_t i = 0; i < runner->job_count; i++) {
@@ -124,7 +125,7 @@ bool runner_is_finished(const Runner *runner)
            !runner->ending.flying;
 }
 
-/* ---- The thread ---------------------------------------------------------------------------------------------------- */
+/* ---- The thread -------------------------------------------------------------------------------------------------- */
 
 static void wait_for_something(Runner *runner, int64_t us_max)
 {
@@ -181,7 +182,7 @@ void runner_stop(Runner *runner)
     runner->has_thread = false;
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static void wake_from_check(void *self) { runner_nudge(self); }
 

@@ -1,12 +1,12 @@
-/* The runner: works on the jobs of onboarding. It takes those that are due (WORK_JOBS_TAKE), has their domains looked up where that is
- * asked for, calls the handler, and has the store remember what became of them (WORK_JOBS_END).
+/* The runner: works on the jobs of onboarding. It takes those that are due (WORK_JOBS_TAKE), has their domains looked
+ * up where that is asked for, calls the handler, and has the store remember what became of them (WORK_JOBS_END).
  *
  *   pending ── taken ──► CHECKING ──► READY ──► CALLED ──► ENDED ──► completed, failed, pending again
  *                (domain_check.h)      (rate, room, breaker)   (the store is told, in groups)
  *
- * The handler is a sink (deliver/sink.h) that gets a message a job, under a key that stays the same however often it is called. What was
- * called and not answered when the process ends is left to its lease: the next one to take it calls again. While the handler's service is down
- * (deliver/breaker.h) jobs are held, and none of their attempts is spent.
+ * The handler is a sink (deliver/sink.h) that gets a message a job, under a key that stays the same however often it is
+ * called. What was called and not answered when the process ends is left to its lease: the next one to take it calls
+ * again. While the handler's service is down (deliver/breaker.h) jobs are held, and none of their attempts is spent.
  *
  * One thread, but for runner_wake and runner_status. */
 #ifndef WEIR_ONBOARD_RUNNER_H
@@ -47,17 +47,19 @@ typedef struct RunnerOptions {
     void *self;
 } RunnerOptions;
 
-/* REFUSED: an option that the handler cannot work with, named in the message. A service that cannot be reached is no failure. */
+/* REFUSED: an option that the handler cannot work with, named in the message. A service that cannot be reached is no
+ * failure. */
 Status runner_start(const RunnerOptions *options, Runner **ret_runner, Error *reterr) MUST_CHECK;
 
 /* From any thread: jobs may be due that were not. Cheap. Accepts NULL. */
 void runner_wake(Runner *runner);
 
-/* Not in the background: does a bounded piece of work. Returns after how many microseconds, at most, there may be more; 0 for at once. */
+/* Not in the background: does a bounded piece of work. Returns after how many microseconds, at most, there may be more;
+ * 0 for at once. */
 int64_t runner_step(Runner *runner);
 
-/* Likewise: the first step towards the end. Nothing more is taken or called, what was taken and not called is given back; steps then take
- * what is answered in time and have it written. */
+/* Likewise: the first step towards the end. Nothing more is taken or called, what was taken and not called is given
+ * back; steps then take what is answered in time and have it written. */
 void runner_finish(Runner *runner);
 bool runner_is_finished(const Runner *runner);
 

@@ -9,12 +9,12 @@
 const int64_t runner_bucket_us[RUNNER_BUCKETS - 1] = {5000,   10000,   25000,   50000,    100000,  250000,
                                                       500000, 1000000, 2500000, 10000000, 30000000};
 
-/* ---- How many ------------------------------------------------------------------------------------------------------ */
+/* ---- How many ---------------------------------------------------------------------------------------------------- */
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/* A job is taken when it can be called at once. Where its domain is looked up first it is taken before its time, but so much only that its
- * lease does not notice. */
+/* A job is taken when it can be called at once. Where its domain is looked up first it is taken before its time, but so
+ * much only that its lease does not notice. */
 static size_t allowed_ahead(Runner *runner, int64_t now_us, size_t wanted)
 {
     enum { AHEAD_S = 5 };
@@ -38,8 +38,8 @@ static size_t ask_breaker(Runner *runner, int64_t now_us, size_t wanted)
     return allowed;
 }
 
-/* Behind those that are on their way to be called already. A breaker that is about to try again lets one through, and no other is to
- * wait for what becomes of it. */
+/* Behind those that are on their way to be called already. A breaker that is about to try again lets one through, and
+ * no other is to wait for what becomes of it. */
 static size_t room_for_calls(Runner *runner, int64_t now_us, size_t ahead)
 {
     if (!runner->connected) {
@@ -68,7 +68,7 @@ size_t runner_capacity(Runner *runner, int64_t now_us)
     return runner->sink && room > 0 ? least(room, room_for_calls(runner, now_us, ahead)) : room;
 }
 
-/* ---- Calling ------------------------------------------------------------------------------------------------------- */
+/* ---- Calling ----------------------------------------------------------------------------------------------------- */
 
 static void connect_sink(Runner *runner, int64_t now_us)
 {
@@ -190,7 +190,7 @@ void runner_call(Runner *runner, int64_t now_us)
     }
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* Those of the 4xx that say "not now" are like a failure of the service. */
 static bool is_final(const SinkResult *result)
@@ -219,8 +219,8 @@ static void tell_error(RunnerJob *job, const SinkResult *result)
     }
 }
 
-/* Returns whether a failure is the job's: while the breaker is not closed, or is in doubt, it is the service's, and no attempt is spent. Who has
- * read the job and finds fault with it is well. */
+/* Returns whether a failure is the job's: while the breaker is not closed, or is in doubt, it is the service's, and no
+ * attempt is spent. Who has read the job and finds fault with it is well. */
 static bool tell_breaker(Runner *runner, const SinkResult *result, int64_t now_us)
 {
     bool tried = result->verdict != SINK_HELD,

@@ -17,7 +17,7 @@ void runner_move(Runner *runner, RunnerJob *job, RunnerStage stage)
     }
 }
 
-/* ---- Ends ---------------------------------------------------------------------------------------------------------- */
+/* ---- Ends -------------------------------------------------------------------------------------------------------- */
 
 void runner_end(Runner *runner, RunnerJob *job, JobVerdict verdict, int64_t after_us)
 {
@@ -47,7 +47,7 @@ void runner_fail_attempt(Runner *runner, RunnerJob *job, int64_t after_us)
     runner_end(runner, job, JOB_VERDICT_AGAIN, delay_us > after_us ? delay_us : after_us);
 }
 
-/* ---- Domains ------------------------------------------------------------------------------------------------------- */
+/* ---- Domains ----------------------------------------------------------------------------------------------------- */
 
 /* Whoever only warns goes on whatever the answer is. */
 static void find_fault(Runner *runner, RunnerJob *job, bool is_absent, const char *what)
@@ -132,7 +132,7 @@ static void ask(Runner *runner, RunnerJob *job, int64_t now_us)
     runner->check->ops->ask(runner->check, job->question, str_from(job->domain));
 }
 
-/* ---- Taking -------------------------------------------------------------------------------------------------------- */
+/* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
 static RunnerJob *find_job(Runner *runner, int64_t id)
 {
@@ -168,8 +168,9 @@ static void put_body(Buf *buf, const TakenJob *taken)
     buf_put_char(buf, '}');
 }
 
-/* The key is made of what goes with the batch wherever it is: its id, a UUID, and the place in it. Ids of jobs are used again by a store that was
- * restored from a copy, for other organizations, and whoever remembers keys would take these for done. */
+/* The key is made of what goes with the batch wherever it is: its id, a UUID, and the place in it. Ids of jobs are used
+ * again by a store that was restored from a copy, for other organizations, and whoever remembers keys would take these
+ * for done. */
 static void fill(Runner *runner, RunnerJob *job, const TakenJob *taken)
 {
     job->id = taken->id;
@@ -182,7 +183,8 @@ static void fill(Runner *runner, RunnerJob *job, const TakenJob *taken)
     put_body(&job->body, taken);
 }
 
-/* One that is under way here had a lease that ended too soon. It is ours again, so that the answer to the call that is under way counts. */
+/* One that is under way here had a lease that ended too soon. It is ours again, so that the answer to the call that is
+ * under way counts. */
 void runner_take_in(Runner *runner, const TakenJob *taken, int64_t now_us)
 {
     RunnerJob *job = find_job(runner, taken->id);

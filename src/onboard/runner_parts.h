@@ -1,5 +1,6 @@
-/* The runner as its own files see it: runner.c (life, what is done in a step), runner_jobs.c (a job's way from being taken to its end),
- * runner_calls.c (what is sent to the handler, and its answers), runner_store.c (what is taken from the store and told to it). Callers use runner.h. */
+/* The runner as its own files see it: runner.c (life, what is done in a step), runner_jobs.c (a job's way from being
+ * taken to its end), runner_calls.c (what is sent to the handler, and its answers), runner_store.c (what is taken from
+ * the store and told to it). Callers use runner.h. */
 #ifndef WEIR_ONBOARD_RUNNER_PARTS_H
 #define WEIR_ONBOARD_RUNNER_PARTS_H
 

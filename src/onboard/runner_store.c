@@ -63,7 +63,7 @@ static bool store_is_off(Runner *runner, int64_t now_us)
     return false;
 }
 
-/* ---- Taking -------------------------------------------------------------------------------------------------------- */
+/* ---- Taking ------------------------------------------------------------------------------------------------------ */
 
 static void set_due(Runner *runner, int64_t due_us, int64_t now_us)
 {
@@ -127,7 +127,7 @@ static void reap_taken(Runner *runner, int64_t now_us)
     }
 }
 
-/* ---- Ending -------------------------------------------------------------------------------------------------------- */
+/* ---- Ending ------------------------------------------------------------------------------------------------------ */
 
 static JobResult result_of(const RunnerJob *job)
 {
@@ -182,7 +182,8 @@ static void count_verdict(Runner *runner, const JobResult *result, int64_t now_u
     }
 }
 
-/* A lease that ended while its result was on the way may be ours once more: then the store is told again, under the new one. */
+/* A lease that ended while its result was on the way may be ours once more: then the store is told again, under the new
+ * one. */
 static void settle(Runner *runner, RunnerJob *job, const JobResult *result, int64_t now_us)
 {
     if (!result->counted && job->token != result->token) {
@@ -212,8 +213,8 @@ static void reap_ended(Runner *runner, int64_t now_us)
     }
 }
 
-/* What ended before jobs were taken was told before, too. Asked in this order, a job that is taken here and not yet free has ended
- * after it was taken, under a lease that was over. */
+/* What ended before jobs were taken was told before, too. Asked in this order, a job that is taken here and not yet
+ * free has ended after it was taken, under a lease that was over. */
 void runner_reap(Runner *runner, int64_t now_us)
 {
     bool taken = has_landed(runner, &runner->taking);

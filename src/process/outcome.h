@@ -15,11 +15,11 @@ typedef enum OutcomeKind {
 typedef struct Outcome {
     OutcomeKind kind;
     uint32_t differs; /* conflict: RecordField bits */
-    bool
-        same_bytes; /* duplicate, conflict: an event that came as its own bytes once more; false also where nobody looked */
+    /* duplicate, conflict: an event that came as its own bytes once more; false also where nobody looked */
+    bool same_bytes;
     int64_t seq; /* where the record is in the log: created, duplicate, conflict; 0 in a dry run that would create */
-    /* What is in the log, when that is not as it was handed in (a conflict, or an event whose id leads elsewhere), and the submission asked for
-     * it, or for its recordId alone; in its arena; else NULL. */
+    /* What is in the log, when that is not as it was handed in (a conflict, or an event whose id leads elsewhere), and
+     * the submission asked for it, or for its recordId alone; in its arena; else NULL. */
     const StoredRecord *stored;
 } Outcome;
 

@@ -8,8 +8,8 @@
 /* How long the processor waits before it uses the quiet for housekeeping. */
 enum { IDLE_WAIT_MS = 100 };
 
-/* As far as the size of a batch is concerned: one rule in so many fires for each record; and an organization or a job takes as long to write as so
- * many records, with its messages. */
+/* As far as the size of a batch is concerned: one rule in so many fires for each record; and an organization or a job
+ * takes as long to write as so many records, with its messages. */
 enum { RULES_A_ROW = 4, ROWS_A_JOB = 4 };
 
 struct Processor {
@@ -24,7 +24,7 @@ struct Processor {
     atomic_int_fast64_t created, duplicates, conflicts, rejected, batches, batch_us, submissions, refused_busy, queued;
 };
 
-/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static void count_outcomes(Processor *processor, const Work *work)
 {
@@ -109,7 +109,7 @@ static bool maintain(Processor *processor, bool idle)
     return more && !processor->broken;
 }
 
-/* ---- The queue ----------------------------------------------------------------------------------------------------- */
+/* ---- The queue --------------------------------------------------------------------------------------------------- */
 
 /* How much of a batch it takes. Of what people ask for in general, the most that it can come to. */
 static size_t rows_of(const Work *work, size_t rows_a_record)
@@ -235,7 +235,7 @@ Status processor_submit(Processor *processor, Submission *submission, Error *ret
     return status;
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 Status processor_start(const ProcessorOptions *options, Processor **ret_processor, Error *reterr)
 {

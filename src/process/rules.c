@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* What has to hold before a rule's texts are worth comparing, packed so that a thousand rules pass in about a microsecond. */
+/* What has to hold before a rule's texts are worth comparing, packed so that a thousand rules pass in about a
+ * microsecond. */
 typedef struct RuleGate {
     int64_t threshold;
     uint32_t destination_hash; /* 0 for any */
@@ -137,8 +138,8 @@ static bool rule_matches(const AlertRule *rule, const Record *record)
            text_matches(rule->reference, record->reference);
 }
 
-/* 25 % over is still medium and 50 % still high, as the reference has it. The product of a total and 100 fits 128 bits, since a
- * total stays below 10^34. */
+/* 25 % over is still medium and 50 % still high, as the reference has it. The product of a total and 100 fits 128 bits,
+ * since a total stays below 10^34. */
 static Severity severity_of(Total exceeded_by, int64_t threshold)
 {
     Total over = exceeded_by * 100;

@@ -1,7 +1,7 @@
 /* Alert rules: which records are worth an alert, and how severe it is.
  *
- * A RuleSet is immutable; a change of rules makes a new one. The decision is taken while the record is stored, so that the
- * alert is committed with it. */
+ * A RuleSet is immutable; a change of rules makes a new one. The decision is taken while the record is stored, so that
+ * the alert is committed with it. */
 #ifndef WEIR_PROCESS_RULES_H
 #define WEIR_PROCESS_RULES_H
 
@@ -45,8 +45,9 @@ void rule_set_drop(RuleSet *set); /* accepts NULL */
 size_t rule_set_count(const RuleSet *set);
 const AlertRule *rule_set_at(const RuleSet *set, size_t index);
 
-/* The alerts that this record fires, in the order of the rules' ids; `before` and `after` are its flow's totals without and
- * with it. Writes up to RULES_MAX of them. Severity by how far over: up to 25 % medium, up to 50 % high, beyond critical. */
+/* The alerts that this record fires, in the order of the rules' ids; `before` and `after` are its flow's totals without
+ * and with it. Writes up to RULES_MAX of them. Severity by how far over: up to 25 % medium, up to 50 % high, beyond
+ * critical. */
 size_t rule_set_decide(const RuleSet *set, const Record *record, const FlowTotals *before, const FlowTotals *after,
                        Alert *ret_alerts);
 

@@ -1,4 +1,5 @@
-/* How events were corrected: in rounds, each of which takes back what was in force and puts another record in its place. */
+/* How events were corrected: in rounds, each of which takes back what was in force and puts another record in its
+ * place. */
 #ifndef WEIR_QUERY_CORRECTIONS_H
 #define WEIR_QUERY_CORRECTIONS_H
 

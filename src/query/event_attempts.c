@@ -45,7 +45,7 @@ static bool begin_item(AttemptsQuery *attempts, Buf *out, int64_t id)
     return true;
 }
 
-/* ---- Duplicates ------------------------------------------------------------------------------------------------------- */
+/* ---- Duplicates -------------------------------------------------------------------------------------------------- */
 
 static bool visit_record(void *context, const StoredRecord *stored)
 {
@@ -89,7 +89,7 @@ static Status look_at_duplicates(Looking *looking, bool *ret_all, Error *reterr)
     return status;
 }
 
-/* ---- Failures --------------------------------------------------------------------------------------------------------- */
+/* ---- Failures ---------------------------------------------------------------------------------------------------- */
 
 /* What could be read of it. The texts borrow from `text` and the arena. */
 typedef struct Failure {
@@ -206,7 +206,7 @@ static Status look_at_failures(Looking *looking, bool *ret_all, Error *reterr)
     return status;
 }
 
-/* ---- Both --------------------------------------------------------------------------------------------------------------- */
+/* ---- Both -------------------------------------------------------------------------------------------------------- */
 
 static void put_tail(const AttemptsQuery *attempts, Buf *out)
 {

@@ -109,7 +109,7 @@ static void put_attempts(Finding *finding)
     }
 }
 
-/* ---- Corrections --------------------------------------------------------------------------------------------------- */
+/* ---- Corrections ------------------------------------------------------------------------------------------------- */
 
 static bool visit_correction(void *context, const StoredRecord *stored)
 {
@@ -155,7 +155,7 @@ static Status put_corrections(Finding *finding, StoreReader *reader, Error *rete
     return status;
 }
 
-/* ---- Its places ------------------------------------------------------------------------------------------------------ */
+/* ---- Its places -------------------------------------------------------------------------------------------------- */
 
 static bool count_attempts(void *context, const StoredEvent *event)
 {
@@ -179,7 +179,7 @@ static Status find_places(Finding *finding, StoreReader *reader, Error *reterr)
     return status;
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 /* REFUSED: a record of that name is there, and came as a record. */
 static Status put_event(Finding *finding, StoreReader *reader, Error *reterr)

@@ -4,7 +4,7 @@
 #include "base/timestamp.h"
 #include "record/record_json.h"
 
-/* ---- One event --------------------------------------------------------------------------------------------------------- */
+/* ---- One event --------------------------------------------------------------------------------------------------- */
 
 static void put_json(const RecordOutput *output, const StoredRecord *stored)
 {
@@ -78,7 +78,7 @@ static void put_csv(const RecordOutput *output, const StoredRecord *stored)
 
 const RecordShape event_shape = {put_json, put_csv_header, put_csv};
 
-/* ---- A group ------------------------------------------------------------------------------------------------------------ */
+/* ---- A group ----------------------------------------------------------------------------------------------------- */
 
 /* The cells of a group; NULL when it has none of that sign. */
 typedef struct Signed {

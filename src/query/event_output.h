@@ -1,4 +1,5 @@
-/* Records that came from events, and groups of them, as their clients know them: client, metric, and amounts with a sign. */
+/* Records that came from events, and groups of them, as their clients know them: client, metric, and amounts with a
+ * sign. */
 #ifndef WEIR_QUERY_EVENT_OUTPUT_H
 #define WEIR_QUERY_EVENT_OUTPUT_H
 
@@ -7,8 +8,8 @@
 
 extern const RecordShape event_shape;
 
-/* Of groups whose columns are those of a client, of a metric, or both, then the unit, then the type: a group is the cells that are equal in all but the
- * type, two at most. */
+/* Of groups whose columns are those of a client, of a metric, or both, then the unit, then the type: a group is the
+ * cells that are equal in all but the type, two at most. */
 typedef struct EventGroupOutput {
     Groups *groups; /* sorted; borrows */
     bool windowed;

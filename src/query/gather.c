@@ -10,9 +10,9 @@ enum {
 typedef struct Gathering {
     Gather *gather;
     QueryStep *step;
-    Filter
-        any_time; /* the filter without its range: a piece may lie outside of it, to be taken away from a whole hour */
-    int sign;     /* of what is being read */
+    /* the filter without its range: a piece may lie outside of it, to be taken away from a whole hour */
+    Filter any_time;
+    int sign;               /* of what is being read */
     PieceKind kind;         /* of rollups */
     int64_t bucket, window; /* of the rollup read last */
     bool over;              /* the time is up, but a bucket is read to its end */
@@ -52,7 +52,8 @@ static bool rollups_are_near(const Gather *gather, const StoreView *view)
     return ahead <= 0 || (!gather->extremes && ahead <= gather->bound / CORRECTION_SHARE);
 }
 
-/* The estimate counts the whole log behind the index, whatever the range; that part is the same everywhere, and says nothing. */
+/* The estimate counts the whole log behind the index, whatever the range; that part is the same everywhere, and says
+ * nothing. */
 static uint64_t estimate_rows(void *view, int64_t from_us, int64_t to_us)
 {
     TimePosition from = {from_us, 0}, to = {to_us, 0};
@@ -90,8 +91,8 @@ static void plan_rows(Gather *gather, StoreView *view)
     }
 }
 
-/* The rows of edges are counted as far as the rollups, which come first in a plan, and then the rest is scanned. Rows without rollups
- * are counted up to the bound, since to sort the tail by time is cheaper than to scan it. */
+/* The rows of edges are counted as far as the rollups, which come first in a plan, and then the rest is scanned. Rows
+ * without rollups are counted up to the bound, since to sort the tail by time is cheaper than to scan it. */
 static int64_t plan_covers(const Gather *gather, const StoreView *view)
 {
     if (gather->plan.count == 0) {

@@ -1,8 +1,10 @@
-/* Fills groups with what a filter matches, the cheapest way there is, in steps, all of them in the view that the first one began.
+/* Fills groups with what a filter matches, the cheapest way there is, in steps, all of them in the view that the first
+ * one began.
  *
- * First the *pieces*, stretches of time that count the log up to a sequence. Rollups and the rows of the edges, when the groups and
- * the filter speak of nothing but time, destination, type and unit (plan.h); the rows of the whole range, when that is a small part
- * of the log; else none. Then a scan of the log from there to the bound. All three give the same totals. */
+ * First the *pieces*, stretches of time that count the log up to a sequence. Rollups and the rows of the edges, when
+ * the groups and the filter speak of nothing but time, destination, type and unit (plan.h); the rows of the whole
+ * range, when that is a small part of the log; else none. Then a scan of the log from there to the bound. All three
+ * give the same totals. */
 #ifndef WEIR_QUERY_GATHER_H
 #define WEIR_QUERY_GATHER_H
 
@@ -20,8 +22,8 @@ typedef struct Gather {
     WindowKind kind;  /* of the window */
     bool extremes;    /* smallest or largest values are wanted, so that nothing may be taken away */
     bool percentiles; /* wanted: rollups do not have them */
-    const SeqSet
-        *left_out; /* records that do not count, which rollups know nothing of; NULL: all do. Borrows likewise */
+    /* records that do not count, which rollups know nothing of; NULL: all do. Borrows likewise */
+    const SeqSet *left_out;
     int64_t bound; /* the log up to here; 0: as far as the view sees, and then filled in */
 
     bool planned;

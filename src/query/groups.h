@@ -1,7 +1,7 @@
 /* Totals by group: a hash table of cells, each for one combination of window and keys.
  *
- * A cell is always for one unit, so that totals per unit can be told; what has the unit not among its keys adds cells up when it
- * prints. Texts are kept once each. All memory comes from one arena with a ceiling. */
+ * A cell is always for one unit, so that totals per unit can be told; what has the unit not among its keys adds cells
+ * up when it prints. Texts are kept once each. All memory comes from one arena with a ceiling. */
 #ifndef WEIR_QUERY_GROUPS_H
 #define WEIR_QUERY_GROUPS_H
 
@@ -61,8 +61,8 @@ uint32_t groups_fields(const Groups *groups);
 /* After something was false for lack of room: whether it was not this one's own ceiling. */
 bool groups_is_starved(const Groups *groups);
 
-/* Adds a record (sign 1) or takes one away that was added before (sign -1). False when the ceiling is reached; nothing more can be
- * added then. Percentiles cannot be taken away. */
+/* Adds a record (sign 1) or takes one away that was added before (sign -1). False when the ceiling is reached; nothing
+ * more can be added then. Percentiles cannot be taken away. */
 bool groups_add_record(Groups *groups, int64_t window, const Record *record, int sign) MUST_CHECK;
 
 /* Many records at once, all of one destination, unit and type, which `keys` holds. */

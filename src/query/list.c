@@ -34,7 +34,7 @@ static void put_tail(const ListQuery *list, Buf *out)
     }
 }
 
-/* ---- What took an event back ----------------------------------------------------------------------------------------- */
+/* ---- What took an event back ------------------------------------------------------------------------------------- */
 
 static bool see_any(void *context, const EventCorrection *correction)
 {
@@ -66,7 +66,7 @@ static bool put_listed(void *context, const StoredRecord *stored)
     return list->status == STATUS_OK && record_output_put(&list->output, stored);
 }
 
-/* ---- The list ---------------------------------------------------------------------------------------------------------- */
+/* ---- The list ---------------------------------------------------------------------------------------------------- */
 
 static Status list_step(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
 {

@@ -56,7 +56,8 @@ static bool worth_weighing(const Lister *lister)
            lister->matched <= HEAP_PLACES_MAX && lister->matched <= lister->examined / SELECTIVE;
 }
 
-/* Hands a match out; false when the list is full, and then `at` stays before the record, where the next page goes on. */
+/* Hands a match out; false when the list is full, and then `at` stays before the record, where the next page goes
+ * on. */
 static bool hand_out(Listing *listing, const StoredRecord *stored)
 {
     Lister *lister = listing->lister;

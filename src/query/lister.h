@@ -1,10 +1,12 @@
 /* Records in order of time, filtered: a list, or the records of an aggregate, in steps.
  *
- * It walks the index by time and fetches rows. Where the filter picks few of them, that is slow (a row here and a row there), and it
- * scans the log instead, from front to back, keeping the earliest places that match; then it fetches just those. It changes over
- * when the walk has cost about as much as a scan would: so it never takes much more than twice as long as the better way.
+ * It walks the index by time and fetches rows. Where the filter picks few of them, that is slow (a row here and a row
+ * there), and it scans the log instead, from front to back, keeping the earliest places that match; then it fetches
+ * just those. It changes over when the walk has cost about as much as a scan would: so it never takes much more than
+ * twice as long as the better way.
  *
- * The records of one flow it finds along their chain, when that is shorter than the walk: it keeps their places as a scan does. */
+ * The records of one flow it finds along their chain, when that is shorter than the walk: it keeps their places as a
+ * scan does. */
 #ifndef WEIR_QUERY_LISTER_H
 #define WEIR_QUERY_LISTER_H
 
@@ -42,7 +44,8 @@ void lister_init(Lister *lister, const Filter *filter, bool descending, int64_t 
                  const TimePosition *at);
 void lister_release(Lister *lister);
 
-/* Hands matching records to `put` until it answers false (it has taken the record then), the time is up or all is done. */
+/* Hands matching records to `put` until it answers false (it has taken the record then), the time is up or all is
+ * done. */
 Status lister_step(Lister *lister, QueryStep *step, RecordVisitor *put, void *context, bool *ret_done,
                    Error *reterr) MUST_CHECK;
 

@@ -1,8 +1,9 @@
 /* How to cover a range of time with rollups of whole weeks, days and hours, and rows for the rest. Arithmetic only.
  *
- * What is wanted is [from, to). An end that is not on an hour is met by rows on one of its sides: those between it and the next
- * hour inwards are added, or the hour around it is taken whole and those outwards are taken away, whichever are fewer. An hour
- * that is not on a day likewise, and a day that is not on a week. Smallest and largest values cannot be taken away; then everything is added. */
+ * What is wanted is [from, to). An end that is not on an hour is met by rows on one of its sides: those between it and
+ * the next hour inwards are added, or the hour around it is taken whole and those outwards are taken away, whichever
+ * are fewer. An hour that is not on a day likewise, and a day that is not on a week. Smallest and largest values cannot
+ * be taken away; then everything is added. */
 #ifndef WEIR_QUERY_PLAN_H
 #define WEIR_QUERY_PLAN_H
 

@@ -28,8 +28,8 @@ struct RecordOutput {
 /* A RecordVisitor: writes one record, false when the step has enough. */
 bool record_output_put(void *output, const StoredRecord *stored);
 
-/* What the parameters say about pages. REFUSED with a problem for a cursor that does not fit. `ret_cursor->bound` is 0 without a
- * cursor. */
+/* What the parameters say about pages. REFUSED with a problem for a cursor that does not fit. `ret_cursor->bound` is 0
+ * without a cursor. */
 Status record_page_read(const Request *request, const StoreInfo *info, Cursor *ret_cursor,
                         QueryProblems *problems) MUST_CHECK;
 

@@ -12,7 +12,7 @@ enum {
     TOLD_BYTES_ENOUGH = 4 << 20,
 };
 
-/* ---- A page of events ------------------------------------------------------------------------------------------------ */
+/* ---- A page of events -------------------------------------------------------------------------------------------- */
 
 static bool keep_event(ReprocessQuery *query, const StoredEvent *event)
 {
@@ -55,7 +55,7 @@ static Status read_page(ReprocessQuery *query, StoreReader *reader, bool *ret_la
     return status == STATUS_OK && query->page_status != STATUS_OK ? reprocess_starved(reterr) : status;
 }
 
-/* ---- What is in force -------------------------------------------------------------------------------------------------- */
+/* ---- What is in force -------------------------------------------------------------------------------------------- */
 
 static Status find_in_force(Looking *looking)
 {
@@ -150,7 +150,7 @@ static Status keep_change(Looking *looking, const RecordProblems *unreadable)
     return status;
 }
 
-/* ---- One after another ------------------------------------------------------------------------------------------------------ */
+/* ---- One after another ------------------------------------------------------------------------------------------- */
 
 /* Nothing is to be done when it counts as what it is, or does not count and another one does. */
 static bool is_right(const Looking *looking)
@@ -188,7 +188,8 @@ static Status judge(Looking *looking, bool is_read, const RecordProblems *proble
     return status == STATUS_OK ? keep_change(looking, NULL) : status;
 }
 
-/* The event comes behind what was taken for its duplicates: as long as it is what it was, filters find it, and so does whoever comes again after a kill. */
+/* The event comes behind what was taken for its duplicates: as long as it is what it was, filters find it, and so does
+ * whoever comes again after a kill. */
 static Status look_closer(Looking *looking, bool *ret_done)
 {
     RecordProblems problems;

@@ -3,7 +3,7 @@
 
 enum { PAGE_BYTES = 1 << 20 };
 
-/* ---- A page of them ---------------------------------------------------------------------------------------------------- */
+/* ---- A page of them ---------------------------------------------------------------------------------------------- */
 
 static bool take_duplicate(void *context, const StoredDuplicate *duplicate)
 {
@@ -35,7 +35,7 @@ static Status read_page(const Looking *looking, bool *ret_last)
     return status == STATUS_OK && query->page_status != STATUS_OK ? reprocess_starved(looking->reterr) : status;
 }
 
-/* ---- One after another ------------------------------------------------------------------------------------------------- */
+/* ---- One after another ------------------------------------------------------------------------------------------- */
 
 /* Reading changes the text, and the bytes are to be kept. */
 static Status read_again(Looking *looking, RecordProblems *problems)

@@ -1,5 +1,5 @@
-/* The parts of reprocess.h. Internal to reprocess*.c: the query walks and judges, _duplicates does so with what was taken for a duplicate, _same finds who else
- * counts as an event, _plan makes what puts it right, and tells it. */
+/* The parts of reprocess.h. Internal to reprocess*.c: the query walks and judges, _duplicates does so with what was
+ * taken for a duplicate, _same finds who else counts as an event, _plan makes what puts it right, and tells it. */
 #ifndef WEIR_QUERY_REPROCESS_PARTS_H
 #define WEIR_QUERY_REPROCESS_PARTS_H
 
@@ -73,8 +73,8 @@ static inline Status reprocess_starved(Error *reterr)
     return error_set(reterr, STATUS_BUSY, "no memory to read an event again");
 }
 
-/* Reads an event's bytes, with room for YYJSON_PADDING_SIZE behind them, by the mappings of now; `asked` is the mapping that was asked for with it, and
- * counts as long as there is one of that name; empty: none was.
+/* Reads an event's bytes, with room for YYJSON_PADDING_SIZE behind them, by the mappings of now; `asked` is the mapping
+ * that was asked for with it, and counts as long as there is one of that name; empty: none was.
  * REFUSED with problems. */
 Status reprocess_read(ReprocessQuery *query, Str raw, Str asked, Event *ret_event, RecordProblems *problems) MUST_CHECK;
 /* Who has this record's id: *ret_seq is 0 when nobody has. */
@@ -86,7 +86,8 @@ Status reprocess_find_counted(Looking *looking, bool *ret_counted) MUST_CHECK;
 
 /* Whether the call has enough. */
 bool reprocess_is_full(const ReprocessQuery *query);
-/* Looks at the next few of what was taken for duplicates of an event. `is_read`: the event itself could be read again. *ret_done: at all of them. */
+/* Looks at the next few of what was taken for duplicates of an event. `is_read`: the event itself could be read again.
+ * *ret_done: at all of them. */
 Status reprocess_look_at_duplicates(Looking *looking, bool is_read, bool *ret_done) MUST_CHECK;
 
 /* False: no memory. */

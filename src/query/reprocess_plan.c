@@ -133,7 +133,7 @@ Status reprocess_plan_taken(Looking *looking)
     return made ? STATUS_OK : reprocess_starved(looking->reterr);
 }
 
-/* ---- What is told --------------------------------------------------------------------------------------------------------- */
+/* ---- What is told ------------------------------------------------------------------------------------------------ */
 
 static void put_side(Buf *out, const char *name, const Record *record, int64_t seq, Str mapping, unsigned scale)
 {

@@ -101,8 +101,8 @@ static Status read_original(Looking *looking, Original *original)
     return status == STATUS_OK && original->starved ? reprocess_starved(looking->reterr) : status;
 }
 
-/* Does the holder keep the id? Not when the mappings of now give it another one: its own correction is still to come. What cannot be read any
- * more stays as it is, unless it is taken back; so does what came after this query began. */
+/* Does the holder keep the id? Not when the mappings of now give it another one: its own correction is still to come.
+ * What cannot be read any more stays as it is, unless it is taken back; so does what came after this query began. */
 static Status holder_keeps(Looking *looking, bool *ret_keeps)
 {
     Original original = {.query = looking->query};

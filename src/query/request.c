@@ -32,7 +32,8 @@ Status problems_add(QueryProblems *problems, Str field, const char *format, ...)
     return STATUS_REFUSED;
 }
 
-/* A reader of one parameter's value: NULL when it was understood, else what is wrong, which may be written into `scratch`. */
+/* A reader of one parameter's value: NULL when it was understood, else what is wrong, which may be written into
+ * `scratch`. */
 typedef const char *ReadValue(Request *request, Str value, char scratch[PROBLEM_BYTES]);
 
 static const char *read_text(Request *request, Str value, Str *ret_text)

@@ -47,7 +47,8 @@ typedef struct Request {
 
 enum { REQUEST_LIMIT_MAX = 1000, REQUEST_LIMIT_DEFAULT = 100, REQUEST_ARENA_BYTES = 65536 };
 
-/* Sets what is not given to its default. REFUSED with all that is wrong in `problems`, which are reset first; BUSY without memory. */
+/* Sets what is not given to its default. REFUSED with all that is wrong in `problems`, which are reset first; BUSY
+ * without memory. */
 Status request_read(Request *request, RequestKind kind, Arena *arena, uint64_t limit_max, const QueryParam *params,
                     size_t count, QueryProblems *problems) MUST_CHECK;
 

@@ -1,7 +1,8 @@
 /* The values of one group, kept for percentiles: all of them while they are few, then a histogram.
  *
- * The histogram is log-linear (as HdrHistogram's): values below 128 have a bucket each; above, every power of two is divided into 64
- * buckets of one width. A bucket's middle is then within 1/128 (0.8 %) of every value in it, whatever the size of the values. */
+ * The histogram is log-linear (as HdrHistogram's): values below 128 have a bucket each; above, every power of two is
+ * divided into 64 buckets of one width. A bucket's middle is then within 1/128 (0.8 %) of every value in it, whatever
+ * the size of the values. */
 #ifndef WEIR_QUERY_SAMPLE_H
 #define WEIR_QUERY_SAMPLE_H
 
@@ -18,7 +19,8 @@ typedef struct Sample {
 /* `value` ≥ 0. False, and nothing was added, when the arena is at its ceiling. */
 bool sample_add(Sample *sample, Arena *arena, int64_t value) MUST_CHECK;
 
-/* Which of `count` sorted values, from 1, a percentile is: ⌈percent/100 × count⌉ (the nearest-rank method); count must not be 0. */
+/* Which of `count` sorted values, from 1, a percentile is: ⌈percent/100 × count⌉ (the nearest-rank method); count must
+ * not be 0. */
 uint64_t sample_rank(uint64_t count, unsigned percent);
 
 /* The value at that place of the sorted ones, 1 … count. Sorts the values. */

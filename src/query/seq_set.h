@@ -1,5 +1,5 @@
-/* A set of sequences: a bitmap in pages, which are there where there is something in them. So it takes an eighth of a byte a record of the log at
- * most, and little when it has few. */
+/* A set of sequences: a bitmap in pages, which are there where there is something in them. So it takes an eighth of a
+ * byte a record of the log at most, and little when it has few. */
 #ifndef WEIR_QUERY_SEQ_SET_H
 #define WEIR_QUERY_SEQ_SET_H
 

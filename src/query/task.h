@@ -30,8 +30,8 @@ struct Query {
 /* A zeroed object of `bytes` that begins with a Query; NULL without memory. Free with query_free. */
 void *query_alloc(size_t bytes, const QueryOptions *options);
 
-/* Opens the look at the store, if it is not open: in the view that the query's first look began. Long work that needs no store closes it first, so as not to keep the WAL from
- * being reused. */
+/* Opens the look at the store, if it is not open: in the view that the query's first look began. Long work that needs
+ * no store closes it first, so as not to keep the WAL from being reused. */
 Status step_look(QueryStep *step, Error *reterr) MUST_CHECK;
 void step_look_away(QueryStep *step);
 

@@ -55,8 +55,8 @@ bool window_kind_parse(Str text, WindowKind *ret_kind)
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
-/* ICU also knows the three-letter names of old Java versions, among them BST for Bangladesh and IST for India. They are not in
- * the IANA database, and whoever writes one most likely means something else. */
+/* ICU also knows the three-letter names of old Java versions, among them BST for Bangladesh and IST for India. They are
+ * not in the IANA database, and whoever writes one most likely means something else. */
 static bool is_java_name(Str zone)
 {
     static const char names[] =
@@ -156,8 +156,8 @@ static int64_t offset_at(UCalendar *calendar, double time_ms)
     return U_SUCCESS(status) ? ((int64_t)zone_ms + saving_ms) * 1000 : 0;
 }
 
-/* The next change of the clocks from `time_ms` in one direction, changes that leave the offset as it is (the name alone, say) not
- * counted. False when there is none. */
+/* The next change of the clocks from `time_ms` in one direction, changes that leave the offset as it is (the name
+ * alone, say) not counted. False when there is none. */
 static bool find_change(UCalendar *calendar, double time_ms, int64_t offset_us, bool forward, double *ret_ms)
 {
     double at = time_ms;

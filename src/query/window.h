@@ -25,13 +25,14 @@ void window_free(Window *window); /* accepts NULL */
 
 /* The instant at which the window of `time_us` begins.
  *
- * Days, weeks and months are those of the local calendar (proleptic Gregorian), of 23, 24 or 25 hours, and begin at the first
- * instant that shows their date; a midnight that clocks skipped is the instant of the change. Minutes and hours are stretches of
- * local time that also end when the clocks are changed: the hour that is repeated in autumn is two windows. Nothing begins before TIMESTAMP_MIN. */
+ * Days, weeks and months are those of the local calendar (proleptic Gregorian), of 23, 24 or 25 hours, and begin at the
+ * first instant that shows their date; a midnight that clocks skipped is the instant of the change. Minutes and hours
+ * are stretches of local time that also end when the clocks are changed: the hour that is repeated in autumn is two
+ * windows. Nothing begins before TIMESTAMP_MIN. */
 int64_t window_start(Window *window, int64_t time_us);
 
-/* Whether the windows begin at UTC's midnights (or hours), so that whole days (or hours) of UTC never straddle two. Only known
- * for UTC itself; for other zones compare window_start() at both ends. */
+/* Whether the windows begin at UTC's midnights (or hours), so that whole days (or hours) of UTC never straddle two.
+ * Only known for UTC itself; for other zones compare window_start() at both ends. */
 bool window_holds_utc_days(const Window *window);
 
 #endif

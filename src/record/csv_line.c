@@ -53,8 +53,8 @@ static void skip_plain(LineScan *scan)
     }
 }
 
-/* Fills the cells as they are written, quotes and all. After a stray quote nobody knows what is quoted: the line is taken to end at
- * the next line break. */
+/* Fills the cells as they are written, quotes and all. After a stray quote nobody knows what is quoted: the line is
+ * taken to end at the next line break. */
 static void scan_line(LineScan *scan, Str *cells)
 {
     for (;; scan->at++) {

@@ -33,7 +33,7 @@ static void reading_init(Reading *reading, const RecordPolicy *policy, Arena *ar
     reading->is_negative = reading->is_starved = false;
 }
 
-/* ---- Parts ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Parts ------------------------------------------------------------------------------------------------------- */
 
 /* Where a part is, for people; its name when it comes from a default. */
 static Str place_of(const Reading *reading, EventPart part)
@@ -146,7 +146,8 @@ static void read_time(Reading *reading, int64_t *ret_us)
     add_problem(reading, EVENT_TIME, problem);
 }
 
-/* A sign of several currencies is the one that the amount names, or the mapping's own unit, when that may be written so. */
+/* A sign of several currencies is the one that the amount names, or the mapping's own unit, when that may be written
+ * so. */
 static const char *resolve_sign(Str *unit, Str named, Str own)
 {
     Str meant = named.len > 0 && !event_currency_is_ambiguous(named) ? named : own;
@@ -173,8 +174,8 @@ static bool read_named_unit(Reading *reading, Str *ret_unit)
     return !problem;
 }
 
-/* The unit that the event has goes before the one that its amount names, and that before the default; none may contradict the amount, but
- * a default that a currency replaces. */
+/* The unit that the event has goes before the one that its amount names, and that before the default; none may
+ * contradict the amount, but a default that a currency replaces. */
 static void read_unit(Reading *reading, Str *ret_unit)
 {
     Str named = reading->named_unit;
@@ -215,7 +216,7 @@ static void read_id(Reading *reading, Str *ret_id)
     }
 }
 
-/* ---- Extra fields --------------------------------------------------------------------------------------------------------- */
+/* ---- Extra fields ------------------------------------------------------------------------------------------------ */
 
 static const char *read_extra(Reading *reading, yyjson_val *value, Str *ret_text)
 {
@@ -253,7 +254,7 @@ static void read_extras(Reading *reading, EventMeaning *meaning)
     }
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------------------------------ */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 /* The built-in paths find the client; a mapping that names it reads the event instead of them. */
 static bool choose_mapping(Reading *reading, yyjson_val *event, const MappingSet *mappings, Str asked)

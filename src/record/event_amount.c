@@ -1,5 +1,5 @@
-/* Amounts. The text is taken apart into sign, currency and number; the number is copied with its separators in one spelling, so that the
- * rules on them read plainly, and then has its digits taken together. */
+/* Amounts. The text is taken apart into sign, currency and number; the number is copied with its separators in one
+ * spelling, so that the rules on them read plainly, and then has its digits taken together. */
 #include "record/event.h"
 #include "record/event_currency.h"
 #include "record/event_number.h"
@@ -17,9 +17,10 @@ static const char ambiguous[] =
     "is ambiguous, as its separator may be one of thousands or of decimals: the mapping's amounts (point or "
     "comma) can say which";
 
-/* ---- The number and its separators ----------------------------------------------------------------------------------- */
+/* ---- The number and its separators ------------------------------------------------------------------------------- */
 
-/* Digits, and for each kind of separator one character: '.', ',', ' ' (also those that do not break, and the thin one), '\''. */
+/* Digits, and for each kind of separator one character: '.', ',', ' ' (also those that do not break, and the thin one),
+ * '\''. */
 typedef struct NumberText {
     char at[NUMBER_BYTES_MAX];
     size_t len;
@@ -102,8 +103,9 @@ static size_t last_place(const NumberText *number, char c)
     return found ? (size_t)(found - number->at) : 0;
 }
 
-/* A single separator, and no other of any kind: with up to three digits before it and three behind, it may be either. Groups do not begin
- * with 0, so 0.125 is clear; 01.200 is not, as programs that fill up with zeros do that to groups, too. */
+/* A single separator, and no other of any kind: with up to three digits before it and three behind, it may be either.
+ * Groups do not begin with 0, so 0.125 is clear; 01.200 is not, as programs that fill up with zeros do that to groups,
+ * too. */
 static bool is_ambiguous(const NumberText *number, size_t at)
 {
     bool is_zero = at == 1 && number->at[0] == '0';
@@ -128,7 +130,8 @@ static const char *judge_decimal(const NumberText *number, char *ret_decimal)
     return NULL;
 }
 
-/* Groups of three behind a first one of one to three that does not begin with 0, all with the same separator, which is taken out. */
+/* Groups of three behind a first one of one to three that does not begin with 0, all with the same separator, which is
+ * taken out. */
 static const char *join_groups(NumberText *number, size_t whole_len)
 {
     size_t kept = 0, since = 0;
@@ -177,7 +180,7 @@ static const char *split_number(NumberText *number, AmountStyle style, EventNumb
     return problem;
 }
 
-/* ---- What stands around the number ------------------------------------------------------------------------------------ */
+/* ---- What stands around the number ------------------------------------------------------------------------------- */
 
 typedef struct Frame {
     bool has_sign, is_negative, is_open; /* a parenthesis, which is a sign too */

@@ -2,8 +2,8 @@
 
 enum { CODE_BYTES = 3 };
 
-/* ISO 4217 list one, those withdrawn since 2015 (HRK, BGN, ZWL, …) included because events may be of the past; without those for
- * tests and for no currency. In order. */
+/* ISO 4217 list one, those withdrawn since 2015 (HRK, BGN, ZWL, …) included because events may be of the past; without
+ * those for tests and for no currency. In order. */
 static const char codes[] =
     "AEDAFNALLAMDANGAOAARSAUDAWGAZNBAMBBDBDTBGNBHDBIFBMDBNDBOBBOVBRLBSDBTNBWPBYNBYRBZDCADCDFCHECHFCHWCLFCLPCNYCOPCOUCRC"
     "CUCCUPCVECZKDJFDKKDOPDZDEGPERNETBEURFJDFKPGBPGELGHSGIPGMDGNFGTQGYDHKDHNLHRKHTGHUFIDRILSINRIQDIRRISKJMDJODJPYKESKGS"
@@ -11,8 +11,8 @@ static const char codes[] =
     "PENPGKPHPPKRPLNPYGQARRONRSDRUBRWFSARSBDSCRSDGSEKSGDSHPSLESLLSOSSRDSSPSTDSTNSVCSYPSZLTHBTJSTMTTNDTOPTRYTTDTWDTZSUAH"
     "UGXUSDUSNUYIUYUUYWUZSVEDVEFVESVNDVUVWSTXADXAFXAGXAUXBAXBBXBCXBDXCDXCGXDRXOFXPDXPFXPTXSUXUAYERZARZMWZWGZWL";
 
-/* Signs that stand for one currency alone, and, with the currencies in place of a code, those that do not. A longer one goes before its
- * beginning. */
+/* Signs that stand for one currency alone, and, with the currencies in place of a code, those that do not. A longer one
+ * goes before its beginning. */
 static const struct {
     Str sign;
     const char *codes;

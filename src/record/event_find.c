@@ -13,7 +13,7 @@ static bool is_on_the_way(const MappingNode *node, yyjson_val *value)
     return (node->leads_on && yyjson_is_obj(value)) || (node->leads_into_array && yyjson_is_arr(value));
 }
 
-/* ---- Finding -------------------------------------------------------------------------------------------------------------- */
+/* ---- Finding ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Walk {
     EventFields *fields;
@@ -99,7 +99,7 @@ void event_fields_find(yyjson_val *event, const Mapping *mapping, EventFields *r
     find_in(&walk, 0, event);
 }
 
-/* ---- Reporting ------------------------------------------------------------------------------------------------------------ */
+/* ---- Reporting --------------------------------------------------------------------------------------------------- */
 
 /* A second walk, because most events have nothing to report. */
 typedef struct Report {
@@ -137,7 +137,8 @@ static Str spell_path(Report *report, uint16_t node, Str key)
     return (Str){whole, front.len + 1 + last.len};
 }
 
-/* As much of the path as is shown, so that it takes no more memory than that. A key of a client's can be of any length. */
+/* As much of the path as is shown, so that it takes no more memory than that. A key of a client's can be of any
+ * length. */
 static Str path_of(Report *report, uint16_t node, Str key)
 {
     char shown[SHOWN_BYTES_MAX];

@@ -22,7 +22,8 @@ typedef struct EventFields {
 /* Takes the best of the paths at which there is something. The event is an object. */
 void event_fields_find(yyjson_val *event, const Mapping *mapping, EventFields *ret_fields);
 
-/* What no path names, and what is at a path but was not taken, as unknown fields; keys given twice as problems. BUSY without memory. */
+/* What no path names, and what is at a path but was not taken, as unknown fields; keys given twice as problems. BUSY
+ * without memory. */
 Status event_fields_report(yyjson_val *event, const EventFields *fields, const RecordPolicy *policy, Arena *arena,
                            RecordProblems *problems) MUST_CHECK;
 

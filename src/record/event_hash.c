@@ -16,7 +16,8 @@ static void put(Writer *writer, Str text)
 
 #define PUT(writer, literal) put((writer), STR(literal))
 
-/* As JSON.stringify() escapes: the short forms that there are, \u00xx in small letters for other control characters, nothing else. */
+/* As JSON.stringify() escapes: the short forms that there are, \u00xx in small letters for other control characters,
+ * nothing else. */
 static void put_escaped(Writer *writer, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef", shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";

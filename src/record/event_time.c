@@ -1,5 +1,5 @@
-/* Times. What timestamp_parse() reads is left to it; other spellings are read into fields, written down as RFC 3339 and given to it as
- * well, so that one place decides which dates there are. */
+/* Times. What timestamp_parse() reads is left to it; other spellings are read into fields, written down as RFC 3339 and
+ * given to it as well, so that one place decides which dates there are. */
 #include "base/timestamp.h"
 #include "record/event.h"
 #include "record/event_number.h"
@@ -21,7 +21,7 @@ typedef struct Moment {
     unsigned weekday; /* from 1, a Sunday; 0 when none was named */
 } Moment;
 
-/* ---- Pieces ------------------------------------------------------------------------------------------------------------ */
+/* ---- Pieces ------------------------------------------------------------------------------------------------------ */
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -75,7 +75,7 @@ static bool take_two(Str *text, unsigned *ret_value)
     return fits;
 }
 
-/* ---- Time of day and zone ---------------------------------------------------------------------------------------------- */
+/* ---- Time of day and zone ---------------------------------------------------------------------------------------- */
 
 /* Digits beyond the sixth have to be zeros. */
 static const char *take_fraction(Str *text, unsigned *ret_us)
@@ -171,7 +171,7 @@ static const char *take_zone(Str text, Moment *moment)
     return is_known ? NULL : is_letter(front(text)) ? unknown_zone : not_a_time;
 }
 
-/* ---- Dates --------------------------------------------------------------------------------------------------------------- */
+/* ---- Dates ------------------------------------------------------------------------------------------------------- */
 
 static const char *order_date(const unsigned parts[3], const size_t digits[3], DateOrder order, Moment *moment)
 {
@@ -250,7 +250,7 @@ static const char *parse_basic(Str text, Moment *moment)
     return problem ? problem : take_zone(text, moment);
 }
 
-/* ---- RFC 2822 ------------------------------------------------------------------------------------------------------------ */
+/* ---- RFC 2822 ---------------------------------------------------------------------------------------------------- */
 
 /* The place of a name of three letters, from 0; `count` when it is none. */
 static unsigned take_name(Str *text, const char *names, unsigned count)
@@ -325,7 +325,7 @@ static const char *parse_mail(Str text, Moment *moment)
     return problem ? problem : take_zone(text, moment);
 }
 
-/* ---- Epochs -------------------------------------------------------------------------------------------------------------- */
+/* ---- Epochs ------------------------------------------------------------------------------------------------------ */
 
 static unsigned two_at(Str digits, size_t at)
 {
@@ -351,8 +351,8 @@ static bool is_date_like(Str text, size_t year_digits)
     return is_year && is_day_and_clock((Str){text.ptr + year_digits, text.len - year_digits});
 }
 
-/* Hours to milliseconds, with the century or without. Ten digits without one are seconds since 1970 from 2001 on, so only those that would be a
- * time behind 2036 may be meant as a date. */
+/* Hours to milliseconds, with the century or without. Ten digits without one are seconds since 1970 from 2001 on, so
+ * only those that would be a time behind 2036 may be meant as a date. */
 static bool is_date_of_its_length(Str text)
 {
     switch (text.len) {
@@ -377,8 +377,9 @@ static bool reads_as_date(const EventNumber *number)
     return is_date_of_its_length(text);
 }
 
-/* Fewer digits may be a date in some spelling (20240101, 311224, 01.02, 2024), the days of a spreadsheet (45292), or nothing at all
- * (0). As seconds they would be a time before March 1973, which hardly any event tells of: so many wrong ones for so few right ones. */
+/* Fewer digits may be a date in some spelling (20240101, 311224, 01.02, 2024), the days of a spreadsheet (45292), or
+ * nothing at all (0). As seconds they would be a time before March 1973, which hardly any event tells of: so many wrong
+ * ones for so few right ones. */
 enum { COUNT_DIGITS_MIN = 9 };
 
 static bool is_ambiguous(const EventNumber *number)
@@ -419,7 +420,7 @@ static const char *parse_epoch(const EventNumber *number, EpochUnit epoch, int64
     return NULL;
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 static char *put_digits(char *at, unsigned value, unsigned digits)
 {

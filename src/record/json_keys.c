@@ -69,7 +69,8 @@ static const char *check_object(yyjson_val *object, uint64_t seed)
 
 const char *json_check_keys(yyjson_val *value, uint64_t seed)
 {
-    /* yyjson lays a value's descendants out behind it, in order: walking that array needs no recursion, so that depth costs nothing. */
+    /* yyjson lays a value's descendants out behind it, in order: walking that array needs no recursion, so that depth
+     * costs nothing. */
     const yyjson_val *end = unsafe_yyjson_get_next(value);
     for (yyjson_val *at = value; at < end; at++) {
         const char *problem = yyjson_is_obj(at) ? check_object(at, seed) : NULL;

@@ -1,5 +1,5 @@
-/* Duplicate keys in JSON objects. RFC 8259 leaves their meaning open, and two readers that choose differently are a hole: here
- * they are refused. */
+/* Duplicate keys in JSON objects. RFC 8259 leaves their meaning open, and two readers that choose differently are a
+ * hole: here they are refused. */
 #ifndef WEIR_RECORD_JSON_KEYS_H
 #define WEIR_RECORD_JSON_KEYS_H
 
@@ -8,8 +8,8 @@
 
 enum { KEY_SET_LOCAL_SLOTS = 128 };
 
-/* The keys of one object that were seen so far. Objects of up to 64 keys cost no allocation; larger ones take 16 to 32 bytes a
- * key until release. */
+/* The keys of one object that were seen so far. Objects of up to 64 keys cost no allocation; larger ones take 16 to 32
+ * bytes a key until release. */
 typedef struct KeySet {
     uint64_t seed;
     size_t mask;
@@ -24,8 +24,8 @@ void key_set_release(KeySet *set);
 /* False when an equal key is there already. Borrows the key until release. */
 bool key_set_add(KeySet *set, yyjson_val *key);
 
-/* Looks at every object in `value`, itself included, however deep. NULL when no key is given twice, else what is wrong, as a
- * phrase: that there are two, or (json_keys_no_memory itself) that there was no memory to look. */
+/* Looks at every object in `value`, itself included, however deep. NULL when no key is given twice, else what is wrong,
+ * as a phrase: that there are two, or (json_keys_no_memory itself) that there was no memory to look. */
 extern const char json_keys_no_memory[];
 const char *json_check_keys(yyjson_val *value, uint64_t seed);
 

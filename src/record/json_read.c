@@ -45,7 +45,8 @@ yyjson_val *json_read_with(JsonMemory *memory, char *text, size_t len, yyjson_re
 {
     char padding[YYJSON_PADDING_SIZE];
     yyjson_alc alc = {memory_alloc, memory_realloc, memory_free, memory};
-    /* yyjson stops at the zeros, not at the length: without them an unclosed string would go on into whatever follows. */
+    /* yyjson stops at the zeros, not at the length: without them an unclosed string would go on into whatever
+     * follows. */
     memcpy(padding, text + len, sizeof padding);
     memset(text + len, 0, sizeof padding);
     yyjson_doc *doc = yyjson_read_opts(text, len, YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW, &alc, reterr);
@@ -62,8 +63,9 @@ static size_t count_newlines(const char *text, size_t len)
     return count;
 }
 
-/* Names the place in a text whose part before the place may have been decoded already, which can make line breaks out of
- * escapes. Lines are therefore counted from the end, which is untouched; a column is named when no such line break is in the way. */
+/* Names the place in a text whose part before the place may have been decoded already, which can make line breaks out
+ * of escapes. Lines are therefore counted from the end, which is untouched; a column is named when no such line break
+ * is in the way. */
 static Status refuse_at(const char *text, size_t len, size_t newlines, const yyjson_read_err *err, Error *reterr)
 {
     size_t at = err->pos < len ? err->pos : len;

@@ -1,4 +1,5 @@
-/* Reading JSON text, for the modules of this folder: what record_json.h offers to others, and the same with scratch memory. */
+/* Reading JSON text, for the modules of this folder: what record_json.h offers to others, and the same with scratch
+ * memory. */
 #ifndef WEIR_RECORD_JSON_READ_H
 #define WEIR_RECORD_JSON_READ_H
 
@@ -12,8 +13,8 @@ typedef struct JsonMemory {
     Arena *arena;
 } JsonMemory;
 
-/* yyjson's own words for what is wrong with the text, and where; the padding behind the text is restored either way. NULL when
- * it failed. */
+/* yyjson's own words for what is wrong with the text, and where; the padding behind the text is restored either way.
+ * NULL when it failed. */
 yyjson_val *json_read_with(JsonMemory *memory, char *text, size_t len, yyjson_read_err *reterr);
 
 #endif

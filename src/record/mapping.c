@@ -23,7 +23,7 @@ struct MappingSet {
     EVP_MD *digest;
 };
 
-/* ---- Paths ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Paths ------------------------------------------------------------------------------------------------------- */
 
 /* Takes the key before the next point off the text, without its backslashes. */
 static const char *take_key(Str *text, char **at, Str *ret_key)
@@ -70,7 +70,7 @@ const char *event_path_parse(Str text, Arena *arena, EventPath *ret_path)
     return NULL;
 }
 
-/* ---- Copies --------------------------------------------------------------------------------------------------------------- */
+/* ---- Copies ------------------------------------------------------------------------------------------------------ */
 
 static Status no_memory(Error *reterr) { return error_set(reterr, STATUS_BUSY, "no memory for the mappings"); }
 
@@ -129,7 +129,8 @@ static Status copy_paths(Arena *arena, const Mapping *mapping, const char *optio
     return copied ? STATUS_OK : no_memory(reterr);
 }
 
-/* A default is read like what a client sends; of an amount the scale is the finest here, as the store's is not known. */
+/* A default is read like what a client sends; of an amount the scale is the finest here, as the store's is not
+ * known. */
 static const char *check_default(const Mapping *mapping, EventPart part, Str text)
 {
     int64_t number;
@@ -219,7 +220,7 @@ static Status copy_mapping(MappingSet *set, const Mapping *item, Error *reterr)
     return status;
 }
 
-/* ---- The set -------------------------------------------------------------------------------------------------------------- */
+/* ---- The set ----------------------------------------------------------------------------------------------------- */
 
 static int compare_clients(const void *a, const void *b)
 {

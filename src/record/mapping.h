@@ -1,7 +1,9 @@
-/* Mappings: where in a client's loosely shaped message the parts of a record are, and how amounts and times are written there.
+/* Mappings: where in a client's loosely shaped message the parts of a record are, and how amounts and times are written
+ * there.
  *
- * A part has a list of paths. The first of them at which there is something (null is nothing) is taken; a default stands in where there
- * is none. What is ambiguous is refused unless the mapping says how it is meant: nothing is guessed. docs/events.md has the rules. */
+ * A part has a list of paths. The first of them at which there is something (null is nothing) is taken; a default
+ * stands in where there is none. What is ambiguous is refused unless the mapping says how it is meant: nothing is
+ * guessed. docs/events.md has the rules. */
 #ifndef WEIR_RECORD_MAPPING_H
 #define WEIR_RECORD_MAPPING_H
 
@@ -48,7 +50,8 @@ enum {
     MAPPING_CLIENTS_MAX = 256,
 };
 
-/* "payload.amount", "items.0.price": keys of objects, or places in arrays from 0. A backslash in front of a point makes it part of a key. */
+/* "payload.amount", "items.0.price": keys of objects, or places in arrays from 0. A backslash in front of a point makes
+ * it part of a key. */
 typedef struct EventPath {
     Str keys[MAPPING_DEPTH_MAX];
     size_t depth;
@@ -63,9 +66,10 @@ typedef struct EventPaths {
 typedef struct Mapping {
     Str name; /* "builtin", or what the configuration calls it */
     EventPaths parts[EVENT_PART_COUNT];
-    Str defaults
-        [EVENT_PART_COUNT]; /* empty: none. An event that lacks a part without one is refused; id may be missing only when no path is set, type always */
-    EventPaths extra;       /* fields that tell events apart besides client, metric, amount and time */
+    /* Empty: none. An event that lacks a part without one is refused; id may be missing only when no path is set, type
+     * always. */
+    Str defaults[EVENT_PART_COUNT];
+    EventPaths extra; /* fields that tell events apart besides client, metric, amount and time */
     AmountStyle amounts;
     DateOrder dates;
     EpochUnit epoch;
@@ -76,7 +80,8 @@ typedef struct Mapping {
 /* All mappings of the configuration and the built-in one. Immutable after it was made; any thread. */
 typedef struct MappingSet MappingSet;
 
-/* Copies. REFUSED, naming mapping and option: a path that is malformed or too deep, two mappings for one client, a name that is there twice. */
+/* Copies. REFUSED, naming mapping and option: a path that is malformed or too deep, two mappings for one client, a name
+ * that is there twice. */
 Status mapping_set_new(const Mapping *items, size_t count, MappingSet **ret_set, Error *reterr) MUST_CHECK;
 void mapping_set_free(MappingSet *set); /* accepts NULL */
 

@@ -36,8 +36,9 @@ static Status read_paths(const ConfigMember *member, unsigned option, Arena *are
     return STATUS_OK;
 }
 
-/* What tells equal content apart is nothing to a store whose records are known by their content: the second of two events with ids of their
- * own would be a duplicate of the first, and never counted. A store cannot serve both, so the start says so. */
+/* What tells equal content apart is nothing to a store whose records are known by their content: the second of two
+ * events with ids of their own would be a duplicate of the first, and never counted. A store cannot serve both, so the
+ * start says so. */
 static Status check_identity(const Config *config, const ConfigMember *member, const Mapping *mapping, Error *reterr)
 {
     bool has_id = mapping->parts[EVENT_ID].count > 0;

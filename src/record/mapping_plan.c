@@ -7,7 +7,7 @@
 
 enum { SHOWN_PATHS_MAX = 12, PATH_BYTES_MAX = MAPPING_DEPTH_MAX * (2 * MAPPING_KEY_BYTES_MAX + 1) };
 
-/* ---- The tree ------------------------------------------------------------------------------------------------------------ */
+/* ---- The tree ---------------------------------------------------------------------------------------------------- */
 
 static size_t first_slot(const MappingPlan *plan, uint16_t node, Str key)
 {
@@ -140,7 +140,7 @@ static bool make_room(const Mapping *mapping, Arena *arena, MappingPlan *plan)
     return plan->nodes && plan->slots;
 }
 
-/* ---- Texts --------------------------------------------------------------------------------------------------------------- */
+/* ---- Texts ------------------------------------------------------------------------------------------------------- */
 
 static void put_key(Buf *buf, Str key)
 {

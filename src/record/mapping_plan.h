@@ -1,5 +1,5 @@
-/* The paths of a mapping as one tree, so that an event's keys are looked at once, however many names a part may have. Internal to the
- * folder. */
+/* The paths of a mapping as one tree, so that an event's keys are looked at once, however many names a part may have.
+ * Internal to the folder. */
 #ifndef WEIR_RECORD_MAPPING_PLAN_H
 #define WEIR_RECORD_MAPPING_PLAN_H
 
@@ -16,9 +16,9 @@ typedef struct MappingNode {
     uint16_t parent;       /* its node's index */
     bool ends, leads_on;   /* a path ends here; others go on from here */
     bool leads_into_array; /* one goes on at a place */
-    uint8_t rank
-        [EVENT_PART_COUNT]; /* whether the path that ends here is the part's first, second … from 0; or MAPPING_NO_RANK */
-    uint8_t extra;          /* which of the extra paths ends here, or MAPPING_NO_RANK */
+    /* Whether the path that ends here is the part's first, second … from 0; or MAPPING_NO_RANK. */
+    uint8_t rank[EVENT_PART_COUNT];
+    uint8_t extra; /* which of the extra paths ends here, or MAPPING_NO_RANK */
 } MappingNode;
 
 typedef struct MappingPlan {

@@ -107,9 +107,9 @@ uint32_t record_identity_fields(RecordIdentity identity)
     return FIELD_RECORD_ID;
 }
 
-/* What is hashed: each text with its length (32 bits) in front, each number as 64 bits, little-endian, so that no two lists of
- * fields read the same. It goes through a buffer, and only a long list needs XXH3's (larger, slower) streaming state; both ways give the
- * same hash. Index files keep these hashes: a change here makes every one of them wrong. */
+/* What is hashed: each text with its length (32 bits) in front, each number as 64 bits, little-endian, so that no two
+ * lists of fields read the same. It goes through a buffer, and only a long list needs XXH3's (larger, slower) streaming
+ * state; both ways give the same hash. Index files keep these hashes: a change here makes every one of them wrong. */
 typedef struct HashInput {
     size_t len;
     bool streaming;

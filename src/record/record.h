@@ -6,7 +6,8 @@
 
 typedef enum RecordType { RECORD_POSITIVE, RECORD_NEGATIVE } RecordType;
 
-/* A valid record. All texts borrow: from the arena of the submission, or from the store's row until the visitor returns. */
+/* A valid record. All texts borrow: from the arena of the submission, or from the store's row until the visitor
+ * returns. */
 typedef struct Record {
     Str record_id, source_id, destination_id, unit, reference; /* 1–255 code points each, valid UTF-8, no NUL */
     Str traceparent;                                           /* W3C Trace Context, empty when there was none */
@@ -84,18 +85,20 @@ static inline Total record_amount(const Record *record)
 /* The bits of RecordField in which two records differ, after normalising. traceparent is not content. */
 uint32_t record_differs(const Record *a, const Record *b);
 
-/* The fields that make up an identity, as RecordField bits. Two records are the same record when none of them differs. */
+/* The fields that make up an identity, as RecordField bits. Two records are the same record when none of them
+ * differs. */
 uint32_t record_identity_fields(RecordIdentity identity);
 
-/* XXH3 with the store's own seed, so that nobody outside can choose collisions. Never 0. A hash finds candidates; whether
- * they are the same is always decided by comparing the fields. */
+/* XXH3 with the store's own seed, so that nobody outside can choose collisions. Never 0. A hash finds candidates;
+ * whether they are the same is always decided by comparing the fields. */
 uint64_t record_identity_hash(const Record *record, RecordIdentity identity, uint64_t seed);
 uint64_t record_flow_hash(Str destination_id, Str reference, Str unit, uint64_t seed);
 
-/* Whether its recordId is like those of events: "sha256:" and a key, or a correction of one, "correction:" with the key, ":" and a number. The
- * key is 64 hexadecimal digits, the hash of what the event means; or those, ":" and a number, where an event that means the same was there
- * before and had been taken back. `ret_number` is 0 for an event itself; the odd ones take back what was counted, the even ones take its
- * place. Every event has such an id, but any record may: whether it came from an event is StoredRecord.is_event. */
+/* Whether its recordId is like those of events: "sha256:" and a key, or a correction of one, "correction:" with the
+ * key, ":" and a number. The key is 64 hexadecimal digits, the hash of what the event means; or those, ":" and a
+ * number, where an event that means the same was there before and had been taken back. `ret_number` is 0 for an event
+ * itself; the odd ones take back what was counted, the even ones take its place. Every event has such an id, but any
+ * record may: whether it came from an event is StoredRecord.is_event. */
 enum { EVENT_HASH_HEX_BYTES = 64, EVENT_KEY_BYTES_MAX = EVENT_HASH_HEX_BYTES + 1 + 20 };
 bool record_has_event_id(const Record *record, Str *ret_key, uint64_t *ret_number);
 /* The hash of its event; empty when there is none. */

@@ -1,4 +1,5 @@
-/* What is required of each field of a record, wherever it comes from. The problems are phrases that follow the field's name:
+/* What is required of each field of a record, wherever it comes from. The problems are phrases that follow the field's
+ * name:
  * "value must have at most 2 decimal places". NULL when there is none. */
 #ifndef WEIR_RECORD_RECORD_CHECK_H
 #define WEIR_RECORD_RECORD_CHECK_H

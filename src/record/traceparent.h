@@ -4,7 +4,8 @@
 
 #include "base/str.h"
 
-/* A header or attribute of W3C Trace Context that can be kept; empty when it is not well formed, as the standard asks. */
+/* A header or attribute of W3C Trace Context that can be kept; empty when it is not well formed, as the standard
+ * asks. */
 Str traceparent_check(Str text);
 
 #endif

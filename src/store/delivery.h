@@ -1,5 +1,5 @@
-/* What the store keeps about deliveries: small ordinary tables beside the log. A sink's cursor, the messages behind it that wait for
- * another attempt, what was tried, what was given up (dead letters of every stage), and replays.
+/* What the store keeps about deliveries: small ordinary tables beside the log. A sink's cursor, the messages behind it
+ * that wait for another attempt, what was tried, what was given up (dead letters of every stage), and replays.
  *
  * Texts of what is written borrow until the work is done, texts that a visitor gets until it returns. */
 #ifndef WEIR_STORE_DELIVERY_H
@@ -15,8 +15,8 @@ typedef enum SinkState {
     SINK_STATE_DISABLED, /* by the other side (410) or because it cannot work; resumed by a person */
 } SinkState;
 
-/* How far a line has got: all that it wanted up to `cursor` was taken, waits as a retry, or is a dead letter; `sent_seq` is the
- * last message that was sent in order (cursor ≥ sent_seq: what is between was not wanted). */
+/* How far a line has got: all that it wanted up to `cursor` was taken, waits as a retry, or is a dead letter;
+ * `sent_seq` is the last message that was sent in order (cursor ≥ sent_seq: what is between was not wanted). */
 typedef struct SinkPlace {
     int64_t cursor, sent_seq;
 } SinkPlace;
@@ -38,10 +38,12 @@ typedef struct StoredRetry {
     int64_t due_us;   /* by the wall clock */
     uint64_t flow_hash;
 } StoredRetry;
-/* Of one line. The line sees to it, and WORK_DEAD_LETTERS; a line may find a few more stored than that, when both filled it up at once. */
+/* Of one line. The line sees to it, and WORK_DEAD_LETTERS; a line may find a few more stored than that, when both
+ * filled it up at once. */
 enum { STORE_RETRIES_MAX = 10000 };
 
-/* An attempt to deliver a message: the failed ones, and samples of the others. The oldest go when there are too many. */
+/* An attempt to deliver a message: the failed ones, and samples of the others. The oldest go when there are too
+ * many. */
 typedef struct StoredAttempt {
     int64_t seq;
     Str sink;
@@ -77,7 +79,8 @@ typedef struct DeadLetter {
     int64_t seq;      /* delivery: the message; else 0 */
     Str error;        /* why; of intake at most DEAD_LETTER_ERROR_BYTES_MAX, what is longer is cut */
     int64_t attempts; /* that have failed */
-    /* Intake: where it was (topic/partition/offset, stream/id, file:line …), how it is to be read, the bytes as they came. */
+    /* Intake: where it was (topic/partition/offset, stream/id, file:line …), how it is to be read, the bytes as they
+     * came. */
     Str place, format, raw;
     size_t raw_bytes; /* how long `raw` is; of one that was read */
     int64_t created_us, updated_us;
@@ -86,14 +89,15 @@ typedef struct DeadLetter {
 /* The work of a longer one is REFUSED: SQLite keeps no value of 10^9 bytes. The options let none come near. */
 enum { DEAD_LETTER_RAW_BYTES_MAX = 256 << 20 };
 
-/* What came over HTTP (EVENT_LETTER_SOURCE) may have one part in so many of the room: whoever can post must not be able to hold up every source. */
+/* What came over HTTP (EVENT_LETTER_SOURCE) may have one part in so many of the room: whoever can post must not be able
+ * to hold up every source. */
 enum { DEAD_LETTER_CLIENTS_SHARE = 2 };
 
 enum { DEAD_LETTER_ROW_BYTES = 320, DEAD_LETTER_PLACE_BYTES_MAX = 4608, DEAD_LETTER_ERROR_BYTES_MAX = 4096 };
 
-/* What a letter of intake counts for in StoreOptions.dead_letter_bytes_max: all that is stored because of it. Its message and what it is read
- * by are there once, its reason once more in its notice, its origin and place in an index, too; rows, keys and the rest of the notice are
- * DEAD_LETTER_ROW_BYTES. */
+/* What a letter of intake counts for in StoreOptions.dead_letter_bytes_max: all that is stored because of it. Its
+ * message and what it is read by are there once, its reason once more in its notice, its origin and place in an index,
+ * too; rows, keys and the rest of the notice are DEAD_LETTER_ROW_BYTES. */
 int64_t dead_letter_bytes(const DeadLetter *letter);
 
 extern const char *const dead_letter_stage_names[]; /* "intake", "delivery", "job" */
@@ -152,10 +156,11 @@ typedef struct DeliveryChange {
     bool done;            /* the replay has come to its end */
 } DeliveryChange;
 
-/* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits for a delivery
- * becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer than STORE_RETRIES_MAX. One of
- * intake is RETRYING until it was taken in or refused again (IntakeChange). One of a job is RETRYING, and its job pending with no
- * attempts, until that is completed or gives up again (store/onboard.h). The oldest come first, deliveries sink by sink. */
+/* WORK_DEAD_LETTERS: the ones that the filter picks, and that are open, are tried again or discarded. One that waits
+ * for a delivery becomes a retry that is due and has failed as often as the letter says, as long as its line has fewer
+ * than STORE_RETRIES_MAX. One of intake is RETRYING until it was taken in or refused again (IntakeChange). One of a job
+ * is RETRYING, and its job pending with no attempts, until that is completed or gives up again (store/onboard.h). The
+ * oldest come first, deliveries sink by sink. */
 typedef struct DeadLetterChange {
     DeadLetterFilter filter;
     DeadLetterAction action;

@@ -1,8 +1,9 @@
-/* What the store keeps about sources, in small ordinary tables beside the log: how far each has got, and whether a person has paused
- * it. What a source could not take in is a dead letter (store/delivery.h) of stage `intake`.
+/* What the store keeps about sources, in small ordinary tables beside the log: how far each has got, and whether a
+ * person has paused it. What a source could not take in is a dead letter (store/delivery.h) of stage `intake`.
  *
- * A source's place moves in the transaction of the records that it covers: what was taken in is never read again, what was not is
- * never skipped. Texts of what is written borrow until the work is done, texts that a visitor gets until it returns. */
+ * A source's place moves in the transaction of the records that it covers: what was taken in is never read again, what
+ * was not is never skipped. Texts of what is written borrow until the work is done, texts that a visitor gets until it
+ * returns. */
 #ifndef WEIR_STORE_INTAKE_H
 #define WEIR_STORE_INTAKE_H
 
@@ -42,17 +43,19 @@ enum { INTAKE_FORMAT_BYTES_MAX = 128 };
 /* The dead letter that becomes of it, for the reason `why`; texts borrow, cut where they are too long. */
 DeadLetter intake_dead_letter(Str source, const IntakeLetter *from, Str why, int64_t now_us);
 
-/* Goes with WORK_RECORDS, in one piece with it: where the records are from. A record that conflicts with what is stored, or that is
- * rejected, becomes a dead letter as the refused ones do. The same message may come again, after a crash or from a source that keeps no
- * place: it makes no second dead letter while the first, of the same source, place and bytes, is open or tried again.
+/* Goes with WORK_RECORDS, in one piece with it: where the records are from. A record that conflicts with what is
+ * stored, or that is rejected, becomes a dead letter as the refused ones do. The same message may come again, after a
+ * crash or from a source that keeps no place: it makes no second dead letter while the first, of the same source, place
+ * and bytes, is open or tried again.
  *
- * A dead letter that is tried again is resolved when its record is created or a duplicate; otherwise it is open again, with
- * the new reason and one attempt more. One that is not RETRYING any more stays as it is.
+ * A dead letter that is tried again is resolved when its record is created or a duplicate; otherwise it is open again,
+ * with the new reason and one attempt more. One that is not RETRYING any more stays as it is.
  *
- * The work is BUSY, and nothing of it happens, when dead letters of intake would count for more than StoreOptions.dead_letter_bytes_max
- * (dead_letter_bytes); those that are resolved or discarded make room first, the oldest before the others. What came over HTTP may have
- * half of it (DEAD_LETTER_CLIENTS_SHARE), sources all. A longer one is taken when it is the only one. What
- * conflicts is known too late for that: it may go beyond, and holds up what comes next. Letters that are tried again always may be. */
+ * The work is BUSY, and nothing of it happens, when dead letters of intake would count for more than
+ * StoreOptions.dead_letter_bytes_max (dead_letter_bytes); those that are resolved or discarded make room first, the
+ * oldest before the others. What came over HTTP may have half of it (DEAD_LETTER_CLIENTS_SHARE), sources all. A longer
+ * one is taken when it is the only one. What conflicts is known too late for that: it may go beyond, and holds up what
+ * comes next. Letters that are tried again always may be. */
 typedef struct IntakeChange {
     Str source;
     const SourcePlace *places; /* put; a part that is not named keeps its place */

@@ -1,9 +1,9 @@
-/* What the store keeps about onboarding: organizations, batches of them, a job for each, who changed what, and the answers that were given to
- * requests with an idempotency key. Small ordinary tables beside the log; what others have to know of it goes into the log as messages
- * (deliver/message.h), in the transaction that causes it.
+/* What the store keeps about onboarding: organizations, batches of them, a job for each, who changed what, and the
+ * answers that were given to requests with an idempotency key. Small ordinary tables beside the log; what others have
+ * to know of it goes into the log as messages (deliver/message.h), in the transaction that causes it.
  *
- * Texts of what is written borrow until the work is done, texts that a visitor gets until it returns. Times are microseconds by the wall
- * clock. */
+ * Texts of what is written borrow until the work is done, texts that a visitor gets until it returns. Times are
+ * microseconds by the wall clock. */
 #ifndef WEIR_STORE_ONBOARD_H
 #define WEIR_STORE_ONBOARD_H
 
@@ -23,7 +23,7 @@ enum {
 #define ONBOARD_WAIT_US_MAX                                                                                            \
     (INT64_C(25) * 3600 * 1000000) /* for another attempt; more only a clock that was set back asks for */
 
-/* ---- Jobs and batches ---------------------------------------------------------------------------------------------- */
+/* ---- Jobs and batches -------------------------------------------------------------------------------------------- */
 
 typedef enum JobState {
     JOB_PENDING,    /* waits for its turn, or for its next attempt */
@@ -39,8 +39,9 @@ extern const char *const job_state_names[JOB_STATE_COUNT]; /* "pending", "proces
 typedef struct StoredJob {
     int64_t id; /* 1 …; made by the store */
     Str batch_id;
-    int64_t
-        item; /* its place in the request, from 0; the key that a handler gets is made of the batch's id and this; the ids of a batch rise with it, and have no gaps */
+    /* its place in the request, from 0; the key that a handler gets is made of the batch's id and this; the ids of a
+     * batch rise with it, and have no gaps */
+    int64_t item;
     int64_t organization;
     JobState state;
     int64_t attempts; /* that were begun, since it was made or a person tried it again */
@@ -59,7 +60,7 @@ typedef struct StoredBatch {
     int64_t finished_us; /* when the last job ended; 0: not yet. Set anew when jobs that had failed are tried again */
 } StoredBatch;
 
-/* ---- Organizations -------------------------------------------------------------------------------------------------- */
+/* ---- Organizations ----------------------------------------------------------------------------------------------- */
 
 /* What was asked for, checked and normalised (onboard/organization.h). */
 typedef struct OrganizationContent {
@@ -101,7 +102,7 @@ typedef struct OrganizationChange {
     Str batch_id; /* whose; empty: none */
 } OrganizationChange;
 
-/* ---- What is written ------------------------------------------------------------------------------------------------ */
+/* ---- What is written --------------------------------------------------------------------------------------------- */
 
 typedef enum OnDuplicate { ON_DUPLICATE_UPDATE, ON_DUPLICATE_SKIP, ON_DUPLICATE_FAIL } OnDuplicate;
 
@@ -119,17 +120,19 @@ OnboardOutcome onboard_outcome(OnDuplicate on_duplicate, bool is_there);
 /* Why a batch is in conflict. */
 typedef enum OnboardConflict {
     ONBOARD_CONFLICT_NONE,
-    ONBOARD_CONFLICT_KEY, /* there is an answer to the same request under its idempotency key: reader_idempotency() has it */
+    /* there is an answer to the same request under its idempotency key: reader_idempotency() has it */
+    ONBOARD_CONFLICT_KEY,
     ONBOARD_CONFLICT_BODY,    /* there is one under its idempotency key, to another request */
     ONBOARD_CONFLICT_BATCH,   /* there is a batch with its id: it was handed in before */
     ONBOARD_CONFLICT_DOMAINS, /* ON_DUPLICATE_FAIL met domains that are there: the outcomes say which */
 } OnboardConflict;
 
-/* WORK_ONBOARD: a batch, whole or not at all; with it its organizations and jobs, the answer under its idempotency key, and the messages
- * `organization.created` or `organization.updated`. A domain that only a deleted organization has counts as there: an update restores the
- * newest of them. One that `content` has twice is the caller's mistake: the second is a duplicate of the first. CONFLICT: see `conflict`.
- * BUSY: there are IDEMPOTENCY_ANSWERS_MAX answers already. REFUSED: the answer, its key or the number of organizations is beyond its bound. A batch
- * in which every organization is skipped is made as well, and is finished. */
+/* WORK_ONBOARD: a batch, whole or not at all; with it its organizations and jobs, the answer under its idempotency key,
+ * and the messages `organization.created` or `organization.updated`. A domain that only a deleted organization has
+ * counts as there: an update restores the newest of them. One that `content` has twice is the caller's mistake: the
+ * second is a duplicate of the first. CONFLICT: see `conflict`.
+ * BUSY: there are IDEMPOTENCY_ANSWERS_MAX answers already. REFUSED: the answer, its key or the number of organizations
+ * is beyond its bound. A batch in which every organization is skipped is made as well, and is finished. */
 typedef struct OnboardChange {
     Str batch_id;
     const OrganizationContent *content;
@@ -141,14 +144,15 @@ typedef struct OnboardChange {
     Str who;
     bool complete; /* nothing has to be done for them: the jobs are completed at once, with all that goes with it */
     struct IdempotencyAnswer *answer; /* NULL: there is no key */
-    /* Called on the processor's thread when the outcomes are decided and before anything is written, if there is a key: fills in the answer's
-     * code and text. A NULL text makes the work BUSY. Must not block. NULL: the answer is as it was handed in. */
+    /* Called on the processor's thread when the outcomes are decided and before anything is written, if there is a key:
+     * fills in the answer's code and text. A NULL text makes the work BUSY. Must not block. NULL: the answer is as it
+     * was handed in. */
     void (*say)(void *self, struct OnboardChange *change);
     void *self; /* goes with it */
 } OnboardChange;
 
-/* The answer to a request with an idempotency key, kept for at least IDEMPOTENCY_KEPT_US. Later ones remove those that are older, some at a
- * time; until then an older one counts. */
+/* The answer to a request with an idempotency key, kept for at least IDEMPOTENCY_KEPT_US. Later ones remove those that
+ * are older, some at a time; until then an older one counts. */
 typedef struct IdempotencyAnswer {
     Str key;
     uint8_t body_hash[32]; /* SHA-256 of what was asked: method, path, query and body */
@@ -170,10 +174,11 @@ typedef struct TakenJob {
     int64_t version;
 } TakenJob;
 
-/* WORK_JOBS_TAKE: those that are due, the longest waiting first, become JOB_PROCESSING until `lease_us` from now. A lease that ran out is taken
- * over as an attempt more. Jobs of organizations that are deleted are cancelled instead: no more than `limit` of both together, so that there may be more
- * to take at once. When a store is opened all leases end at once: who had them is gone. Where the arena has no room for more, fewer are
- * taken; BUSY when it has none for the first. When the clock was set back, jobs wait as long as they were to wait before. */
+/* WORK_JOBS_TAKE: those that are due, the longest waiting first, become JOB_PROCESSING until `lease_us` from now. A
+ * lease that ran out is taken over as an attempt more. Jobs of organizations that are deleted are cancelled instead: no
+ * more than `limit` of both together, so that there may be more to take at once. When a store is opened all leases end
+ * at once: who had them is gone. Where the arena has no room for more, fewer are taken; BUSY when it has none for the
+ * first. When the clock was set back, jobs wait as long as they were to wait before. */
 typedef struct JobsTake {
     size_t limit;
     int64_t lease_us;
@@ -199,26 +204,29 @@ typedef struct JobResult {
     bool counted; /* filled: the lease was still its own, so that it happened */
 } JobResult;
 
-/* WORK_JOBS_END: what became of jobs. A result whose token is not the job's lease any more changes nothing; one whose lease has ended counts as long as nobody else has
- * taken the job. Completed ones make `organization.processed`, failed ones `organization.failed` and a dead letter of stage `job` (origin: the batch
- * id, place: "job/<id>", seq 0); the batch whose last job it was makes `batch.completed`, or `batch.failed` when any of its jobs has failed. */
+/* WORK_JOBS_END: what became of jobs. A result whose token is not the job's lease any more changes nothing; one whose
+ * lease has ended counts as long as nobody else has taken the job. Completed ones make `organization.processed`, failed
+ * ones `organization.failed` and a dead letter of stage `job` (origin: the batch id, place: "job/<id>", seq 0); the
+ * batch whose last job it was makes `batch.completed`, or `batch.failed` when any of its jobs has failed. */
 typedef struct JobsEnd {
     JobResult *results;
     size_t count;
     bool announce; /* a new dead letter makes a message "dead_letter.created" */
 } JobsEnd;
 
-/* WORK_BATCH_RETRY: failed jobs of a batch are pending again and due, with no attempts; their dead letters are RETRYING, and resolved or open with what
- * becomes of them. WORK_BATCH_CANCEL: pending ones are cancelled (a dead letter that was tried again with one is discarded), and the batch is
- * finished when none is processing. REFUSED: no such batch. */
+/* WORK_BATCH_RETRY: failed jobs of a batch are pending again and due, with no attempts; their dead letters are
+ * RETRYING, and resolved or open with what becomes of them. WORK_BATCH_CANCEL: pending ones are cancelled (a dead
+ * letter that was tried again with one is discarded), and the batch is finished when none is processing. REFUSED: no
+ * such batch. */
 typedef struct BatchChange {
     Str batch_id;
     size_t count; /* filled: jobs */
 } BatchChange;
 
-/* WORK_ORGANIZATION: a change by a person; it makes `organization.updated`. When one is deleted its newest job is cancelled, if that is
- * pending. An update in which nothing differs changes nothing, and makes no message. REFUSED: no such organization, it is deleted (or is not,
- * when it is to be restored). CONFLICT: its version is another one (`version_differs`), or another organization that is not deleted has the domain. */
+/* WORK_ORGANIZATION: a change by a person; it makes `organization.updated`. When one is deleted its newest job is
+ * cancelled, if that is pending. An update in which nothing differs changes nothing, and makes no message. REFUSED: no
+ * such organization, it is deleted (or is not, when it is to be restored). CONFLICT: its version is another one
+ * (`version_differs`), or another organization that is not deleted has the domain. */
 typedef struct OrganizationEdit {
     int64_t id;
     int64_t version;             /* 0: whatever it is */
@@ -229,7 +237,7 @@ typedef struct OrganizationEdit {
     bool version_differs; /* filled */
 } OrganizationEdit;
 
-/* ---- What is read --------------------------------------------------------------------------------------------------- */
+/* ---- What is read ------------------------------------------------------------------------------------------------ */
 
 /* Newest first. */
 typedef struct OrganizationFilter {

@@ -1,7 +1,7 @@
 /* What an implementation of the store provides. Callers use store.h; only implementations and the fake include this.
  *
- * Every member is required and means what the function of its name in store.h says: who may call it on which thread, what
- * each status means, who owns the arguments. */
+ * Every member is required and means what the function of its name in store.h says: who may call it on which thread,
+ * what each status means, who owns the arguments. */
 #ifndef WEIR_STORE_STORE_OPS_H
 #define WEIR_STORE_STORE_OPS_H
 

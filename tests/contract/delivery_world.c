@@ -144,7 +144,7 @@ void world_restart(World *world)
     world_start(world);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 static void fill_status(Submission *submission, Status status, const Error *error)
 {
@@ -195,7 +195,7 @@ void world_add(World *world, int count)
     }
 }
 
-/* ---- Time ---------------------------------------------------------------------------------------------------------- */
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 static int64_t next_answer_us(const World *world)
 {
@@ -233,7 +233,7 @@ LineStatus world_line(World *world, const char *name, int64_t job)
     return (LineStatus){.state = LINE_DONE};
 }
 
-/* ---- What is stored ------------------------------------------------------------------------------------------------ */
+/* ---- What is stored ---------------------------------------------------------------------------------------------- */
 
 typedef struct Looking {
     const char *name;
@@ -369,7 +369,7 @@ StoredReplay world_replay(World *world, int64_t id)
     return looking.replay;
 }
 
-/* ---- What has come ------------------------------------------------------------------------------------------------- */
+/* ---- What has come ----------------------------------------------------------------------------------------------- */
 
 void world_check_once(const FakeReceiver *receiver, int64_t first, int64_t last)
 {

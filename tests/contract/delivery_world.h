@@ -1,5 +1,5 @@
-/* What a dispatcher needs around it, in one thread: a store on a disk, a processor that is called, a clock that is moved, and sinks whose
- * other side is in memory. */
+/* What a dispatcher needs around it, in one thread: a store on a disk, a processor that is called, a clock that is
+ * moved, and sinks whose other side is in memory. */
 #ifndef WEIR_TESTS_CONTRACT_DELIVERY_WORLD_H
 #define WEIR_TESTS_CONTRACT_DELIVERY_WORLD_H
 
@@ -44,7 +44,8 @@ void world_free(World *world);
 int world_set_up(void **state);
 int world_tear_down(void **state);
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
-/* Before the first: only errors are logged, and the stores are in memory where there is room, since hours go by that are not about the disk. */
+/* Before the first: only errors are logged, and the stores are in memory where there is room, since hours go by that
+ * are not about the disk. */
 void world_begin_tests(void);
 
 /* Before world_start. A webhook tries four times: at once, after 5 s, 5 min, 30 min. */

@@ -96,7 +96,7 @@ void assert_known(Outcome outcome, int64_t seq)
     assert_int_equal(outcome.seq, seq);
 }
 
-/* ---- Looking ------------------------------------------------------------------------------------------------------- */
+/* ---- Looking ----------------------------------------------------------------------------------------------------- */
 
 static void put(char text[TEXT_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(char text[TEXT_BYTES], const char *format, ...)

@@ -31,8 +31,8 @@ Outcome send_raw(Fixture *fixture, const char *id, const char *raw);
 EventItem *add_correction(Fixture *fixture, Events *events, const char *id, int64_t seq, const char *alias);
 /* They are taken all or none, and nobody counts them. */
 void make_one_piece(Events *events);
-/* Takes the event at `seq` back and replaces it, in one piece. The alias is the id of the record at `holder`; 0: nobody has had it, or
- * who had was taken back. */
+/* Takes the event at `seq` back and replaces it, in one piece. The alias is the id of the record at `holder`; 0: nobody
+ * has had it, or who had was taken back. */
 void correct_as(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias,
                 int64_t holder);
 void correct(Fixture *fixture, const char *first, const char *second, int64_t seq, const char *alias);

@@ -11,7 +11,7 @@
 
 static RecordPolicy policy = {.scale = 2};
 
-/* ---- The world ----------------------------------------------------------------------------------------------------- */
+/* ---- The world --------------------------------------------------------------------------------------------------- */
 
 static void sleep_by_moving(void *self, int64_t us) { manual_clock_move(self, us); }
 
@@ -148,7 +148,7 @@ int world_teardown(void **state)
     return 0;
 }
 
-/* ---- What is put there ------------------------------------------------------------------------------------------------ */
+/* ---- What is put there ------------------------------------------------------------------------------------------- */
 
 size_t world_write_record(char ret_text[RECORD_BYTES_MAX], const char *source, size_t number, const char *value)
 {
@@ -181,7 +181,7 @@ size_t world_total(const size_t *counts)
     return sum;
 }
 
-/* ---- What people do --------------------------------------------------------------------------------------------------- */
+/* ---- What people do ---------------------------------------------------------------------------------------------- */
 
 static void note_done(Submission *submission, Status status, const Error *error)
 {
@@ -231,7 +231,7 @@ size_t world_retry(World *world, int64_t id, const char *raw)
     return count;
 }
 
-/* ---- What has become of it -------------------------------------------------------------------------------------------- */
+/* ---- What has become of it --------------------------------------------------------------------------------------- */
 
 static bool count_letter(void *context, const DeadLetter *letter)
 {

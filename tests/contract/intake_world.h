@@ -1,4 +1,5 @@
-/* Intake as it runs in the program: fake sources, a processor and a store on disk; in steps on a clock that is moved, or with threads.
+/* Intake as it runs in the program: fake sources, a processor and a store on disk; in steps on a clock that is moved,
+ * or with threads.
  *
  * Good records and bad messages are counted as they are put; whatever fails here fails the test. */
 #ifndef WEIR_TESTS_CONTRACT_INTAKE_WORLD_H
@@ -51,7 +52,8 @@ size_t world_write_record(char ret_text[RECORD_BYTES_MAX], const char *source, s
 void world_put_record(World *world, size_t at, size_t part);
 void world_put_bad(World *world, size_t at, size_t part);
 
-/* What people do, through the processor as everybody does. An id of 0: all there are. Returns how many are tried again. */
+/* What people do, through the processor as everybody does. An id of 0: all there are. Returns how many are tried
+ * again. */
 void world_set_state(World *world, size_t at, SourceState state);
 size_t world_retry(World *world, int64_t id, const char *raw);
 

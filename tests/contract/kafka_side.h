@@ -1,5 +1,6 @@
-/* The other side of Kafka sinks in tests: a real cluster, whose address the environment names in KAFKA_FOR_TESTS, or librdkafka's mock
- * cluster. The mock takes transactions but keeps neither offsets nor what was aborted apart: it proves nothing about exactly once. */
+/* The other side of Kafka sinks in tests: a real cluster, whose address the environment names in KAFKA_FOR_TESTS, or
+ * librdkafka's mock cluster. The mock takes transactions but keeps neither offsets nor what was aborted apart: it
+ * proves nothing about exactly once. */
 #ifndef WEIR_TESTS_CONTRACT_KAFKA_SIDE_H
 #define WEIR_TESTS_CONTRACT_KAFKA_SIDE_H
 

@@ -14,7 +14,7 @@ static const char *real_brokers(void) { return getenv("KAFKA_FOR_TESTS"); }
 
 bool kafka_topic_is_real(void) { return real_brokers() != NULL; }
 
-/* ---- Clients --------------------------------------------------------------------------------------------------------- */
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
 
 static void drop_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
@@ -63,7 +63,7 @@ static rd_kafka_conf_t *group_conf(const KafkaTopic *topic)
     return conf;
 }
 
-/* ---- Start and stop -------------------------------------------------------------------------------------------------- */
+/* ---- Start and stop ---------------------------------------------------------------------------------------------- */
 
 static void must_be_done(rd_kafka_queue_t *queue)
 {
@@ -148,7 +148,7 @@ Source *kafka_topic_open(KafkaTopic *topic)
     return source;
 }
 
-/* ---- Putting --------------------------------------------------------------------------------------------------------- */
+/* ---- Putting ----------------------------------------------------------------------------------------------------- */
 
 static rd_kafka_headers_t *make_headers(const KafkaHeader *headers, size_t count)
 {
@@ -172,7 +172,7 @@ void kafka_topic_put(KafkaTopic *topic, int32_t partition, Str key, Str value, c
     assert_int_equal(rd_kafka_flush(topic->producer, ANSWER_MS_MAX), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-/* ---- The group's offsets --------------------------------------------------------------------------------------------- */
+/* ---- The group's offsets ----------------------------------------------------------------------------------------- */
 
 int64_t kafka_topic_committed(KafkaTopic *topic, int32_t partition)
 {
@@ -205,7 +205,7 @@ int64_t kafka_topic_left(KafkaTopic *topic)
     return left;
 }
 
-/* ---- What happens to topics ------------------------------------------------------------------------------------------ */
+/* ---- What happens to topics -------------------------------------------------------------------------------------- */
 
 void kafka_topic_trim(KafkaTopic *topic, int32_t partition, int64_t offset)
 {
@@ -248,7 +248,7 @@ void kafka_topic_make_anew(KafkaTopic *topic)
     topic->producer = make_producer(topic->brokers);
 }
 
-/* ---- Others of the group --------------------------------------------------------------------------------------------- */
+/* ---- Others of the group ----------------------------------------------------------------------------------------- */
 
 /* As librdkafka would do it by itself; but then a member that closes does not leave (2.0.2). */
 static void follow(rd_kafka_t *member, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *self)

@@ -1,6 +1,6 @@
-/* The other side of Kafka sources in tests: a topic of three partitions, on a real cluster, whose address the environment names in
- * KAFKA_FOR_TESTS, or on librdkafka's mock cluster. The mock knows no retention, and lets each group wait for three seconds before it
- * begins. */
+/* The other side of Kafka sources in tests: a topic of three partitions, on a real cluster, whose address the
+ * environment names in KAFKA_FOR_TESTS, or on librdkafka's mock cluster. The mock knows no retention, and lets each
+ * group wait for three seconds before it begins. */
 #ifndef WEIR_TESTS_CONTRACT_KAFKA_TOPIC_H
 #define WEIR_TESTS_CONTRACT_KAFKA_TOPIC_H
 

@@ -26,7 +26,7 @@ int old_store_teardown(void **state)
     return 0;
 }
 
-/* ---- The file itself ------------------------------------------------------------------------------------------------- */
+/* ---- The file itself --------------------------------------------------------------------------------------------- */
 
 void run_sql(const OldStore *fixture, const char *sql)
 {
@@ -62,7 +62,7 @@ void assert_answer(const OldStore *fixture, const char *sql, const char *expecte
 const char all_sql[] = "SELECT group_concat(name || ': ' || coalesce(sql, ''), char(10))"
                        " FROM (SELECT name, sql FROM sqlite_schema ORDER BY name)";
 
-/* ---- The store ------------------------------------------------------------------------------------------------------- */
+/* ---- The store --------------------------------------------------------------------------------------------------- */
 
 Status open_store(const OldStore *fixture, Store **ret_store)
 {
@@ -122,7 +122,7 @@ size_t verify_once(const OldStore *fixture)
     return problems;
 }
 
-/* ---- What a version of the tables brought ---------------------------------------------------------------------------- */
+/* ---- What a version of the tables brought ------------------------------------------------------------------------ */
 
 /* As the version before left it. Returns what makes the tables of a new one; free with test_free. */
 static char *make_older(const OldStore *fixture, const VersionStep *step)

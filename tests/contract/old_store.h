@@ -60,7 +60,7 @@ size_t verify_once(const OldStore *fixture);
         return true;                                                                                                   \
     }
 
-/* ---- What a version of the tables brought ---------------------------------------------------------------------------- */
+/* ---- What a version of the tables brought ------------------------------------------------------------------------ */
 
 typedef struct VersionStep {
     const char *undo_sql;                 /* makes the tables those of `version`, and says so */
@@ -71,9 +71,11 @@ typedef struct VersionStep {
     size_t rows;                          /* that it counts after `fill` */
 } VersionStep;
 
-/* A store of the version before has the same tables as a new one once it was opened, and all that was in it; and what is new can be done. */
+/* A store of the version before has the same tables as a new one once it was opened, and all that was in it; and what
+ * is new can be done. */
 void check_older_is_upgraded(OldStore *fixture, const VersionStep *step);
-/* One that is only read has nothing of what is new, until somebody opens it for writing: from then on the same reader sees it. */
+/* One that is only read has nothing of what is new, until somebody opens it for writing: from then on the same reader
+ * sees it. */
 void check_older_is_read(OldStore *fixture, const VersionStep *step);
 
 typedef struct Damage {

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* ---- Time ------------------------------------------------------------------------------------------------------------ */
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 int64_t stopped_us;
 
@@ -22,7 +22,7 @@ void use_stopped_clock(Fixture *fixture)
     fixture_open(fixture);
 }
 
-/* ---- Batches --------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 Batch *batch_new(const char *id, OnDuplicate on_duplicate)
 {
@@ -83,7 +83,7 @@ void onboard_domains(Fixture *fixture, const char *id, const char *domains, bool
     test_free(batch);
 }
 
-/* ---- Jobs ------------------------------------------------------------------------------------------------------------ */
+/* ---- Jobs -------------------------------------------------------------------------------------------------------- */
 
 Taken take_jobs(Fixture *fixture, size_t limit)
 {
@@ -143,7 +143,7 @@ Status edit_organization(Fixture *fixture, int64_t id, OrganizationAction action
     return status;
 }
 
-/* ---- Looks ----------------------------------------------------------------------------------------------------------- */
+/* ---- Looks ------------------------------------------------------------------------------------------------------- */
 
 static void put(Look *look, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(Look *look, const char *format, ...)

@@ -1,4 +1,5 @@
-/* What the tests of onboarding share: batches on their way into the store, jobs that are taken and end, and looks at what is kept.
+/* What the tests of onboarding share: batches on their way into the store, jobs that are taken and end, and looks at
+ * what is kept.
  *
  * Whatever fails here fails the test. */
 #ifndef WEIR_TESTS_CONTRACT_ONBOARD_FIXTURE_H
@@ -51,7 +52,7 @@ int change_batch(Fixture *fixture, WorkKind kind, const char *id);
 Status edit_organization(Fixture *fixture, int64_t id, OrganizationAction action, const OrganizationContent *content,
                          int64_t version, OrganizationEdit *ret_edit);
 
-/* ---- Looks ----------------------------------------------------------------------------------------------------------- */
+/* ---- Looks ------------------------------------------------------------------------------------------------------- */
 
 typedef struct Look {
     size_t count, limit;
@@ -64,7 +65,8 @@ void assert_organizations(Fixture *fixture, OrganizationFilter filter, const cha
 void assert_changes(Fixture *fixture, int64_t organization, const char *expected);
 /* Expected: item:state*attempts(error), a space behind each. */
 void assert_jobs(Fixture *fixture, JobFilter filter, const char *expected);
-/* Expected: total=pending/processing/completed/failed/cancelled, and behind that > when it has begun, ! when it is finished. */
+/* Expected: total=pending/processing/completed/failed/cancelled, and behind that > when it has begun, ! when it is
+ * finished. */
 void assert_batch(Fixture *fixture, const char *id, const char *expected);
 /* Expected: the ids, newest first, a space behind each. */
 void assert_batches(Fixture *fixture, BatchFilter filter, const char *expected);

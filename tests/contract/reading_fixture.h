@@ -1,7 +1,8 @@
-/* What the tests of sources share: a source, its other side, and what a feeder does with both. It keeps the places of what was stored,
- * and counts what comes; messages are told apart by a number that they begin with.
+/* What the tests of sources share: a source, its other side, and what a feeder does with both. It keeps the places of
+ * what was stored, and counts what comes; messages are told apart by a number that they begin with.
  *
- * Every call to the source is bounded in time, and every message is looked at as it comes; whatever fails here fails the test. */
+ * Every call to the source is bounded in time, and every message is looked at as it comes; whatever fails here fails
+ * the test. */
 #ifndef WEIR_TESTS_CONTRACT_READING_FIXTURE_H
 #define WEIR_TESTS_CONTRACT_READING_FIXTURE_H
 

@@ -43,7 +43,7 @@ int redis_line_teardown(void **state)
     return 0;
 }
 
-/* ---- A line ------------------------------------------------------------------------------------------------------------ */
+/* ---- A line ------------------------------------------------------------------------------------------------------ */
 
 /* Every tenth is an alert. */
 static MessageKind kind_of(int64_t seq) { return seq % 10 == 0 ? MESSAGE_ALERT : MESSAGE_NOTIFICATION; }
@@ -156,7 +156,7 @@ void redis_line_settle(RedisLine *line)
     }
 }
 
-/* ---- What is there ------------------------------------------------------------------------------------------------------- */
+/* ---- What is there ----------------------------------------------------------------------------------------------- */
 
 void redis_line_check(RedisLine *line, int64_t first, int64_t last)
 {

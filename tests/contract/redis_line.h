@@ -1,5 +1,5 @@
-/* A sink `redis` on a real redis-server, and a line as simple as can be: it sends what is next in order, sends again what was held, and
- * believes Redis's word about where it is. */
+/* A sink `redis` on a real redis-server, and a line as simple as can be: it sends what is next in order, sends again
+ * what was held, and believes Redis's word about where it is. */
 #ifndef WEIR_TESTS_CONTRACT_REDIS_LINE_H
 #define WEIR_TESTS_CONTRACT_REDIS_LINE_H
 

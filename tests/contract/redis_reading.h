@@ -1,4 +1,5 @@
-/* A source `redis` on a real redis-server, read as a feeder does. Its stream is `k`, and whatever is in it may be a record. */
+/* A source `redis` on a real redis-server, read as a feeder does. Its stream is `k`, and whatever is in it may be a
+ * record. */
 #ifndef WEIR_TESTS_CONTRACT_REDIS_READING_H
 #define WEIR_TESTS_CONTRACT_REDIS_READING_H
 

@@ -1,7 +1,7 @@
 /* The contract of sink.h as a suite of tests: run on every way to send, and on the fake.
  *
- * A way to send provides its other side, a fresh one for each test, and how that is looked at; the suite does the rest through
- * sink.h. Whatever a SinkSide's functions cannot do fails the test (assert). */
+ * A way to send provides its other side, a fresh one for each test, and how that is looked at; the suite does the rest
+ * through sink.h. Whatever a SinkSide's functions cannot do fails the test (assert). */
 #ifndef WEIR_TESTS_CONTRACT_SINK_SUITE_H
 #define WEIR_TESTS_CONTRACT_SINK_SUITE_H
 
@@ -30,9 +30,11 @@ typedef struct SinkSide {
     size_t (*count)(void *side);
     SideMessage (*message)(void *side, size_t index);
 
-    /* The next attempt at a message whose id ends in "-<seq>" is answered so. Returns false when this side has no such answer. */
+    /* The next attempt at a message whose id ends in "-<seq>" is answered so. Returns false when this side has no such
+     * answer. */
     bool (*answer)(void *side, int64_t seq, SinkVerdict verdict);
-    /* From now on, until it is taken back, nobody can reach it; what it has stays. Returns false when that cannot be had. */
+    /* From now on, until it is taken back, nobody can reach it; what it has stays. Returns false when that cannot be
+     * had. */
     bool (*unreachable)(void *side, bool unreachable);
     /* From now on answers wait, until it is taken back. Returns false when this side answers within send(). */
     bool (*stall)(void *side, bool stall);

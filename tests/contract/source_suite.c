@@ -107,7 +107,8 @@ static void test_longer_than_a_group(void **state)
     fixture_assert_left(fixture, 0);
 }
 
-/* What is longer than the options allow is no record, whatever it says; it comes once, with the reason, and the others come too. */
+/* What is longer than the options allow is no record, whatever it says; it comes once, with the reason, and the others
+ * come too. */
 static void test_longer_than_allowed(void **state)
 {
     SourceFixture *fixture = *state;

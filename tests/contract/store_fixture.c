@@ -60,7 +60,7 @@ int fixture_teardown(void **state)
     return 0;
 }
 
-/* ---- Making and applying records ---------------------------------------------------------------------------------------- */
+/* ---- Making and applying records --------------------------------------------------------------------------------- */
 
 Record fixture_record(const Fixture *fixture, const char *id, const char *destination, int64_t value, RecordType type,
                       int64_t time_us)

@@ -1,6 +1,7 @@
 /* The contract of store.h as a suite of tests: run on every implementation.
  *
- * An implementation provides how a fresh place for a store is made and removed; the suite does the rest through store.h. */
+ * An implementation provides how a fresh place for a store is made and removed; the suite does the rest through
+ * store.h. */
 #ifndef WEIR_TESTS_CONTRACT_STORE_SUITE_H
 #define WEIR_TESTS_CONTRACT_STORE_SUITE_H
 

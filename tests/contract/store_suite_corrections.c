@@ -136,7 +136,8 @@ static void test_two_in_one_piece_have_the_id(void **state)
     assert_verifies(fixture);
 }
 
-/* The second one has the bytes of the event that was taken back: it would be that one's, if the first did not come before it. */
+/* The second one has the bytes of the event that was taken back: it would be that one's, if the first did not come
+ * before it. */
 static void test_a_dry_run_of_two_that_have_the_id(void **state)
 {
     Fixture *fixture = *state;

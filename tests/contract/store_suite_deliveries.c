@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* ---- Sinks ----------------------------------------------------------------------------------------------------------- */
+/* ---- Sinks ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_sink_is_put_once(void **state)
 {
@@ -39,7 +39,7 @@ static void test_a_sink_changes_its_state(void **state)
     assert_string_equal(look_at_sink(fixture, "hooks").names, "hooks ");
 }
 
-/* ---- Lines ----------------------------------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_line_moves(void **state)
 {
@@ -160,7 +160,7 @@ static void test_the_oldest_attempts_go(void **state)
     free(attempts);
 }
 
-/* ---- Replays --------------------------------------------------------------------------------------------------------- */
+/* ---- Replays ----------------------------------------------------------------------------------------------------- */
 
 static void test_a_replay_runs_beside_the_line(void **state)
 {
@@ -242,7 +242,7 @@ static void test_a_replay_is_called_off(void **state)
     assert_int_equal(look_at_replays(fixture, "").count, 1);
 }
 
-/* ---- All of it --------------------------------------------------------------------------------------------------------- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static void test_the_version_grows_with_what_a_person_does(void **state)
 {

@@ -1,4 +1,5 @@
-/* The contract of store.h and events.h: what was taken for a duplicate keeps its bytes, and becomes an event when it was none. */
+/* The contract of store.h and events.h: what was taken for a duplicate keeps its bytes, and becomes an event when it
+ * was none. */
 #include "events_fixture.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static void take_back(Fixture *fixture, const char *id, int64_t seq)
     events_free(events);
 }
 
-/* ---- Kept ------------------------------------------------------------------------------------------------------------ */
+/* ---- Kept -------------------------------------------------------------------------------------------------------- */
 
 static void test_other_bytes_are_kept_once(void **state)
 {
@@ -178,7 +179,7 @@ static void test_what_is_not_handed_in_keeps_nothing(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- It was an event of its own ---------------------------------------------------------------------------------------- */
+/* ---- It was an event of its own ---------------------------------------------------------------------------------- */
 
 static void test_it_becomes_an_event(void **state)
 {
@@ -353,7 +354,7 @@ static void test_a_failure_leaves_it_as_it_was(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Whose it is ------------------------------------------------------------------------------------------------------- */
+/* ---- Whose it is ------------------------------------------------------------------------------------------------- */
 
 /* By the mapping of now it may be another client's. */
 static void test_whose_it_is_counted_as(void **state)

@@ -1,11 +1,12 @@
-/* The contract of store.h and events.h: what is kept of events, and that it is kept together with their records or not at all. */
+/* The contract of store.h and events.h: what is kept of events, and that it is kept together with their records or not
+ * at all. */
 #include "events_fixture.h"
 
 #include <stdlib.h>
 
 static const EventAttemptFilter all_attempts;
 
-/* ---- In the log ---------------------------------------------------------------------------------------------------- */
+/* ---- In the log -------------------------------------------------------------------------------------------------- */
 
 static void test_an_event_is_kept_with_its_record(void **state)
 {
@@ -71,7 +72,7 @@ static void test_events_in_commit_order(void **state)
     fixture_end(fixture, view);
 }
 
-/* ---- Sent again ---------------------------------------------------------------------------------------------------- */
+/* ---- Sent again -------------------------------------------------------------------------------------------------- */
 
 static void test_duplicates_are_attempts(void **state)
 {
@@ -174,7 +175,7 @@ static void test_attempts_are_a_ring(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------------------------- */
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
 
 static bool keep_client(void *context, const EventClient *client)
 {
@@ -285,7 +286,7 @@ static void test_a_batch_of_many_clients(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Dead letters -------------------------------------------------------------------------------------------------- */
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
 static void test_failed_events_are_dead_letters(void **state)
 {
@@ -329,7 +330,7 @@ static void test_a_letter_becomes_an_event(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Nothing is kept ----------------------------------------------------------------------------------------------- */
+/* ---- Nothing is kept --------------------------------------------------------------------------------------------- */
 
 static void assert_nothing(Fixture *fixture)
 {
@@ -452,7 +453,7 @@ static void test_a_single_record_fails(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Corrections --------------------------------------------------------------------------------------------------- */
+/* ---- Corrections ------------------------------------------------------------------------------------------------- */
 
 static void test_a_correction_counts_as_its_event(void **state)
 {
@@ -501,7 +502,7 @@ static void test_a_correction_that_fails_leads_nowhere(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Kept ---------------------------------------------------------------------------------------------------------- */
+/* ---- Kept -------------------------------------------------------------------------------------------------------- */
 
 static void test_all_of_it_is_kept(void **state)
 {

@@ -1,7 +1,7 @@
-/* The contract of store.h and intake.h: what goes with records from a source, and what becomes of dead letters of intake. */
+/* The contract of store.h and intake.h: what goes with records from a source, and dead letters of intake. */
 #include "intake_fixture.h"
 
-/* ---- Places ---------------------------------------------------------------------------------------------------------- */
+/* ---- Places ------------------------------------------------------------------------------------------------------ */
 
 static void test_places_move_with_records(void **state)
 {
@@ -120,7 +120,7 @@ static void test_states_of_sources(void **state)
     assert_sources(fixture, "devices=1: orders=0: ");
 }
 
-/* ---- Dead letters are made ------------------------------------------------------------------------------------------- */
+/* ---- Dead letters are made --------------------------------------------------------------------------------------- */
 
 static void test_refused_messages_are_dead_letters(void **state)
 {
@@ -227,7 +227,7 @@ static void test_redelivery_makes_no_second_letter(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- And tried again ------------------------------------------------------------------------------------------------- */
+/* ---- And tried again --------------------------------------------------------------------------------------------- */
 
 static void test_a_retry_goes_well(void **state)
 {
@@ -348,7 +348,7 @@ static void test_retries_by_filter(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Their room ------------------------------------------------------------------------------------------------------ */
+/* ---- Their room -------------------------------------------------------------------------------------------------- */
 
 static void bound_letters(Fixture *fixture, uint64_t bytes)
 {
@@ -426,7 +426,8 @@ static Status refuse_of(Fixture *fixture, const char *source, const char *place,
     return status;
 }
 
-/* Whoever may post cannot hold up the sources, which have all of it; and what came over HTTP is known after a start, too. */
+/* Whoever may post cannot hold up the sources, which have all of it; and what came over HTTP is known after a start,
+ * too. */
 static void test_clients_have_half_of_the_room(void **state)
 {
     Fixture *fixture = *state;
@@ -543,7 +544,7 @@ static void test_letters_of_a_place(void **state)
     assert_int_equal(look_at_letters(fixture, filter, 0).count, 0);
 }
 
-/* ---- Kept ------------------------------------------------------------------------------------------------------------ */
+/* ---- Kept -------------------------------------------------------------------------------------------------------- */
 
 static void test_all_of_it_is_kept(void **state)
 {

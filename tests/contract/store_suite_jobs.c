@@ -1,4 +1,5 @@
-/* The contract of store.h and onboard.h: what becomes of jobs and of organizations, by whoever does them, by a person, and by a crash. */
+/* The contract of store.h and onboard.h: what becomes of jobs and of organizations, by whoever does them, by a person,
+ * and by a crash. */
 #include "onboard_fixture.h"
 
 static const OrganizationFilter all = {.status = -1};
@@ -8,7 +9,7 @@ static JobFilter jobs_of(const char *batch)
     return (JobFilter){.batch_id = str_from(batch), .state = -1, .after = -1};
 }
 
-/* ---- Taken and ended -------------------------------------------------------------------------------------------------- */
+/* ---- Taken and ended --------------------------------------------------------------------------------------------- */
 
 static void test_jobs_are_taken_the_longest_waiting_first(void **state)
 {
@@ -183,7 +184,7 @@ static void test_memory_that_gives_out(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- After a crash ------------------------------------------------------------------------------------------------------ */
+/* ---- After a crash ----------------------------------------------------------------------------------------------- */
 
 static void test_leases_end_with_their_process(void **state)
 {
@@ -236,7 +237,7 @@ static void test_jobs_fail_with_their_transaction(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Dead letters --------------------------------------------------------------------------------------------------------- */
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
 static size_t change_job_letters(Fixture *fixture, DeadLetterAction action)
 {
@@ -329,7 +330,7 @@ static void test_what_a_letter_says(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- By a person ---------------------------------------------------------------------------------------------------------- */
+/* ---- By a person ------------------------------------------------------------------------------------------------- */
 
 static void test_failed_jobs_of_a_batch_are_tried_again(void **state)
 {
@@ -428,7 +429,8 @@ static void test_an_organization_is_deleted_and_restored(void **state)
     assert_verifies(fixture);
 }
 
-/* Whichever of its jobs it is: one of an older batch, one that was under way, one that had failed and is tried again. */
+/* Whichever of its jobs it is: one of an older batch, one that was under way, one that had failed and is tried
+ * again. */
 static void test_nobody_is_called_about_a_deleted_organization(void **state)
 {
     Fixture *fixture = *state;
@@ -479,7 +481,7 @@ static void test_a_lease_of_a_deleted_organization(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Looked for ------------------------------------------------------------------------------------------------------------ */
+/* ---- Looked for -------------------------------------------------------------------------------------------------- */
 
 static void test_organizations_are_looked_for(void **state)
 {

@@ -1,4 +1,5 @@
-/* The contract of store.h and onboard.h: batches of organizations, whole or not at all. Their jobs: store_suite_jobs.c. */
+/* The contract of store.h and onboard.h: batches of organizations, whole or not at all. Their jobs:
+ * store_suite_jobs.c. */
 #include "onboard_fixture.h"
 
 #include <inttypes.h>
@@ -6,7 +7,7 @@
 
 static const OrganizationFilter all = {.status = -1};
 
-/* ---- Batches --------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static void test_a_batch_and_its_jobs(void **state)
 {
@@ -79,7 +80,7 @@ static void test_what_the_messages_say(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Domains that are there -------------------------------------------------------------------------------------------- */
+/* ---- Domains that are there -------------------------------------------------------------------------------------- */
 
 static void test_a_domain_that_is_there_is_updated(void **state)
 {
@@ -201,7 +202,7 @@ static void test_a_domain_that_is_there_twice(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Not at all ---------------------------------------------------------------------------------------------------------- */
+/* ---- Not at all -------------------------------------------------------------------------------------------------- */
 
 static void test_a_batch_is_there_once(void **state)
 {
@@ -263,7 +264,7 @@ static void test_a_batch_fails_with_its_transaction(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Idempotency ------------------------------------------------------------------------------------------------------- */
+/* ---- Idempotency ------------------------------------------------------------------------------------------------- */
 
 static void test_an_answer_is_kept_with_its_batch(void **state)
 {

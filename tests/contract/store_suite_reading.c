@@ -308,7 +308,7 @@ static void test_rollups_cover_the_published(void **state)
     assert_verifies(fixture);
 }
 
-/* ---- Which of them were events ------------------------------------------------------------------------------------- */
+/* ---- Which of them were events ----------------------------------------------------------------------------------- */
 
 static bool see_kind(void *context, const StoredRecord *stored)
 {

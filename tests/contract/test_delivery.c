@@ -1,7 +1,8 @@
-/* The lines of sinks on a real store, against sinks that fail in every way: what is sent when, what is remembered, what comes of it. */
+/* The lines of sinks on a real store, against sinks that fail in every way: what is sent when, what is remembered, what
+ * comes of it. */
 #include "contract/delivery_world.h"
 
-/* ---- When nothing fails -------------------------------------------------------------------------------------------- */
+/* ---- When nothing fails ------------------------------------------------------------------------------------------ */
 
 static void test_all_in_order(void **state)
 {
@@ -150,7 +151,7 @@ static void test_alerts(void **state)
     world_check_order(everything);
 }
 
-/* ---- Messages that fail -------------------------------------------------------------------------------------------- */
+/* ---- Messages that fail ------------------------------------------------------------------------------------------ */
 
 static void test_poison_becomes_a_dead_letter(void **state)
 {
@@ -287,7 +288,7 @@ static void test_refused_by_a_broker(void **state)
     assert_int_equal(world_stored(world, "broker").place.cursor, 52);
 }
 
-/* ---- Places that fail ---------------------------------------------------------------------------------------------- */
+/* ---- Places that fail -------------------------------------------------------------------------------------------- */
 
 static void test_a_day_of_failures(void **state)
 {

@@ -1,7 +1,7 @@
 /* What people ask of a line, replays, the order of flows, and everything that can go wrong at once. */
 #include "contract/delivery_world.h"
 
-/* ---- People -------------------------------------------------------------------------------------------------------- */
+/* ---- People ------------------------------------------------------------------------------------------------------ */
 
 static void test_pause(void **state)
 {
@@ -198,7 +198,8 @@ static void test_replay_waits_only_so_long_as_it_is_asked_to(void **state)
     assert_int_equal(world_replay(world, id).sent, 5);
 }
 
-/* Answers overtake each other, and crashes come in between: what lies in front of the cursor is sent again, and counted once. */
+/* Answers overtake each other, and crashes come in between: what lies in front of the cursor is sent again, and counted
+ * once. */
 static void test_a_replay_counts_each_message_once(void **state)
 {
     World *world = *state;
@@ -277,7 +278,7 @@ static void test_replays_of_a_sink_that_is_down(void **state)
     }
 }
 
-/* ---- Order --------------------------------------------------------------------------------------------------------- */
+/* ---- Order ------------------------------------------------------------------------------------------------------- */
 
 /* In each flow no message comes for the first time after a later one has come. */
 static void check_flow_order(const FakeReceiver *receiver)
@@ -315,7 +316,7 @@ static void test_order_of_flows(void **state)
     assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
 }
 
-/* ---- All at once --------------------------------------------------------------------------------------------------- */
+/* ---- All at once ------------------------------------------------------------------------------------------------- */
 
 static const FakeFaults bad_luck = {.failed = 50,
                                     .refused = 0,

@@ -1,5 +1,5 @@
-/* Kafka as the front door: what is handed in is in the topic when it is said to be, and what is not is said not to be. The environment
- * says on which Kafka: see kafka_topic.h. */
+/* Kafka as the front door: what is handed in is in the topic when it is said to be, and what is not is said not to be.
+ * The environment says on which Kafka: see kafka_topic.h. */
 #include "kafka_topic.h"
 
 #include <pthread.h>
@@ -25,7 +25,7 @@ enum {
 };
 #define TRACE STR("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 
-/* ---- A front door on a topic ----------------------------------------------------------------------------------------- */
+/* ---- A front door on a topic ------------------------------------------------------------------------------------- */
 
 typedef struct Told {
     FrontDoorCall call;
@@ -94,7 +94,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Calls ----------------------------------------------------------------------------------------------------------- */
+/* ---- Calls ------------------------------------------------------------------------------------------------------- */
 
 static Record make_record(const char *id, const char *destination)
 {
@@ -182,7 +182,7 @@ static void wait_for_state(Fixture *fixture, FrontDoorState state)
     }
 }
 
-/* ---- What the topic has ---------------------------------------------------------------------------------------------- */
+/* ---- What the topic has ------------------------------------------------------------------------------------------ */
 
 typedef struct Copy {
     char key[32], value[TEXT_BYTES], trace[64], type[64];
@@ -215,7 +215,7 @@ static Copies read_all(Fixture *fixture)
     return copies;
 }
 
-/* ---- Going well ------------------------------------------------------------------------------------------------------ */
+/* ---- Going well -------------------------------------------------------------------------------------------------- */
 
 static void test_produces(void **state)
 {
@@ -316,7 +316,7 @@ static void test_threads(void **state)
     assert_int_equal(look(fixture).waiting_bytes, 0);
 }
 
-/* ---- Bounds ---------------------------------------------------------------------------------------------------------- */
+/* ---- Bounds ------------------------------------------------------------------------------------------------------ */
 
 static void need_mock(Fixture *fixture)
 {
@@ -368,7 +368,7 @@ static void test_larger_than_the_bound(void **state)
     assert_int_equal(wait_for(fixture, told), STATUS_OK);
 }
 
-/* ---- Going wrong ----------------------------------------------------------------------------------------------------- */
+/* ---- Going wrong ------------------------------------------------------------------------------------------------- */
 
 static void set_down(Fixture *fixture, bool down)
 {
@@ -379,7 +379,8 @@ static void set_down(Fixture *fixture, bool down)
     }
 }
 
-/* What came before anybody knew is given back in its time, what comes then is refused at once, and it opens by itself. */
+/* What came before anybody knew is given back in its time, what comes then is refused at once, and it opens by
+ * itself. */
 static void test_nobody_there(void **state)
 {
     Fixture *fixture = *state;
@@ -485,7 +486,7 @@ static void test_fatal(void **state)
     assert_int_equal(wait_for(fixture, hand_in_one(fixture, "d")), STATUS_OK);
 }
 
-/* ---- Stopping -------------------------------------------------------------------------------------------------------- */
+/* ---- Stopping ---------------------------------------------------------------------------------------------------- */
 
 static void test_stop(void **state)
 {

@@ -137,7 +137,8 @@ static void test_an_option_that_cannot_work(void **state)
     world_assert_all_taken(world);
 }
 
-/* The processor answers after intake was told to stop: what it stored is acknowledged, and nothing more is handed in. */
+/* The processor answers after intake was told to stop: what it stored is acknowledged, and nothing more is handed
+ * in. */
 static void test_stop_in_steps(void **state)
 {
     World *world = *state;
@@ -161,7 +162,7 @@ static void test_stop_in_steps(void **state)
     world_assert_all_taken(world);
 }
 
-/* ---- The log ----------------------------------------------------------------------------------------------------------- */
+/* ---- The log ----------------------------------------------------------------------------------------------------- */
 
 enum { LOG_BYTES = 65536 };
 

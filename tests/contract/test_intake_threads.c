@@ -1,4 +1,5 @@
-/* Intake on a store on disk, with a thread for each source, beside people who pause, mend and stop. The thread sanitizer watches it. */
+/* Intake on a store on disk, with a thread for each source, beside people who pause, mend and stop. The thread
+ * sanitizer watches it. */
 #include "intake_world.h"
 
 #include <setjmp.h>
@@ -70,7 +71,8 @@ static void set_faults(World *world, const FakeOriginFaults *faults)
     }
 }
 
-/* Where offsets are noted, a lost acknowledgement is made good by the next one of its part: call this when none gets lost any more. */
+/* Where offsets are noted, a lost acknowledgement is made good by the next one of its part: call this when none gets
+ * lost any more. */
 static void put_one_in_each_part(World *world)
 {
     for (size_t i = 0; i < world->source_count; i++) {

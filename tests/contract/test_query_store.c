@@ -1,5 +1,5 @@
-/* Queries on the embedded store and on the fake that their units use: the same records, the same questions, the same answers to
- * the byte, while the store publishes and merges all the time. */
+/* Queries on the embedded store and on the fake that their units use: the same records, the same questions, the same
+ * answers to the byte, while the store publishes and merges all the time. */
 #include "unit/unit.h"
 
 #include <stdlib.h>
@@ -230,7 +230,8 @@ static void test_same_answers(void **state)
 
 /* ---- One moment -------------------------------------------------------------------------------------------------- */
 
-/* Steps as short as they get, with records, a publish and merges after each of the first ones: those that read the store. */
+/* Steps as short as they get, with records, a publish and merges after each of the first ones: those that read the
+ * store. */
 static char *answer_while_writing(Fixture *fixture, const char *params, size_t *at, size_t *ret_steps)
 {
     enum { FEW = 20, STEPS_WRITING = 60 };
@@ -260,8 +261,8 @@ static const char *const long_questions[] = {
     "window=day&groupBy=type&limit=30&type=negative",
 };
 
-/* Rollups are read a bucket a step, in a view that is resumed again and again while the store publishes and merges: the answer is
- * that of the view's bound, to the byte. */
+/* Rollups are read a bucket a step, in a view that is resumed again and again while the store publishes and merges: the
+ * answer is that of the view's bound, to the byte. */
 static void test_one_moment(void **state)
 {
     Fixture *fixture = *state;
@@ -358,7 +359,8 @@ static void apply_ids(IdWorld *world, int64_t count)
     }
 }
 
-/* Each step ends its look, and more of the id comes in after the first one: the answer is that of the moment when it began. */
+/* Each step ends its look, and more of the id comes in after the first one: the answer is that of the moment when it
+ * began. */
 static void check_id(IdWorld *world, int64_t number)
 {
     char id[ID_BYTES];

@@ -1,4 +1,5 @@
-/* The sink `redis` when Redis is full, held up, emptied, killed, or has lost its tail; and TLS. On a real redis-server. */
+/* The sink `redis` when Redis is full, held up, emptied, killed, or has lost its tail; and TLS. On a real
+ * redis-server. */
 #include "redis_line.h"
 
 #include <unistd.h>
@@ -179,7 +180,7 @@ static void test_two_writers(void **state)
     redis_line_check(line, 1, 15);
 }
 
-/* ---- Kills --------------------------------------------------------------------------------------------------------------- */
+/* ---- Kills ------------------------------------------------------------------------------------------------------- */
 
 /* Redis is killed in the middle of groups again and again, and loses up to `lost_max` bytes each time. */
 static void deliver_under_kills(RedisLine *line, int64_t last, int kills, uint64_t lost_max, uint64_t seed)
@@ -221,7 +222,7 @@ static void test_killed_and_lost_its_tail(void **state)
     assert_true(line->again > 5);
 }
 
-/* ---- TLS ----------------------------------------------------------------------------------------------------------------- */
+/* ---- TLS --------------------------------------------------------------------------------------------------------- */
 
 static void check_tls(RedisLine *line, const char *host, const char *ca_file, const char *why)
 {

@@ -1,4 +1,5 @@
-/* What the sink `redis` promises beyond the contract of sinks: what entries are, and whose streams are. On a real redis-server. */
+/* What the sink `redis` promises beyond the contract of sinks: what entries are, and whose streams are. On a real
+ * redis-server. */
 #include "redis_line.h"
 
 static void check_field(const redisReply *fields, size_t at, const char *name, const char *value)
@@ -95,7 +96,7 @@ static void test_a_replay_goes_on_where_it_was(void **state)
     redis_line_check(line, 1, 50);
 }
 
-/* ---- Whose they are ------------------------------------------------------------------------------------------------------ */
+/* ---- Whose they are ---------------------------------------------------------------------------------------------- */
 
 static void test_anothers_streams(void **state)
 {

@@ -1,5 +1,6 @@
-/* The runner of onboarding's jobs on the store itself: a service that fails some calls, loses answers and says nothing to others, and ends in the middle of
- * it. Each job ends, each was handled under one key, and the counts always add up. */
+/* The runner of onboarding's jobs on the store itself: a service that fails some calls, loses answers and says nothing
+ * to others, and ends in the middle of it. Each job ends, each was handled under one key, and the counts always add
+ * up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,7 +132,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- What is asked ------------------------------------------------------------------------------------------------- */
+/* ---- What is asked ----------------------------------------------------------------------------------------------- */
 
 static void on_done(Submission *submission, Status status, const Error *error)
 {
@@ -236,7 +237,7 @@ static void read_job(Side *side, int64_t id, char ret_error[ONBOARD_ERROR_BYTES_
     store_reader_close(reader);
 }
 
-/* ---- Tests --------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static void test_all_is_well(void **state)
 {

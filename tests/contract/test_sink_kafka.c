@@ -1,4 +1,5 @@
-/* The contract of sink.h on Kafka, and what the Kafka sink does besides. The environment says on which: see kafka_side.h. */
+/* The contract of sink.h on Kafka, and what the Kafka sink does besides. The environment says on which: see
+ * kafka_side.h. */
 #include "kafka_side.h"
 #include "sink_suite.h"
 
@@ -243,13 +244,15 @@ static void test_two_on_one_sink(void **state)
     assert_int_equal(theirs.sent_seq, 1);
     Status status = send_one(story, story->sink, 2, &error);
     assert_true(status == STATUS_BUSY || status == STATUS_UNKNOWN);
-    /* The first one comes back, and nobody has sent meanwhile: this happens also when a transaction lies for too long. */
+    /* The first one comes back, and nobody has sent meanwhile: this happens also when a transaction lies for too
+     * long. */
     assert_int_equal(connect_from(story, 1).cursor, 1);
     assert_int_equal(other->ops->connect(other, (SinkPlace){0}, &theirs, &error), STATUS_OK);
     assert_int_equal(send_one(story, other, 2, &error), STATUS_OK);
     assert_int_equal(story->sink->ops->connect(story->sink, (SinkPlace){1, 1}, &theirs, &error), STATUS_REFUSED);
     assert_non_null(strstr(error.message, "another Weir"));
-    /* The refused one had been connected when it found that out; from here on it looks alone, and takes nothing away. */
+    /* The refused one had been connected when it found that out; from here on it looks alone, and takes nothing
+     * away. */
     if (send_one(story, other, 3, &error) != STATUS_OK) {
         assert_int_equal(other->ops->connect(other, (SinkPlace){2, 2}, &theirs, &error), STATUS_OK);
         assert_int_equal(send_one(story, other, 3, &error), STATUS_OK);

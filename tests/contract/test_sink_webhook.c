@@ -105,7 +105,7 @@ static bool side_stall(void *self, bool stall)
     return true;
 }
 
-/* ---- One request --------------------------------------------------------------------------------------------------- */
+/* ---- One request ------------------------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -275,7 +275,7 @@ static void test_connections_are_used_again(void **state)
     sink_close(sink);
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static void check_answer(WebhookSide *side, ReceiverAnswer answer, SinkVerdict verdict, const char *error)
 {
@@ -361,7 +361,7 @@ static void test_responses_are_kept_and_cut(void **state)
     check_response(side, 200, large, LARGE, SINK_RESPONSE_BYTES_MAX);
 }
 
-/* ---- What never gets that far -------------------------------------------------------------------------------------- */
+/* ---- What never gets that far ------------------------------------------------------------------------------------ */
 
 static void check_unsent(WebhookSide *side, const char *url, const char *allow, const char *error)
 {
@@ -470,7 +470,7 @@ static void test_tls_is_not_given_up(void **state)
     assert_int_equal(webhook_receiver_count(side->receiver), 0);
 }
 
-/* ---- Options ------------------------------------------------------------------------------------------------------- */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 static void check_refused(WebhookSide *side, const char *message)
 {

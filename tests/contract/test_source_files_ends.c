@@ -1,4 +1,5 @@
-/* What becomes of files that are dropped into a directory: done/, failed/ with a report, and what is left after a crash. */
+/* What becomes of files that are dropped into a directory: done/, failed/ with a report, and what is left after a
+ * crash. */
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -371,7 +372,7 @@ static void test_added_meanwhile(void **state)
     check_content(fixture, "failed/a.ndjson", "{1}\nbad\n{3}\n");
 }
 
-/* ---- After a crash --------------------------------------------------------------------------------------------------- */
+/* ---- After a crash ----------------------------------------------------------------------------------------------- */
 
 /* The process ends behind `groups` groups of two, the last of which is stored and (or not) acknowledged. */
 static void crash_behind(Fixture *fixture, int groups, bool acknowledged)
@@ -447,7 +448,7 @@ static void test_another_file_of_that_name(void **state)
     check_content(fixture, "done/a.ndjson", "{0}\n{2}\n{3}\n{4}\n");
 }
 
-/* ---- Places ---------------------------------------------------------------------------------------------------------- */
+/* ---- Places ------------------------------------------------------------------------------------------------------ */
 
 static void test_one_source_a_directory(void **state)
 {

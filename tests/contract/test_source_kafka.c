@@ -1,4 +1,5 @@
-/* The contract of source.h on Kafka, and what the Kafka source does besides. The environment says on which: see kafka_topic.h. */
+/* The contract of source.h on Kafka, and what the Kafka source does besides. The environment says on which: see
+ * kafka_topic.h. */
 #include "kafka_topic.h"
 #include "reading_fixture.h"
 
@@ -50,7 +51,7 @@ static bool side_unreachable(void *self, bool unreachable)
     return true;
 }
 
-/* ---- Where it begins ------------------------------------------------------------------------------------------------- */
+/* ---- Where it begins --------------------------------------------------------------------------------------------- */
 
 static KafkaTopic *topic_of(SourceFixture *fixture) { return fixture->side; }
 
@@ -133,7 +134,7 @@ static KeptPlace *place_of(SourceFixture *fixture, const char *suffix)
     return NULL;
 }
 
-/* ---- A store that is older than what it has committed ---------------------------------------------------------------- */
+/* ---- A store that is older than what it has committed ------------------------------------------------------------ */
 
 /* The store is as it was when it had read four of each partition; the group, whose members have left, is at ten. */
 static void put_an_older_copy_back(SourceFixture *fixture)
@@ -285,7 +286,7 @@ static void test_removed_before_it_was_read(void **state)
     fixture_take(fixture, 2);
 }
 
-/* ---- What messages say ----------------------------------------------------------------------------------------------- */
+/* ---- What messages say ------------------------------------------------------------------------------------------- */
 
 static const SourceMessage *take_one(SourceFixture *fixture, Str key, Str value, const KafkaHeader *headers,
                                      size_t count)
@@ -343,7 +344,7 @@ static void test_values(void **state)
     test_free(value);
 }
 
-/* ---- The group ------------------------------------------------------------------------------------------------------- */
+/* ---- The group --------------------------------------------------------------------------------------------------- */
 
 /* Reads on for a while; messages may come. */
 static void read_for(SourceFixture *fixture, rd_kafka_t *member, int64_t us, int until_holds)
@@ -445,7 +446,7 @@ static void test_lag(void **state)
     assert_int_equal(lag.oldest_us, 0);
 }
 
-/* ---- Failures -------------------------------------------------------------------------------------------------------- */
+/* ---- Failures ---------------------------------------------------------------------------------------------------- */
 
 static void assert_option_refused(SourceFixture *fixture, const SourceOptions *options, const char *word)
 {

@@ -1,4 +1,5 @@
-/* The contract of source.h on a real Redis: streams over its Unix socket; one list, where Redis holds a look open, and several, over TCP. */
+/* The contract of source.h on a real Redis: streams over its Unix socket; one list, where Redis holds a look open, and
+ * several, over TCP. */
 #include "source_suite.h"
 
 #include <setjmp.h>

@@ -1,9 +1,10 @@
-/* The source `redis` of a store that is older than what it has acknowledged: a copy of it was put back. On a real redis-server. */
+/* The source `redis` of a store that is older than what it has acknowledged: a copy of it was put back. On a real
+ * redis-server. */
 #include "redis_reading.h"
 
 enum { SKIPPED = 77 };
 
-/* ---- Streams ------------------------------------------------------------------------------------------------------- */
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
 
 /* The store is as it was when it had read ten; eight of the 20 that it has read since are still there. */
 static void put_an_older_copy_back(Reading *reading)
@@ -94,7 +95,7 @@ static void test_an_older_copy_without_xrange(void **state)
     reading_check_quiet(reading);
 }
 
-/* ---- Lists --------------------------------------------------------------------------------------------------------- */
+/* ---- Lists ------------------------------------------------------------------------------------------------------- */
 
 static void push(Reading *reading, int count)
 {

@@ -1,12 +1,12 @@
-/* The source `redis` where things on the other side are not as they were left: entries and groups deleted, consumers dead, Redis full, a
- * replica, of another kind, or without what it had. On a real redis-server. */
+/* The source `redis` where things on the other side are not as they were left: entries and groups deleted, consumers
+ * dead, Redis full, a replica, of another kind, or without what it had. On a real redis-server. */
 #include "redis_reading.h"
 
 #include <unistd.h>
 
 enum { SKIPPED = 77, MANY = 100 };
 
-/* ---- Streams ------------------------------------------------------------------------------------------------------- */
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
 
 static void test_deleted_entries(void **state)
 {
@@ -176,7 +176,7 @@ static void test_suddenly_long_entries(void **state)
     test_free(text);
 }
 
-/* ---- Lists ----------------------------------------------------------------------------------------------------------- */
+/* ---- Lists ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_dead_process_of_ours(void **state)
 {
@@ -276,7 +276,7 @@ static void test_scripts_forgotten(void **state)
     reading_check_quiet(reading);
 }
 
-/* ---- Both ------------------------------------------------------------------------------------------------------------ */
+/* ---- Both -------------------------------------------------------------------------------------------------------- */
 
 static void check_full(Reading *reading, bool list)
 {

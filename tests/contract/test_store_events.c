@@ -1,4 +1,5 @@
-/* What the SQLite store keeps of events: a store of an older program gets the tables, and verify finds what no program would leave. */
+/* What the SQLite store keeps of events: a store of an older program gets the tables, and verify finds what no program
+ * would leave. */
 #include "old_store.h"
 
 COUNTING(count_event, StoredEvent, event, event->seq > 0 && event->attempts > 0)
@@ -60,7 +61,7 @@ static void fill_events(Store *store)
     assert_true(outcomes[0].seq == 2 && outcomes[1].seq == 2 && outcomes[2].seq == 3);
 }
 
-/* ---- Older stores ---------------------------------------------------------------------------------------------------- */
+/* ---- Older stores ------------------------------------------------------------------------------------------------ */
 
 static const VersionStep events = {
     .undo_sql = DROP_LETTER_BYTES_SQL DROP_EVENTS_SQL DROP_ONBOARD_SQL "PRAGMA user_version = 3",
@@ -74,7 +75,7 @@ static void test_a_third_version_gets_events(void **state) { check_older_is_upgr
 
 static void test_a_third_version_that_is_only_read(void **state) { check_older_is_read(*state, &events); }
 
-/* ---- What no program leaves ------------------------------------------------------------------------------------------ */
+/* ---- What no program leaves -------------------------------------------------------------------------------------- */
 
 static void fill_store(const OldStore *fixture)
 {

@@ -21,7 +21,7 @@ static Status open_fake(const StoreOptions *options, Store **ret_store, Error *r
     return STATUS_OK;
 }
 
-/* ---- Under a processor ----------------------------------------------------------------------------------------------- */
+/* ---- Under a processor ------------------------------------------------------------------------------------------- */
 
 static void count_done(Submission *submission, Status status, const Error *error)
 {

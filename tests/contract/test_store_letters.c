@@ -1,4 +1,5 @@
-/* Room for dead letters in a store of SQLite: it is known at once, however many letters there are, and right after whatever happens to a batch. */
+/* Room for dead letters in a store of SQLite: it is known at once, however many letters there are, and right after
+ * whatever happens to a batch. */
 #include "old_store.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -45,7 +46,7 @@ static void discard(Store *store, int64_t id)
     assert_int_equal(work.dead_letters.count, 1);
 }
 
-/* ---- What a call costs ----------------------------------------------------------------------------------------------- */
+/* ---- What a call costs ------------------------------------------------------------------------------------------- */
 
 static int count_step(void *context)
 {
@@ -85,7 +86,7 @@ static void test_a_failing_call_costs_no_more_beside_many_letters(void **state)
     assert_true(many_steps < few_steps + FEW);
 }
 
-/* ---- What it costs to try some again --------------------------------------------------------------------------------- */
+/* ---- What it costs to try some again ----------------------------------------------------------------------------- */
 
 /* All of them have open letters, but only the last one is asked about. */
 static const char *const sinks[] = {"alpha", "beta", "gamma", "zeta"};
@@ -160,7 +161,7 @@ static void test_trying_again_costs_no_more_beside_many_letters(void **state)
     assert_true(many_costs.batch < few_costs.batch + FEW);
 }
 
-/* ---- What it costs to list them ----------------------------------------------------------------------------------------- */
+/* ---- What it costs to list them ---------------------------------------------------------------------------------- */
 
 static bool add_raw_bytes(void *context, const DeadLetter *letter)
 {
@@ -212,7 +213,7 @@ static void assert_bytes(Store *store, int letters, size_t bytes)
     assert_int_equal(metrics.dead_letter_bytes, room_for(letters, bytes));
 }
 
-/* ---- What is too long ---------------------------------------------------------------------------------------------------- */
+/* ---- What is too long -------------------------------------------------------------------------------------------- */
 
 /* SQLite would keep no such value, and the store would take nothing more. */
 static void test_a_message_that_is_too_long_is_refused(void **state)
@@ -226,7 +227,7 @@ static void test_a_message_that_is_too_long_is_refused(void **state)
     store_close(store);
 }
 
-/* ---- What is counted ------------------------------------------------------------------------------------------------- */
+/* ---- What is counted --------------------------------------------------------------------------------------------- */
 
 /* One is discarded, and another tried again and taken in; then the batch fails. */
 static void fail_batch(Store *store)

@@ -1,4 +1,5 @@
-/* A SQLite store from before there were organizations, and one whose organizations, batches and jobs do not fit together. */
+/* A SQLite store from before there were organizations, and one whose organizations, batches and jobs do not fit
+ * together. */
 #include "old_store.h"
 
 static const OrganizationContent acme = {
@@ -64,7 +65,7 @@ static size_t count_all(StoreReader *reader)
     return count;
 }
 
-/* ---- Tests ----------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static const VersionStep onboarding = {
     .undo_sql = DROP_ONBOARD_SQL "PRAGMA user_version = 4",

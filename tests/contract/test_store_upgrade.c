@@ -1,4 +1,5 @@
-/* A SQLite store of an older program: it gets the tables that it lacks, all of them or none, and its readers miss nothing. */
+/* A SQLite store of an older program: it gets the tables that it lacks, all of them or none, and its readers miss
+ * nothing. */
 #include "old_store.h"
 
 #include "store/sqlite/schema.h"
@@ -131,7 +132,7 @@ static Letter letter_of(StoreReader *reader, int64_t id)
     return copy;
 }
 
-/* ---- Versions ---------------------------------------------------------------------------------------------------------- */
+/* ---- Versions ---------------------------------------------------------------------------------------------------- */
 
 static const VersionStep deliveries = {
     .undo_sql = "DROP TABLE sinks; DROP TABLE retries; DROP TABLE delivery_attempts; DROP TABLE dead_letters;"
@@ -179,7 +180,7 @@ static void make_first_version(const OldStore *fixture)
     run_sql(fixture, deliveries.undo_sql);
 }
 
-/* ---- Tests ----------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_new_store_has_the_newest_tables(void **state)
 {

@@ -1,6 +1,7 @@
-/* What a store does with a source's messages while memory gives out: a life of it is lived again and again, and each time another
- * allocation fails, alone, with a few or with all behind it until the store has said so. Each call's status is what store.h allows, nothing leaks, and
- * in the end records, dead letters and places are those of a life in which nothing failed.
+/* What a store does with a source's messages while memory gives out: a life of it is lived again and again, and each
+ * time another allocation fails, alone, with a few or with all behind it until the store has said so. Each call's
+ * status is what store.h allows, nothing leaks, and in the end records, dead letters and places are those of a life in
+ * which nothing failed.
  * See torture_life.h. */
 #include "torture_life.h"
 
@@ -35,7 +36,7 @@ static void open_store(Life *life)
     life_open(life, &options);
 }
 
-/* ---- What is done ---------------------------------------------------------------------------------------------------- */
+/* ---- What is done ------------------------------------------------------------------------------------------------ */
 
 static char filler[64];
 
@@ -52,8 +53,8 @@ static Record make(const Store *store, const char *id, int64_t value)
     return record;
 }
 
-/* The same with each call. `step` 0: a record, one that contradicts it, and two that are none; 1: one of these is mended, 2: and taken in; 3: its
- * room is needed; 4, 5: a source is paused, and a place forgotten. */
+/* The same with each call. `step` 0: a record, one that contradicts it, and two that are none; 1: one of these is
+ * mended, 2: and taken in; 3: its room is needed; 4, 5: a source is paused, and a place forgotten. */
 typedef struct Step {
     Record records[2];
     Outcome outcomes[2];
@@ -137,7 +138,7 @@ static void apply_step(Life *life, int number)
     }
 }
 
-/* ---- What is there --------------------------------------------------------------------------------------------------- */
+/* ---- What is there ----------------------------------------------------------------------------------------------- */
 
 typedef struct Seen {
     char text[512];
@@ -220,7 +221,7 @@ static void check_left(Life *life)
     store_close(life->store);
 }
 
-/* ---- Lives ----------------------------------------------------------------------------------------------------------- */
+/* ---- Lives ------------------------------------------------------------------------------------------------------- */
 
 /* Returns how many allocations there were. */
 static uint64_t live_and_check(uint64_t nth, uint64_t count)

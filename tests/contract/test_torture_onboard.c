@@ -1,6 +1,6 @@
-/* What a store does with organizations and their jobs while memory gives out: see torture_life.h. After each failure all of a batch is there or nothing,
- * its counts add up, and the same call, made again, does what it was to do; in the end there is what a life leaves in which nothing
- * failed. */
+/* What a store does with organizations and their jobs while memory gives out: see torture_life.h. After each failure
+ * all of a batch is there or nothing, its counts add up, and the same call, made again, does what it was to do; in the
+ * end there is what a life leaves in which nothing failed. */
 #include "torture_life.h"
 
 #include "onboard_steps.h"
@@ -57,7 +57,8 @@ static void take_again(Life *life, OnboardStep *taken)
     assert_int_equal(apply(life, taken, &error), STATUS_OK);
 }
 
-/* The store takes nothing more, and when it was opened again all of the step is there, or nothing of it. Returns whether it is there. */
+/* The store takes nothing more, and when it was opened again all of the step is there, or nothing of it. Returns
+ * whether it is there. */
 static bool open_after_failure(Life *life, OnboardStep *step, OnboardStep *taken, const char *before)
 {
     char digest[ONBOARD_DIGEST_BYTES];

@@ -1,6 +1,7 @@
-/* What a request makes of a body and of a question, while memory gives out: each piece of work is done again and again, and each
- * time another of its allocations fails, alone, with a few or with all behind it. Its answer is the same as ever, or that nothing happened
- * and it may be tried again: never another answer, never a fault of the client's. Nothing leaks, and the next try succeeds.
+/* What a request makes of a body and of a question, while memory gives out: each piece of work is done again and again,
+ * and each time another of its allocations fails, alone, with a few or with all behind it. Its answer is the same as
+ * ever, or that nothing happened and it may be tried again: never another answer, never a fault of the client's.
+ * Nothing leaks, and the next try succeeds.
  * With WEIR_TORTURE=all each of the allocations fails, else some of each piece of work. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +47,7 @@ static void say_number(Said *answer, int64_t number)
 
 typedef void Doing(Said *answer, const char *text);
 
-/* ---- Records ------------------------------------------------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------------------------------------------------- */
 
 static const RecordPolicy policy = {.scale = 2, .identity = IDENTITY_RECORD_ID, .hash_seed = 5};
 
@@ -145,7 +146,7 @@ static void read_target(Said *answer, const char *text)
     arena_release(&arena);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 static MappingSet *mappings;
 
@@ -221,7 +222,7 @@ static void make_slice(Said *answer, const char *text)
     slice_free(slice);
 }
 
-/* ---- Questions, to a store that is there --------------------------------------------------------------------------- */
+/* ---- Questions, to a store that is there ------------------------------------------------------------------------- */
 
 static char dir[256];
 static Store *store;
@@ -336,7 +337,7 @@ static void ask_one(Said *answer, const char *text)
     }
 }
 
-/* ---- The answer to many records ------------------------------------------------------------------------------------ */
+/* ---- The answer to many records ---------------------------------------------------------------------------------- */
 
 /* For want of memory it may list less, and says so; it counts right and is JSON all the same. */
 static void render_results(Said *answer, const char *text)
@@ -365,7 +366,7 @@ static void render_results(Said *answer, const char *text)
     results_release(&results);
 }
 
-/* ---- Configuration ------------------------------------------------------------------------------------------------- */
+/* ---- Configuration ----------------------------------------------------------------------------------------------- */
 
 static void load_config(Said *answer, const char *text)
 {
@@ -380,7 +381,7 @@ static void load_config(Said *answer, const char *text)
     }
 }
 
-/* ---- Each in turn -------------------------------------------------------------------------------------------------- */
+/* ---- Each in turn ------------------------------------------------------------------------------------------------ */
 
 static char unknown_fields[8192]; /* so many that the set of keys takes memory */
 
@@ -455,7 +456,8 @@ static uint64_t torture_work(size_t number, unsigned way)
             fail_msg("%s: allocation %llu: %s: %.*s", works[number].name, (unsigned long long)nth,
                      status_name(answer.status), (int)answer.len, answer.text);
         }
-        /* With memory again it is as ever, and what SQLite keeps of the pages that it read is, too, or grew once: a leak comes again. */
+        /* With memory again it is as ever, and what SQLite keeps of the pages that it read is, too, or grew once: a
+         * leak comes again. */
         do_work(number, 0, 0, &answer);
         for (int again = 0; torture_live() != live && again < 2; again++) {
             live = torture_live();
@@ -483,7 +485,7 @@ static void test_each_work(void **state)
     print_message("# %llu times memory gave out\n", (unsigned long long)failed);
 }
 
-/* ---- The store ----------------------------------------------------------------------------------------------------- */
+/* ---- The store --------------------------------------------------------------------------------------------------- */
 
 static void fill_store(void)
 {

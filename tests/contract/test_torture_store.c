@@ -1,7 +1,7 @@
-/* The embedded store while memory gives out: a life of a store (opened, given batches with duplicates, conflicts and alerts, published,
- * merged, read, closed) is lived again and again, and each time another allocation of it fails, alone, with a few or with all behind it until the
- * store has said so. Each call's status is what store.h allows, nothing leaks, and in the end the store verifies and holds
- * all that was acknowledged, once.
+/* The embedded store while memory gives out: a life of a store (opened, given batches with duplicates, conflicts and
+ * alerts, published, merged, read, closed) is lived again and again, and each time another allocation of it fails,
+ * alone, with a few or with all behind it until the store has said so. Each call's status is what store.h allows,
+ * nothing leaks, and in the end the store verifies and holds all that was acknowledged, once.
  * See torture_life.h. */
 #include "torture_life.h"
 
@@ -41,7 +41,7 @@ static StoreOptions options_for(const char *dir)
     return options;
 }
 
-/* ---- A life -------------------------------------------------------------------------------------------------------- */
+/* ---- A life ------------------------------------------------------------------------------------------------------ */
 
 static void open_store(Life *life)
 {
@@ -55,9 +55,10 @@ static void open_again(Life *life)
     open_store(life);
 }
 
-/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
-/* A batch of new records, some from before, one of these with other content, and an atomic one that contradicts; and a rule. */
+/* A batch of new records, some from before, one of these with other content, and an atomic one that contradicts; and a
+ * rule. */
 typedef struct Batch {
     Record records[BATCH + 6], atomic[2];
     Outcome outcomes[BATCH + 6], atomic_outcomes[2];
@@ -124,8 +125,8 @@ static Status apply(Life *life, Batch *batch, int first, Error *reterr)
     return store_apply(life->store, batch->works, reterr);
 }
 
-/* BUSY: nothing happened, so that the same goes through when it is sent again. UNKNOWN or BROKEN: the store takes nothing more, and
- * when it was opened again all of the batch is there, or nothing of it. */
+/* BUSY: nothing happened, so that the same goes through when it is sent again. UNKNOWN or BROKEN: the store takes
+ * nothing more, and when it was opened again all of the batch is there, or nothing of it. */
 static void apply_batch(Life *life, int first)
 {
     static Batch batch;
@@ -151,7 +152,7 @@ static void apply_batch(Life *life, int first)
     arena_release(&batch.stored);
 }
 
-/* ---- Deliveries ---------------------------------------------------------------------------------------------------- */
+/* ---- Deliveries -------------------------------------------------------------------------------------------------- */
 
 /* A line that moves, with two dead letters, one of which is tried again, and a replay. Done twice it is what it is. */
 typedef struct Round {
@@ -214,12 +215,12 @@ static void deliver(Life *life, int64_t seq)
     assert_int_equal(round.works[2].dead_letters.count, 1);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 enum { EVENT_RECORDS = 3, ROUND_EVENTS = 6 }; /* records that a round makes */
 
-/* An event, twice, its correction, and one that failed; behind them the event as the correction knows it, and a duplicate of other bytes; then the
- * one before it, as an event of its own. */
+/* An event, twice, its correction, and one that failed; behind them the event as the correction knows it, and a
+ * duplicate of other bytes; then the one before it, as an event of its own. */
 typedef struct EventRound {
     char ids[ROUND_EVENTS][32];
     Record records[ROUND_EVENTS];
@@ -259,7 +260,8 @@ static void make_event_round(const Store *store, EventRound *round, int number)
     }
 }
 
-/* In its middle, with memory or without: nothing happened. When there is not even memory for that, the store takes nothing more. */
+/* In its middle, with memory or without: nothing happened. When there is not even memory for that, the store takes
+ * nothing more. */
 static void fail_on_purpose(Life *life, EventRound *round)
 {
     Error error = {0};
@@ -327,7 +329,7 @@ static void maintain(Life *life)
     }
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 static Status read_id(StoreReader *reader, const StoreView *view, Seen *seen, Error *reterr)
 {
@@ -414,7 +416,7 @@ static void read_all(Life *life, int records, size_t rules)
     store_reader_close(life->reader);
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------------------- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static void live(Life *life)
 {

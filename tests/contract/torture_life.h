@@ -1,7 +1,8 @@
-/* Lives of a store while memory gives out: the same life is lived again and again, and each time another allocation of it fails, alone, with a few or
- * with all behind it until the store has said so. What a life does is up to the test.
+/* Lives of a store while memory gives out: the same life is lived again and again, and each time another allocation of
+ * it fails, alone, with a few or with all behind it until the store has said so. What a life does is up to the test.
  *
- * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one; WEIR_TORTURE_AT=N makes only the Nth fail. */
+ * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one; WEIR_TORTURE_AT=N makes only
+ * the Nth fail. */
 #ifndef WEIR_TESTS_CONTRACT_TORTURE_LIFE_H
 #define WEIR_TESTS_CONTRACT_TORTURE_LIFE_H
 
@@ -27,8 +28,8 @@ typedef struct Life {
 
 _Noreturn void fail_life(const Life *life, const char *what, Status status, const char *message);
 
-/* What a call answered is fine when it is OK, or when memory gave out under it and it says so in a way that it may. Then memory is
- * there again. */
+/* What a call answered is fine when it is OK, or when memory gave out under it and it says so in a way that it may.
+ * Then memory is there again. */
 bool is_ok(const Life *life, const char *what, Status status, unsigned allowed, const Error *error);
 
 /* Once more, when memory gave out. */
@@ -36,13 +37,15 @@ void life_open(Life *life, const StoreOptions *options);
 /* Its store has to verify, with memory enough. The counts are filled in. */
 void life_verify(Life *life, VerifyReport *ret_report);
 
-/* Lives once with memory enough, which says how many allocations there are, and then again and again. Returns how many there were. */
+/* Lives once with memory enough, which says how many allocations there are, and then again and again. Returns how many
+ * there were. */
 typedef uint64_t LifeAndCheck(uint64_t nth, uint64_t count);
 uint64_t torture_each(LifeAndCheck *live_and_check);
 /* What a life has taken it has given back, or the test fails. */
 void life_check_memory(const Life *life, int64_t before);
 
-/* Before SQLite is first used: memory fails there as well, and thousands of lives, none of which is about the disk, are in memory where that is possible. */
+/* Before SQLite is first used: memory fails there as well, and thousands of lives, none of which is about the disk, are
+ * in memory where that is possible. */
 void torture_prepare(void);
 
 #endif

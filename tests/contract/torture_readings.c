@@ -78,7 +78,7 @@ Status read_rules(StoreReader *reader, const StoreView *view, Seen *seen, Error 
     return reader_rules(reader, see_rule, seen, reterr);
 }
 
-/* ---- Deliveries ------------------------------------------------------------------------------------------------------ */
+/* ---- Deliveries -------------------------------------------------------------------------------------------------- */
 
 const char sink_name[] = "a sink with a name that is too long for the room inside a value";
 
@@ -111,7 +111,7 @@ Status read_sinks(StoreReader *reader, const StoreView *view, Seen *seen, Error 
     return reader_sinks(reader, see_sink, seen, reterr);
 }
 
-/* ---- Events ---------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 static bool see_event(void *context, const StoredEvent *event)
 {

@@ -123,7 +123,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const ReceiverA
     return queued;
 }
 
-/* Called with the head, with pieces of the body, and without any when all of it is there: again after it was resumed. */
+/* Called with the head, with pieces of the body, and without any when all of it is there: again after it was
+ * resumed. */
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection, const char *path, const char *method,
                              const char *version, const char *bytes, size_t *count, void **state)
 {

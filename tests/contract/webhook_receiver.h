@@ -1,4 +1,5 @@
-/* An HTTP endpoint on 127.0.0.1, in this process, on a thread of its own: takes webhooks, keeps them, and answers as it was told. */
+/* An HTTP endpoint on 127.0.0.1, in this process, on a thread of its own: takes webhooks, keeps them, and answers as it
+ * was told. */
 #ifndef WEIR_TESTS_CONTRACT_WEBHOOK_RECEIVER_H
 #define WEIR_TESTS_CONTRACT_WEBHOOK_RECEIVER_H
 

@@ -1,11 +1,15 @@
-/* The Kafka sink alone, to be killed while it sends, and what a consumer then has. See tests/e2e/kafka_sink_faults.test.mjs.
+/* The Kafka sink alone, to be killed while it sends, and what a consumer then has. See
+ * tests/e2e/kafka_sink_faults.test.mjs.
  *
  *   kafka_sender send BROKERS PREFIX COUNT GROUP STATE   messages 1 … COUNT in groups, or until SIGTERM;
  *                                                        goes on where STATE and the brokers say
- *   kafka_sender read BROKERS PREFIX COUNT               fails unless a consumer has each one once, in order for each key
- *   kafka_sender dump BROKERS TOPIC                      a line for each: key, id, type, replay, body, with tabs in between
+ *   kafka_sender read BROKERS PREFIX COUNT               fails unless a consumer has each one once, in order for each
+ *                                                        key
+ *   kafka_sender dump BROKERS TOPIC                      a line for each: key, id, type, replay, body, with tabs in
+ *                                                        between
  *
- * STATE is our own copy of the place, which is written after each group like a store's: a kill leaves it behind the brokers'. */
+ * STATE is our own copy of the place, which is written after each group like a store's: a kill leaves it behind the
+ * brokers'. */
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>

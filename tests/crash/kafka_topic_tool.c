@@ -2,11 +2,14 @@
  *
  *   kafka_topic_tool make BROKERS TOPIC PARTITIONS            makes the topic, and waits until it is there
  *   kafka_topic_tool delete BROKERS TOPIC                     deletes it, and waits until it is gone
- *   kafka_topic_tool put BROKERS TOPIC FIRST COUNT            records rec-FIRST … in turn into each partition; acks of all
- *   kafka_topic_tool lines BROKERS TOPIC                      each line of the input a message: "partition headers value", where headers are
- *                                                             name=value,… or -, and the value NULL is a tombstone, LONG:n is n bytes
- *   kafka_topic_tool member BROKERS TOPIC GROUP MS            joins the group, holds what it is given for so long, reads, commits nothing
- *                                                             and leaves; prints how many partitions and messages it had */
+ *   kafka_topic_tool put BROKERS TOPIC FIRST COUNT            records rec-FIRST … in turn into each partition; acks of
+ *                                                             all
+ *   kafka_topic_tool lines BROKERS TOPIC                      each line of the input a message: "partition headers
+ *                                                             value", where headers are name=value,… or -, and the
+ *                                                             value NULL is a tombstone, LONG:n is n bytes
+ *   kafka_topic_tool member BROKERS TOPIC GROUP MS            joins the group, holds what it is given for so long,
+ *                                                             reads, commits nothing and leaves; prints how many
+ *                                                             partitions and messages it had */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +44,7 @@ static int64_t number(const char *text)
     return (int64_t)value;
 }
 
-/* ---- Clients --------------------------------------------------------------------------------------------------------- */
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
@@ -78,7 +81,7 @@ static rd_kafka_t *new_producer(const char *brokers)
     return new_client(RD_KAFKA_PRODUCER, conf);
 }
 
-/* ---- Topics ---------------------------------------------------------------------------------------------------------- */
+/* ---- Topics ------------------------------------------------------------------------------------------------------ */
 
 static void await(rd_kafka_queue_t *queue, const char *what)
 {
@@ -145,7 +148,7 @@ static int delete (char **args)
     return 0;
 }
 
-/* ---- Messages -------------------------------------------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
 /* Moves the headers. */
 static void put_message(rd_kafka_t *producer, const char *topic, int32_t partition, Str value,
@@ -239,7 +242,7 @@ static int lines(char **args)
     return 0;
 }
 
-/* ---- Another member of the group ------------------------------------------------------------------------------------- */
+/* ---- Another member of the group --------------------------------------------------------------------------------- */
 
 /* As librdkafka would do it by itself; but then a member that closes does not leave (2.0.2). */
 static void follow(rd_kafka_t *member, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *self)

@@ -1,12 +1,13 @@
-/* A library to preload into a program that is to be killed at a named point: before or after its nth call of a kind on files whose
- * names match, or in the middle of a write.
+/* A library to preload into a program that is to be killed at a named point: before or after its nth call of a kind on
+ * files whose names match, or in the middle of a write.
  *
  *     LD_PRELOAD=libkiller.so KILL_AT=write:.db-wal:17:torn weir serve …
  *
- * KILL_AT is CALL:NAME:N:WHEN. CALL is open (only those that make a file), write, sync, rename or remove; NAME is what the path
- * ends in ("index" for syncs of the directory); N counts from 1; WHEN is before, after or torn (half of a write's bytes).
- * SIGKILL: nothing of the process gets to run again, but what it handed to the system stays. Before that it says "killed at" and the
- * order on standard error, so that a kill of its own is told from any other. */
+ * KILL_AT is CALL:NAME:N:WHEN. CALL is open (only those that make a file), write, sync, rename or remove; NAME is what
+ * the path ends in ("index" for syncs of the directory); N counts from 1; WHEN is before, after or torn (half of a
+ * write's bytes).
+ * SIGKILL: nothing of the process gets to run again, but what it handed to the system stays. Before that it says
+ * "killed at" and the order on standard error, so that a kill of its own is told from any other. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,12 +1,12 @@
-/* The thundering herd: many clients send the same records at the same time, each in an order of its own, in arrays of 1 to 500,
- * while the server is killed (SIGKILL) and started again. A client repeats what was not answered until each of its records
- * was answered "created" or "duplicate".
+/* The thundering herd: many clients send the same records at the same time, each in an order of its own, in arrays of 1
+ * to 500, while the server is killed (SIGKILL) and started again. A client repeats what was not answered until each of
+ * its records was answered "created" or "duplicate".
  *
  *     thundering WEIR DATA RECORDS CLIENTS KILLS SEED
  *
- * RECORDS is a file with one JSON record a line. Half of the kills come while the records are still new, after the first few answers
- * of each life of the server; the others are spread over the rest. Exits 0 when every client is done, no record was created
- * twice, and the server ended in order; what it then holds is for others to check. */
+ * RECORDS is a file with one JSON record a line. Half of the kills come while the records are still new, after the
+ * first few answers of each life of the server; the others are spread over the rest. Exits 0 when every client is done,
+ * no record was created twice, and the server ended in order; what it then holds is for others to check. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +123,7 @@ static void shuffle(uint64_t *state, uint16_t *items, size_t count)
     }
 }
 
-/* ---- The server ---------------------------------------------------------------------------------------------------- */
+/* ---- The server -------------------------------------------------------------------------------------------------- */
 
 static void watch(Herd *herd, int op, int fd, uint32_t events, void *who)
 {
@@ -171,7 +171,8 @@ static void start_server(Herd *herd)
     watch(herd, EPOLL_CTL_ADD, herd->output, EPOLLIN, NULL);
 }
 
-/* It ended by this signal, or, where that is 0, with the exit code 0. Anything else was a crash, whoever was about to end it. */
+/* It ended by this signal, or, where that is 0, with the exit code 0. Anything else was a crash, whoever was about to
+ * end it. */
 static void expect_ending(Herd *herd, int status, int signal)
 {
     bool is_expected =
@@ -236,7 +237,7 @@ static void stop_server(Herd *herd)
     end_server(herd, SIGTERM, 0);
 }
 
-/* ---- A client ------------------------------------------------------------------------------------------------------ */
+/* ---- A client ---------------------------------------------------------------------------------------------------- */
 
 static bool wants_results(const Herd *herd, const Client *client)
 {
@@ -324,7 +325,7 @@ static void client_send(Herd *herd, Client *client)
     }
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t number_behind(Herd *herd, const char *text, const char *name)
 {
@@ -450,7 +451,7 @@ static void client_step(Herd *herd, Client *client)
     }
 }
 
-/* ---- The herd ------------------------------------------------------------------------------------------------------ */
+/* ---- The herd ---------------------------------------------------------------------------------------------------- */
 
 static void read_records(Herd *herd, const char *path)
 {

@@ -1,6 +1,7 @@
 /* A fuzz harness: one function that is given any bytes and stops the program when a promise is broken.
  *
- * Each is built twice: with replay.c, which puts the corpus to it in every test run, and with libFuzzer (option `fuzz`, clang). */
+ * Each is built twice: with replay.c, which puts the corpus to it in every test run, and with libFuzzer (option `fuzz`,
+ * clang). */
 #ifndef WEIR_TESTS_FUZZ_FUZZ_H
 #define WEIR_TESTS_FUZZ_FUZZ_H
 

@@ -1,5 +1,5 @@
-/* Amounts of events: what is accepted can be written down plainly and is read as the same again; no reading without a style differs from
- * the readings with one. */
+/* Amounts of events: what is accepted can be written down plainly and is read as the same again; no reading without a
+ * style differs from the readings with one. */
 #include "fuzz.h"
 
 #include "base/decimal.h"

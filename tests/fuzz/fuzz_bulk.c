@@ -1,5 +1,5 @@
-/* Requests to onboard many, in JSON and CSV: whatever comes is read or has its problems named, each organization is good or bad, answers are JSON, and what
- * was good is good and the same when it is sent again. */
+/* Requests to onboard many, in JSON and CSV: whatever comes is read or has its problems named, each organization is
+ * good or bad, answers are JSON, and what was good is good and the same when it is sent again. */
 #include "fuzz.h"
 
 #include "onboard/bulk.h"

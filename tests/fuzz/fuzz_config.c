@@ -1,5 +1,5 @@
-/* Configuration: as a file (first byte even) or as variables of the environment, one a line. What was understood is written as a
- * file again, and says the same. */
+/* Configuration: as a file (first byte even) or as variables of the environment, one a line. What was understood is
+ * written as a file again, and says the same. */
 #include "memory_file.h"
 
 #include <yyjson.h>
@@ -26,7 +26,8 @@ static Status load_environment(char *text, Config **ret_config, Error *reterr)
     return config_load(&input, ret_config, reterr);
 }
 
-/* Visits every value that there is: of the plain options (without a member), then of each member those that it takes. */
+/* Visits every value that there is: of the plain options (without a member), then of each member those that it
+ * takes. */
 typedef void Visit(void *context, const ConfigMember *member, const Option *option, unsigned id);
 
 static void visit_members(const Config *config, OptionGroupId group, Visit *visit, void *context)

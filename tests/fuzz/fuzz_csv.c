@@ -58,8 +58,8 @@ static void check_rewrite(const Line *line)
     PROMISE(!buf.failed);
     Str rest = buf_str(&buf);
     split(&rest, false, &back);
-    /* A single empty cell is written as an empty line, and one that begins with a byte order mark and has to be quoted loses nothing
-     * but by its own quote. */
+    /* A single empty cell is written as an empty line, and one that begins with a byte order mark and has to be quoted
+     * loses nothing but by its own quote. */
     if (line->count > 1 || (line->count == 1 && line->cells[0].len > 0)) {
         check_same_cells(line, &back);
     }

@@ -1,7 +1,7 @@
 /* Cursors that clients hand back: whatever the text, it is refused, or it is a cursor that would be written just so.
  *
- * The first byte says what the input is: a text; or a cursor's own numbers, which are written and then maybe changed in one
- * place. */
+ * The first byte says what the input is: a text; or a cursor's own numbers, which are written and then maybe changed in
+ * one place. */
 #include "fuzz.h"
 
 #include "query/cursor.h"

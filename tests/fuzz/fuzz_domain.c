@@ -1,5 +1,6 @@
-/* Domains and e-mail addresses: whatever comes is refused with a phrase, or becomes letters, digits, hyphens and dots that stay as they are; the case of
- * ASCII letters, white space, a scheme, a path and a dot behind a domain do not matter. */
+/* Domains and e-mail addresses: whatever comes is refused with a phrase, or becomes letters, digits, hyphens and dots
+ * that stay as they are; the case of ASCII letters, white space, a scheme, a path and a dot behind a domain do not
+ * matter. */
 #include "fuzz.h"
 
 #include "onboard/domain.h"

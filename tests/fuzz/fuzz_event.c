@@ -1,5 +1,5 @@
-/* Events: whatever comes is a record or has its problems named, twice the same; a record's id is the hash of its canonical form, and the event
- * that is written anew from the record has the same one. */
+/* Events: whatever comes is a record or has its problems named, twice the same; a record's id is the hash of its
+ * canonical form, and the event that is written anew from the record has the same one. */
 #include "fuzz.h"
 
 #include <openssl/evp.h>

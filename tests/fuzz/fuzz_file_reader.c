@@ -1,4 +1,5 @@
-/* What a file is cut into: the same whether it is read at once, in pieces or by two readers in turn, and nothing of the file lost.
+/* What a file is cut into: the same whether it is read at once, in pieces or by two readers in turn, and nothing of the
+ * file lost.
  *
  * The first byte chooses the format and the longest item, the second how the file is cut into pieces. */
 #include "memory_file.h"
@@ -52,7 +53,7 @@ static void read_all(const char *path, FileFormat format, size_t item_bytes_max,
     file_reader_close(reader);
 }
 
-/* ---- In turn: another reader goes on behind item `count` ------------------------------------------------------------- */
+/* ---- In turn: another reader goes on behind item `count` --------------------------------------------------------- */
 
 static FileReader *open_again(const char *path, FileFormat format, size_t item_bytes_max)
 {
@@ -100,7 +101,7 @@ static void check_turns(const char *path, FileFormat format, size_t item_bytes_m
 
 static Str item_text(const Cut *cut, size_t i) { return (Str){cut->text.ptr + cut->items[i].at, cut->items[i].len}; }
 
-/* ---- In pieces: standard input is a socket that keeps them apart ----------------------------------------------------- */
+/* ---- In pieces: standard input is a socket that keeps them apart ------------------------------------------------- */
 
 static void read_pieces(Str text, size_t piece, FileFormat format, size_t item_bytes_max, Cut *cut)
 {
@@ -160,7 +161,7 @@ static bool is_foreign(Str text)
     return any;
 }
 
-/* ---- Lines ----------------------------------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------------------------------------- */
 
 static bool is_blank(Str text) { return str_trim(text).len == 0; }
 
@@ -216,7 +217,7 @@ static void check_csv(Str text, size_t item_bytes_max, const Cut *cut)
     free(copy);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static void skip_space(Str *text)
 {

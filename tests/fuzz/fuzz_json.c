@@ -1,5 +1,5 @@
-/* JSON as json_read() understands it, against the grammar of RFC 8259 written down a second time: one pass, a stack of brackets,
- * and what may come next. */
+/* JSON as json_read() understands it, against the grammar of RFC 8259 written down a second time: one pass, a stack of
+ * brackets, and what may come next. */
 #include "fuzz.h"
 
 #include "record/json_keys.h"

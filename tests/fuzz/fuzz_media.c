@@ -1,4 +1,5 @@
-/* Accept and Content-Type headers. A list that is written as RFC 9110 has it is judged a second time, by its grammar. */
+/* Accept and Content-Type headers. A list that is written as RFC 9110 has it is judged a second time, by its
+ * grammar. */
 #include "fuzz.h"
 
 #include "http/media.h"

@@ -1,5 +1,5 @@
-/* Small things that other systems hand back: places of sinks at Kafka's, ids of Redis's entries, Retry-After, base64. What is understood is written as
- * it was read, and says nothing that cannot be.
+/* Small things that other systems hand back: places of sinks at Kafka's, ids of Redis's entries, Retry-After, base64.
+ * What is understood is written as it was read, and says nothing that cannot be.
  *
  * The first byte says which of them the rest is. */
 #include "fuzz.h"

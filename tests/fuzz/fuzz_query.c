@@ -1,5 +1,5 @@
-/* A question as it comes in the address of a request: cut into parameters, read, and answered from a small store. What the list
- * answers is counted a second time, row by row. */
+/* A question as it comes in the address of a request: cut into parameters, read, and answered from a small store. What
+ * the list answers is counted a second time, row by row. */
 #include "fuzz.h"
 
 #include <yyjson.h>
@@ -19,7 +19,7 @@ static int64_t still(void *self)
 }
 static const Clock standing = {still, still, NULL};
 
-/* ---- The store ----------------------------------------------------------------------------------------------------- */
+/* ---- The store --------------------------------------------------------------------------------------------------- */
 
 /* Texts that need quotes, escapes and several bytes a character. */
 static const char *const texts[] = {"a", "b,\"c\"", "d&=+ e", "\xC3\xA5\xE2\x82\xAC", "-\n", "=1+1"};
@@ -64,7 +64,7 @@ static Store *the_store(void)
     return store;
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* The whole answer; false when it was refused. The query is freed. */
 static bool run(Query *query, Buf *out)
@@ -119,7 +119,7 @@ static size_t count_matches(const Filter *filter)
     return count;
 }
 
-/* ---- Questions ----------------------------------------------------------------------------------------------------- */
+/* ---- Questions --------------------------------------------------------------------------------------------------- */
 
 static void check_problems(const QueryProblems *problems)
 {
@@ -244,7 +244,7 @@ static void check_kind(RequestKind kind, const QueryParam *params, size_t count)
     arena_release(&arena);
 }
 
-/* ---- The address --------------------------------------------------------------------------------------------------- */
+/* ---- The address ------------------------------------------------------------------------------------------------- */
 
 static void put_encoded(Buf *buf, Str text)
 {

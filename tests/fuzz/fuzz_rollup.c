@@ -1,5 +1,5 @@
-/* Runs of rows that hold rollups, damaged or made up (run_damage.h): walking and merging them ends, within memory, and while no
- * checksum was made to fit, with the right rollups or an error. */
+/* Runs of rows that hold rollups, damaged or made up (run_damage.h): walking and merging them ends, within memory, and
+ * while no checksum was made to fit, with the right rollups or an error. */
 #include "run_damage.h"
 
 #include "store/rollup/rollup_merge.h"
@@ -52,7 +52,7 @@ static Run *open_run(const Io *io, const char *path)
     return run;
 }
 
-/* ---- Rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 static size_t check_rows(Run *run, uint64_t key, bool must_be_right)
 {
@@ -77,7 +77,7 @@ static size_t check_rows(Run *run, uint64_t key, bool must_be_right)
     return rows;
 }
 
-/* ---- Walks --------------------------------------------------------------------------------------------------------- */
+/* ---- Walks ------------------------------------------------------------------------------------------------------- */
 
 typedef struct Comparing {
     RollupWalk *walk;
@@ -139,7 +139,7 @@ static void check_walk(Run *const *runs, size_t count, uint64_t from, uint64_t t
     rollup_walk_close(walk);
 }
 
-/* ---- Merges -------------------------------------------------------------------------------------------------------- */
+/* ---- Merges ------------------------------------------------------------------------------------------------------ */
 
 static void check_merge(const Io *io, Run *const *runs, size_t count, bool must_be_right)
 {

@@ -1,5 +1,6 @@
-/* Run files that somebody damaged or made up (run_damage.h): whatever the bytes, opening, finding, walking and merging end, and stay
- * within memory; and as long as no checksum was made to fit again, an answer is either right or an error. */
+/* Run files that somebody damaged or made up (run_damage.h): whatever the bytes, opening, finding, walking and merging
+ * end, and stay within memory; and as long as no checksum was made to fit again, an answer is either right or an
+ * error. */
 #include "run_damage.h"
 
 #include "store/index/merge.h"

@@ -1,8 +1,9 @@
-/* A streamed NDJSON body on its way through upload.c and slice.c to a processor over a store of ours: however it is cut into
- * pieces, and however full the queue, each line is answered as it would be alone, in order. Its lines are records, or events.
+/* A streamed NDJSON body on its way through upload.c and slice.c to a processor over a store of ours: however it is cut
+ * into pieces, and however full the queue, each line is answered as it would be alone, in order. Its lines are records,
+ * or events.
  *
- * The linker puts the functions below in place of those that suspend and resume a connection, so that no socket is needed. The
- * first bytes choose how long a line may be, the pieces, the queue, what fails; the rest is the body. */
+ * The linker puts the functions below in place of those that suspend and resume a connection, so that no socket is
+ * needed. The first bytes choose how long a line may be, the pieces, the queue, what fails; the rest is the body. */
 #include "fuzz.h"
 
 #include "http/parts.h"
@@ -18,7 +19,7 @@ bool __wrap_turn_wait(Request *request, int64_t limit_us);
 void __wrap_request_wake(Request *request);
 void __wrap_ticker_add(Ticker *ticker, Request *request);
 
-/* ---- The store: an outcome is a matter of the record's id alone -------------------------------------------------------- */
+/* ---- The store: an outcome is a matter of the record's id alone -------------------------------------------------- */
 
 typedef struct FakeStore {
     Store base;
@@ -75,7 +76,7 @@ static RuleSet *fake_rules(Store *base)
 static const StoreOps fake_ops = {
     .apply = fake_apply, .maintain = fake_maintain, .last_seq = fake_last_seq, .rules = fake_rules};
 
-/* ---- The server around it ---------------------------------------------------------------------------------------------- */
+/* ---- The server around it ---------------------------------------------------------------------------------------- */
 
 static const RecordPolicy policies[] = {{.scale = 2, .hash_seed = 1},
                                         {.scale = 2, .hash_seed = 1, .refuse_unknown_fields = true}};
@@ -191,7 +192,7 @@ static void finish(void)
     }
 }
 
-/* ---- What must come out ------------------------------------------------------------------------------------------------ */
+/* ---- What must come out ------------------------------------------------------------------------------------------ */
 
 typedef struct Expected {
     Results results;

@@ -1,5 +1,6 @@
-/* What becomes of JSON texts, by the names of their files, as the JSON parsing test suite has it: y_… is read, n_… is refused, and
- * i_… (where RFC 8259 leaves it open) does not matter as long as it ends. The directory is the argument. */
+/* What becomes of JSON texts, by the names of their files, as the JSON parsing test suite has it: y_… is read, n_… is
+ * refused, and i_… (where RFC 8259 leaves it open) does not matter as long as it ends. The directory is the
+ * argument. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

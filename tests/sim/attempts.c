@@ -16,7 +16,7 @@
 /* A replay has less patience: four attempts at most, a minute apart at most, ten minutes when it is asked for that. */
 enum { REPLAY_ATTEMPTS = 4, REPLAY_MINUTES = 10 };
 
-/* ---- Lines ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Lines ------------------------------------------------------------------------------------------------------- */
 
 void attempts_begin_line(SimLine *line, int64_t base)
 {
@@ -90,7 +90,7 @@ void attempts_begin_life(World *world)
     }
 }
 
-/* ---- Schedules -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Schedules --------------------------------------------------------------------------------------------------- */
 
 static uint16_t attempts_of(const SinkOptions *options, int64_t job)
 {
@@ -128,7 +128,7 @@ static void spend(World *world, size_t sink, int64_t job, Trial *trial, const Si
     trial->is_retry = true;
 }
 
-/* ---- The breaker ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The breaker ------------------------------------------------------------------------------------------------- */
 
 /* The window counts in tenths of itself. */
 static int64_t slice_of(const SinkOptions *options, int64_t now_us)
@@ -192,7 +192,7 @@ static void tell_breaker(const SinkOptions *options, SimBreaker *breaker, SinkVe
     }
 }
 
-/* ---- What is sent ----------------------------------------------------------------------------------------------------------------- */
+/* ---- What is sent ------------------------------------------------------------------------------------------------ */
 
 static void check_breaker(World *world, size_t sink, int64_t job, SimBreaker *breaker, size_t count)
 {
@@ -259,7 +259,7 @@ void attempts_rewind(World *world, size_t sink, int64_t job)
     }
 }
 
-/* ---- What came of it -------------------------------------------------------------------------------------------------------------- */
+/* ---- What came of it --------------------------------------------------------------------------------------------- */
 
 /* The line's time by the wall clock, which goes on while the line makes its step. */
 static int64_t line_wall_us(const World *world)
@@ -268,8 +268,8 @@ static int64_t line_wall_us(const World *world)
     return clock->wall_us - (clock->monotonic_us - world->deliveries.line_us);
 }
 
-/* Of what fails while the breaker is not closed no attempt is spent, but what the other side asks for counts all the same: the breaker is
- * put off from the line's time on. */
+/* Of what fails while the breaker is not closed no attempt is spent, but what the other side asks for counts all the
+ * same: the breaker is put off from the line's time on. */
 static void note_failure(World *world, size_t sink, int64_t job, Trial *trial, const SinkResult *result, bool counts)
 {
     if (counts) {
@@ -303,7 +303,7 @@ bool attempts_note_verdict(World *world, size_t sink, int64_t job, const SinkRes
     return true;
 }
 
-/* ---- What is stored --------------------------------------------------------------------------------------------------------------- */
+/* ---- What is stored ---------------------------------------------------------------------------------------------- */
 
 static void check_dead(World *world, size_t sink, const DeadLetter *dead)
 {
@@ -319,7 +319,8 @@ static void check_dead(World *world, size_t sink, const DeadLetter *dead)
     line->to_be_stored -= line->to_be_stored > 0;
 }
 
-/* The change may be older than what was answered since: then it has fewer attempts, or what was due before the last one that did not count. */
+/* The change may be older than what was answered since: then it has fewer attempts, or what was due before the last one
+ * that did not count. */
 static void check_retry(World *world, size_t sink, int64_t job, const StoredRetry *retry)
 {
     const Trial *trial = attempts_trial(wire_line(world, sink, job), retry->seq);
@@ -358,7 +359,7 @@ void attempts_note_letters(World *world, const DeadLetterState *before)
     }
 }
 
-/* ---- Retries that are due --------------------------------------------------------------------------------------------------------- */
+/* ---- Retries that are due ---------------------------------------------------------------------------------------- */
 
 static bool is_closed(const SimLine *line) { return line->breaker.state == BREAKER_CLOSED; }
 
@@ -439,7 +440,7 @@ void attempts_after_step(World *world)
     }
 }
 
-/* ---- The end of the lines --------------------------------------------------------------------------------------------------------- */
+/* ---- The end of the lines ---------------------------------------------------------------------------------------- */
 
 static bool is_settled(const Trial *trial) { return trial->is_taken || trial->given_up || trial->is_retry; }
 

@@ -1,5 +1,5 @@
-/* What a line may spend on a message: its schedule, its breaker, and what the other side asked for, as docs/delivery.md and
- * docs/webhooks.md promise them. Times of attempts are the wall clock's, times of breakers the monotonic one's. */
+/* What a line may spend on a message: its schedule, its breaker, and what the other side asked for, as docs/delivery.md
+ * and docs/webhooks.md promise them. Times of attempts are the wall clock's, times of breakers the monotonic one's. */
 #ifndef WEIR_TESTS_SIM_ATTEMPTS_H
 #define WEIR_TESTS_SIM_ATTEMPTS_H
 

@@ -30,7 +30,8 @@ Tail *__real_tail_new(size_t records_max);
 Tail *__wrap_tail_new(size_t records_max);
 Tail *__wrap_tail_new(size_t records_max) { return __real_tail_new(lesser(records_max, now.tail_records)); }
 
-/* A hash only finds candidates: answers stay right when nearly all of them collide. Spread over the whole range like real ones. */
+/* A hash only finds candidates: answers stay right when nearly all of them collide. Spread over the whole range like
+ * real ones. */
 static uint64_t weaken(uint64_t hash)
 {
     return now.hashes ? (hash % now.hashes + 1) * (UINT64_MAX / (now.hashes + 1)) : hash;

@@ -1,7 +1,7 @@
 /* Bounds of the store that are so wide that nothing in a simulated run comes near them, drawn in for it.
  *
- * The linker (--wrap, see meson.build) puts functions of ours in the place of a few of the store's; they call those with the smaller
- * bound. What they promise stays as it is. */
+ * The linker (--wrap, see meson.build) puts functions of ours in the place of a few of the store's; they call those
+ * with the smaller bound. What they promise stays as it is. */
 #ifndef WEIR_TESTS_SIM_BOUNDS_H
 #define WEIR_TESTS_SIM_BOUNDS_H
 

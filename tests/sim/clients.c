@@ -24,7 +24,7 @@ struct Call {
     Arena stored;
 };
 
-/* ---- Lists ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Lists ------------------------------------------------------------------------------------------------------- */
 
 static void list_add(CallList *list, Call *call)
 {
@@ -72,7 +72,7 @@ void clients_release(World *world)
     clients_forget_unsure(world);
 }
 
-/* ---- What is unsure --------------------------------------------------------------------------------------------------------- */
+/* ---- What is unsure ---------------------------------------------------------------------------------------------- */
 
 /* Batches of all lives have different numbers. */
 static int64_t batch_number(const World *world)
@@ -153,7 +153,8 @@ static void apply_batch(World *world, const Unsure *batch, bool checked)
     event_model_commit(&world->model.events);
 }
 
-/* Whether it is this batch, the first one of the list, that the store has behind what the model has; then the model has it, too. */
+/* Whether it is this batch, the first one of the list, that the store has behind what the model has; then the model has
+ * it, too. */
 static bool has_happened(World *world, const Unsure *batch)
 {
     ModelMark mark = model_mark(&world->model);
@@ -216,7 +217,7 @@ void clients_settle(World *world)
     clients_forget_unsure(world);
 }
 
-/* ---- What a call was told ---------------------------------------------------------------------------------------------------- */
+/* ---- What a call was told ---------------------------------------------------------------------------------------- */
 
 /* Of an event that has another's place, or its own under a further id. */
 static bool is_elsewhere(const Call *call, size_t at)
@@ -300,7 +301,8 @@ static void tell_done(Call *call)
     outcome_tell_conflicts(&call->world->story, call->outcomes, call->work.count);
 }
 
-/* After the power was cut or a sync failed, only that may still be told which needs no disk: that something was there before. */
+/* After the power was cut or a sync failed, only that may still be told which needs no disk: that something was there
+ * before. */
 static void check_may_tell(Call *call, bool changed)
 {
     World *world = call->world;
@@ -399,7 +401,7 @@ static void on_done(Submission *submission, Status status, const Error *error)
     again_or_never(call);
 }
 
-/* ---- Making calls --------------------------------------------------------------------------------------------------------------- */
+/* ---- Making calls ------------------------------------------------------------------------------------------------ */
 
 static Call *new_call(World *world, const ModelWork *work)
 {

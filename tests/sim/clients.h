@@ -1,9 +1,9 @@
-/* Those who hand records and rules in, through several intakes, each with several calls under way; and what they are told,
- * held against the model.
+/* Those who hand records and rules in, through several intakes, each with several calls under way; and what they are
+ * told, held against the model.
  *
- * A call that was told BUSY, or that was cut off, is made again most of the time, as clients do. A batch whose commit failed may have
- * happened: the next commit in the same life says that it has not, and otherwise clients_settle finds out after the next start. From then
- * on it has, or has not. */
+ * A call that was told BUSY, or that was cut off, is made again most of the time, as clients do. A batch whose commit
+ * failed may have happened: the next commit in the same life says that it has not, and otherwise clients_settle finds
+ * out after the next start. From then on it has, or has not. */
 #ifndef WEIR_TESTS_SIM_CLIENTS_H
 #define WEIR_TESTS_SIM_CLIENTS_H
 

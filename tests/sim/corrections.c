@@ -22,7 +22,7 @@ typedef struct Looked {
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->senders.random, limit); }
 
-/* ---- What there is --------------------------------------------------------------------------------------------------------------------- */
+/* ---- What there is ----------------------------------------------------------------------------------------------- */
 
 /* The record that corrects this one, behind `after`; 0: none. */
 static int64_t correction_of(const EventModel *events, int64_t seq, int64_t after)
@@ -90,7 +90,7 @@ static bool is_right(const Looked *looked)
     return looked->taken_back ? looked->same_as != 0 : differs == 0 && looked->holder == looked->seq;
 }
 
-/* ---- What puts it right ------------------------------------------------------------------------------------------------------------------ */
+/* ---- What puts it right ------------------------------------------------------------------------------------------ */
 
 static Str id_of(const Looked *looked, int64_t number)
 {
@@ -187,7 +187,8 @@ static Record read_again(World *world, Str raw)
     return meaning_record(world, meaning_of(senders->key, meaning_event(raw), senders->mapping));
 }
 
-/* Whether an event counts as what was taken for a duplicate, or is to be put right so; else `holder` is who has its id, and does not keep it. */
+/* Whether an event counts as what was taken for a duplicate, or is to be put right so; else `holder` is who has its id,
+ * and does not keep it. */
 static bool is_counted(Looked *looked, const ModelWork *work, const int64_t *events)
 {
     const EventModel *facts = &looked->world->model.events;
@@ -277,7 +278,7 @@ ModelWork corrections_draw(World *world)
     return work;
 }
 
-/* ---- All of them ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- All of them ------------------------------------------------------------------------------------------------- */
 
 ModelWork corrections_next(World *world, size_t *at)
 {

@@ -27,7 +27,7 @@ static Status fill_random(void *self, void *bytes, size_t count, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- What the seed draws ---------------------------------------------------------------------------------------------------------- */
+/* ---- What the seed draws ----------------------------------------------------------------------------------------- */
 
 static Str one_of(World *world, const WorkloadTexts *texts) { return texts->items[below(world, 1 + texts->count / 4)]; }
 
@@ -173,7 +173,7 @@ void deliveries_rewound(World *world)
     wire_begin_anew(world);
 }
 
-/* ---- What goes wrong on the other side -------------------------------------------------------------------------------------------- */
+/* ---- What goes wrong on the other side --------------------------------------------------------------------------- */
 
 static void draw_faults(World *world, size_t at)
 {
@@ -291,7 +291,7 @@ static void end_outages(World *world)
     }
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static int64_t next_answer_us(const World *world)
 {
@@ -335,7 +335,7 @@ void deliveries_step(World *world)
     }
 }
 
-/* ---- The end ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- The end ----------------------------------------------------------------------------------------------------- */
 
 static void make_peace(World *world)
 {
@@ -347,8 +347,8 @@ static void make_peace(World *world)
     }
 }
 
-/* A line that has nothing to send may be left with a breaker that is open. One that has just gone back, behind what is stored, is not at
- * rest. */
+/* A line that has nothing to send may be left with a breaker that is open. One that has just gone back, behind what is
+ * stored, is not at rest. */
 static bool all_run(const World *world)
 {
     LineStatus lines[DISPATCHER_SINKS_MAX];

@@ -1,5 +1,5 @@
-/* Sinks: each seed draws some, their other sides, what these do to messages, and what people do about it. The dispatcher is the real one;
- * what it sends and has stored is checked in wire.h, when it does so. */
+/* Sinks: each seed draws some, their other sides, what these do to messages, and what people do about it. The
+ * dispatcher is the real one; what it sends and has stored is checked in wire.h, when it does so. */
 #ifndef WEIR_TESTS_SIM_DELIVERIES_H
 #define WEIR_TESTS_SIM_DELIVERIES_H
 
@@ -52,7 +52,8 @@ void deliveries_rewound(World *world);
 /* Lines move on a little, receivers fail, people do something. */
 void deliveries_step(World *world);
 
-/* Receivers and people are good from here on; time goes by until all lines have come to rest, and everything has come. */
+/* Receivers and people are good from here on; time goes by until all lines have come to rest, and everything has
+ * come. */
 void deliveries_finish(World *world);
 
 #endif

@@ -71,7 +71,7 @@ void sim_disk_trace(SimDisk *disk, SimTrace *trace, void *context)
     disk->trace_context = context;
 }
 
-/* ---- Faults ------------------------------------------------------------------------------------------------------------ */
+/* ---- Faults ------------------------------------------------------------------------------------------------------ */
 
 void sim_disk_arm(SimDisk *disk, const SimFault *fault)
 {
@@ -135,7 +135,7 @@ static Verdict strike(SimDisk *disk, SimOp op, const char *path)
     return verdict;
 }
 
-/* ---- Operations -------------------------------------------------------------------------------------------------------- */
+/* ---- Operations -------------------------------------------------------------------------------------------------- */
 
 /* One operation under way. */
 typedef struct Call {
@@ -194,7 +194,7 @@ static SimResult call_end(const Call *call, SimResult result)
     return result;
 }
 
-/* ---- Open files -------------------------------------------------------------------------------------------------------- */
+/* ---- Open files -------------------------------------------------------------------------------------------------- */
 
 static SimFile *file_new(SimDisk *disk, SimNode *node, const char *path)
 {
@@ -273,7 +273,8 @@ static size_t fitting(const SimFile *file, uint64_t offset, size_t count)
     return offset >= end_max ? 0 : end_max - offset < count ? (size_t)(end_max - offset) : count;
 }
 
-/* How much of a write is done that fails. Who is told that there is no room has not had all of it written; after an error, that may be.
+/* How much of a write is done that fails. Who is told that there is no room has not had all of it written; after an
+ * error, that may be.
  * Often it is all that may be: over older bytes with the same end, that is as good as all. */
 static size_t draw_done(SimDisk *disk, Verdict verdict, size_t fitting_bytes, size_t count)
 {
@@ -325,7 +326,7 @@ SimResult sim_file_sync(SimFile *file)
     return call_end(&call, SIM_OK);
 }
 
-/* ---- Names ------------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 SimResult sim_disk_rename(SimDisk *disk, const char *from, const char *to)
 {
@@ -429,7 +430,7 @@ SimResult sim_disk_lock(SimDisk *disk, const char *path, SimFile **ret_file)
     return result;
 }
 
-/* ---- Crashes ----------------------------------------------------------------------------------------------------------- */
+/* ---- Crashes ----------------------------------------------------------------------------------------------------- */
 
 static SimLoss draw_loss(uint64_t *random)
 {

@@ -2,18 +2,19 @@
  *
  * What it promises is what SQLite assumes of a disk, and no more: a byte that was synced is never damaged by a failure
  * (the atom of writing is a sector of 512 bytes, and a write leaves the other bytes of its sectors alone, which SQLite
- * calls SQLITE_IOCAP_POWERSAFE_OVERWRITE), a name is durable once its directory was synced, a rename happens whole or not
- * at all. Everything else that was not synced may be there after a power loss, or not, or in part: each sector on its
- * own, in any of the versions that were written since the last sync; a length that was grown, at any of the lengths it
- * had; a truncation and what followed it, in their order; the names of a directory, a prefix or any subset of the
+ * calls SQLITE_IOCAP_POWERSAFE_OVERWRITE), a name is durable once its directory was synced, a rename happens whole or
+ * not at all. Everything else that was not synced may be there after a power loss, or not, or in part: each sector on
+ * its own, in any of the versions that were written since the last sync; a length that was grown, at any of the lengths
+ * it had; a truncation and what followed it, in their order; the names of a directory, a prefix or any subset of the
  * changes. Only sim_disk_flip and its neighbours damage what was synced.
  *
  * sim/vfs.h gives such a disk to SQLite and sim/sim_io.h to everything that takes an Io, both at once if wanted; the
  * calls under "Files" are what those two are made of.
  *
- * Deterministic: the same seed and the same calls give the same disk; no time, no addresses, nothing of the real system.
- * One thread. Aborts without memory. Paths are texts and not interpreted, but that "a/b" lies in the directory "a", "b" in
- * "." and "/b" in "/"; a directory must have been made before a file can be in it ("." and "/" are always there). */
+ * Deterministic: the same seed and the same calls give the same disk; no time, no addresses, nothing of the real
+ * system.
+ * One thread. Aborts without memory. Paths are texts and not interpreted, but that "a/b" lies in the directory "a", "b"
+ * in "." and "/b" in "/"; a directory must have been made before a file can be in it ("." and "/" are always there). */
 #ifndef WEIR_TESTS_SIM_DISK_H
 #define WEIR_TESTS_SIM_DISK_H
 
@@ -30,7 +31,7 @@ SimDisk *sim_disk_new(uint64_t seed);
 /* No file may be open (assert): one that still is was leaked. Accepts NULL. */
 void sim_disk_free(SimDisk *disk);
 
-/* ---- Operations ----------------------------------------------------------------------------------------------------- */
+/* ---- Operations -------------------------------------------------------------------------------------------------- */
 
 /* What is counted, traced and made to fail; a set of them is an unsigned. */
 typedef enum SimOp {
@@ -50,7 +51,8 @@ typedef enum SimOp {
 enum {
     SIM_OP_KINDS = 12,
     SIM_ANY = (1 << SIM_OP_KINDS) - 1,
-    /* Those after which a disk that loses power can be another one: what a crash at every operation has to go through. */
+    /* Those after which a disk that loses power can be another one: what a crash at every operation has to go
+     * through. */
     SIM_CHANGES =
         SIM_WRITE | SIM_SYNC | SIM_CREATE | SIM_RENAME | SIM_REMOVE | SIM_TRUNCATE | SIM_SYNC_DIR | SIM_MAKE_DIR,
 };
@@ -59,24 +61,24 @@ enum {
 uint64_t sim_disk_count(const SimDisk *disk, unsigned ops);
 
 /* Called with every operation when it is over: its number (of all kinds, from 1) and a text like
- * "write store/weir.db-wal 4096@32768", "sync store/weir.db: I/O error", "create store/index/ids-1-9-77.run: frozen". The
- * text borrows until the call returns. NULL for none; nothing is formatted then. */
+ * "write store/weir.db-wal 4096@32768", "sync store/weir.db: I/O error", "create store/index/ids-1-9-77.run: frozen".
+ * The text borrows until the call returns. NULL for none; nothing is formatted then. */
 typedef void SimTrace(void *context, uint64_t number, const char *text);
 void sim_disk_trace(SimDisk *disk, SimTrace *trace, void *context);
 
-/* ---- Faults --------------------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------------------------------------------------ */
 
 typedef enum SimFailure {
-    /* An I/O error. A write has done a random part of its sectors; a sync a random part of what was waiting, and what it
-     * lost stays lost although a later sync of the same file says OK ("fsyncgate": Linux marks the pages clean). Whether
-     * reads go on showing what was lost is drawn, too; both happen. Anything else has done nothing. */
+    /* An I/O error. A write has done a random part of its sectors; a sync a random part of what was waiting, and what
+     * it lost stays lost although a later sync of the same file says OK ("fsyncgate": Linux marks the pages clean).
+     * Whether reads go on showing what was lost is drawn, too; both happen. Anything else has done nothing. */
     SIM_FAIL_ERROR,
-    /* No space left: as the error, under its other name. A write within the file's length is struck, too: file systems that copy what is
-     * written need room for it. A call that needs none takes it for an error. */
+    /* No space left: as the error, under its other name. A write within the file's length is struck, too: file systems
+     * that copy what is written need room for it. A call that needs none takes it for an error. */
     SIM_FAIL_FULL,
-    /* The power is about to fail: this operation still happens as an unsynced one (a sync does nothing), it and all that
-     * follow answer with an I/O error and change nothing more, so that the program unwinds by itself. Nothing may be
-     * acknowledged any more. sim_disk_crash ends it. */
+    /* The power is about to fail: this operation still happens as an unsynced one (a sync does nothing), it and all
+     * that follow answer with an I/O error and change nothing more, so that the program unwinds by itself. Nothing may
+     * be acknowledged any more. sim_disk_crash ends it. */
     SIM_FAIL_FREEZE,
 } SimFailure;
 
@@ -107,12 +109,12 @@ void sim_disk_freeze(SimDisk *disk);
 bool sim_disk_is_frozen(const SimDisk *disk);
 
 /* The disk holds at most so many bytes (of all files, open ones without a name included); what would grow a file beyond
- * fails with "full" after having written what fits, and what is free is what free_bytes of an Io says. UINT64_MAX, as at
- * the start: no limit, and very much is free. May be below what is used. */
+ * fails with "full" after having written what fits, and what is free is what free_bytes of an Io says. UINT64_MAX, as
+ * at the start: no limit, and very much is free. May be below what is used. */
 void sim_disk_limit(SimDisk *disk, uint64_t bytes);
 uint64_t sim_disk_used(const SimDisk *disk);
 
-/* ---- Crashes -------------------------------------------------------------------------------------------------------- */
+/* ---- Crashes ----------------------------------------------------------------------------------------------------- */
 
 typedef enum SimLoss {
     SIM_LOSS_DRAWN,   /* one of those below (the process less often), or for each file and the names one of their own */
@@ -127,7 +129,7 @@ typedef enum SimLoss {
  * returns which loss it was. */
 SimLoss sim_disk_crash(SimDisk *disk, SimLoss loss, uint64_t *random);
 
-/* ---- Damage to derived files, and files from elsewhere --------------------------------------------------------------- */
+/* ---- Damage to derived files, and files from elsewhere ----------------------------------------------------------- */
 /* These are no operations: not counted, never failing by a fault; durable at once. The file must not be open, but for
  * sim_disk_flip. All answer false when there is no such file (or bit). */
 
@@ -152,7 +154,7 @@ void sim_file_copy_free(SimFileCopy *copy); /* accepts NULL */
  * removed meanwhile. */
 void sim_disk_each(SimDisk *disk, void (*visit)(void *context, const char *path), void *context);
 
-/* ---- Files: what the VFS and the Io are made of ---------------------------------------------------------------------- */
+/* ---- Files: what the VFS and the Io are made of ------------------------------------------------------------------ */
 
 typedef enum SimResult {
     SIM_OK,

@@ -1,4 +1,5 @@
-/* What the tests of the simulated disk have in common: files by a line each, and cmocka with the headers that it wants first. */
+/* What the tests of the simulated disk have in common: files by a line each, and cmocka with the headers that it wants
+ * first. */
 #ifndef WEIR_TESTS_SIM_DISK_TOOLS_H
 #define WEIR_TESTS_SIM_DISK_TOOLS_H
 

@@ -38,7 +38,7 @@ static bool differ(Look *look, const char *format, ...)
 
 static bool is_clean(const Look *look) { return !look->difference[0]; }
 
-/* ---- Events ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 static void number_attempts(Look *look, int64_t last_seq)
 {
@@ -101,7 +101,7 @@ static Status look_at_events(StoreReader *reader, Look *look, int64_t after, int
     return status;
 }
 
-/* ---- What was taken for duplicates -------------------------------------------------------------------------------------------------------- */
+/* ---- What was taken for duplicates ------------------------------------------------------------------------------- */
 
 static bool visit_duplicate(void *context, const StoredDuplicate *duplicate)
 {
@@ -144,7 +144,7 @@ static Status look_at_all_duplicates(StoreReader *reader, Look *look, Error *ret
     return status;
 }
 
-/* ---- Corrections ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Corrections ------------------------------------------------------------------------------------------------- */
 
 static int by_corrected(const void *a, const void *b)
 {
@@ -194,7 +194,7 @@ static Status look_at_corrections(StoreReader *reader, Look *look, int64_t first
     return status;
 }
 
-/* ---- Attempts --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Attempts ---------------------------------------------------------------------------------------------------- */
 
 /* The newest one among those before `next` that is wanted; SIZE_MAX: none. */
 static size_t next_attempt(const Look *look)
@@ -246,7 +246,7 @@ static Status look_at_attempts(StoreReader *reader, Look *look, int64_t of, size
     return status;
 }
 
-/* ---- Clients ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
 
 static const EventClient *client_of(const EventModel *right, Str name)
 {
@@ -288,7 +288,7 @@ static Status look_at_clients(StoreReader *reader, Look *look, Error *reterr)
     return status;
 }
 
-/* ---- Where ids lead ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Where ids lead ---------------------------------------------------------------------------------------------- */
 
 static Status look_at_id(StoreReader *reader, Look *look, Str id, Error *reterr)
 {
@@ -322,7 +322,7 @@ static Status look_at_ids(World *world, StoreReader *reader, Look *look, Error *
     return status;
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static Look begin(World *world, char ret_difference[TABLES_TEXT_BYTES])
 {
@@ -375,7 +375,7 @@ bool event_look_check(World *world, StoreReader *reader, char ret_difference[TAB
     return same;
 }
 
-/* ---- Pieces -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Pieces ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->senders.random, limit); }
 

@@ -1,5 +1,5 @@
-/* What the store keeps about events, held against the oracle's facts: all of it, or a drawn piece. Where nobody sends any, nothing is looked
- * at: that would change nothing but which operation of the disk a fault strikes. */
+/* What the store keeps about events, held against the oracle's facts: all of it, or a drawn piece. Where nobody sends
+ * any, nothing is looked at: that would change nothing but which operation of the disk a fault strikes. */
 #ifndef WEIR_TESTS_SIM_EVENT_LOOK_H
 #define WEIR_TESTS_SIM_EVENT_LOOK_H
 

@@ -37,7 +37,7 @@ const Fact *event_model_origin(const EventModel *events, int64_t seq)
 
 int64_t event_model_lead(const EventModel *events, Str id) { return plain_map_get(&events->leads, id); }
 
-/* ---- What was taken for duplicates -------------------------------------------------------------------------------------------------------- */
+/* ---- What was taken for duplicates ------------------------------------------------------------------------------- */
 
 const Fact *event_model_duplicate(const EventModel *events, size_t at)
 {
@@ -68,7 +68,7 @@ bool event_model_keeps(const EventModel *events, const EventItem *item)
     return find_duplicate(events, item->taken_for, item->raw) != SIZE_MAX;
 }
 
-/* ---- Rows ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 static EventClient *find_client(const EventModel *events, Str name)
 {
@@ -195,7 +195,7 @@ static void play(EventModel *events, size_t at)
     }
 }
 
-/* ---- Facts --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Facts ------------------------------------------------------------------------------------------------------- */
 
 static void add(EventModel *events, Fact fact)
 {

@@ -1,5 +1,5 @@
-/* The oracle of store/events.h: what was committed about events, as a list of facts in the order of commits, and the rows that follow from
- * them. To go back is to forget the last facts and to read the others again.
+/* The oracle of store/events.h: what was committed about events, as a list of facts in the order of commits, and the
+ * rows that follow from them. To go back is to forget the last facts and to read the others again.
  *
  * Texts are borrowed for as long as the model lives. */
 #ifndef WEIR_TESTS_SIM_EVENT_MODEL_H

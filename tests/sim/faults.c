@@ -7,15 +7,15 @@
 #include "sim/world.h"
 #include "support/random.h"
 
-/* How old the store's idea of the free space may be (see FREE_CHECK_US in writer.c), and how long it waits before it writes
- * files again (RETRY_US in derived.c); and some. */
+/* How old the store's idea of the free space may be (see FREE_CHECK_US in writer.c), and how long it waits before it
+ * writes files again (RETRY_US in derived.c); and some. */
 enum { ROOMY_AFTER_US = 1500000 };
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->faults.random, limit); }
 
 static bool percent(World *world, unsigned chance) { return below(world, 100) < chance; }
 
-/* ---- The plan ----------------------------------------------------------------------------------------------------------- */
+/* ---- The plan ---------------------------------------------------------------------------------------------------- */
 
 static int by_step(const void *a, const void *b)
 {
@@ -40,10 +40,10 @@ void faults_init(World *world, uint64_t seed, int64_t steps)
 
 void faults_release(World *world) { damage_forget_kept(world); }
 
-/* ---- What the disk did ---------------------------------------------------------------------------------------------------- */
+/* ---- What the disk did ------------------------------------------------------------------------------------------- */
 
-/* A commit that lacks the end of its last page in the WAL may be there for the next program, if that comes before the next commit. One
- * that lacks a page's header is not. */
+/* A commit that lacks the end of its last page in the WAL may be there for the next program, if that comes before the
+ * next commit. One that lacks a page's header is not. */
 static void on_no_room(World *world, const char *text)
 {
     enum { PAGE = 8192 };
@@ -88,7 +88,7 @@ void faults_on_operation(void *context, uint64_t number, const char *text)
     }
 }
 
-/* ---- Faults of the disk --------------------------------------------------------------------------------------------------- */
+/* ---- Faults of the disk ------------------------------------------------------------------------------------------ */
 
 /* Where a fault strikes: at one of the next so many operations of a kind, on files of a kind. */
 typedef struct Place {
@@ -201,7 +201,7 @@ static void make_room(World *world)
     story_headline(&world->story, "the disk has room again");
 }
 
-/* ---- Faults of the rest of the computer ------------------------------------------------------------------------------------- */
+/* ---- Faults of the rest of the computer -------------------------------------------------------------------------- */
 
 static void jump_clock(World *world)
 {
@@ -261,7 +261,7 @@ void faults_stop(World *world)
     faults->roomy_us = 0;
 }
 
-/* ---- The end of a life -------------------------------------------------------------------------------------------------------- */
+/* ---- The end of a life ------------------------------------------------------------------------------------------- */
 
 bool faults_end_is_due(const World *world)
 {
@@ -371,7 +371,7 @@ void faults_after_boot(World *world)
     }
 }
 
-/* ---- Excuses -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Excuses ----------------------------------------------------------------------------------------------------- */
 
 uint64_t faults_struck(const World *world) { return sim_disk_struck(world->machine.disk); }
 

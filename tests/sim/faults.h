@@ -1,7 +1,8 @@
 /* What goes wrong: each seed draws a plan of it, and the rules of what Weir may then answer.
  *
- * A failure needs an excuse. BUSY is one of a full disk alone, and of a full disk nothing worse may come. UNKNOWN and BROKEN are
- * those of a disk that failed, or of a run file that was damaged while nobody looked. What was not excused breaks a promise. */
+ * A failure needs an excuse. BUSY is one of a full disk alone, and of a full disk nothing worse may come. UNKNOWN and
+ * BROKEN are those of a disk that failed, or of a run file that was damaged while nobody looked. What was not excused
+ * breaks a promise. */
 #ifndef WEIR_TESTS_SIM_FAULTS_H
 #define WEIR_TESTS_SIM_FAULTS_H
 
@@ -62,7 +63,8 @@ typedef struct Faults {
     int64_t happened;  /* not counting what was armed and has not struck, and what the disk itself counts */
 } Faults;
 
-/* What struck: operations that failed as planned, full disks that were noticed, ends in the midst of a run, jumps of the clock, damage. */
+/* What struck: operations that failed as planned, full disks that were noticed, ends in the midst of a run, jumps of
+ * the clock, damage. */
 int64_t faults_happened(const World *world);
 
 void faults_init(World *world, uint64_t seed, int64_t steps);

@@ -28,7 +28,7 @@ void feeds_rewound(World *world)
     }
 }
 
-/* ---- A page of them --------------------------------------------------------------------------------------------------------------- */
+/* ---- A page of them ---------------------------------------------------------------------------------------------- */
 
 /* The next message of the kind behind a sequence; 0 when there is none. */
 static int64_t next_of_kind(const Model *model, FeedKind feed, int64_t after)

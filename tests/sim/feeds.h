@@ -1,5 +1,5 @@
-/* Consumers of the feeds: they read messages behind their cursor, in pages or as streams, and hold each message's bytes against
- * the model: none left out, none twice, in commit order, each with its record, its summary, its rule. */
+/* Consumers of the feeds: they read messages behind their cursor, in pages or as streams, and hold each message's bytes
+ * against the model: none left out, none twice, in commit order, each with its record, its summary, its rule. */
 #ifndef WEIR_TESTS_SIM_FEEDS_H
 #define WEIR_TESTS_SIM_FEEDS_H
 

@@ -1,5 +1,5 @@
-/* What anybody hands to the processor: the bytes that lie in its queue, and what it has taken and turned away, as Clients keeps
- * them. Whoever hands in calls hand_in_done first when told what became of it. */
+/* What anybody hands to the processor: the bytes that lie in its queue, and what it has taken and turned away, as
+ * Clients keeps them. Whoever hands in calls hand_in_done first when told what became of it. */
 #ifndef WEIR_TESTS_SIM_HAND_IN_H
 #define WEIR_TESTS_SIM_HAND_IN_H
 

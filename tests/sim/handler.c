@@ -39,7 +39,7 @@ static void drop_calls(World *world)
     }
 }
 
-/* ---- A sink between the runner and the handler's sink ----------------------------------------------------------------------- */
+/* ---- A sink between the runner and the handler's sink ------------------------------------------------------------ */
 
 typedef struct HandlerSink {
     Sink sink;
@@ -190,7 +190,7 @@ static Status handler_open(void *self, const SinkContext *context, Sink **ret_si
     return STATUS_OK;
 }
 
-/* ---- What the seed draws ------------------------------------------------------------------------------------------------------- */
+/* ---- What the seed draws ----------------------------------------------------------------------------------------- */
 
 static Status fill_random(void *self, void *bytes, size_t count, Error *reterr)
 {
@@ -267,7 +267,7 @@ void handler_rewound(World *world)
     handler->other_count = 0;
 }
 
-/* ---- The other side ----------------------------------------------------------------------------------------------------------------- */
+/* ---- The other side ---------------------------------------------------------------------------------------------- */
 
 static void draw_faults(World *world)
 {
@@ -332,7 +332,7 @@ void handler_make_peace(World *world)
     fake_receiver_set_faults(world->onboarding.handler.service, &none);
 }
 
-/* ---- The runner ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- The runner -------------------------------------------------------------------------------------------------- */
 
 /* While the runner is at work, whatever is handed to the processor comes from it. */
 static World *stepping, *told;
@@ -390,7 +390,7 @@ void handler_stop(World *world)
     story_tell(&world->story, "the runner of jobs has ended");
 }
 
-/* ---- Somebody else --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Somebody else ----------------------------------------------------------------------------------------------- */
 
 /* More than one may work on jobs: what they were given is worth nothing once another has it. */
 static void take_as_other(World *world)

@@ -1,5 +1,6 @@
-/* Who works on jobs: the real runner with a handler that is another machine, and beside it somebody else who takes jobs and is slow to say what
- * became of them. What the runner sends, is answered and has stored passes through here and is held against the oracle. */
+/* Who works on jobs: the real runner with a handler that is another machine, and beside it somebody else who takes jobs
+ * and is slow to say what became of them. What the runner sends, is answered and has stored passes through here and is
+ * held against the oracle. */
 #ifndef WEIR_TESTS_SIM_HANDLER_H
 #define WEIR_TESTS_SIM_HANDLER_H
 

@@ -159,7 +159,8 @@ static const char *describe(const Work *work, char *text, size_t room)
     return text;
 }
 
-/* What was unsure never happened when another commit has taken its place; one that may have written nothing has perhaps taken none. */
+/* What was unsure never happened when another commit has taken its place; one that may have written nothing has perhaps
+ * taken none. */
 static bool writes(const Work *work)
 {
     bool counted = false;

@@ -9,7 +9,7 @@ enum { STEPS_MIN = 200, STEPS_MORE = 400, TEXT_BYTES = 256, REST_STEPS_MAX = 200
 static uint64_t below(Run *run, uint64_t limit) { return random_below(&run->random, limit); }
 static bool percent(Run *run, unsigned chance) { return below(run, 100) < chance; }
 
-/* ---- A life ------------------------------------------------------------------------------------------------------------ */
+/* ---- A life ------------------------------------------------------------------------------------------------------ */
 
 static void on_broken(void *self, const Error *error)
 {
@@ -98,7 +98,7 @@ static void end_life(Run *run, bool in_order)
     story_headline(&run->story, "life %zu has ended: %s", run->lives, losses[loss]);
 }
 
-/* ---- What is put there --------------------------------------------------------------------------------------------------- */
+/* ---- What is put there ------------------------------------------------------------------------------------------- */
 
 static Str write_record(char text[TEXT_BYTES], size_t number, const char *value)
 {
@@ -170,7 +170,7 @@ static void put_some(Run *run)
     }
 }
 
-/* ---- People ------------------------------------------------------------------------------------------------------------- */
+/* ---- People ------------------------------------------------------------------------------------------------------ */
 
 typedef struct Order {
     Submission submission;
@@ -250,7 +250,7 @@ static void people_act(Run *run)
     }
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------------------------------ */
+/* ---- Clients ----------------------------------------------------------------------------------------------------- */
 
 /* A record that was put to a source, handed in as over HTTP. */
 typedef struct Call {
@@ -307,7 +307,7 @@ static void call(Run *run)
     }
 }
 
-/* ---- What goes wrong ------------------------------------------------------------------------------------------------------- */
+/* ---- What goes wrong --------------------------------------------------------------------------------------------- */
 
 static void draw_source_faults(Run *run, size_t source, const FakeOriginFaults *faults)
 {
@@ -400,7 +400,7 @@ static void on_operation(void *context, uint64_t number, const char *text)
     }
 }
 
-/* ---- The run --------------------------------------------------------------------------------------------------------------- */
+/* ---- The run ----------------------------------------------------------------------------------------------------- */
 
 static void work_on(Run *run)
 {

@@ -1,8 +1,9 @@
-/* A simulated run of intake: sources that fail beside a disk that loses power, clients that hand the same records in, and people who pause
- * sources and mend dead letters. The store, the processor and intake are the real ones, in one thread; a seed is a run.
+/* A simulated run of intake: sources that fail beside a disk that loses power, clients that hand the same records in,
+ * and people who pause sources and mend dead letters. The store, the processor and intake are the real ones, in one
+ * thread; a seed is a run.
  *
- * What has to hold, at every start and at the end: each message is a record once or a dead letter; what the other side or a client was told
- * is stored; no place is ahead of the log. */
+ * What has to hold, at every start and at the end: each message is a record once or a dead letter; what the other side
+ * or a client was told is stored; no place is ahead of the log. */
 #ifndef WEIR_TESTS_SIM_INTAKE_RUN_H
 #define WEIR_TESTS_SIM_INTAKE_RUN_H
 
@@ -63,15 +64,16 @@ typedef struct Run {
     size_t lives;
     uint64_t disk_told; /* failing operations of this life, as far as they were told */
     bool is_limited;    /* the disk will soon be full, and no write has found it so */
-    int64_t
-        faults; /* that struck, not counting what the disk counts: full disks, sources that went down or were cut off, ends */
+    /* that struck, not counting what the disk counts: full disks, sources that went down or were cut off, ends */
+    int64_t faults;
     int64_t entries;
 } Run;
 
 /* A SeedRun. */
 void intake_run(const SeedOptions *options, SeedReport *ret_report);
 
-/* intake_check.c: looks at everything in the store. `is_end`: all has come to rest, and nothing may be missing any more. */
+/* intake_check.c: looks at everything in the store. `is_end`: all has come to rest, and nothing may be missing any
+ * more. */
 void run_check(Run *run, bool is_end);
 /* Whether the text is the one of a bad message. */
 #define RUN_BAD_TEXT STR("{\"recordId\":")

@@ -1,4 +1,5 @@
-/* weir-sim-intake: intake alone, with sources that fail beside a faulty disk. See command.c for what it can be asked. */
+/* weir-sim-intake: intake alone, with sources that fail beside a faulty disk. See command.c for what it can be
+ * asked. */
 #include "sim/command.h"
 #include "sim/intake_run.h"
 

@@ -1,7 +1,8 @@
-/* The computer that Weir runs on: a disk, a clock, random numbers, and Weir's parts as the service puts them together, all in
- * one thread.
+/* The computer that Weir runs on: a disk, a clock, random numbers, and Weir's parts as the service puts them together,
+ * all in one thread.
  *
- * A *life* is the time between machine_boot and machine_end: one process. What it leaves on the disk is what the next finds. */
+ * A *life* is the time between machine_boot and machine_end: one process. What it leaves on the disk is what the next
+ * finds. */
 #ifndef WEIR_TESTS_SIM_MACHINE_H
 #define WEIR_TESTS_SIM_MACHINE_H
 
@@ -63,8 +64,8 @@ Status machine_boot(Machine *machine, bool rebuild, Error *reterr) MUST_CHECK;
 /* processor_step. */
 void machine_step(Machine *machine, bool *ret_idle);
 
-/* Ends a life as well as the disk allows: tells what waits, closes readers and store. Then the disk loses what a crash of this
- * kind loses; SIM_LOSS_PROCESS for an end in order. */
+/* Ends a life as well as the disk allows: tells what waits, closes readers and store. Then the disk loses what a crash
+ * of this kind loses; SIM_LOSS_PROCESS for an end in order. */
 SimLoss machine_end(Machine *machine, SimLoss loss, uint64_t *random);
 
 Status machine_reader(Machine *machine, size_t which, StoreReader **ret_reader, Error *reterr) MUST_CHECK;

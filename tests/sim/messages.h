@@ -1,4 +1,5 @@
-/* What a message must say: each member held against the model, and the same bytes whenever and to whomever it is sent. */
+/* What a message must say: each member held against the model, and the same bytes whenever and to whomever it is
+ * sent. */
 #ifndef WEIR_TESTS_SIM_MESSAGES_H
 #define WEIR_TESTS_SIM_MESSAGES_H
 

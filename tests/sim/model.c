@@ -38,7 +38,7 @@ const Record *model_record_of(const Model *model, int64_t seq)
     return about ? &model_at(model, about)->record : NULL;
 }
 
-/* ---- Which record is which --------------------------------------------------------------------------------------------- */
+/* ---- Which record is which --------------------------------------------------------------------------------------- */
 
 static void identity_key(const Model *model, const Record *record, PlainKey *ret_key)
 {
@@ -88,7 +88,7 @@ uint32_t model_differs(const Model *model, const Record *a, const Record *b)
     return model->identity == IDENTITY_CONTENT ? differs & ~(uint32_t)FIELD_RECORD_ID : differs;
 }
 
-/* ---- The order of time ---------------------------------------------------------------------------------------------------- */
+/* ---- The order of time ------------------------------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {
@@ -134,7 +134,7 @@ const ModelTimed *model_by_time(Model *model, size_t *ret_count)
     return model->by_time;
 }
 
-/* ---- Records and alerts ------------------------------------------------------------------------------------------------- */
+/* ---- Records and alerts ------------------------------------------------------------------------------------------ */
 
 static ModelEntry *append(Model *model)
 {
@@ -181,8 +181,8 @@ static Exact measured(const AlertRule *rule, const ModelTotals *totals)
                                              : totals->positive - totals->negative;
 }
 
-/* By how much a rule's threshold is exceeded; 0 when no alert is due. A total alerts when it crosses the threshold, not while it
- * stays above. */
+/* By how much a rule's threshold is exceeded; 0 when no alert is due. A total alerts when it crosses the threshold, not
+ * while it stays above. */
 static Exact exceeded(const AlertRule *rule, const Record *record, const ModelTotals *before, const ModelTotals *after)
 {
     Exact threshold = rule->threshold;
@@ -242,7 +242,8 @@ static int64_t append_record(Model *model, const Record *record, bool quiet)
     return seq;
 }
 
-/* What is found at `seq`. Where a correction stands for it, or where another id is the same content, the id does not differ. */
+/* What is found at `seq`. Where a correction stands for it, or where another id is the same content, the id does not
+ * differ. */
 static void tell_found(const Model *model, const Record *record, int64_t seq, uint32_t left_out, Outcome *outcome)
 {
     outcome->seq = seq;
@@ -260,7 +261,7 @@ static void take_record(Model *model, const Record *record, bool quiet, Outcome 
     }
 }
 
-/* ---- Events --------------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 /* Its id was given to another one first, or is that of a record which was no event. */
 static int64_t append_another(Model *model, const Record *record, bool quiet)
@@ -281,7 +282,8 @@ static int64_t find_event(const Model *model, const Record *record)
     return seq && (model->identity == IDENTITY_CONTENT || event_model_at(&model->events, seq)) ? seq : 0;
 }
 
-/* One that had been taken for a duplicate: it becomes an event where nobody is known by its id but who is known not to keep it. */
+/* One that had been taken for a duplicate: it becomes an event where nobody is known by its id but who is known not to
+ * keep it. */
 static void take_duplicate(Model *model, const ModelWork *work, size_t at, int64_t known, bool was_given,
                            Outcome *outcome)
 {
@@ -411,7 +413,7 @@ MessageKind model_message_kind(const ModelEntry *entry)
     return entry->kind == MODEL_TOLD ? entry->told : kinds[entry->kind];
 }
 
-/* ---- Work --------------------------------------------------------------------------------------------------------------- */
+/* ---- Work -------------------------------------------------------------------------------------------------------- */
 
 static bool take_records(Model *model, const ModelWork *work, Outcome *outcomes)
 {
@@ -539,7 +541,7 @@ void model_work_release(ModelWork *work)
     }
 }
 
-/* ---- Going back ----------------------------------------------------------------------------------------------------------- */
+/* ---- Going back -------------------------------------------------------------------------------------------------- */
 
 ModelMark model_mark(const Model *model)
 {

@@ -1,7 +1,9 @@
-/* The oracle: what Weir promises, as a list, two maps and a few rules. No cleverness, and nothing of src/ but its types.
+/* The oracle: what Weir promises, as a list, two maps and a few rules. No cleverness, and nothing of src/ but its
+ * types.
  *
- * The list is the log: entry n has the sequence n. A record's entry holds its flow's totals as the model adds them up, an
- * alert's or a notice's entry what it must say. Texts of records, rules and notices are borrowed for as long as the model lives.
+ * The list is the log: entry n has the sequence n. A record's entry holds its flow's totals as the model adds them up,
+ * an alert's or a notice's entry what it must say. Texts of records, rules and notices are borrowed for as long as the
+ * model lives.
  * What the store keeps about deliveries besides is in tables.h. */
 #ifndef WEIR_TESTS_SIM_MODEL_H
 #define WEIR_TESTS_SIM_MODEL_H
@@ -29,8 +31,8 @@ typedef struct ModelNotice {
 
 typedef struct ModelEntry {
     ModelKind kind;
-    int64_t
-        flow; /* a record, or an alert: the sequence of the first record of its flow; what was told: of the first of its key */
+    /* a record, or an alert: the sequence of the first record of its flow; what was told: of the first of its key */
+    int64_t flow;
     Record record;        /* a record: what was handed in */
     int64_t prev_seq;     /* the flow's record before it, 0 for none */
     ModelTotals before;   /* the flow's, without it */

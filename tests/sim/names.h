@@ -1,7 +1,7 @@
 /* The directories of the simulated disk: what stands behind each path now, and what would after a power loss.
  *
- * Every change of a name is kept until its directory is synced; a power loss replays a part of those changes, in their order,
- * on top of what was durable. Used by disk.c and damage.c alone. */
+ * Every change of a name is kept until its directory is synced; a power loss replays a part of those changes, in their
+ * order, on top of what was durable. Used by disk.c and damage.c alone. */
 #ifndef WEIR_TESTS_SIM_NAMES_H
 #define WEIR_TESTS_SIM_NAMES_H
 
@@ -50,8 +50,8 @@ bool sim_names_is_in(const char *path, const char *dir);
 
 void sim_names_sync(SimNames *names, const char *dir);
 void sim_names_lose(SimNames *names, SimPattern pattern, uint64_t *random);
-/* The names of the files in a directory, or (NULL) the paths of all files: *ret_count texts in one allocation each, to be
- * freed by sim_names_free_list. */
+/* The names of the files in a directory, or (NULL) the paths of all files: *ret_count texts in one allocation each, to
+ * be freed by sim_names_free_list. */
 char **sim_names_list(const SimNames *names, const char *dir, size_t *ret_count);
 void sim_names_free_list(char **list, size_t count);
 /* Forgets the entries that stand for nothing any more. */

@@ -81,7 +81,7 @@ uint64_t sim_node_bytes(const SimNode *node) { return node->bytes; }
 
 const uint8_t *sim_node_data(const SimNode *node) { return node->data; }
 
-/* ---- Reading and writing ----------------------------------------------------------------------------------------------- */
+/* ---- Reading and writing ----------------------------------------------------------------------------------------- */
 
 static void set_bytes(SimNode *node, uint64_t bytes)
 {
@@ -178,7 +178,7 @@ void sim_node_truncate(SimNode *node, uint64_t bytes)
     set_bytes(node, bytes);
 }
 
-/* ---- Syncs ------------------------------------------------------------------------------------------------------------- */
+/* ---- Syncs ------------------------------------------------------------------------------------------------------- */
 
 static void forget_changes(SimNode *node)
 {
@@ -309,10 +309,10 @@ void sim_node_sync_fails(SimNode *node, uint64_t *random)
     }
 }
 
-/* ---- Power loss -------------------------------------------------------------------------------------------------------- */
+/* ---- Power loss -------------------------------------------------------------------------------------------------- */
 
-/* A truncation and what followed it survive in their order: so many of the first length changes and sector changes may be
- * kept, and of the lengths those before `lengths_from` are past. */
+/* A truncation and what followed it survive in their order: so many of the first length changes and sector changes may
+ * be kept, and of the lengths those before `lengths_from` are past. */
 typedef struct Reach {
     size_t lengths_from, lengths_to;
     size_t changes_to;
@@ -406,7 +406,7 @@ void sim_node_lose(SimNode *node, SimPattern pattern, uint64_t *random)
     set_bytes(node, length);
 }
 
-/* ---- Damage ------------------------------------------------------------------------------------------------------------ */
+/* ---- Damage ------------------------------------------------------------------------------------------------------ */
 
 void sim_node_flip(SimNode *node, uint64_t offset, uint8_t mask)
 {

@@ -1,10 +1,11 @@
-/* The content of a file on the simulated disk: what it is now, and all that is needed to know what a power loss may make of
- * it.
+/* The content of a file on the simulated disk: what it is now, and all that is needed to know what a power loss may
+ * make of it.
  *
- * The present bytes are in one piece. Of each sector that was written since the last sync, the bytes before each of those
- * writes are kept, oldest first, and the same of the length: a power loss goes back from the present by as many steps as it
- * likes, each sector on its own. What a sync that succeeded has covered is beyond reach. A sync that failed leaves sectors
- * that look written and are not ("stuck"): only a later write of such a sector and a sync after it make it durable.
+ * The present bytes are in one piece. Of each sector that was written since the last sync, the bytes before each of
+ * those writes are kept, oldest first, and the same of the length: a power loss goes back from the present by as many
+ * steps as it likes, each sector on its own. What a sync that succeeded has covered is beyond reach. A sync that failed
+ * leaves sectors that look written and are not ("stuck"): only a later write of such a sector and a sync after it make
+ * it durable.
  *
  * Used by disk.c and names.c alone. Aborts without memory. */
 #ifndef WEIR_TESTS_SIM_NODE_H
@@ -48,8 +49,8 @@ void sim_node_write(SimNode *node, uint64_t offset, const void *data, size_t cou
 void sim_node_truncate(SimNode *node, uint64_t bytes);
 void sim_node_sync(SimNode *node);
 
-/* A sync that fails: some of what waited is durable, the rest is stuck or, as the draw has it, gone for reads, too. While a
- * truncation waits, nothing is decided yet. */
+/* A sync that fails: some of what waited is durable, the rest is stuck or, as the draw has it, gone for reads, too.
+ * While a truncation waits, nothing is decided yet. */
 void sim_node_sync_fails(SimNode *node, uint64_t *random);
 
 /* The power fails: what waits is kept by the pattern, what is stuck is lost. */

@@ -155,7 +155,7 @@ static bool has_all(Comparing *comparing, size_t right, const char *what)
            DIFFER(comparing, "there are %zu %s, and should be %zu", count, what, right);
 }
 
-/* ---- Each table ----------------------------------------------------------------------------------------------------------- */
+/* ---- Each table -------------------------------------------------------------------------------------------------- */
 
 static size_t count_organizations(const OnboardTables *right, bool deleted)
 {
@@ -277,7 +277,7 @@ bool onboard_check(World *world, StoreReader *reader, char ret_difference[ONBOAR
     return !ret_difference[0];
 }
 
-/* ---- Leases ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Leases ------------------------------------------------------------------------------------------------------ */
 
 typedef struct Leases {
     const OnboardTables *tables;

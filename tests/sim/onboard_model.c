@@ -9,7 +9,7 @@
 
 #define KEEP(world, ...) str_from(need((void *)(uintptr_t)arena_printf(&(world)->workload.texts, __VA_ARGS__)))
 
-/* ---- Rows ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 void onboard_release(OnboardTables *tables)
 {
@@ -123,7 +123,7 @@ void onboard_tell_batch(World *world, const StoredBatch *batch)
                onboard_batch_body(world, batch));
 }
 
-/* ---- Batches ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static Status refuse(OnboardTables *tables, OnboardConflict conflict)
 {
@@ -312,7 +312,7 @@ static Status onboard(World *world, const OnboardChange *change)
     return STATUS_OK;
 }
 
-/* ---- By a person -------------------------------------------------------------------------------------------------------------------- */
+/* ---- By a person ------------------------------------------------------------------------------------------------- */
 
 static Str either(Str given, Str there) { return given.ptr ? given : there; }
 
@@ -368,7 +368,7 @@ static Status edit(World *world, const OrganizationEdit *edit)
     return STATUS_OK;
 }
 
-/* ---- Work ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Work -------------------------------------------------------------------------------------------------------- */
 
 void onboard_begin_life(World *world)
 {

@@ -1,5 +1,6 @@
-/* The oracle of store/onboard.h: organizations, batches, jobs, the audit trail and the answers under idempotency keys, each piece of work done
- * once more in words of its own. What becomes of it is known to the microsecond: the store looks at the clock once for each commit.
+/* The oracle of store/onboard.h: organizations, batches, jobs, the audit trail and the answers under idempotency keys,
+ * each piece of work done once more in words of its own. What becomes of it is known to the microsecond: the store
+ * looks at the clock once for each commit.
  *
  * Texts borrow for as long as the world lives. */
 #ifndef WEIR_TESTS_SIM_ONBOARD_MODEL_H
@@ -56,10 +57,12 @@ JobState onboard_status(const OnboardTables *tables, const StoredOrganization *o
 
 /* All processes that had leases are gone. */
 void onboard_begin_life(World *world);
-/* A commit of that moment: before anything of it is applied. Returns whether leases have ended by it. May be called again for each of its pieces. */
+/* A commit of that moment: before anything of it is applied. Returns whether leases have ended by it. May be called
+ * again for each of its pieces. */
 bool onboard_begin_commit(World *world, int64_t now_us);
 
-/* Does to the tables, and to the log, what the work does, and fills in its arrays what they have to have. Returns its status. */
+/* Does to the tables, and to the log, what the work does, and fills in its arrays what they have to have. Returns its
+ * status. */
 Status onboard_apply(World *world, const Work *work);
 static inline bool onboard_is_work(WorkKind kind) { return kind >= WORK_ONBOARD && kind <= WORK_ORGANIZATION; }
 
@@ -70,7 +73,7 @@ bool onboard_retry(World *world, int64_t job);
 void onboard_keep_work(World *world, Work *work);
 void onboard_free_work(Work *work);
 
-/* ---- onboard_words.c: what has to be said ------------------------------------------------------------------------------- */
+/* ---- onboard_words.c: what has to be said ------------------------------------------------------------------------ */
 
 /* The bodies of messages, and what a handler is sent. */
 Str onboard_organization_body(World *world, const StoredOrganization *organization, JobState status,
@@ -82,7 +85,7 @@ Str onboard_differences(World *world, const OrganizationContent *before, const O
 /* What the one who asked wants to be told under its key. */
 Str onboard_answer_text(World *world, Str batch_id, const OnboardOutcome *outcomes, size_t count);
 
-/* ---- onboard_check.c ------------------------------------------------------------------------------------------------------ */
+/* ---- onboard_check.c --------------------------------------------------------------------------------------------- */
 
 enum { ONBOARD_TEXT_BYTES = 400 };
 

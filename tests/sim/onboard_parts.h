@@ -1,4 +1,5 @@
-/* The oracle of onboarding as its own files see it: onboard_model.c (rows, batches, what people do), onboard_jobs.c (jobs). */
+/* The oracle of onboarding as its own files see it: onboard_model.c (rows, batches, what people do), onboard_jobs.c
+ * (jobs). */
 #ifndef WEIR_TESTS_SIM_ONBOARD_PARTS_H
 #define WEIR_TESTS_SIM_ONBOARD_PARTS_H
 

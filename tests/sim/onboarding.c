@@ -18,7 +18,7 @@ static bool percent(World *world, unsigned chance) { return below(world, 100) < 
 #define KEEP(world, ...)          str_from(need((void *)(uintptr_t)arena_printf(&(world)->workload.texts, __VA_ARGS__)))
 #define ARRAY(world, Type, count) ((Type *)need(ARENA_ARRAY(&(world)->workload.texts, Type, (count) + 1)))
 
-/* ---- What the seed draws ------------------------------------------------------------------------------------------------------ */
+/* ---- What the seed draws ----------------------------------------------------------------------------------------- */
 
 /* What becomes of organizations is for some of the sinks, too. */
 static void widen_subscriptions(World *world)
@@ -77,7 +77,7 @@ void onboarding_rewound(World *world)
     }
 }
 
-/* ---- Handing in ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Handing in -------------------------------------------------------------------------------------------------- */
 
 typedef struct Order {
     Submission submission;
@@ -117,7 +117,7 @@ void onboarding_submit(World *world, const Work *work)
     }
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 static Str domain(World *world)
 {
@@ -185,8 +185,8 @@ static void ask(World *world, SimRequest *request, uint8_t hash)
                                                  .answer = answer}});
 }
 
-/* Again under its key: for whoever takes it in it is a new batch, unless that is the one that hands it in twice. Seldom somebody takes a key for
- * another request. */
+/* Again under its key: for whoever takes it in it is a new batch, unless that is the one that hands it in twice. Seldom
+ * somebody takes a key for another request. */
 static void act_as_sender(World *world)
 {
     Onboarding *onboarding = &world->onboarding;
@@ -202,7 +202,7 @@ static void act_as_sender(World *world)
     ask(world, request, percent(world, 92) ? request->hash : 255);
 }
 
-/* ---- People ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- People ------------------------------------------------------------------------------------------------------ */
 
 static Str draw_batch(World *world)
 {
@@ -255,7 +255,7 @@ static void act_as_person(World *world)
     }
 }
 
-/* ---- Looks --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Looks ------------------------------------------------------------------------------------------------------- */
 
 static void look(World *world)
 {
@@ -279,7 +279,7 @@ static void look(World *world)
     view_free(view);
 }
 
-/* ---- Steps --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static void act(World *world)
 {
@@ -340,7 +340,7 @@ void onboarding_stop(World *world)
     }
 }
 
-/* ---- The end --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- The end ----------------------------------------------------------------------------------------------------- */
 
 static bool is_at_rest(const World *world)
 {

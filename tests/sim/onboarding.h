@@ -1,5 +1,6 @@
-/* Those who onboard organizations, in batches, beside whatever else goes on: requests that are made again, whole and in part, under keys; people who
- * change organizations, try failed jobs again and call batches off. In some of the seeds there are any; nothing of the others changes. */
+/* Those who onboard organizations, in batches, beside whatever else goes on: requests that are made again, whole and in
+ * part, under keys; people who change organizations, try failed jobs again and call batches off. In some of the seeds
+ * there are any; nothing of the others changes. */
 #ifndef WEIR_TESTS_SIM_ONBOARDING_H
 #define WEIR_TESTS_SIM_ONBOARDING_H
 
@@ -45,7 +46,8 @@ void onboarding_finish(World *world);
 
 /* A person tries the job again: what it was answered before counts no more. */
 void onboarding_forget_answers(World *world, int64_t job);
-/* Hands it in, unless the queue is full. It borrows only what lives as long as the world, but for the arrays that are filled. */
+/* Hands it in, unless the queue is full. It borrows only what lives as long as the world, but for the arrays that are
+ * filled. */
 void onboarding_submit(World *world, const Work *work);
 
 #endif

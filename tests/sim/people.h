@@ -1,5 +1,5 @@
-/* People who look after deliveries: they pause sinks and resume them, try dead letters again or discard them, ask for replays and call
- * them off. */
+/* People who look after deliveries: they pause sinks and resume them, try dead letters again or discard them, ask for
+ * replays and call them off. */
 #ifndef WEIR_TESTS_SIM_PEOPLE_H
 #define WEIR_TESTS_SIM_PEOPLE_H
 

@@ -43,7 +43,7 @@ const char *plain_decimal(Exact value, unsigned scale, char ret_text[PLAIN_TEXT_
     return ret_text;
 }
 
-/* ---- The calendar ---------------------------------------------------------------------------------------------------- */
+/* ---- The calendar ------------------------------------------------------------------------------------------------ */
 
 static bool is_leap(int64_t year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
 
@@ -156,7 +156,7 @@ int64_t plain_window_start(const char *kind, int64_t time_us)
     return strcmp(kind, "month") == 0 ? midnight - (date_of(midnight / DAY_US).day - 1) * DAY_US : midnight;
 }
 
-/* ---- The map ---------------------------------------------------------------------------------------------------------- */
+/* ---- The map ----------------------------------------------------------------------------------------------------- */
 
 void plain_map_init(PlainMap *map)
 {

@@ -1,5 +1,5 @@
-/* What the model works with, written here once more and as plainly as can be, so that a mistake in src/ is not made in the
- * model, too: exact sums, decimals and times as text, a map from texts to numbers. */
+/* What the model works with, written here once more and as plainly as can be, so that a mistake in src/ is not made in
+ * the model, too: exact sums, decimals and times as text, a map from texts to numbers. */
 #ifndef WEIR_TESTS_SIM_PLAIN_H
 #define WEIR_TESTS_SIM_PLAIN_H
 
@@ -20,7 +20,8 @@ const char *plain_time(int64_t time_us, char ret_text[PLAIN_TEXT_BYTES_MAX]);
 /* "250 us", "12.345 ms", "1.500000 s", "1 d 2 h 3 min 4 s"; with a sign when negative. Returns ret_text. */
 const char *plain_duration(int64_t us, char ret_text[PLAIN_TEXT_BYTES_MAX]);
 
-/* Where the stretch of time begins that a point lies in: "minute", "hour", "day", "week" (from Monday), "month"; in UTC. */
+/* Where the stretch of time begins that a point lies in: "minute", "hour", "day", "week" (from Monday), "month"; in
+ * UTC. */
 int64_t plain_window_start(const char *kind, int64_t time_us);
 
 /* Texts to numbers other than 0. Keys are copied. */

@@ -92,7 +92,7 @@ void question_draw(Question *question, uint64_t *random, const Workload *workloa
     }
 }
 
-/* ---- As parameters ---------------------------------------------------------------------------------------------------------------- */
+/* ---- As parameters ----------------------------------------------------------------------------------------------- */
 
 const char *question_key_name(QuestionKey key)
 {
@@ -182,7 +182,7 @@ void question_put(const Question *question, char *ret_text, size_t room)
     }
 }
 
-/* ---- Answered ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- Answered ---------------------------------------------------------------------------------------------------- */
 
 static bool text_is_wanted(Str wanted, Str text) { return wanted.len == 0 || str_equal(wanted, text); }
 

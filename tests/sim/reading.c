@@ -7,7 +7,7 @@
 #include "sim/world.h"
 #include "support/random.h"
 
-/* ---- Views that are held -------------------------------------------------------------------------------------------------------- */
+/* ---- Views that are held ----------------------------------------------------------------------------------------- */
 
 static void drop_view(World *world)
 {
@@ -99,7 +99,7 @@ static void step_view(World *world)
     }
 }
 
-/* ---- Verify --------------------------------------------------------------------------------------------------------------------- */
+/* ---- Verify ------------------------------------------------------------------------------------------------------ */
 
 typedef struct Verifying {
     World *world;
@@ -152,7 +152,7 @@ static void check_verify(World *world)
     }
 }
 
-/* ---- Another program ---------------------------------------------------------------------------------------------------------- */
+/* ---- Another program --------------------------------------------------------------------------------------------- */
 
 /* What `weir query --data` does beside a service: the store once more, only to be read. */
 static void look_from_outside(World *world)
@@ -188,7 +188,7 @@ static void look_from_outside(World *world)
     store_close(store);
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------------------------------------ */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 /* Begins a look of its own; NULL when it was struck. */
 static StoreReader *begin_look(World *world, StoreView **ret_view)
@@ -292,7 +292,8 @@ static void check_metrics(World *world)
     }
 }
 
-/* A filter that has lost a bit misses a key or two: all are asked for, or many of them, by the indexes that know them. */
+/* A filter that has lost a bit misses a key or two: all are asked for, or many of them, by the indexes that know
+ * them. */
 static void find_all(World *world, StoreReader *reader, int64_t bound)
 {
     enum { FINDS_MAX = 400 };
@@ -355,7 +356,7 @@ void reading_all(World *world)
     check_verify(world);
 }
 
-/* ---- A look --------------------------------------------------------------------------------------------------------------------- */
+/* ---- A look ------------------------------------------------------------------------------------------------------ */
 
 static void look_by_hand(World *world)
 {

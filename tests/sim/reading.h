@@ -1,7 +1,7 @@
 /* Those who read: looks at the log by hand, views that are held while others write, and all of it against the model.
  *
- * Whatever a reader answers with OK has to be right, at every moment and whatever fails around it; an answer that is not OK needs an
- * excuse (see faults.h). */
+ * Whatever a reader answers with OK has to be right, at every moment and whatever fails around it; an answer that is
+ * not OK needs an excuse (see faults.h). */
 #ifndef WEIR_TESTS_SIM_READING_H
 #define WEIR_TESTS_SIM_READING_H
 
@@ -30,7 +30,8 @@ void reading_release(World *world);
 
 /* One look at something. */
 void reading_step(World *world);
-/* Looks at everything: the log from its beginning, in every order and by every index, all messages, totals, and verify. */
+/* Looks at everything: the log from its beginning, in every order and by every index, all messages, totals, and
+ * verify. */
 void reading_all(World *world);
 
 /* What is open is closed. Before machine_end. */
@@ -38,10 +39,11 @@ void reading_end_life(World *world);
 /* The log has become shorter: those who read on begin where it ends. */
 void reading_rewound(World *world);
 
-/* Whether the store has exactly what the model has, as far as that shows behind the sequence `after` and in the rules. Ends the run when it
- * cannot be read. */
+/* Whether the store has exactly what the model has, as far as that shows behind the sequence `after` and in the rules.
+ * Ends the run when it cannot be read. */
 bool reading_is_same(World *world, int64_t after);
-/* The same after a start, which ends all leases that it finds, when there is room for that: then the model has it, too. */
+/* The same after a start, which ends all leases that it finds, when there is room for that: then the model has it,
+ * too. */
 bool reading_is_same_after_start(World *world, int64_t after);
 /* "seq 7, and 2 rules" */
 void reading_put_state(World *world, char *ret_text, size_t room);

@@ -37,9 +37,10 @@ static _Noreturn void give_up(const char *what)
     exit(2);
 }
 
-/* ---- One seed, in a process of its own ---------------------------------------------------------------------------------------------- */
+/* ---- One seed, in a process of its own --------------------------------------------------------------------------- */
 
-/* Of the processor's time, since the machine may be busy with something else; and of real time, should a run wait for ever. */
+/* Of the processor's time, since the machine may be busy with something else; and of real time, should a run wait for
+ * ever. */
 void runner_limit_time(void)
 {
     enum { WAITING_SECONDS_MAX = 20 * RUNNER_SECONDS_MAX };
@@ -89,7 +90,7 @@ static void start(Runner *runner, Job *job, uint64_t seed, FILE *trace)
     runner->running++;
 }
 
-/* ---- What came of it ------------------------------------------------------------------------------------------------------------------ */
+/* ---- What came of it --------------------------------------------------------------------------------------------- */
 
 /* What the seed is, its settings, who takes part: up to where its first life begins. Returns where that ends. */
 static long print_head(FILE *output)

@@ -1,5 +1,5 @@
-/* Runs many seeds, each in a process of its own: what kills a run (an assert, a sanitizer, a signal, a time-out) is that seed's
- * failure and nobody else's. A seed that failed is run again with its story, of which the end is shown. */
+/* Runs many seeds, each in a process of its own: what kills a run (an assert, a sanitizer, a signal, a time-out) is
+ * that seed's failure and nobody else's. A seed that failed is run again with its story, of which the end is shown. */
 #ifndef WEIR_TESTS_SIM_RUNNER_H
 #define WEIR_TESTS_SIM_RUNNER_H
 
@@ -30,8 +30,8 @@ typedef struct RunsResult {
 /* Prints each failure, and a summary at the end. */
 RunsResult runner_run(const RunsOptions *options);
 
-/* From here on this process may take RUNNER_SECONDS_MAX of the processor, or twenty times as long on the clock; then SIGXCPU or SIGALRM
- * ends it. */
+/* From here on this process may take RUNNER_SECONDS_MAX of the processor, or twenty times as long on the clock; then
+ * SIGXCPU or SIGALRM ends it. */
 void runner_limit_time(void);
 
 #endif

@@ -16,7 +16,7 @@ static bool percent(World *world, unsigned chance) { return below(world, 100) < 
 
 #define KEEP(world, ...) str_from(need((void *)(uintptr_t)arena_printf(&(world)->workload.texts, __VA_ARGS__)))
 
-/* ---- What the seed draws -------------------------------------------------------------------------------------------------------------- */
+/* ---- What the seed draws ----------------------------------------------------------------------------------------- */
 
 /* Some are destinations of plain records, too, so that flows have both. */
 static void draw_clients(World *world)
@@ -74,7 +74,7 @@ void senders_begin_life(World *world)
     }
 }
 
-/* ---- Events --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 /* What is sent again most often came in lately. */
 static uint64_t draw_event(World *world)
@@ -219,7 +219,7 @@ static ModelWork draw_events(World *world)
     return work;
 }
 
-/* ---- Others ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- Others ------------------------------------------------------------------------------------------------------ */
 
 /* A plain record that has the id of an event. */
 static ModelWork draw_impostor(World *world)

@@ -1,8 +1,10 @@
-/* Those who hand events in, and those who put right what was read by a wrong mapping. They have a stream of random numbers of their own, so that
- * a seed's other traffic is what it is without them; half of the seeds have none.
+/* Those who hand events in, and those who put right what was read by a wrong mapping. They have a stream of random
+ * numbers of their own, so that a seed's other traffic is what it is without them; half of the seeds have none.
  *
- * An event is a number and its bytes, which name it. What it means is up to a mapping: under the first one event 7 is meaning 7; under the others
- * some events are another's meaning, some share one with a neighbour, and some have the same id with other content. A meaning has one id and one content, so that whoever comes first, and whatever is corrected when, ids cross each other. */
+ * An event is a number and its bytes, which name it. What it means is up to a mapping: under the first one event 7 is
+ * meaning 7; under the others some events are another's meaning, some share one with a neighbour, and some have the
+ * same id with other content. A meaning has one id and one content, so that whoever comes first, and whatever is
+ * corrected when, ids cross each other. */
 #ifndef WEIR_TESTS_SIM_SENDERS_H
 #define WEIR_TESTS_SIM_SENDERS_H
 

@@ -4,7 +4,8 @@
 #include "sim/command.h"
 #include "sim/world.h"
 
-/* There is one thread, which takes no locks; without statistics, as in the service. Must come before SQLite is first used. */
+/* There is one thread, which takes no locks; without statistics, as in the service. Must come before SQLite is first
+ * used. */
 static void configure_sqlite(void)
 {
     sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);

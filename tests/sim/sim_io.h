@@ -5,8 +5,8 @@
 #include "base/io.h"
 #include "disk.h"
 
-/* The table; the disk must outlive its use. Errors become statuses as io_system's do: full BUSY, missing REFUSED, an I/O
- * error BROKEN. */
+/* The table; the disk must outlive its use. Errors become statuses as io_system's do: full BUSY, missing REFUSED, an
+ * I/O error BROKEN. */
 Io sim_io(SimDisk *disk);
 
 #endif

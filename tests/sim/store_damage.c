@@ -41,7 +41,7 @@ static void remember(World *world, const char *path)
     snprintf(faults->damaged[faults->damaged_count++ % FAULTS_DAMAGED_MAX], FAULTS_PATH_BYTES, "%s", path);
 }
 
-/* ---- Bits ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Bits -------------------------------------------------------------------------------------------------------- */
 
 /* Where the parts of a run begin, in bytes. */
 typedef struct RunParts {
@@ -216,7 +216,7 @@ bool store_is_distrusted(World *world)
     return sim_disk_peek(world->machine.disk, DISTRUST_PATH, &bytes, &count);
 }
 
-/* ---- Older stores ----------------------------------------------------------------------------------------------------------- */
+/* ---- Older stores ------------------------------------------------------------------------------------------------ */
 
 void damage_forget_kept(World *world)
 {

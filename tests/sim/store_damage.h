@@ -1,5 +1,5 @@
-/* Damage to the files of a store: run files that are lost, torn, turned over, exchanged, of another time; a store that is an
- * older copy of itself. All of what is damaged is derived, or is a whole store that was sound once. */
+/* Damage to the files of a store: run files that are lost, torn, turned over, exchanged, of another time; a store that
+ * is an older copy of itself. All of what is damaged is derived, or is a whole store that was sound once. */
 #ifndef WEIR_TESTS_SIM_STORE_DAMAGE_H
 #define WEIR_TESTS_SIM_STORE_DAMAGE_H
 

@@ -1,5 +1,5 @@
-/* A small store on the simulated disk, for tests that drive it by themselves: time goes on by a millisecond at each look, and
- * what is random belongs to the seed. Nothing of it happens in the background. */
+/* A small store on the simulated disk, for tests that drive it by themselves: time goes on by a millisecond at each
+ * look, and what is random belongs to the seed. Nothing of it happens in the background. */
 #ifndef WEIR_TESTS_SIM_STORE_ON_DISK_H
 #define WEIR_TESTS_SIM_STORE_ON_DISK_H
 

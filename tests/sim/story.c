@@ -32,8 +32,8 @@ static void print(FILE *out, const char *text)
     fputc('\n', out);
 }
 
-/* The time of day, and the day when it is another one than that of the line before. The clock is not in the hash: what it does
- * wrong is. */
+/* The time of day, and the day when it is another one than that of the line before. The clock is not in the hash: what
+ * it does wrong is. */
 static void print_time(Story *story, FILE *out)
 {
     char text[64];

@@ -1,8 +1,8 @@
 /* What happens in a simulated run, told line by line for a person, and as one hash for a machine.
  *
- * A line is what was done, what the disk did to it, or what was found. The hash covers every line, whether it is printed or
- * not, so that two runs of one seed that differ anywhere have different hashes. Nothing of the real world may get into a
- * line: no address, no real time, no path outside the simulated disk. */
+ * A line is what was done, what the disk did to it, or what was found. The hash covers every line, whether it is
+ * printed or not, so that two runs of one seed that differ anywhere have different hashes. Nothing of the real world
+ * may get into a line: no address, no real time, no path outside the simulated disk. */
 #ifndef WEIR_TESTS_SIM_STORY_H
 #define WEIR_TESTS_SIM_STORY_H
 
@@ -41,8 +41,8 @@ enum { STORY_ITEMS_MAX = 20 };
 bool story_is_full(const Story *story);
 void story_rest(Story *story, size_t count);
 
-/* A promise is broken: says what was looked at, what was expected and what was found, how to see it again, and ends the process
- * with STORY_BROKEN_EXIT. `expected` and `found` may be NULL. */
+/* A promise is broken: says what was looked at, what was expected and what was found, how to see it again, and ends the
+ * process with STORY_BROKEN_EXIT. `expected` and `found` may be NULL. */
 _Noreturn void story_fail(Story *story, const char *what, const char *expected, const char *found);
 _Noreturn void story_failf(Story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

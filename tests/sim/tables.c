@@ -6,7 +6,7 @@
 #include "sim/need.h"
 #include "sim/world.h"
 
-/* ---- Rows ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 static const char *const names[TABLES_SINKS_MAX] = {"sink-1", "sink-2", "sink-3", "sink-4"};
 
@@ -148,7 +148,7 @@ int64_t tables_open_letters(const Tables *tables)
     return count;
 }
 
-/* ---- Work ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- Work -------------------------------------------------------------------------------------------------------- */
 
 static Status put_sink(Tables *tables, const StoredSink *sink)
 {
@@ -246,7 +246,7 @@ static Status change_line(World *world, const DeliveryChange *change)
     return STATUS_OK;
 }
 
-/* ---- Dead letters of events ------------------------------------------------------------------------------------------------------ */
+/* ---- Dead letters of events -------------------------------------------------------------------------------------- */
 
 static TableLetter *find_again(const Tables *tables, const IntakeLetter *coming)
 {
@@ -317,7 +317,7 @@ void tables_take_in(World *world, const ModelWork *work, const Outcome *outcomes
     }
 }
 
-/* ---- Dead letters of jobs --------------------------------------------------------------------------------------------------------- */
+/* ---- Dead letters of jobs ---------------------------------------------------------------------------------------- */
 
 static TableLetter *letter_of_job(const Tables *tables, int64_t job)
 {
@@ -369,7 +369,7 @@ void tables_move_job_letter(Tables *tables, int64_t job, DeadLetterState from, D
     }
 }
 
-/* ---- What people do about them ----------------------------------------------------------------------------------------------------- */
+/* ---- What people do about them ----------------------------------------------------------------------------------- */
 
 static bool picks(const DeadLetterFilter *filter, const TableLetter *letter, int64_t id)
 {
@@ -494,7 +494,7 @@ Status tables_apply(World *world, const Work *work)
     }
 }
 
-/* ---- Kept work ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Kept work --------------------------------------------------------------------------------------------------- */
 
 static Str name_of(Str name) { return str_from(names[sink_of(name)]); }
 

@@ -1,8 +1,8 @@
-/* The oracle of what the store keeps about deliveries: sinks, retries, dead letters, replays. Each piece of work does the same to these
- * tables as to the store's, in words of its own; and a look at the store compares them, row by row.
+/* The oracle of what the store keeps about deliveries: sinks, retries, dead letters, replays. Each piece of work does
+ * the same to these tables as to the store's, in words of its own; and a look at the store compares them, row by row.
  *
- * It holds sinks whose name is one of tables_sink_name(), and dead letters of deliveries, of events and of jobs. Attempts are not kept here. What
- * is kept of organizations is in onboard_model.h. */
+ * It holds sinks whose name is one of tables_sink_name(), and dead letters of deliveries, of events and of jobs.
+ * Attempts are not kept here. What is kept of organizations is in onboard_model.h. */
 #ifndef WEIR_TESTS_SIM_TABLES_H
 #define WEIR_TESTS_SIM_TABLES_H
 
@@ -81,10 +81,12 @@ void tables_open_job_letter(World *world, const StoredJob *job, bool announce);
 /* From one state to another, if the job has a letter and that is in the first one. */
 void tables_move_job_letter(Tables *tables, int64_t job, DeadLetterState from, DeadLetterState to);
 
-/* What becomes of the dead letters of events: those that failed, and those that are tried again. After model_apply, which gave `outcomes`. */
+/* What becomes of the dead letters of events: those that failed, and those that are tried again. After model_apply,
+ * which gave `outcomes`. */
 void tables_take_in(World *world, const ModelWork *work, const Outcome *outcomes);
 
-/* Does to the tables (and to the log, where a dead letter is announced) what the work does. Returns what the work's status has to be. */
+/* Does to the tables (and to the log, where a dead letter is announced) what the work does. Returns what the work's
+ * status has to be. */
 Status tables_apply(World *world, const Work *work);
 
 /* A copy of the work with all that it borrows, for when it is not known yet whether it was done. */

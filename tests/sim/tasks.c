@@ -10,7 +10,7 @@
 
 enum { ANSWER_BYTES_MAX = 64 << 20, QUESTION_TEXT_BYTES = 700 };
 
-/* ---- What came of it ---------------------------------------------------------------------------------------------------------------- */
+/* ---- What came of it --------------------------------------------------------------------------------------------- */
 
 /* A record as GET /api/records has it. */
 static void check_listed(const Expect *expect, yyjson_val *item, int64_t seq, const Record *right)
@@ -117,7 +117,8 @@ static size_t drop_later(int64_t *seqs, size_t count, int64_t bound)
     return kept;
 }
 
-/* The records that match, of that moment which has this count of them, the latest such; when none has, of the first. To be freed. */
+/* The records that match, of that moment which has this count of them, the latest such; when none has, of the first. To
+ * be freed. */
 static int64_t *seqs_of_count(World *world, const Task *task, int64_t wanted, size_t *ret_count)
 {
     size_t at = task->moment_count;
@@ -158,7 +159,7 @@ static void check_answer(World *world, Task *task)
     }
 }
 
-/* ---- Steps -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static void end_task(Task *task)
 {
@@ -168,7 +169,8 @@ static void end_task(Task *task)
     *task = (Task){.query = NULL};
 }
 
-/* Nothing at all makes the smallest steps there are, often of one record: in a long log they would take most of a run. */
+/* Nothing at all makes the smallest steps there are, often of one record: in a long log they would take most of a
+ * run. */
 static int64_t draw_step_us(World *world)
 {
     enum { SHORT_LOG = 400 };

@@ -1,5 +1,6 @@
-/* Queries as tasks: a question is put, answered in steps while others write between them, and the whole answer held against the
- * model's. A list has to be of the moment when it was begun; an aggregate of one moment while it was under way. */
+/* Queries as tasks: a question is put, answered in steps while others write between them, and the whole answer held
+ * against the model's. A list has to be of the moment when it was begun; an aggregate of one moment while it was under
+ * way. */
 #ifndef WEIR_TESTS_SIM_TASKS_H
 #define WEIR_TESTS_SIM_TASKS_H
 

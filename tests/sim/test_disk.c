@@ -5,7 +5,7 @@
 #include "sim_io.h"
 #include "support/random.h"
 
-/* ---- Faults ------------------------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------------------------------------------------ */
 
 /* One of each kind of operation; those that fail are the result. The file "file" and the directory "dir" are there. */
 static unsigned failing_ops(SimDisk *disk)
@@ -185,7 +185,7 @@ static void test_a_full_disk(void **state)
     sim_disk_free(disk);
 }
 
-/* ---- Freezing ----------------------------------------------------------------------------------------------------------- */
+/* ---- Freezing ---------------------------------------------------------------------------------------------------- */
 
 static void test_a_frozen_disk_changes_nothing(void **state)
 {
@@ -231,7 +231,7 @@ static void test_the_freezing_operation_may_have_happened(void **state)
     assert_true(seen[0] > 20 && seen[1] > 20);
 }
 
-/* ---- From outside ------------------------------------------------------------------------------------------------------- */
+/* ---- From outside ------------------------------------------------------------------------------------------------ */
 
 static void test_damage_is_durable(void **state)
 {
@@ -293,7 +293,7 @@ static void test_an_older_copy_comes_back(void **state)
     sim_disk_free(disk);
 }
 
-/* ---- The trace ---------------------------------------------------------------------------------------------------------- */
+/* ---- The trace --------------------------------------------------------------------------------------------------- */
 
 typedef struct Story {
     char text[4096];
@@ -340,7 +340,7 @@ static void test_the_trace_reads_like_a_story(void **state)
                                     "5 the power fails, some of what was not synced is lost\n");
 }
 
-/* ---- Io ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Io ---------------------------------------------------------------------------------------------------------- */
 
 static void test_the_io_says_what_may_be_done_next(void **state)
 {

@@ -2,7 +2,7 @@
 #include "disk_tools.h"
 #include "support/random.h"
 
-/* ---- Power loss, against a model ------------------------------------------------------------------------------------------ */
+/* ---- Power loss, against a model --------------------------------------------------------------------------------- */
 
 /* All contents that the file had since its last sync, that one first. Of each sector any of them may be left. */
 enum { HISTORY_MAX = 16, FILE_BYTES_MAX = 6000 };
@@ -33,7 +33,8 @@ static bool is_length_of(const History *history, size_t count)
     return false;
 }
 
-/* The bytes of the sector as one of the versions has them; what the chosen length cuts off reads as zeros in the model, too. */
+/* The bytes of the sector as one of the versions has them; what the chosen length cuts off reads as zeros in the model,
+ * too. */
 static bool is_version_of(const History *history, const uint8_t *bytes, size_t at, size_t len)
 {
     for (size_t i = 0; i < history->count; i++) {
@@ -192,7 +193,7 @@ static void test_a_killed_process_loses_nothing_yet(void **state)
     sim_disk_free(disk);
 }
 
-/* ---- Names -------------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_name_is_durable_with_its_directory(void **state)
 {

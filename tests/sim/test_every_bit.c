@@ -1,9 +1,10 @@
-/* Every single bit of a small store's derived files, flipped in turn: the answers stay what the log says, at once or after the next
- * start, and nothing is ever counted from a file that is not as it was written.
+/* Every single bit of a small store's derived files, flipped in turn: the answers stay what the log says, at once or
+ * after the next start, and nothing is ever counted from a file that is not as it was written.
  *
- *     test_every_bit [STRIDE [FIRST]]      only each so-many-th bit (default 997, seconds; 1 takes an hour), and eight times as many of those
- *                                          behind the blocks, in the sparse array, the filter and the footer; FIRST is drawn and printed
- *                                          where it is not given, so that each run looks at others. */
+ *     test_every_bit [STRIDE [FIRST]]      only each so-many-th bit (default 997, seconds; 1 takes an hour), and eight
+ *                                          times as many of those behind the blocks, in the sparse array, the filter
+ *                                          and the footer; FIRST is drawn and printed where it is not given, so that
+ *                                          each run looks at others. */
 #include "disk_tools.h"
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@ enum { RECORDS = 90, DESTINATIONS = 7, PUBLISH_RECORDS = 40, FILES_MAX = 32 };
 
 static uint64_t stride = 997, first;
 
-/* ---- A store that can be put on a new disk as often as wanted --------------------------------------------------------- */
+/* ---- A store that can be put on a new disk as often as wanted ---------------------------------------------------- */
 
 typedef struct Kept {
     char path[300];
@@ -109,7 +110,7 @@ static StoreOnDisk *machine_from(const Image *image)
     return machine;
 }
 
-/* ---- What goes in ----------------------------------------------------------------------------------------------------- */
+/* ---- What goes in ------------------------------------------------------------------------------------------------ */
 
 static Record record_of(StoreOnDisk *machine, int number, char id[16], char destination[16])
 {
@@ -157,7 +158,7 @@ static Image make_image(void)
     return image;
 }
 
-/* ---- What comes out --------------------------------------------------------------------------------------------------- */
+/* ---- What comes out ---------------------------------------------------------------------------------------------- */
 
 typedef struct Answers {
     uint64_t hash;
@@ -243,7 +244,7 @@ static Status ask(StoreOnDisk *machine, Answers *ret_answers)
     return status;
 }
 
-/* ---- The bits --------------------------------------------------------------------------------------------------------- */
+/* ---- The bits ---------------------------------------------------------------------------------------------------- */
 
 /* A bit that is only found in use breaks the store or fails the question; the next start then makes the files anew. */
 static void check_flip(const Image *image, const Kept *file, uint64_t bit, Answers right)

@@ -1,4 +1,5 @@
-/* The oracle's own tests: sums, calendar, rules, and going back. What is checked against it is only as good as it is. */
+/* The oracle's own tests: sums, calendar, rules, and going back. What is checked against it is only as good as it
+ * is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,7 +100,7 @@ static void test_maps(void **state)
     plain_map_release(&map);
 }
 
-/* ---- The log --------------------------------------------------------------------------------------------------------- */
+/* ---- The log ----------------------------------------------------------------------------------------------------- */
 
 static Record record_of(const char *id, int64_t value, RecordType type)
 {
@@ -267,7 +268,7 @@ static void test_the_order_of_time(void **state)
     model_release(&model);
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------------ */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 static EventItem item_of(const char *client, const char *raw)
 {

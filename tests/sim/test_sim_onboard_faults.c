@@ -1,6 +1,6 @@
-/* Onboarding on the simulated disk: a power loss, an error, a full disk at each operation in turn. Whatever was acknowledged is there afterwards, all of
- * a step is there or nothing, its counts add up, and the same step, made again, does what it was to do. With WEIR_TORTURE=all at each of the
- * operations, else at some. */
+/* Onboarding on the simulated disk: a power loss, an error, a full disk at each operation in turn. Whatever was
+ * acknowledged is there afterwards, all of a step is there or nothing, its counts add up, and the same step, made
+ * again, does what it was to do. With WEIR_TORTURE=all at each of the operations, else at some. */
 #include <stdio.h>
 
 #include "contract/onboard_steps.h"
@@ -51,7 +51,7 @@ static void read_digest(Life *life, char ret_digest[ONBOARD_DIGEST_BYTES])
     store_reader_close(reader);
 }
 
-/* ---- A life ---------------------------------------------------------------------------------------------------------------- */
+/* ---- A life ------------------------------------------------------------------------------------------------------ */
 
 static Status apply(Life *life, int number, const OnboardStep **ret_step)
 {
@@ -138,7 +138,7 @@ static bool run_with_fault(const SimFault *fault, SimLoss loss)
     return struck;
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static int learn_what_is_right(void **state)
 {

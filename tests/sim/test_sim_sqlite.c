@@ -1,5 +1,5 @@
-/* SQLite itself on the simulated disk: what it promises holds at every operation that the power may fail at, and the test of that
- * is a test of the disk and of the VFS. */
+/* SQLite itself on the simulated disk: what it promises holds at every operation that the power may fail at, and the
+ * test of that is a test of the disk and of the VFS. */
 #include "vfs.h"
 
 #include <setjmp.h>
@@ -95,7 +95,8 @@ static bool run_transaction(Fixture *fixture, int number)
     return done;
 }
 
-/* Whether the database is, as a whole, as it was after some transaction, which is the result; -1 when there is none yet. */
+/* Whether the database is, as a whole, as it was after some transaction, which is the result; -1 when there is none
+ * yet. */
 static int state_of(sqlite3 *db)
 {
     sqlite3_stmt *stmt = NULL;
@@ -113,8 +114,8 @@ static int state_of(sqlite3 *db)
     return last;
 }
 
-/* Everything that WAL mode has: a reader that holds an old state while the writer goes on, checkpoints that it limits, one that
- * begins the WAL anew. Stops at the first failure. */
+/* Everything that WAL mode has: a reader that holds an old state while the writer goes on, checkpoints that it limits,
+ * one that begins the WAL anew. Stops at the first failure. */
 static bool run_workload(Fixture *fixture)
 {
     bool goes = open_connections(fixture) && make_tables(fixture);
@@ -175,7 +176,7 @@ static void run_all(SimFault fault, SimLoss loss)
     assert_true(fault.nth > 20); /* the workload has that many */
 }
 
-/* ---- Tests -------------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static void test_the_workload_ends_well_without_faults(void **state)
 {
@@ -308,7 +309,7 @@ static void test_the_locks_of_a_rollback_journal(void **state)
     fixture_free(&fixture);
 }
 
-/* ---- Determinism -------------------------------------------------------------------------------------------------------- */
+/* ---- Determinism ------------------------------------------------------------------------------------------------- */
 
 static void hash_text(void *context, uint64_t number, const char *text)
 {

@@ -1,5 +1,6 @@
-/* The store on the simulated disk, through the life of a small one: a power loss, an error, a full disk at each operation in
- * turn. What was acknowledged is there afterwards, once, under its number, and everything that is derived fits the log. */
+/* The store on the simulated disk, through the life of a small one: a power loss, an error, a full disk at each
+ * operation in turn. What was acknowledged is there afterwards, once, under its number, and everything that is derived
+ * fits the log. */
 #include <stdio.h>
 
 #include "disk_tools.h"
@@ -112,8 +113,9 @@ static void check_afterwards(Life *life)
     store_on_disk_close(&life->at);
 }
 
-/* What a second process tells is as durable as what the first one told: it answers to records that are there already, which may
- * have come from a commit that was never synced, without writing anything itself; or it writes more. Then the power fails. */
+/* What a second process tells is as durable as what the first one told: it answers to records that are there already,
+ * which may have come from a commit that was never synced, without writing anything itself; or it writes more. Then the
+ * power fails. */
 static void check_told_again(Life *life, bool writes, SimLoss loss, uint64_t *random)
 {
     Outcome outcomes[BATCH_RECORDS];
@@ -208,7 +210,7 @@ static void test_a_full_disk_clears(void **state)
     }
 }
 
-/* ---- Another program meanwhile ------------------------------------------------------------------------------------------ */
+/* ---- Another program meanwhile ----------------------------------------------------------------------------------- */
 
 /* What `weir query --data` is beside a service. */
 typedef struct Outside {
@@ -264,8 +266,8 @@ static Status tidy(Life *life)
     return status;
 }
 
-/* A checkpoint moves pages as far as a look lets it, which syncs nothing; then the sync of the next one fails, and the disk may have
- * forgotten them all. */
+/* A checkpoint moves pages as far as a look lets it, which syncs nothing; then the sync of the next one fails, and the
+ * disk may have forgotten them all. */
 static void move_and_fail(Life *life, Outside *outside)
 {
     *outside = open_outside(life);
@@ -314,7 +316,7 @@ static void test_a_checkpoint_fails_while_another_program_reads(void **state)
     }
 }
 
-/* ---- Files that are made anew ------------------------------------------------------------------------------------------- */
+/* ---- Files that are made anew ------------------------------------------------------------------------------------ */
 
 enum { RUNS_TEXT_BYTES = 16384 };
 
@@ -342,7 +344,8 @@ static Runs runs_of(const Life *life)
     return runs;
 }
 
-/* A file is begun in one round and listed in the next, and so is one that is merged from them; each index merges for itself. */
+/* A file is begun in one round and listed in the next, and so is one that is merged from them; each index merges for
+ * itself. */
 static void tidy_up(Life *life)
 {
     enum { ROUNDS = 12 };
@@ -373,8 +376,8 @@ static bool lose_power_behind(int batches)
     return before.count < batches * INDEXES;
 }
 
-/* A start mends what is lost of derived files, but reads the whole log for that. So the name of a file that is listed is on the disk
- * before the list is. No name is used twice: what was made anew has another one. */
+/* A start mends what is lost of derived files, but reads the whole log for that. So the name of a file that is listed
+ * is on the disk before the list is. No name is used twice: what was made anew has another one. */
 static void test_no_file_is_made_anew_when_the_power_fails(void **state)
 {
     bool merged = false;
@@ -385,7 +388,7 @@ static void test_no_file_is_made_anew_when_the_power_fails(void **state)
     assert_true(merged);
 }
 
-/* ---- Files of several sizes ---------------------------------------------------------------------------------------------- */
+/* ---- Files of several sizes -------------------------------------------------------------------------------------- */
 
 enum { LARGE_RECORDS = 9000 }; /* enough for a file that the small ones behind it are not merged with */
 
@@ -498,7 +501,7 @@ static void test_a_rebuild_makes_several_files(void **state)
     life_free(life);
 }
 
-/* ---- Seeds --------------------------------------------------------------------------------------------------------------- */
+/* ---- Seeds ------------------------------------------------------------------------------------------------------- */
 
 static void hash_text(void *context, uint64_t number, const char *text)
 {

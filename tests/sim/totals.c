@@ -79,7 +79,7 @@ static void add_record(Cells *cells, const Record *record)
     add(cell_named(cells, &like, true), record, question->percentiles);
 }
 
-/* ---- Held against the answer ---------------------------------------------------------------------------------------------------------- */
+/* ---- Held against the answer ------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {

@@ -49,7 +49,7 @@ struct VfsFile {
     unsigned shm_shared, shm_exclusive; /* locks on the shared memory, as bits */
 };
 
-/* ---- Reading and writing ----------------------------------------------------------------------------------------------- */
+/* ---- Reading and writing ----------------------------------------------------------------------------------------- */
 
 static int vfs_read(sqlite3_file *base, void *data, int count, sqlite3_int64 offset)
 {
@@ -86,8 +86,8 @@ static SimResult sync_dir_of(SimDisk *disk, const char *path)
     return sim_disk_sync_dir(disk, dir);
 }
 
-/* The unix VFS takes no notice of a directory that cannot be synced; on a real disk a fresh journal may then be lost. That is
- * beyond what SQLite promises to survive, so here it is told. */
+/* The unix VFS takes no notice of a directory that cannot be synced; on a real disk a fresh journal may then be lost.
+ * That is beyond what SQLite promises to survive, so here it is told. */
 static int vfs_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
@@ -108,7 +108,7 @@ static int vfs_file_size(sqlite3_file *base, sqlite3_int64 *ret_bytes)
     return SQLITE_OK;
 }
 
-/* ---- Locks ------------------------------------------------------------------------------------------------------------- */
+/* ---- Locks ------------------------------------------------------------------------------------------------------- */
 
 static bool is_other(const VfsFile *holder, const VfsFile *file) { return holder && holder != file; }
 
@@ -185,7 +185,7 @@ static int vfs_check_reserved(sqlite3_file *base, int *ret_reserved)
     return SQLITE_OK;
 }
 
-/* ---- Shared memory ----------------------------------------------------------------------------------------------------- */
+/* ---- Shared memory ----------------------------------------------------------------------------------------------- */
 
 static int vfs_shm_map(sqlite3_file *base, int region, int bytes, int extend, void volatile **ret_region)
 {
@@ -259,7 +259,7 @@ static int vfs_shm_unmap(sqlite3_file *base, int remove)
     return SQLITE_OK;
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 static int vfs_file_control(sqlite3_file *base, int op, void *argument)
 {
@@ -355,7 +355,7 @@ static const sqlite3_io_methods file_methods = {
     .xShmUnmap = vfs_shm_unmap,
 };
 
-/* ---- The file system --------------------------------------------------------------------------------------------------- */
+/* ---- The file system --------------------------------------------------------------------------------------------- */
 
 static SimResult open_or_create(SimVfs *vfs, const char *path, int flags, SimFile **ret_file, bool *ret_made)
 {

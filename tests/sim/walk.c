@@ -9,7 +9,7 @@
 
 enum { SHORT_BYTES = 48 };
 
-/* ---- One record ------------------------------------------------------------------------------------------------------------- */
+/* ---- One record -------------------------------------------------------------------------------------------------- */
 
 static void put_record(const World *world, const Record *record, char *ret_text, size_t room)
 {
@@ -140,7 +140,7 @@ void walk_check_record(World *world, const StoredRecord *stored, int64_t seq, co
     check_totals(world, stored, entry, what);
 }
 
-/* ---- Walks ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Walks ------------------------------------------------------------------------------------------------------- */
 
 /* A walk that has to come by these sequences, one after another. */
 typedef struct Walk {
@@ -419,7 +419,7 @@ void walk_flows(World *world, StoreReader *reader, int64_t bound, size_t most)
     free(has_later);
 }
 
-/* ---- Messages and rules ------------------------------------------------------------------------------------------------------- */
+/* ---- Messages and rules ------------------------------------------------------------------------------------------ */
 
 typedef struct MessageWalk {
     World *world;

@@ -1,7 +1,7 @@
 /* Walks through the store's log in each of its orders, every record on the way held against the model.
  *
- * `reader` has a look under way (reader_begin or reader_resume), which ends at `bound`. False, where that is answered: the reader failed,
- * and had an excuse. */
+ * `reader` has a look under way (reader_begin or reader_resume), which ends at `bound`. False, where that is answered:
+ * the reader failed, and had an excuse. */
 #ifndef WEIR_TESTS_SIM_WALK_H
 #define WEIR_TESTS_SIM_WALK_H
 

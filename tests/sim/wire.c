@@ -12,7 +12,7 @@
 #include "sim/wire_check.h"
 #include "sim/world.h"
 
-/* ---- What is known of messages ---------------------------------------------------------------------------------------------------- */
+/* ---- What is known of messages ----------------------------------------------------------------------------------- */
 
 Seen *wire_seen(World *world, size_t sink, int64_t seq)
 {
@@ -57,7 +57,7 @@ SimLine *wire_line_at(World *world, size_t at)
     return at < sinks ? &world->deliveries.sinks[at].line : &world->deliveries.replays[at - sinks].line;
 }
 
-/* ---- A sink between the line and the receiver's sink ---------------------------------------------------------------------------- */
+/* ---- A sink between the line and the receiver's sink ------------------------------------------------------------- */
 
 typedef struct WireSink {
     Sink sink;
@@ -186,7 +186,7 @@ Status wire_open(void *self, const SinkContext *context, Sink **ret_sink, Error 
     return STATUS_OK;
 }
 
-/* ---- Work ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Work -------------------------------------------------------------------------------------------------------- */
 
 /* While the dispatcher is at work, whatever is handed to the processor comes from a line. */
 static World *stepping;
@@ -217,7 +217,8 @@ Status __wrap_processor_submit(Processor *processor, Submission *submission, Err
     return status;
 }
 
-/* The line's first look at the clock is what its step goes by. A dispatcher that could not be started ends its lines, too. */
+/* The line's first look at the clock is what its step goes by. A dispatcher that could not be started ends its lines,
+ * too. */
 static void note_line_time(void)
 {
     if (stepping) {
@@ -378,7 +379,7 @@ void wire_told(World *world, const Work *work, Status status, const Error *error
     wire_apply(world, work);
 }
 
-/* ---- Receivers -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Receivers --------------------------------------------------------------------------------------------------- */
 
 static void find_last_placed(SimSink *sink)
 {
@@ -424,7 +425,8 @@ void wire_forget_replays(World *world)
     }
 }
 
-/* What came before such a retry comes again behind it, and nobody but the receiver that was knows that it came before. */
+/* What came before such a retry comes again behind it, and nobody but the receiver that was knows that it came
+ * before. */
 static void note_retries_ahead(World *world)
 {
     const Tables *tables = &world->tables;

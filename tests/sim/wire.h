@@ -1,7 +1,9 @@
-/* What goes over the wire between the lines and the receivers: every call that a line makes to its sink passes through here, and so does
- * all work that lines and people hand to the processor. Each is held against the model and the tables.
+/* What goes over the wire between the lines and the receivers: every call that a line makes to its sink passes through
+ * here, and so does all work that lines and people hand to the processor. Each is held against the model and the
+ * tables.
  *
- * The receivers are those of tests/support/fake_sink.h. They are other machines: they outlive each crash of this one. */
+ * The receivers are those of tests/support/fake_sink.h. They are other machines: they outlive each crash of this
+ * one. */
 #ifndef WEIR_TESTS_SIM_WIRE_H
 #define WEIR_TESTS_SIM_WIRE_H
 

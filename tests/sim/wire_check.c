@@ -17,7 +17,7 @@ static bool keeps_its_place(const World *world, size_t sink)
     return style == FAKE_TRANSACTIONS || style == FAKE_STREAM;
 }
 
-/* ---- What is wanted --------------------------------------------------------------------------------------------------------------- */
+/* ---- What is wanted ---------------------------------------------------------------------------------------------- */
 
 static bool allows(Str wanted, Str text) { return wanted.len == 0 || str_equal(wanted, text); }
 
@@ -60,7 +60,7 @@ bool wire_wants(const World *world, size_t sink, int64_t job, int64_t seq)
            subscribes(&subscription, &world->model, seq);
 }
 
-/* ---- What is sent ----------------------------------------------------------------------------------------------------------------- */
+/* ---- What is sent ------------------------------------------------------------------------------------------------ */
 
 static void check_may_send(World *world, size_t at, int64_t job)
 {
@@ -167,7 +167,7 @@ void wire_note_verdict(World *world, size_t sink, int64_t job, const SinkResult 
     }
 }
 
-/* ---- What has come ---------------------------------------------------------------------------------------------------------------- */
+/* ---- What has come ----------------------------------------------------------------------------------------------- */
 
 static void check_id(World *world, size_t sink, const FakeDelivery *delivery)
 {
@@ -251,7 +251,8 @@ static int64_t *flow_of_replay(SimReplay *replay, int64_t flow)
     return &replay->flows[replay->flow_count++].last;
 }
 
-/* What a replay brings for the first time, and has not given up before: in order of a flow with `ordered`, else, but for webhooks, in order. */
+/* What a replay brings for the first time, and has not given up before: in order of a flow with `ordered`, else, but
+ * for webhooks, in order. */
 static void check_order_of_replay(World *world, size_t at, SimReplay *replay, const FakeDelivery *delivery)
 {
     int64_t flow = model_at(&world->model, delivery->seq)->flow;
@@ -303,7 +304,7 @@ void wire_look(World *world)
     }
 }
 
-/* ---- What is stored --------------------------------------------------------------------------------------------------------------- */
+/* ---- What is stored ---------------------------------------------------------------------------------------------- */
 
 static size_t sink_of(Str name)
 {
@@ -447,7 +448,7 @@ void wire_check_after(World *world, const Work *work, const TableSink *before, i
     }
 }
 
-/* ---- The end ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- The end ----------------------------------------------------------------------------------------------------- */
 
 static void check_all_came(World *world, size_t sink)
 {

@@ -23,7 +23,7 @@ static Str keep_text(Workload *workload, const char *text)
     return kept;
 }
 
-/* ---- Texts ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Texts ------------------------------------------------------------------------------------------------------- */
 
 /* 255 code points, the most that a text may have. */
 static Str long_text(Workload *workload, const char *kind, uint64_t number)
@@ -67,7 +67,7 @@ static Str pick(Workload *workload, const WorkloadTexts *texts)
     return texts->items[below(workload, among)];
 }
 
-/* ---- The kind of traffic -------------------------------------------------------------------------------------------------- */
+/* ---- The kind of traffic ----------------------------------------------------------------------------------------- */
 
 void workload_init(Workload *workload, uint64_t seed)
 {
@@ -104,7 +104,7 @@ void workload_release(Workload *workload)
     arena_release(&workload->texts);
 }
 
-/* ---- Records -------------------------------------------------------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------------------------------------------------- */
 
 static int64_t draw_time(Workload *workload, int64_t now_us)
 {
@@ -206,7 +206,7 @@ static void draw_records(Workload *workload, int64_t now_us, ModelWork *ret_work
                             .dry_run = percent(workload, workload->dry_run_percent)};
 }
 
-/* ---- Rules ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Rules ------------------------------------------------------------------------------------------------------- */
 
 static AlertRule new_rule(Workload *workload)
 {

@@ -43,8 +43,8 @@ void workload_release(Workload *workload);
 /* Draws a piece of work. The items are the caller's to free; `rules` are those in force, for changes to them. */
 void workload_draw(Workload *workload, const Model *model, int64_t now_us, ModelWork *ret_work);
 
-/* An id that was handed in before, or one that never was; and a source, or none. Draws from `random`, so that looking changes
- * nothing of what comes. */
+/* An id that was handed in before, or one that never was; and a source, or none. Draws from `random`, so that looking
+ * changes nothing of what comes. */
 Str workload_draw_id(const Workload *workload, uint64_t *random, Str *ret_source_id);
 
 #endif

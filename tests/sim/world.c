@@ -6,7 +6,7 @@
 #include "sim/corrections.h"
 #include "support/random.h"
 
-/* ---- What the seed draws ------------------------------------------------------------------------------------------------------------ */
+/* ---- What the seed draws ----------------------------------------------------------------------------------------- */
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->random, limit); }
 
@@ -16,8 +16,8 @@ static uint64_t one_of(World *world, const uint64_t *values, size_t count) { ret
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/* What a configuration may change from one start to the next. Small bounds, so that what happens once in a million records happens in
- * each run. */
+/* What a configuration may change from one start to the next. Small bounds, so that what happens once in a million
+ * records happens in each run. */
 static void draw_settings(World *world)
 {
     StoreOptions *store = &world->machine.options;
@@ -92,7 +92,7 @@ static void world_release(World *world)
     workload_release(&world->workload);
 }
 
-/* ---- Lives -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Lives ------------------------------------------------------------------------------------------------------- */
 
 /* Tries to start until it works; each attempt may be struck. */
 static void boot(World *world, bool rebuild)
@@ -135,7 +135,8 @@ static void end_life(World *world)
 {
     static const char *const losses[] = {"", "nothing was lost", "all was lost that was not synced",
                                          "some was lost of what was not synced", "what was written is there"};
-    /* A service that broke still answers readers, and its lines move on, while it ends: what is unsure must not be seen. */
+    /* A service that broke still answers readers, and its lines move on, while it ends: what is unsure must not be
+     * seen. */
     for (int i = 0; i < 3 && !sim_disk_is_frozen(world->machine.disk); i++) {
         reading_step(world);
     }
@@ -167,7 +168,7 @@ static void check_processor(World *world)
     }
 }
 
-/* ---- Steps -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static void process(World *world)
 {
@@ -194,7 +195,8 @@ static void work_off_now(World *world)
     }
 }
 
-/* A batch that was undone must leave nothing: others take its numbers, until all is written out, and everything is looked at. */
+/* A batch that was undone must leave nothing: others take its numbers, until all is written out, and everything is
+ * looked at. */
 static void follow_undone(World *world)
 {
     enum { CALLS_MAX = 100 };
@@ -255,7 +257,7 @@ static void step(World *world)
     }
 }
 
-/* ---- The end ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- The end ----------------------------------------------------------------------------------------------------- */
 
 static void work_off(World *world)
 {
@@ -304,8 +306,8 @@ static void restart_in_peace(World *world, bool rebuild)
     begin_life(world, rebuild);
 }
 
-/* All is told, and nothing goes wrong any more: what is there now has to be there after any start, and whatever is derived from it
- * when it is made anew. */
+/* All is told, and nothing goes wrong any more: what is there now has to be there after any start, and whatever is
+ * derived from it when it is made anew. */
 static void finish(World *world)
 {
     faults_stop(world);

@@ -1,4 +1,5 @@
-/* One simulated run: the computer, those who use it, what goes wrong, and the model that says what has to come of it. */
+/* One simulated run: the computer, those who use it, what goes wrong, and the model that says what has to come of
+ * it. */
 #ifndef WEIR_TESTS_SIM_WORLD_H
 #define WEIR_TESTS_SIM_WORLD_H
 

@@ -1,5 +1,5 @@
-/* C11 threads on top of POSIX ones. The thread sanitizer knows of POSIX threads alone, and ends the program when a thread that it does not know of,
- * as librdkafka's are, asks for memory. To be preloaded. */
+/* C11 threads on top of POSIX ones. The thread sanitizer knows of POSIX threads alone, and ends the program when a
+ * thread that it does not know of, as librdkafka's are, asks for memory. To be preloaded. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>

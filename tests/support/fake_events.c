@@ -226,7 +226,7 @@ static void correct(FakeEvents *events, Store *store, const EventItem *item, int
     }
 }
 
-/* ---- Duplicates that came otherwise --------------------------------------------------------------------------------------- */
+/* ---- Duplicates that came otherwise ------------------------------------------------------------------------------ */
 
 static FakeDuplicate *find_duplicate(const FakeEvents *events, int64_t seq, const EventItem *item)
 {

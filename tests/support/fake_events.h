@@ -16,8 +16,8 @@ void fake_events_apply(FakeEvents *events, Store *store, const Work *work, int64
 /* As reader_event_alias(). */
 int64_t fake_events_alias(const FakeEvents *events, Str record_id);
 void fake_events_put_alias(FakeEvents *events, Str record_id, int64_t seq);
-/* Whether the event that the record at `seq` counts for, itself or as a correction, came as the bytes of `item`, with the same mapping asked for or
- * with none. */
+/* Whether the event that the record at `seq` counts for, itself or as a correction, came as the bytes of `item`, with
+ * the same mapping asked for or with none. */
 bool fake_events_is_same(const FakeEvents *events, int64_t seq, const EventItem *item);
 
 /* Which event that is; 0: none. */

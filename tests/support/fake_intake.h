@@ -1,4 +1,5 @@
-/* What a fake store keeps about sources, and what it does with a source's records: lists in memory, as plain as can be. */
+/* What a fake store keeps about sources, and what it does with a source's records: lists in memory, as plain as can
+ * be. */
 #ifndef WEIR_TESTS_FAKE_INTAKE_H
 #define WEIR_TESTS_FAKE_INTAKE_H
 

@@ -199,7 +199,8 @@ static void remember(FakeSink *sink, const SinkPlace *place)
     }
 }
 
-/* The first message that is not taken ends the group: a transaction is then undone, other groups have taken what was before. */
+/* The first message that is not taken ends the group: a transaction is then undone, other groups have taken what was
+ * before. */
 static void settle_group(FakeSink *sink, size_t count, const SinkPlace *place)
 {
     size_t good = 0;

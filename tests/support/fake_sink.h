@@ -1,9 +1,11 @@
-/* Sinks whose other side is in memory: the receivers. A receiver outlives the sinks that are opened on it, as a broker outlives the
- * process that sends to it, so that a test can close a sink at any moment, open it again and count what has come. What fails when is
- * scripted or drawn; the same clock, the same random numbers and the same calls give the same run.
+/* Sinks whose other side is in memory: the receivers. A receiver outlives the sinks that are opened on it, as a broker
+ * outlives the process that sends to it, so that a test can close a sink at any moment, open it again and count what
+ * has come. What fails when is scripted or drawn; the same clock, the same random numbers and the same calls give the
+ * same run.
  *
- * Messages of a webhook are answered each on its own. The other styles take groups, and what becomes of a group is settled within
- * send(); its verdicts come later. One thread at a time uses all of it, but for a sink's wake(). It aborts without memory. */
+ * Messages of a webhook are answered each on its own. The other styles take groups, and what becomes of a group is
+ * settled within send(); its verdicts come later. One thread at a time uses all of it, but for a sink's wake(). It
+ * aborts without memory. */
 #ifndef WEIR_TESTS_SUPPORT_FAKE_SINK_H
 #define WEIR_TESTS_SUPPORT_FAKE_SINK_H
 
@@ -12,7 +14,8 @@
 typedef enum FakeStyle {
     FAKE_WEBHOOK,      /* each message by itself; remembers nothing */
     FAKE_TRANSACTIONS, /* Kafka's: a group and its place together or not at all */
-    FAKE_STREAM, /* Redis's: in order up to the first that cannot be taken; a repeat is not taken twice; the last seq is the place */
+    /* Redis's: in order up to the first that cannot be taken; a repeat is not taken twice; the last seq is the place */
+    FAKE_STREAM,
     FAKE_LIST, /* the same without a place: a repeat is taken again */
 } FakeStyle;
 
@@ -22,7 +25,8 @@ typedef struct FakeReceiver FakeReceiver;
 typedef struct FakeSinksOptions {
     const Clock *clock; /* borrows until fake_sinks_free, as does all of this */
     const Random *random;
-    /* Lets that much time go by: a sink's wait() calls it again and again until it is over. Moves the clock where that stands still. */
+    /* Lets that much time go by: a sink's wait() calls it again and again until it is over. Moves the clock where that
+     * stands still. */
     void (*sleep)(void *self, int64_t us);
     void *self;
 } FakeSinksOptions;
@@ -30,12 +34,12 @@ typedef struct FakeSinksOptions {
 FakeSinks *fake_sinks_new(const FakeSinksOptions *options);
 void fake_sinks_free(FakeSinks *sinks); /* after its sinks; accepts NULL */
 
-/* The other side of the sink of that name (which is copied). It takes everything at once until told otherwise, at most `room` messages
- * under way. */
+/* The other side of the sink of that name (which is copied). It takes everything at once until told otherwise, at most
+ * `room` messages under way. */
 FakeReceiver *fake_sinks_add(FakeSinks *sinks, const char *name, FakeStyle style, size_t room);
 
-/* DispatcherOptions.open_sink; `sinks` is a FakeSinks. The live line and replays of a sink have the same receiver. REFUSED when no
- * receiver has the sink's name. */
+/* DispatcherOptions.open_sink; `sinks` is a FakeSinks. The live line and replays of a sink have the same receiver.
+ * REFUSED when no receiver has the sink's name. */
 Status fake_sink_open(void *sinks, const SinkContext *context, Sink **ret_sink, Error *reterr) MUST_CHECK;
 
 /* ---- What goes wrong --------------------------------------------------------------------------------------------- */
@@ -56,11 +60,12 @@ void fake_receiver_set_faults(FakeReceiver *receiver, const FakeFaults *faults);
 /* Webhook: whatever is sent fails. The others: neither connecting nor sending works (BUSY). */
 void fake_receiver_set_down(FakeReceiver *receiver, bool down);
 
-/* The connections of the sinks that are open are gone, which they notice when they send next (BUSY). Answers that are on their way arrive. */
+/* The connections of the sinks that are open are gone, which they notice when they send next (BUSY). Answers that are
+ * on their way arrive. */
 void fake_receiver_cut(FakeReceiver *receiver);
 
-/* Answers the next `times` attempts of message `seq` (0: of any), before the faults are asked. Scripts are tried in the order in which
- * they were given. */
+/* Answers the next `times` attempts of message `seq` (0: of any), before the faults are asked. Scripts are tried in the
+ * order in which they were given. */
 typedef struct FakeAnswer {
     int64_t seq;
     unsigned times;
@@ -72,7 +77,8 @@ typedef struct FakeAnswer {
 } FakeAnswer;
 void fake_receiver_script(FakeReceiver *receiver, FakeAnswer answer);
 
-/* The next `times` calls of connect() or send() answer so. A send that is UNKNOWN keeps as much as FakeFaults.send_unknown does. */
+/* The next `times` calls of connect() or send() answer so. A send that is UNKNOWN keeps as much as
+ * FakeFaults.send_unknown does. */
 void fake_receiver_script_connect(FakeReceiver *receiver, Status status, unsigned times);
 void fake_receiver_script_send(FakeReceiver *receiver, Status status, unsigned times);
 

@@ -1,16 +1,20 @@
-/* Sources whose other side is in memory: the origins. An origin outlives the sources that are opened on it, as a broker outlives the
- * process that reads from it, so that a test can close a source at any moment, open it again and see what comes. What fails when is
- * scripted or drawn; the same clock, the same random numbers and the same calls give the same run.
+/* Sources whose other side is in memory: the origins. An origin outlives the sources that are opened on it, as a broker
+ * outlives the process that reads from it, so that a test can close a source at any moment, open it again and see what
+ * comes. What fails when is scripted or drawn; the same clock, the same random numbers and the same calls give the same
+ * run.
  *
- * A source aborts when it is not used as intake/source.h says: fetched from without a connection, groups acknowledged out of their order.
- * One source of an origin is open at a time. Functions on origins may be called from any thread. It aborts without memory. */
+ * A source aborts when it is not used as intake/source.h says: fetched from without a connection, groups acknowledged
+ * out of their order.
+ * One source of an origin is open at a time. Functions on origins may be called from any thread. It aborts without
+ * memory. */
 #ifndef WEIR_TESTS_SUPPORT_FAKE_SOURCE_H
 #define WEIR_TESTS_SUPPORT_FAKE_SOURCE_H
 
 #include "intake/source.h"
 
 typedef enum FakeOriginStyle {
-    FAKE_LOG, /* Kafka's: offsets in parts; the other side notes what was acknowledged, and the larger of both places counts */
+    /* Kafka's: offsets in parts; the other side notes what was acknowledged, and the larger of both places counts */
+    FAKE_LOG,
     FAKE_QUEUE, /* Redis's: no places; what was acknowledged is gone, everything else comes again */
     FAKE_FILE,  /* offsets in parts; nobody notes them but the store */
 } FakeOriginStyle;
@@ -21,7 +25,8 @@ typedef struct FakeOrigin FakeOrigin;
 typedef struct FakeOriginsOptions {
     const Random *random; /* borrows until fake_origins_free, as does all of this */
     const Clock *clock;
-    /* Lets that much time go by: a source's wait() calls it again and again until it is over. Moves the clock where that stands still. */
+    /* Lets that much time go by: a source's wait() calls it again and again until it is over. Moves the clock where
+     * that stands still. */
     void (*sleep)(void *self, int64_t us);
     void *self;
 } FakeOriginsOptions;

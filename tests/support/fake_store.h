@@ -1,7 +1,8 @@
 /* store.h on arrays in memory, for tests of what reads and of what delivers. One thread.
  *
- * Written are records, all work of deliveries, and all that is about sources and events; there are no rules. Records without a source that
- * are no events are appended as they are: whoever writes sees to it that none comes twice. store_close is fake_store_free. */
+ * Written are records, all work of deliveries, and all that is about sources and events; there are no rules. Records
+ * without a source that are no events are appended as they are: whoever writes sees to it that none comes twice.
+ * store_close is fake_store_free. */
 #ifndef WEIR_TESTS_FAKE_STORE_H
 #define WEIR_TESTS_FAKE_STORE_H
 

@@ -190,7 +190,7 @@ Status fake_store_apply(Store *base, Work *first, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- How it is to behave ---------------------------------------------------------------------------------------- */
+/* ---- How it is to behave ----------------------------------------------------------------------------------------- */
 
 void fake_store_fail_apply(Store *base, Status status) { ((FakeStore *)base)->apply_failure = status; }
 

@@ -1,6 +1,8 @@
-/* A feeder on a fake source and a fake store, with a processor that is stepped and a clock that stands still until it is moved.
+/* A feeder on a fake source and a fake store, with a processor that is stepped and a clock that stands still until it
+ * is moved.
  *
- * After each step it is checked that nothing is acknowledged that is not stored, and that the place covers nothing that is not.
+ * After each step it is checked that nothing is acknowledged that is not stored, and that the place covers nothing that
+ * is not.
  * Whatever fails here fails the test. */
 #ifndef WEIR_TESTS_SUPPORT_FEEDER_WORLD_H
 #define WEIR_TESTS_SUPPORT_FEEDER_WORLD_H

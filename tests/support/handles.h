@@ -1,4 +1,5 @@
-/* Time and randomness that belong to a test: a clock that stands still until it is moved, and numbers that a seed replays. */
+/* Time and randomness that belong to a test: a clock that stands still until it is moved, and numbers that a seed
+ * replays. */
 #ifndef WEIR_TESTS_SUPPORT_HANDLES_H
 #define WEIR_TESTS_SUPPORT_HANDLES_H
 

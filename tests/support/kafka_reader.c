@@ -101,8 +101,10 @@ static int64_t end_of(KafkaReader *reader, int32_t partition, int seconds)
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ? high : 0;
 }
 
-/* A reading of all partitions. A transaction is visible a moment after its commit was answered, when the brokers have written its markers:
- * an end in front of what is there is the end only when nothing comes for a while, since a transaction may stay open. */
+/* A reading of all partitions. A transaction is visible a moment after its commit was answered, when the brokers have
+ * written its markers:
+ * an end in front of what is there is the end only when nothing comes for a while, since a transaction may stay
+ * open. */
 typedef struct Reading {
     int64_t end[PARTITIONS_MAX], seen[PARTITIONS_MAX];
     bool told[PARTITIONS_MAX];

@@ -14,8 +14,8 @@ void kafka_reader_close(KafkaReader *reader); /* accepts NULL */
 
 typedef void KafkaVisitor(void *context, const rd_kafka_message_t *message);
 
-/* Hands out what has come to the topic's end since the last call, in order within a partition. False when the brokers did not
- * answer within `seconds`; what was read until then was handed out. */
+/* Hands out what has come to the topic's end since the last call, in order within a partition. False when the brokers
+ * did not answer within `seconds`; what was read until then was handed out. */
 bool kafka_reader_read(KafkaReader *reader, int seconds, KafkaVisitor *visit, void *context);
 
 /* A header's value; empty when there is none. Borrows from the message. */

@@ -1,10 +1,11 @@
-/* A library to preload into a program whose calls to one name are to be led astray, as a hostile name server does it (DNS rebinding).
+/* A library to preload into a program whose calls to one name are to be led astray, as a hostile name server does it
+ * (DNS rebinding).
  *
  *     LD_PRELOAD=librebind.so REBIND='rebind.test=8.8.8.8;127.0.0.1;9.9.9.9,169.254.169.254' weir serve …
  *
- * Each look-up of the name has the next answer, the last one from then on; the addresses of one answer have commas between them. Other
- * names are looked up as ever. No packet leaves the machine: a connection to 8.8.8.8, the honest address, comes out at 127.0.0.1 and the
- * same port, and 9.9.9.9 refuses. */
+ * Each look-up of the name has the next answer, the last one from then on; the addresses of one answer have commas
+ * between them. Other names are looked up as ever. No packet leaves the machine: a connection to 8.8.8.8, the honest
+ * address, comes out at 127.0.0.1 and the same port, and 9.9.9.9 refuses. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* A real redis-server of a test's own, in a temporary directory, with an append-only file, on a Unix socket and a free port of
- * 127.0.0.1. It may be killed, held up and started again. Whatever goes wrong aborts. */
+/* A real redis-server of a test's own, in a temporary directory, with an append-only file, on a Unix socket and a free
+ * port of 127.0.0.1. It may be killed, held up and started again. Whatever goes wrong aborts. */
 #ifndef WEIR_TESTS_SUPPORT_REDIS_SERVER_H
 #define WEIR_TESTS_SUPPORT_REDIS_SERVER_H
 

@@ -9,7 +9,7 @@
 
 enum { STEPS_MAX = 20000, QUEUE_BYTES = 1 << 20, SETTLE_STEPS = 20 };
 
-/* ---- The store ----------------------------------------------------------------------------------------------------- */
+/* ---- The store --------------------------------------------------------------------------------------------------- */
 
 static bool is_due(const WorldStore *store, const WorldJob *job)
 {
@@ -117,7 +117,7 @@ static int64_t last_seq_of(const Store *store)
 /* What a processor asks for. */
 static const StoreOps store_ops = {.apply = apply, .maintain = maintain, .rules = rules_of, .last_seq = last_seq_of};
 
-/* ---- Names --------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static size_t check_room(DomainCheck *base)
 {
@@ -172,7 +172,7 @@ static Status open_check(void *self, const DomainCheckOptions *options, DomainCh
     return STATUS_OK;
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------------------------- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static void never_broken(void *self, const Error *error)
 {
@@ -297,7 +297,7 @@ int jobs_teardown(void **state)
     return 0;
 }
 
-/* ---- Jobs ---------------------------------------------------------------------------------------------------------- */
+/* ---- Jobs -------------------------------------------------------------------------------------------------------- */
 
 void jobs_add(JobsWorld *world, size_t count)
 {
@@ -326,9 +326,10 @@ void jobs_script(JobsWorld *world, unsigned times, SinkVerdict verdict, int code
     fake_receiver_script(world->service, (FakeAnswer){.times = times, .verdict = verdict, .code = code});
 }
 
-/* ---- Steps --------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
-/* What holds at every moment: a job that is completed was taken by the service, and nothing becomes of a job that has ended. */
+/* What holds at every moment: a job that is completed was taken by the service, and nothing becomes of a job that has
+ * ended. */
 static void check_promises(JobsWorld *world)
 {
     for (size_t i = 0; i < world->store.count; i++) {

@@ -1,7 +1,8 @@
-/* A runner of onboarding's jobs with a store that knows nothing but jobs, a processor that is stepped, a fake service behind a fake sink, names that
- * are looked up in a table, and a clock that stands still until it is moved.
+/* A runner of onboarding's jobs with a store that knows nothing but jobs, a processor that is stepped, a fake service
+ * behind a fake sink, names that are looked up in a table, and a clock that stands still until it is moved.
  *
- * After each step it is checked that no job is completed that the service has not taken. Whatever fails here fails the test. */
+ * After each step it is checked that no job is completed that the service has not taken. Whatever fails here fails the
+ * test. */
 #ifndef WEIR_TESTS_SUPPORT_RUNNER_WORLD_H
 #define WEIR_TESTS_SUPPORT_RUNNER_WORLD_H
 
@@ -68,11 +69,12 @@ typedef struct World {
     Runner *runner;
 } JobsWorld;
 
-/* *state is the JobsWorld. There is no runner yet: attempts 3, backoff 10 s, lease 5 min, concurrency 10, no limit of rate, no breaker, no look-ups. */
+/* *state is the JobsWorld. There is no runner yet: attempts 3, backoff 10 s, lease 5 min, concurrency 10, no limit of
+ * rate, no breaker, no look-ups. */
 int jobs_setup(void **state);
 int jobs_teardown(void **state);
-/* Before there is a runner: it and the processor get threads of their own, and time goes by. What the threads share with a test
- * is then looked at when they have ended. */
+/* Before there is a runner: it and the processor get threads of their own, and time goes by. What the threads share
+ * with a test is then looked at when they have ended. */
 void jobs_use_threads(JobsWorld *world);
 void jobs_open_runner(JobsWorld *world);
 void jobs_close_runner(JobsWorld *world);

@@ -68,7 +68,7 @@ void __wrap_free(void *block)
     __real_free(block);
 }
 
-/* ---- SQLite -------------------------------------------------------------------------------------------------------- */
+/* ---- SQLite ------------------------------------------------------------------------------------------------------ */
 
 static void *take(int bytes) { return __wrap_malloc((size_t)bytes); }
 static void *take_again(void *old, int bytes) { return __wrap_realloc(old, (size_t)bytes); }
@@ -95,7 +95,7 @@ void torture_sqlite(void)
     }
 }
 
-/* ---- What the test says -------------------------------------------------------------------------------------------- */
+/* ---- What the test says ------------------------------------------------------------------------------------------ */
 
 void torture_begin(uint64_t nth, uint64_t count)
 {

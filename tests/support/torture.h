@@ -1,6 +1,6 @@
-/* Memory that gives out where a test wants it: the nth allocation from now fails, and then the next, and so on, as curl's torture
- * tests do. Programs with torture.c are linked with the allocating functions wrapped (`torture_link_args`); what libraries take for
- * themselves is not touched, but for SQLite. One thread. */
+/* Memory that gives out where a test wants it: the nth allocation from now fails, and then the next, and so on, as
+ * curl's torture tests do. Programs with torture.c are linked with the allocating functions wrapped
+ * (`torture_link_args`); what libraries take for themselves is not touched, but for SQLite. One thread. */
 #ifndef WEIR_TESTS_TORTURE_H
 #define WEIR_TESTS_TORTURE_H
 
@@ -10,15 +10,16 @@
 /* SQLite's allocations go the same way. Before its first use. */
 void torture_sqlite(void);
 
-/* The nth allocation from now on (1 is the next) and the `count` - 1 behind it fail; with 0 none does, they are only counted. */
+/* The nth allocation from now on (1 is the next) and the `count` - 1 behind it fail; with 0 none does, they are only
+ * counted. */
 void torture_begin(uint64_t nth, uint64_t count);
 /* No further one fails. Returns how many there were since torture_begin. */
 uint64_t torture_end(void);
 /* Whether one has failed since torture_begin. */
 bool torture_struck(void);
 
-/* How many fail from the nth on, in each of three ways: it alone; with a few behind it, so that what mends the failure fails, too,
- * and what comes after that does not; with all behind it. */
+/* How many fail from the nth on, in each of three ways: it alone; with a few behind it, so that what mends the failure
+ * fails, too, and what comes after that does not; with all behind it. */
 enum { TORTURE_WAYS = 3 };
 uint64_t torture_failures(uint64_t nth, unsigned way);
 

@@ -199,6 +199,14 @@ def file_length():
             yield name, 1, 'is in LONGER in tests/tidy/tidy.py, but there is no such file'
 
 
+def comments_fit():
+    """Code is laid out by clang-format, which leaves comments as they are."""
+    for name in listed('.c', '.h'):
+        for number, line in enumerate(text_of(name).split('\n'), 1):
+            if len(line) > 120 and '"' not in line and re.search(r'^\s*(\*|/\*)|\*/$', line):
+                yield name, number, 'a comment beyond column 120'
+
+
 def headers_begin_with_their_manual():
     for name in listed('.h'):
         if not re.match(r'/\*.*?\w.*?\*/', text_of(name), re.S):
@@ -266,6 +274,7 @@ RULES = [
     every_header_is_used,
     every_script_is_used,
     file_length,
+    comments_fit,
     headers_begin_with_their_manual,
     nothing_is_put_off,
     no_conditions_for_tests,

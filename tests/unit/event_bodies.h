@@ -1,4 +1,5 @@
-/* Whole events, and what becomes of each: its canonical form, or what is refused behind "!"; behind " ~ " the fields that are warned of.
+/* Whole events, and what becomes of each: its canonical form, or what is refused behind "!"; behind " ~ " the fields
+ * that are warned of.
  * All have ` for the quotes. */
 #ifndef WEIR_TESTS_EVENT_BODIES_H
 #define WEIR_TESTS_EVENT_BODIES_H

@@ -1,5 +1,5 @@
-/* Spellings of amounts and times, and what becomes of each. They are JSON with ` for the quotes, put into an event that is otherwise in
- * order and read by a mapping of the test's. What is refused begins with "!". */
+/* Spellings of amounts and times, and what becomes of each. They are JSON with ` for the quotes, put into an event that
+ * is otherwise in order and read by a mapping of the test's. What is refused begins with "!". */
 #ifndef WEIR_TESTS_EVENT_SHAPES_H
 #define WEIR_TESTS_EVENT_SHAPES_H
 

@@ -1,5 +1,5 @@
-/* SHA-256 as FIPS 180-4 reads, which shares nothing with the library that the program uses: naive_sha256() of a text of at most
- * NAIVE_SHA256_TEXT_BYTES_MAX bytes. Slow. */
+/* SHA-256 as FIPS 180-4 reads, which shares nothing with the library that the program uses: naive_sha256() of a text of
+ * at most NAIVE_SHA256_TEXT_BYTES_MAX bytes. Slow. */
 #ifndef WEIR_TESTS_NAIVE_SHA256_H
 #define WEIR_TESTS_NAIVE_SHA256_H
 

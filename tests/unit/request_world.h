@@ -1,5 +1,5 @@
-/* A request alone, whose connection is never suspended, and what it hands to the processor in the test's hands. For programs that are linked with
- * processor_submit wrapped (meson.build). */
+/* A request alone, whose connection is never suspended, and what it hands to the processor in the test's hands. For
+ * programs that are linked with processor_submit wrapped (meson.build). */
 #ifndef WEIR_TESTS_REQUEST_WORLD_H
 #define WEIR_TESTS_REQUEST_WORLD_H
 
@@ -10,7 +10,7 @@
 #include "http/parts.h"
 #include "http/turn.h"
 
-/* ---- What is replaced ---------------------------------------------------------------------------------------------------- */
+/* ---- What is replaced -------------------------------------------------------------------------------------------- */
 
 enum { HANDED_MAX = 8 };
 static Submission *handed[HANDED_MAX]; /* since the world was made, in order */
@@ -37,7 +37,7 @@ static inline void create_records(size_t index)
     }
 }
 
-/* ---- The world ----------------------------------------------------------------------------------------------------------- */
+/* ---- The world --------------------------------------------------------------------------------------------------- */
 
 typedef struct RequestWorld {
     RecordPolicy policy;

@@ -1,4 +1,5 @@
-/* For programs that are linked with malloc, calloc and realloc wrapped (`no_memory` in meson.build): a system without memory. */
+/* For programs that are linked with malloc, calloc and realloc wrapped (`no_memory` in meson.build): a system without
+ * memory. */
 #ifndef WEIR_TESTS_STARVE_H
 #define WEIR_TESTS_STARVE_H
 

@@ -43,7 +43,8 @@ static void test_parts_share(void **state)
     assert_true(parts[0].taken == 0 && parts[1].taken == 0 && whole.taken == 0);
 }
 
-/* One that is alone is never refused, so that nothing is impossible where the whole is too small; the others wait for it. */
+/* One that is alone is never refused, so that nothing is impossible where the whole is too small; the others wait for
+ * it. */
 static void test_alone(void **state)
 {
     (void)state;

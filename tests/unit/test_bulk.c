@@ -94,7 +94,7 @@ static void check_cases(const Case *cases, size_t count, BulkForm form, const Re
 #define BETA            "{\"name\":\"Beta\",\"domain\":\"beta.com\",\"contact_email\":\"b@beta.com\"}"
 #define ARRAY_NEEDED    "{\"organizations\":[\"must be an array of 1 to 1000 organizations\"]}"
 
-/* ---- JSON ----------------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static void test_json(void **state)
 {
@@ -174,7 +174,7 @@ static void test_same_domain(void **state)
     release(&world);
 }
 
-/* ---- CSV ------------------------------------------------------------------------------------------------------------ */
+/* ---- CSV --------------------------------------------------------------------------------------------------------- */
 
 #define HEADER    "name,domain,contact_email\n"
 #define ACME_LINE "Acme,acme.com,a@acme.com\n"
@@ -250,7 +250,7 @@ static void test_nul(void **state)
     release(&world);
 }
 
-/* ---- Many ----------------------------------------------------------------------------------------------------------- */
+/* ---- Many -------------------------------------------------------------------------------------------------------- */
 
 /* In JSON or CSV; the one at `bad` has no domain that is one. */
 static void put_many(Buf *buf, size_t count, BulkForm form, size_t bad)
@@ -412,7 +412,7 @@ static void test_memory_runs_out(void **state)
     }
 }
 
-/* ---- Properties ----------------------------------------------------------------------------------------------------- */
+/* ---- Properties -------------------------------------------------------------------------------------------------- */
 
 /* The same organizations in both forms, good ones and bad ones and the same domain again: they are read alike. */
 static void test_forms_agree(void **state)

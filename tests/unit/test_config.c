@@ -135,7 +135,7 @@ static void test_tables_are_consistent(void **state)
     }
 }
 
-/* ---- The whole configuration --------------------------------------------------------------------------------------- */
+/* ---- The whole configuration ------------------------------------------------------------------------------------- */
 
 /* `expected` is what the message says behind the file's path. */
 static void check_refused(const char *text, const char *expected)
@@ -194,7 +194,8 @@ static void test_file_shapes(void **state)
     check_refused("store.scale: 1\n---\nstore.scale: 2\n", ":2: only one document is allowed");
     check_refused("a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}\n", ":1: sections are nested too deeply");
     check_refused("store:\n  scale: 9\n", ":2: store.scale: must be within 0 to 6");
-    /* As long as a message of a source may be: what is stored of one must have room in a row, and in whoever tries it again. */
+    /* As long as a message of a source may be: what is stored of one must have room in a row, and in whoever tries it
+     * again. */
     check_refused("http:\n  body_bytes_max: 65MiB\n", ":2: http.body_bytes_max: must be within 1KiB to 64MiB");
     check_refused("store:\n  dir: \"a\\0b\"\n", ":2: store.dir must not contain a NUL character");
     check_refused("store:\n dir: x\n  y: z\n", ":3: not YAML: mapping values are not allowed in this context");

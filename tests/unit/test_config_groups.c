@@ -50,7 +50,7 @@ static void check_option(const Config *config, const char *name, SinksOption opt
     assert_string_equal(config_member_where(member, option), where);
 }
 
-/* ---- Names --------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static void test_file(void **state)
 {
@@ -172,7 +172,7 @@ static void test_too_many(void **state)
     check_refused(text, ":65: there can be 64 sinks at most");
 }
 
-/* ---- Values -------------------------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 static void test_kinds(void **state)
 {
@@ -316,7 +316,7 @@ static void test_words_for_numbers(void **state)
     config_free(config);
 }
 
-/* ---- Printing ------------------------------------------------------------------------------------------------------ */
+/* ---- Printing ---------------------------------------------------------------------------------------------------- */
 
 static void print(const Config *config, Buf *yaml, Buf *json)
 {

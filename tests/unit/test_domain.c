@@ -338,7 +338,7 @@ static void test_long_texts(void **state)
     free(text);
 }
 
-/* ---- Whatever is in the tables -------------------------------------------------------------------------------------- */
+/* ---- Whatever is in the tables ----------------------------------------------------------------------------------- */
 
 /* What was normalised stays as it is. */
 static void test_twice_is_once(void **state)

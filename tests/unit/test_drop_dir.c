@@ -121,7 +121,7 @@ static bool move(Place *place, const DropFile *file, bool failed)
     return moved;
 }
 
-/* ---- Between the look and the move ----------------------------------------------------------------------------------- */
+/* ---- Between the look and the move ------------------------------------------------------------------------------- */
 
 static void check_replaced(Place *place, bool failed)
 {
@@ -222,7 +222,7 @@ static void test_aside(void **state)
     check_text(place, ".moving/0.a.csv", NULL);
 }
 
-/* ---- Many that wait -------------------------------------------------------------------------------------------------- */
+/* ---- Many that wait ---------------------------------------------------------------------------------------------- */
 
 static void set_written(int fd, time_t seconds)
 {

@@ -63,7 +63,7 @@ static void test_default_rule_that_is_there(void **state)
     assert_true(str_is(rule.unit, "EUR"));
 }
 
-/* ---- With a store -------------------------------------------------------------------------------------------------- */
+/* ---- With a store ------------------------------------------------------------------------------------------------ */
 
 static void on_broken(void *self, const Error *error)
 {
@@ -109,7 +109,8 @@ static void test_threshold_is_kept_unless_it_is_set(void **state)
     check_rule("1000", 100000);
 }
 
-/* Nothing is stored, or it is not known whether it is: the service begins all the same, and the rule comes with the next start. */
+/* Nothing is stored, or it is not known whether it is: the service begins all the same, and the rule comes with the
+ * next start. */
 static void test_a_disk_that_is_full_at_the_start(void **state)
 {
     static const Status statuses[] = {STATUS_BUSY, STATUS_UNKNOWN};

@@ -124,7 +124,7 @@ static Status read_event(World *world, Str json, const char *asked, const Record
     return status;
 }
 
-/* ---- The tables ------------------------------------------------------------------------------------------------------------ */
+/* ---- The tables -------------------------------------------------------------------------------------------------- */
 
 static void put_into(char text[TEXT_BYTES_MAX], const char *part, const char *json)
 {
@@ -232,7 +232,7 @@ static void test_bodies(void **state)
     assert_true(shapes >= 300);
 }
 
-/* ---- The record, its id and what is said besides --------------------------------------------------------------------------- */
+/* ---- The record, its id and what is said besides ----------------------------------------------------------------- */
 
 static void test_record(void **state)
 {
@@ -254,7 +254,8 @@ static void test_record(void **state)
     assert_text(world->problems.record_id, "client_A");
 }
 
-/* printf '%s' '["weir-event-1","client_A","revenue","positive","1200","none","2024-01-01T00:00:00.000000Z",{}]' | sha256sum */
+/* printf '%s' '["weir-event-1","client_A","revenue","positive","1200","none","2024-01-01T00:00:00.000000Z",{}]' |
+ * sha256sum */
 static void test_id(void **state)
 {
     World *world = *state;

@@ -1,5 +1,5 @@
-/* Bodies of events as long as they may be, of every shape: each is decided. What comes of them counts in the processor's queue. The processor and
- * the library are in the test's hands. */
+/* Bodies of events as long as they may be, of every shape: each is decided. What comes of them counts in the
+ * processor's queue. The processor and the library are in the test's hands. */
 #include "request_world.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "http/slice.h"
 #include "record/record_check.h"
 
-/* ---- What is replaced ---------------------------------------------------------------------------------------------------- */
+/* ---- What is replaced -------------------------------------------------------------------------------------------- */
 
 enum MHD_Result MHD_lookup_connection_value_n(struct MHD_Connection *mhd, enum MHD_ValueKind kind, const char *name,
                                               size_t name_len, const char **ret_value, size_t *ret_len)
@@ -17,7 +17,7 @@ enum MHD_Result MHD_lookup_connection_value_n(struct MHD_Connection *mhd, enum M
     return MHD_NO;
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------------------------------ */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 enum { ITEMS = 10000 };
 
@@ -59,7 +59,7 @@ static int answer_to(Fixture *fixture)
     return fixture->request->answer.code;
 }
 
-/* ---- Bodies -------------------------------------------------------------------------------------------------------------- */
+/* ---- Bodies ------------------------------------------------------------------------------------------------------ */
 
 typedef struct Shape {
     const char *name;
@@ -132,7 +132,7 @@ static void test_each_body_is_decided(void **state)
     (void)state;
 }
 
-/* ---- The queue's account ------------------------------------------------------------------------------------------------- */
+/* ---- The queue's account ----------------------------------------------------------------------------------------- */
 
 static void test_what_an_array_holds_counts(void **state)
 {

@@ -1,5 +1,6 @@
-/* What an event means is what it is known by: any spelling of one meaning has one hash, and any other meaning another. The tests begin with
- * the meaning, write its canonical form down by themselves, and hash it by a SHA-256 of their own. */
+/* What an event means is what it is known by: any spelling of one meaning has one hash, and any other meaning another.
+ * The tests begin with the meaning, write its canonical form down by themselves, and hash it by a SHA-256 of their
+ * own. */
 #include "unit.h"
 
 #include "naive_sha256.h"
@@ -10,7 +11,7 @@ enum { MEANINGS = 1500, SPELLINGS = 4, TEXT_BYTES_MAX = NAIVE_SHA256_TEXT_BYTES_
 
 static const RecordPolicy policy = {.scale = 2};
 
-/* ---- What is meant -------------------------------------------------------------------------------------------------------- */
+/* ---- What is meant ----------------------------------------------------------------------------------------------- */
 
 typedef struct Meaning {
     const char *client, *metric, *unit;
@@ -108,7 +109,7 @@ static void put_canonical(Buf *buf, const Meaning *meaning)
     BUF_PUT(buf, "}]");
 }
 
-/* ---- How it is spelt ------------------------------------------------------------------------------------------------------ */
+/* ---- How it is spelt --------------------------------------------------------------------------------------------- */
 
 static void put_space(Buf *buf, uint64_t *random)
 {
@@ -340,7 +341,7 @@ static void put_event(Buf *buf, const Meaning *meaning, uint64_t *random)
     buf_put_char(buf, '}');
 }
 
-/* ---- The tests ------------------------------------------------------------------------------------------------------------ */
+/* ---- The tests --------------------------------------------------------------------------------------------------- */
 
 typedef struct World {
     MappingSet *mappings;

@@ -308,7 +308,8 @@ static void test_lost_with_one_flying_and_one_ready(void **state)
     world_run_for(world, 2 * SECOND_US);
     world_assert_all_taken(world);
     assert_int_equal(fake_origin_counts(world->origin).connected, 2);
-    /* The group that was stored and not acknowledged comes again only where there are no places; the ready one in any case. */
+    /* The group that was stored and not acknowledged comes again only where there are no places; the ready one in any
+     * case. */
     SourceStatus status = world_status(world);
     assert_int_equal(status.created, world->put);
     assert_true(status.duplicates == 0 || status.duplicates == GROUP_MAX);

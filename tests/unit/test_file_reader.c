@@ -218,7 +218,7 @@ static void test_long_lines(void **state)
     free(text);
 }
 
-/* ---- Going on -------------------------------------------------------------------------------------------------------- */
+/* ---- Going on ---------------------------------------------------------------------------------------------------- */
 
 static void write_text(const char *text) { write_file(path, text, strlen(text)); }
 

@@ -2,7 +2,8 @@
 
 #include "http/framing.h"
 
-/* The headers as the library's parser leaves them: it writes a NUL over the colon and over each byte of the line's end. */
+/* The headers as the library's parser leaves them: it writes a NUL over the colon and over each byte of the line's
+ * end. */
 typedef struct Head {
     char text[1024];
     size_t len;
@@ -117,8 +118,8 @@ static void test_cut_value(void **state)
     assert_non_null(strstr(framing_problem(&framing, false), "NUL"));
 }
 
-/* The request line as the library leaves it: a NUL over each blank between its parts and over each byte of its end. `line` has blanks
- * in these places, and `target` is what it was before it was decoded in place. */
+/* The request line as the library leaves it: a NUL over each blank between its parts and over each byte of its end.
+ * `line` has blanks in these places, and `target` is what it was before it was decoded in place. */
 static const char *line_problem(const char *line, const char *method, const char *target, const char *version)
 {
     Framing framing = {.has_layout = true};
@@ -144,7 +145,8 @@ static void test_request_line(void **state)
     assert_non_null(strstr(line_problem("G(T /a HTTP/1.1", "G(T", "/a", "HTTP/1.1"), "not a method"));
 }
 
-/* A bare line feed, a NUL behind the last value, and a header without a name, which ends the head: all of it shows at the end. */
+/* A bare line feed, a NUL behind the last value, and a header without a name, which ends the head: all of it shows at
+ * the end. */
 static void test_head_end(void **state)
 {
     Head head;

@@ -1,4 +1,5 @@
-/* The front door of a configuration: which source it leads to, and what is refused since what was acknowledged would be lost. */
+/* The front door of a configuration: which source it leads to, and what is refused since what was acknowledged would be
+ * lost. */
 #include "config_file.h"
 
 #include "intake/front_door_config.h"

@@ -41,7 +41,8 @@ static void test_malformed_json_names_the_place(void **state)
     check_malformed("\xEF\xBB\xBF{}", "line 1, column 1: byte order mark (BOM) is not supported");
 }
 
-/* Strings before the place are decoded already when it is found: what was an escape may look like a line break by then. */
+/* Strings before the place are decoded already when it is found: what was an escape may look like a line break by
+ * then. */
 static void test_place_behind_escapes(void **state)
 {
     (void)state;

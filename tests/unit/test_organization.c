@@ -63,7 +63,7 @@ static void check_json(const char *text, OrganizationExtent extent, const Record
 #define ACME "|acme.com|a@acme.com"
 #define TEXT "must be a string of 1 to 255 characters"
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
 
 static void test_names(void **state)
 {
@@ -137,7 +137,7 @@ static void test_length_of_names(void **state)
     }
 }
 
-/* ---- Fields --------------------------------------------------------------------------------------------------------- */
+/* ---- Fields ------------------------------------------------------------------------------------------------------ */
 
 #define WHOLE "{\"name\":\"Acme\"" REST
 
@@ -238,7 +238,7 @@ static void test_parts(void **state)
     }
 }
 
-/* ---- Metadata ------------------------------------------------------------------------------------------------------- */
+/* ---- Metadata ---------------------------------------------------------------------------------------------------- */
 
 static void test_metadata(void **state)
 {
@@ -346,7 +346,7 @@ static void test_length_of_metadata(void **state)
     assert_int_equal(len, 0);
 }
 
-/* ---- CSV ------------------------------------------------------------------------------------------------------------ */
+/* ---- CSV --------------------------------------------------------------------------------------------------------- */
 
 static void check_columns(const char *header, const RecordPolicy *policy, const char *expected)
 {

@@ -295,7 +295,8 @@ static void test_busy_store_is_told_and_goes_on(void **state) { check_goes_on_af
 /* A commit that found the disk full: those who wait are told that it may have happened, and the store goes on. */
 static void test_an_unsure_batch_is_told_and_it_goes_on(void **state) { check_goes_on_after(*state, STATUS_UNKNOWN); }
 
-/* A commit that failed for good: told as it was, and the housekeeping that follows ends it, with nothing handed in between. */
+/* A commit that failed for good: told as it was, and the housekeeping that follows ends it, with nothing handed in
+ * between. */
 static void test_an_unsure_batch_can_be_the_end(void **state)
 {
     Fixture *fixture = *state;
@@ -360,7 +361,7 @@ static void test_work_that_makes_jobs(void **state)
     assert_int_equal(told.jobs_made, 3);
 }
 
-/* ---- Driven by its owner -------------------------------------------------------------------------------------------- */
+/* ---- Driven by its owner ----------------------------------------------------------------------------------------- */
 
 static void test_steps_take_batches(void **state)
 {

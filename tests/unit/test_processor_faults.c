@@ -1,6 +1,6 @@
-/* The processor over a store whose nth call fails, for each n and each way to fail: every submission is told exactly once, OK only
- * when the batch that it was in was committed, and after a failure that is final the store is not asked again. A batch that the
- * store had no room for, or that it refused, is told so, and the next one goes through. */
+/* The processor over a store whose nth call fails, for each n and each way to fail: every submission is told exactly
+ * once, OK only when the batch that it was in was committed, and after a failure that is final the store is not asked
+ * again. A batch that the store had no room for, or that it refused, is told so, and the next one goes through. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -33,12 +33,12 @@ typedef struct Life {
     unsigned broken, committed;
 } Life;
 
-/* ---- The store ----------------------------------------------------------------------------------------------------- */
+/* ---- The store --------------------------------------------------------------------------------------------------- */
 
 static Life *life_of(Store *base) { return (Life *)base; }
 
-/* Housekeeping that fails is final, whatever it says: the store itself puts off what can be put off. A batch that fails is not, but for
- * BROKEN: after UNKNOWN the store may go on. */
+/* Housekeeping that fails is final, whatever it says: the store itself puts off what can be put off. A batch that fails
+ * is not, but for BROKEN: after UNKNOWN the store may go on. */
 static bool fails_now(Life *life, bool is_apply)
 {
     assert_false(life->is_over);
@@ -80,7 +80,7 @@ static RuleSet *fake_rules(Store *base) { return life_of(base)->rules; }
 static const StoreOps fake_ops = {
     .apply = fake_apply, .maintain = fake_maintain, .last_seq = fake_last_seq, .rules = fake_rules};
 
-/* ---- The clients --------------------------------------------------------------------------------------------------- */
+/* ---- The clients ------------------------------------------------------------------------------------------------- */
 
 static void hand_in(Life *life, size_t index);
 
@@ -127,7 +127,7 @@ static void on_broken(void *self, const Error *error)
     life->broken++;
 }
 
-/* ---- A life -------------------------------------------------------------------------------------------------------- */
+/* ---- A life ------------------------------------------------------------------------------------------------------ */
 
 static void begin_life(Life *life, unsigned fail_at, Status failure)
 {
@@ -169,7 +169,8 @@ static void check_told(const Life *life)
         assert_int_equal(slot->told, slot->handed_in);
         committed += slot->committed;
         if (slot->told && slot->status != STATUS_OK) {
-            /* The failing batch is told what happened to it, those after it that there is nothing to be had any more. */
+            /* The failing batch is told what happened to it, those after it that there is nothing to be had any
+             * more. */
             assert_true((life->fails_apply && slot->status == life->failure) ||
                         (life->is_over && slot->status == STATUS_BROKEN));
         }

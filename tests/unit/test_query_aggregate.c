@@ -267,8 +267,8 @@ static void random_params(char *ret_params, size_t size, uint64_t *seed, int64_t
              more[random_next(seed) % (sizeof more / sizeof more[0])]);
 }
 
-/* The same question with nothing in the rollups and with everything. A store that has never published reads no rollups, and so
- * its answer comes from the log alone. */
+/* The same question with nothing in the rollups and with everything. A store that has never published reads no rollups,
+ * and so its answer comes from the log alone. */
 static void check_both_ways(size_t rows, int64_t start_us, int64_t length_s, size_t questions)
 {
     uint64_t seed = rows;
@@ -429,7 +429,8 @@ static Record late_record(int number)
     return record;
 }
 
-/* Rollups are read a bucket a step, while records come in and are published: the answer is still that of the first step's moment. */
+/* Rollups are read a bucket a step, while records come in and are published: the answer is still that of the first
+ * step's moment. */
 static void check_one_moment(const char *params)
 {
     Store *store = random_store(300, 9, IN_2025_US, WEEK_S);

@@ -1,5 +1,5 @@
-/* GET /api/events?status=duplicate and status=failed, GET /api/events/{hash} and GET /api/stats, on the fake store; in one step, and in the shortest
- * that there are. */
+/* GET /api/events?status=duplicate and status=failed, GET /api/events/{hash} and GET /api/stats, on the fake store; in
+ * one step, and in the shortest that there are. */
 #include <stdlib.h>
 
 #include "record/event_letter.h"
@@ -46,7 +46,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- What is there ------------------------------------------------------------------------------------------------------ */
+/* ---- What is there ----------------------------------------------------------------------------------------------- */
 
 static void apply(Fixture *fixture, Work *work)
 {
@@ -105,7 +105,7 @@ static void send_broken_record(Fixture *fixture)
     apply(fixture, &work);
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------------------------------- */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static QueryOptions options_of(const Fixture *fixture)
 {
@@ -171,7 +171,7 @@ static void check_problem(const Fixture *fixture, MakeQuery *make, const char *p
     assert_string_equal(problems.items[0].field, field);
 }
 
-/* ---- Duplicates --------------------------------------------------------------------------------------------------------- */
+/* ---- Duplicates -------------------------------------------------------------------------------------------------- */
 
 static void put_duplicates(Fixture *fixture)
 {
@@ -236,7 +236,7 @@ static void test_pages_of_duplicates(void **state)
     check_pages(fixture, COUNT, 1000);
 }
 
-/* ---- Failures ----------------------------------------------------------------------------------------------------------- */
+/* ---- Failures ---------------------------------------------------------------------------------------------------- */
 
 static void test_failures(void **state)
 {
@@ -294,7 +294,7 @@ static void test_problems(void **state)
     check_problem(fixture, query_event_failures_new, "unit=EUR", "unit");
 }
 
-/* ---- One event ---------------------------------------------------------------------------------------------------------- */
+/* ---- One event --------------------------------------------------------------------------------------------------- */
 
 static Query *find_query(const Fixture *fixture, const char *hash)
 {
@@ -373,7 +373,7 @@ static void test_no_event(void **state)
     check_not_found(fixture, "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd");
 }
 
-/* ---- Counts ------------------------------------------------------------------------------------------------------------- */
+/* ---- Counts ------------------------------------------------------------------------------------------------------ */
 
 static void check_stats(const Fixture *fixture, const char *expected)
 {

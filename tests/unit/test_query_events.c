@@ -62,7 +62,7 @@ static void check_has(char *answer, const char *expected)
     free(answer);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 static void test_list(void **state)
 {
@@ -131,7 +131,7 @@ static void test_problems(void **state)
     check_has(run_event_aggregate_problems("limit=3"), "limit is not a known parameter");
 }
 
-/* ---- Aggregations -------------------------------------------------------------------------------------------------- */
+/* ---- Aggregations ------------------------------------------------------------------------------------------------ */
 
 static void test_aggregate(void **state)
 {

@@ -255,7 +255,8 @@ static void test_find_several(void **state)
     fake_store_free(store);
 }
 
-/* A log of four pieces with the id in the second and the last: a step for each, with a look of its own, and the answer is the same. */
+/* A log of four pieces with the id in the second and the last: a step for each, with a look of its own, and the answer
+ * is the same. */
 static void test_find_in_steps(void **state)
 {
     (void)state;
@@ -289,7 +290,7 @@ static void test_find_in_steps(void **state)
     fake_store_free(store);
 }
 
-/* ---- What a rule would have fired on ------------------------------------------------------------------------------- */
+/* ---- What a rule would have fired on ----------------------------------------------------------------------------- */
 
 static char *tested(Store *store, const AlertRule *rule, const char *params, size_t bytes_wanted)
 {

@@ -41,7 +41,8 @@ static void test_group_ceiling(void **state)
     fake_store_free(store);
 }
 
-/* What all aggregates take together has a limit of its own: beyond it one has to wait, and what it took is there for others again. */
+/* What all aggregates take together has a limit of its own: beyond it one has to wait, and what it took is there for
+ * others again. */
 static void test_budget_of_all(void **state)
 {
     (void)state;

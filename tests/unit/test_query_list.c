@@ -248,7 +248,8 @@ static void test_cursor_of_another_list(void **state)
 
 /* ---- Selective filters ------------------------------------------------------------------------------------------- */
 
-/* A filter that picks a row in a thousand: the walk gives up early, a scan finds the places, and the answer is the same. */
+/* A filter that picks a row in a thousand: the walk gives up early, a scan finds the places, and the answer is the
+ * same. */
 static void test_selective(void **state)
 {
     (void)state;
@@ -302,7 +303,8 @@ static void test_selective_order(void **state)
     fake_store_free(store);
 }
 
-/* A filter that picks nothing for a long while and then more than a scan keeps the places of: behind those the list goes on. */
+/* A filter that picks nothing for a long while and then more than a scan keeps the places of: behind those the list
+ * goes on. */
 static void test_more_than_a_scan_keeps(void **state)
 {
     (void)state;
@@ -329,8 +331,8 @@ static void test_more_than_a_scan_keeps(void **state)
 
 static char *run_hasty(Store *store, const char *params, QueryFormat format, size_t bytes_wanted);
 
-/* A flow's records by its chain, in pages and in steps: as many reads as it has records, twice, and the answer is that of filters which
- * pick the same and name no flow. */
+/* A flow's records by its chain, in pages and in steps: as many reads as it has records, twice, and the answer is that
+ * of filters which pick the same and name no flow. */
 static void check_flow(Store *store, const char *filter, size_t most)
 {
     char params[256];

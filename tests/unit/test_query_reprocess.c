@@ -168,7 +168,7 @@ static void check_has(char *answer, const char *expected)
     free(answer);
 }
 
-/* ---- Tests --------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
 
 static void test_nothing_has_changed(void **state)
 {
@@ -314,7 +314,7 @@ static void test_a_meaning_that_was_given_to_another(void **state)
     world_free(world);
 }
 
-/* ---- What was taken for a duplicate --------------------------------------------------------------------------------- */
+/* ---- What was taken for a duplicate ------------------------------------------------------------------------------ */
 
 enum { SENT = 12 };
 
@@ -422,11 +422,12 @@ static void test_duplicates_that_cannot_be_read(void **state)
     world_free(world);
 }
 
-/* ---- As if the mappings of now had been there from the beginning ---------------------------------------------------- */
+/* ---- As if the mappings of now had been there from the beginning ------------------------------------------------- */
 
 enum { AMOUNTS = 3, ORDERS = 2, KINDS = AMOUNTS * AMOUNTS * ORDERS };
 
-/* Events of few kinds, so that many mean the same by one mapping or another; and those of them that ever came, whatever they were taken for. */
+/* Events of few kinds, so that many mean the same by one mapping or another; and those of them that ever came, whatever
+ * they were taken for. */
 typedef struct Universe {
     World *world;
     uint64_t random;

@@ -24,7 +24,7 @@ static redisReply *reply_from(const char *bytes)
     return reply;
 }
 
-/* ---- Answers of the server ------------------------------------------------------------------------------------------- */
+/* ---- Answers of the server --------------------------------------------------------------------------------------- */
 
 static void test_stream_answer(void **state)
 {
@@ -131,7 +131,7 @@ static void test_errors(void **state)
     assert_true(str_is(redis_error_text(STR("-ERR x\r\n")), "ERR x"));
 }
 
-/* ---- Decisions ------------------------------------------------------------------------------------------------------- */
+/* ---- Decisions --------------------------------------------------------------------------------------------------- */
 
 /* A hash of ours at `place`, and one stream. */
 static RedisStanding standing_of(const char *place, const char *last, const char *remembered)

@@ -49,7 +49,8 @@ static void test_what_is_sent(void **state)
     assert_non_null(strstr(calls[1].body, "\"metadata\":null,"));
 }
 
-/* A store that was restored from a copy makes jobs under ids that it had made before: whoever remembers keys is not to mix them up. */
+/* A store that was restored from a copy makes jobs under ids that it had made before: whoever remembers keys is not to
+ * mix them up. */
 static void test_a_key_is_of_its_batch(void **state)
 {
     JobsWorld *world = *state;
@@ -188,7 +189,7 @@ static void test_held_spends_nothing(void **state)
     assert_int_equal(jobs_status(world).verdicts[JOB_VERDICT_HELD], 5);
 }
 
-/* ---- Rate and concurrency ------------------------------------------------------------------------------------------ */
+/* ---- Rate and concurrency ---------------------------------------------------------------------------------------- */
 
 static void test_rate(void **state)
 {
@@ -238,7 +239,7 @@ static void test_concurrency(void **state)
     assert_int_equal(jobs_status(world).us_total, 10 * SECOND_US);
 }
 
-/* ---- The breaker --------------------------------------------------------------------------------------------------- */
+/* ---- The breaker ------------------------------------------------------------------------------------------------- */
 
 static void use_breaker(JobsWorld *world)
 {
@@ -356,7 +357,8 @@ static void test_many_failures(void **state)
     assert_int_equal(jobs_status(world).attempts, 100); /* calls */
 }
 
-/* Nobody answers, and each call takes longer than the breaker looks back. Those that took the places of the first ones say nothing either. */
+/* Nobody answers, and each call takes longer than the breaker looks back. Those that took the places of the first ones
+ * say nothing either. */
 static void test_a_service_that_hangs(void **state)
 {
     JobsWorld *world = *state;

@@ -15,7 +15,7 @@ static void answer_after(JobsWorld *world, int64_t us)
 
 static size_t takes(const JobsWorld *world) { return world->store.takes; }
 
-/* ---- When it looks ------------------------------------------------------------------------------------------------- */
+/* ---- When it looks ----------------------------------------------------------------------------------------------- */
 
 static void test_it_looks_when_it_is_woken(void **state)
 {
@@ -29,7 +29,8 @@ static void test_it_looks_when_it_is_woken(void **state)
     assert_int_equal(takes(world), 2);
 }
 
-/* The store has said that there is nothing, and the runner has not heard it yet: what is made by then was not looked at. */
+/* The store has said that there is nothing, and the runner has not heard it yet: what is made by then was not looked
+ * at. */
 static void test_it_is_woken_while_it_looks(void **state)
 {
     JobsWorld *world = *state;
@@ -68,7 +69,7 @@ static void test_the_wall_clock_is_set(void **state)
     assert_int_equal(jobs_at(world, 1)->state, JOB_COMPLETED);
 }
 
-/* ---- Leases -------------------------------------------------------------------------------------------------------- */
+/* ---- Leases ------------------------------------------------------------------------------------------------------ */
 
 static void test_another_has_taken_it_over(void **state)
 {
@@ -138,7 +139,7 @@ static void test_one_more_after_a_crash(void **state)
     assert_int_equal(jobs_at(world, 1)->attempts, 4);
 }
 
-/* ---- A store that fails -------------------------------------------------------------------------------------------- */
+/* ---- A store that fails ------------------------------------------------------------------------------------------ */
 
 static void check_store_fails(JobsWorld *world, Status failure, int64_t calls_before)
 {
@@ -199,7 +200,7 @@ static void test_no_calls_while_ends_wait(void **state)
     assert_int_equal(jobs_count(world, JOB_COMPLETED), 30);
 }
 
-/* ---- Ends in the middle -------------------------------------------------------------------------------------------- */
+/* ---- Ends in the middle ------------------------------------------------------------------------------------------ */
 
 static void finish(JobsWorld *world)
 {
@@ -294,7 +295,7 @@ static void test_another_goes_on(void **state)
     assert_int_equal(jobs_at(world, 1)->attempts, 2);
 }
 
-/* ---- Domains ------------------------------------------------------------------------------------------------------- */
+/* ---- Domains ----------------------------------------------------------------------------------------------------- */
 
 static void open_with_dns(JobsWorld *world, DnsMode dns, DomainVerdict verdict)
 {
@@ -419,7 +420,7 @@ static void test_questions_at_the_end(void **state)
     assert_int_equal(jobs_at(world, 1)->attempts, 0);
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
 
 static void wait_until_completed(JobsWorld *world, int64_t count)
 {
@@ -475,7 +476,7 @@ static void test_a_thread_is_stopped_in_the_middle(void **state)
     assert_int_equal(jobs_count(world, JOB_PENDING), 10);
 }
 
-/* ---- No memory ----------------------------------------------------------------------------------------------------- */
+/* ---- No memory --------------------------------------------------------------------------------------------------- */
 
 static void test_no_memory_for_a_request(void **state)
 {

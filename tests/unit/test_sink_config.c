@@ -197,7 +197,7 @@ static void test_what_is_missing(void **state)
     check_refused("sinks.a:\n  type: redis\n  brokers: \n", ":2: sinks.a.url is missing: like redis://127.0.0.1:6379");
 }
 
-/* ---- Secrets from files -------------------------------------------------------------------------------------------- */
+/* ---- Secrets from files ------------------------------------------------------------------------------------------ */
 
 static void check_secret(const char *bytes, const char *expected)
 {

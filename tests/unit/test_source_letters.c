@@ -164,7 +164,7 @@ static void test_the_store_cannot_be_read(void **state)
     assert_int_equal(fetch(letters), 1);
 }
 
-/* ---- What becomes of them ------------------------------------------------------------------------------------------ */
+/* ---- What becomes of them ---------------------------------------------------------------------------------------- */
 
 typedef struct Seen {
     char text[256]; /* id:state:attempts of each, a space behind each */

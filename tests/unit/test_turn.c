@@ -1,5 +1,5 @@
-/* Whose turn a request is, with the library's two calls replaced: what each of the three parties (the connection, who has the
- * request, the sweeper) finds in every order of events. */
+/* Whose turn a request is, with the library's two calls replaced: what each of the three parties (the connection, who
+ * has the request, the sweeper) finds in every order of events. */
 #include "unit.h"
 
 #include <microhttpd.h>
@@ -190,8 +190,8 @@ static void *wake(void *request)
     return NULL;
 }
 
-/* The library may run a connection before MHD_resume_connection has returned on the waker's thread. Nothing of the connection may
- * go away until then: neither its request, nor (waits is 0) the poller. */
+/* The library may run a connection before MHD_resume_connection has returned on the waker's thread. Nothing of the
+ * connection may go away until then: neither its request, nor (waits is 0) the poller. */
 static void test_waker_is_waited_for(void **state)
 {
     Fixture *fixture = *state;
@@ -216,7 +216,7 @@ static void test_waker_is_waited_for(void **state)
     request_free(fixture->request);
 }
 
-/* ---- All at once --------------------------------------------------------------------------------------------------- */
+/* ---- All at once ------------------------------------------------------------------------------------------------- */
 
 enum { ROUNDS = 20000 };
 

@@ -1,5 +1,5 @@
-/* A streamed body on its way to the processor, with the processor, the library and the system's memory in the test's hands: what is
- * answered when one of them has no room or fails. */
+/* A streamed body on its way to the processor, with the processor, the library and the system's memory in the test's
+ * hands: what is answered when one of them has no room or fails. */
 #include "request_world.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 enum { FIRST_SLICE_LINES = 96 };
 
-/* ---- What is replaced (by the linker's --wrap) --------------------------------------------------------------------------- */
+/* ---- What is replaced (by the linker's --wrap) ------------------------------------------------------------------- */
 
 /* The processor gives back what it was handed as number `index`. */
 static void give_back(size_t index, Status status)
@@ -20,8 +20,8 @@ static void give_back(size_t index, Status status)
     handed[index]->done(handed[index], status, &error);
 }
 
-/* The processor's thread comes in between whenever a lock is free: it gives back the first that it was handed once so many locks were
- * given back after that (0: it does not). */
+/* The processor's thread comes in between whenever a lock is free: it gives back the first that it was handed once so
+ * many locks were given back after that (0: it does not). */
 typedef struct Meanwhile {
     unsigned unlocks_left;
     Status status;
@@ -39,7 +39,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
     return failed;
 }
 
-/* ---- Uploads ------------------------------------------------------------------------------------------------------------- */
+/* ---- Uploads ----------------------------------------------------------------------------------------------------- */
 
 typedef struct Fixture {
     RequestWorld world;
@@ -268,8 +268,8 @@ static void test_line_that_is_too_long(void **state)
     assert_int_equal(end.committed_through, 3);
 }
 
-/* Each moment at which the processor may give the last slice back while the request looks whether it has to wait for it: what became
- * of the slice is told. False when it was not given back while the request looked. */
+/* Each moment at which the processor may give the last slice back while the request looks whether it has to wait for
+ * it: what became of the slice is told. False when it was not given back while the request looked. */
 static bool finish_meanwhile(Fixture *fixture, unsigned moment, Status status)
 {
     take_lines(fixture, 1);
@@ -306,7 +306,7 @@ static void test_given_back_meanwhile(void **state)
     }
 }
 
-/* ---- By the front door --------------------------------------------------------------------------------------------------- */
+/* ---- By the front door ------------------------------------------------------------------------------------------- */
 
 static void test_front_door(void **state)
 {
@@ -420,7 +420,7 @@ static void test_front_door_is_full_behind_others(void **state)
     assert_int_equal(end.committed_through, LINES);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 #define LOOSE_FIELDS(amount) "\"client\":\"c\",\"metric\":\"m\",\"amount\":" amount ",\"time\":1700000000"
 #define LOOSE(amount)        "{" LOOSE_FIELDS(amount) "}"

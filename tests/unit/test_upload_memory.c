@@ -1,4 +1,5 @@
-/* What streamed bodies take of the memory for all requests: they go on with what there is, tell when there is too little, and give all back. */
+/* What streamed bodies take of the memory for all requests: they go on with what there is, tell when there is too
+ * little, and give all back. */
 #include "request_world.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Open addressing with linear probing over slots of one pair. A slot with value 0 is free. The log holds the slots that are
- * taken, in the order in which they were. */
+/* Open addressing with linear probing over slots of one pair. A slot with value 0 is free. The log holds the slots that
+ * are taken, in the order in which they were. */
 #include "store/index/memtable.h"
 
 #include <assert.h>

@@ -115,8 +115,8 @@ typedef struct RunRowCursor {
     _Alignas(64) unsigned char bytes[RUN_BLOCK_BYTES];
 } RunRowCursor;
 
-/* Stands at the beginning of the block that the first row of `key` or behind it is in, or would be: a few rows of lesser
- * keys may come first. */
+/* Stands at the beginning of the block that the first row of `key` or behind it is in, or would be: a few rows of
+ * lesser keys may come first. */
 Status run_row_cursor_init(RunRowCursor *cursor, Run *run, uint64_t key, Error *reterr) MUST_CHECK;
 void run_row_cursor_release(RunRowCursor *cursor); /* accepts one whose init failed, or all zeros */
 /* Takes the next row, which borrows until the next call; *ret_found is false at the end. */

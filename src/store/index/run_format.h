@@ -3,7 +3,8 @@
  *
  *     header   one block: RunHeader, then zeros
  *     blocks   RunBlock; of pairs, each full but for the last
- *     sparse   the keys of the blocks' first pairs, then their values; of rows, the first row's key and its place among all
+ *     sparse   the keys of the blocks' first pairs, then their values; of rows, the first row's key and its place among
+ *              all
  *     filter   lines of 64 bytes
  *     footer   RunFooter, the last bytes of the file
  *
@@ -37,8 +38,8 @@ typedef struct RunBlock {
     uint32_t bytes; /* that the rows take; 0 in a block of pairs */
     union {
         IndexPair pairs[RUN_BLOCK_PAIRS]; /* those behind `count` are zeros */
-        uint8_t
-            rows[RUN_BLOCK_ROW_BYTES]; /* each its length (16 bits) and its bytes; what is behind `bytes` is zeros */
+        /* each its length (16 bits) and its bytes; what is behind `bytes` is zeros */
+        uint8_t rows[RUN_BLOCK_ROW_BYTES];
     };
     uint64_t checksum;
 } RunBlock;

@@ -1,5 +1,5 @@
-/* Writing a run: pairs or rows fill blocks, blocks fill a buffer, the buffer goes to the file in one piece. What the reader
- * keeps in memory (sparse array, filter) grows beside it and follows at the end. */
+/* Writing a run: pairs or rows fill blocks, blocks fill a buffer, the buffer goes to the file in one piece. What the
+ * reader keeps in memory (sparse array, filter) grows beside it and follows at the end. */
 #include "store/index/run_filter.h"
 #include "store/index/run_format.h"
 

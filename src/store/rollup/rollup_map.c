@@ -1,5 +1,6 @@
-/* Two tables: the series (destination, unit, type) that occur, and the cells (series, hour) that count. Many cells share a
- * series, so that texts are compared and kept once; and sorting cells is sorting numbers, once the few series have their ranks. */
+/* Two tables: the series (destination, unit, type) that occur, and the cells (series, hour) that count. Many cells
+ * share a series, so that texts are compared and kept once; and sorting cells is sorting numbers, once the few series
+ * have their ranks. */
 #include "store/rollup/rollup_map.h"
 
 #include <stdlib.h>
@@ -46,14 +47,14 @@ struct RollupMap {
     Arena texts;
     Table series, cells;
     bool ranked;
-    /* With a million cells each add would wait for memory twice. So an add only begins to fetch the slot, the one half a ring later what
-     * the slot points to, and the one a ring later counts. */
+    /* With a million cells each add would wait for memory twice. So an add only begins to fetch the slot, the one half
+     * a ring later what the slot points to, and the one a ring later counts. */
     Pending ring[PENDING_MAX];
     uint64_t entered, counted;
 };
 #define TEXTS_BYTES_MAX ((size_t)8 << 30)
 
-/* ---- Tables -------------------------------------------------------------------------------------------------------- */
+/* ---- Tables ------------------------------------------------------------------------------------------------------ */
 
 static bool table_init(Table *table, size_t capacity, size_t item_bytes)
 {
@@ -115,7 +116,7 @@ static void *table_add(Table *table, uint32_t hash)
     return (char *)table->items + (table->count - 1) * table->item_bytes;
 }
 
-/* ---- The map ------------------------------------------------------------------------------------------------------- */
+/* ---- The map ----------------------------------------------------------------------------------------------------- */
 
 RollupMap *rollup_map_new(void)
 {
@@ -280,7 +281,7 @@ Status rollup_map_add(RollupMap *map, const Record *record, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- In order ------------------------------------------------------------------------------------------------------ */
+/* ---- In order ---------------------------------------------------------------------------------------------------- */
 
 void rollup_add(Rollup *a, const Rollup *b)
 {

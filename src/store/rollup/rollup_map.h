@@ -1,5 +1,5 @@
-/* Rollups in memory: count, sum, least and greatest value by hour, destination, unit and type, until they are written as a
- * run. One thread at a time. */
+/* Rollups in memory: count, sum, least and greatest value by hour, destination, unit and type, until they are written
+ * as a run. One thread at a time. */
 #ifndef WEIR_STORE_ROLLUP_ROLLUP_MAP_H
 #define WEIR_STORE_ROLLUP_ROLLUP_MAP_H
 
@@ -18,8 +18,9 @@ Status rollup_map_add(RollupMap *map, const Record *record, Error *reterr) MUST_
 /* Of hours: no other level has more. Up to 16 too many, until the next visit. */
 size_t rollup_map_count(const RollupMap *map);
 
-/* Visits the rollups of a level in the order of rollup_compare(); for days and weeks their hours are added up. Texts borrow until
- * clear or free. A visitor that returns false ends it. BUSY without memory for sorting (32 bytes a rollup). */
+/* Visits the rollups of a level in the order of rollup_compare(); for days and weeks their hours are added up. Texts
+ * borrow until clear or free. A visitor that returns false ends it. BUSY without memory for sorting (32 bytes a
+ * rollup). */
 Status rollup_map_visit(RollupMap *map, RollupLevel level, RollupVisitor *visit, void *context,
                         Error *reterr) MUST_CHECK;
 

@@ -13,7 +13,7 @@ static Status add_row(RunWriter *writer, RollupLevel level, const Rollup *rollup
     return run_writer_add_row(writer, rollup_key(level, rollup->bucket), (Str){row, bytes}, reterr);
 }
 
-/* ---- From memory --------------------------------------------------------------------------------------------------- */
+/* ---- From memory ------------------------------------------------------------------------------------------------- */
 
 typedef struct Writing {
     RunWriter *writer;
@@ -48,7 +48,7 @@ Status rollup_map_write(RollupMap *map, const Io *io, const char *path, const Ru
     return status;
 }
 
-/* ---- From runs ----------------------------------------------------------------------------------------------------- */
+/* ---- From runs --------------------------------------------------------------------------------------------------- */
 
 struct RollupMerge {
     RollupWalk *walk;

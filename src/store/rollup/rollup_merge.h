@@ -11,7 +11,8 @@ typedef struct RollupMerge RollupMerge;
  * borrowed until rollup_merge_free. */
 Status rollup_merge_open(const Io *io, Run *const *inputs, size_t count, const char *path, const RunStamp *stamp,
                          RollupMerge **ret_merge, Error *reterr) MUST_CHECK;
-/* Writes about `rows` rows. When *ret_done the file is complete and synced; then, or after a failure, rollup_merge_free. */
+/* Writes about `rows` rows. When *ret_done the file is complete and synced; then, or after a failure,
+ * rollup_merge_free. */
 Status rollup_merge_step(RollupMerge *merge, size_t rows, bool *ret_done, Error *reterr) MUST_CHECK;
 void rollup_merge_free(RollupMerge *merge); /* accepts NULL; an unfinished file stays, invalid */
 

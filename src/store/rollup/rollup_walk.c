@@ -56,7 +56,7 @@ static Status input_move(const RollupWalk *walk, Input *input, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- The heap ------------------------------------------------------------------------------------------------------ */
+/* ---- The heap ---------------------------------------------------------------------------------------------------- */
 
 static int compare(const Input *a, const Input *b)
 {
@@ -97,7 +97,7 @@ static Status move_top(RollupWalk *walk, Error *reterr)
     return status;
 }
 
-/* ---- The walk ------------------------------------------------------------------------------------------------------ */
+/* ---- The walk ---------------------------------------------------------------------------------------------------- */
 
 static Status begin(RollupWalk *walk, Run *const *runs, size_t count, Error *reterr)
 {

@@ -11,8 +11,8 @@ Status rollup_walk_open(Run *const *runs, size_t count, uint64_t from, uint64_t 
                         Error *reterr) MUST_CHECK;
 void rollup_walk_close(RollupWalk *walk); /* accepts NULL */
 
-/* The next by (level, rollup_compare()); texts borrow until the next call. *ret_found is false at the end. BROKEN when a block is
- * not as it was written; then only close. */
+/* The next by (level, rollup_compare()); texts borrow until the next call. *ret_found is false at the end. BROKEN when
+ * a block is not as it was written; then only close. */
 Status rollup_walk_next(RollupWalk *walk, RollupLevel *ret_level, Rollup *ret_rollup, bool *ret_found,
                         Error *reterr) MUST_CHECK;
 

@@ -7,27 +7,28 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* What a result code means for the caller: full disk and locks BUSY, a file that cannot be opened or written REFUSED, all else
- * BROKEN. `what` is the thing that was tried: "commit". */
+/* What a result code means for the caller: full disk and locks BUSY, a file that cannot be opened or written REFUSED,
+ * all else BROKEN. `what` is the thing that was tried: "commit". */
 Status db_error(sqlite3 *db, int code, const char *what, Error *reterr);
 
 /* Runs statements that return nothing. */
 Status db_exec(sqlite3 *db, const char *sql, Error *reterr) MUST_CHECK;
 
-/* Rolls back the transaction that is open, if one is: SQLite may have done so itself. False: it is open still, since even that takes
- * memory, and what the connection reads has not happened. */
+/* Rolls back the transaction that is open, if one is: SQLite may have done so itself. False: it is open still, since
+ * even that takes memory, and what the connection reads has not happened. */
 bool db_roll_back(sqlite3 *db);
 
 /* Prepares a statement that will be kept. Finalize with sqlite3_finalize. */
 Status db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 
-/* A table of them: ret_stmts[i] is sql[i]. After a failure those that were prepared before it are there, to be finalized. */
+/* A table of them: ret_stmts[i] is sql[i]. After a failure those that were prepared before it are there, to be
+ * finalized. */
 Status db_prepare_all(sqlite3 *db, const char *const *sql, size_t count, sqlite3_stmt **ret_stmts,
                       Error *reterr) MUST_CHECK;
 void db_finalize_all(sqlite3_stmt *const *stmts, size_t count); /* accepts NULL among them */
 
-/* A statement that is used again and again: taken from where it is kept, or prepared, and given back there. Whoever comes in between
- * prepares one of his own. */
+/* A statement that is used again and again: taken from where it is kept, or prepared, and given back there. Whoever
+ * comes in between prepares one of his own. */
 Status db_take(sqlite3 *db, sqlite3_stmt **kept, const char *sql, sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 void db_give_back(sqlite3_stmt **kept, sqlite3_stmt *stmt); /* accepts a NULL statement */
 

@@ -21,7 +21,7 @@ Status sqlite_count_dead_letters(SqliteStore *store, Error *reterr)
                       reterr);
 }
 
-/* ---- What a message is about ----------------------------------------------------------------------------------------- */
+/* ---- What a message is about ------------------------------------------------------------------------------------- */
 
 typedef struct Subject {
     int64_t record_seq; /* the record itself, or the one that an alert is about; 0 for none */
@@ -81,7 +81,7 @@ static Status find_subject(SqliteStore *store, int64_t seq, Subject *ret_subject
     return status;
 }
 
-/* ---- Made ---------------------------------------------------------------------------------------------------------- */
+/* ---- Made -------------------------------------------------------------------------------------------------------- */
 
 Status sqlite_append_notice(SqliteStore *store, const DeadLetter *letter, bool is_record, Error *reterr)
 {
@@ -176,14 +176,15 @@ Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int
     return db_run(stmt, "resolve a dead letter", reterr);
 }
 
-/* ---- Picked -------------------------------------------------------------------------------------------------------- */
+/* ---- Picked ------------------------------------------------------------------------------------------------------ */
 
 Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFilter *filter, const char *tail,
                               sqlite3_stmt **ret_stmt, Error *reterr)
 {
     Buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    /* Only what is written out counts for the indexes of some letters alone: the stage beside the sequence and the place, and that they are open. */
+    /* Only what is written out counts for the indexes of some letters alone: the stage beside the sequence and the
+     * place, and that they are open. */
     const char *state = filter->state == DEAD_LETTER_OPEN ? " AND state = 0" : " AND state = ?2";
     buf_printf(&sql, "%s FROM dead_letters WHERE 1%s%s%s%s%s%s%s%s%s", head,
                filter->stage >= 0 ? " AND stage = ?1" : "", filter->state >= 0 ? state : "",
@@ -208,7 +209,7 @@ Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFil
     return status;
 }
 
-/* ---- Discarded ----------------------------------------------------------------------------------------------------- */
+/* ---- Discarded --------------------------------------------------------------------------------------------------- */
 
 static int64_t limit_of(const DeadLetterChange *change)
 {
@@ -234,7 +235,7 @@ static Status discard(SqliteStore *store, DeadLetterChange *change, int64_t now_
     return status;
 }
 
-/* ---- Tried again --------------------------------------------------------------------------------------------------- */
+/* ---- Tried again ------------------------------------------------------------------------------------------------- */
 
 bool sqlite_narrow_letters(const DeadLetterChange *change, DeadLetterStage stage, DeadLetterFilter *ret_filter)
 {
@@ -325,7 +326,8 @@ static Status revive_letters(Revival *revival, Error *reterr)
                : status;
 }
 
-/* By the index dead_letters_open each look at a letter is a search, so that one sink's are no walk through all the others'. */
+/* By the index dead_letters_open each look at a letter is a search, so that one sink's are no walk through all the
+ * others'. */
 static Status revive_line(Revival *revival, Error *reterr)
 {
     Status status = sqlite_prepare_letters(revival->store->db, "SELECT id, seq, attempts", &revival->filter,
@@ -338,7 +340,8 @@ static Status revive_line(Revival *revival, Error *reterr)
     return status;
 }
 
-/* The first sink by name behind this one that the change is about, copied into the batch's memory; empty when there is none. */
+/* The first sink by name behind this one that the change is about, copied into the batch's memory; empty when there is
+ * none. */
 static Status next_sink(Revival *revival, Error *reterr)
 {
     Str *name = &revival->filter.origin;
@@ -377,7 +380,7 @@ static Status revive_all(SqliteStore *store, DeadLetterChange *change, int64_t n
     return status;
 }
 
-/* ---- Intake: tried again by whoever reads the letters that are RETRYING -------------------------------------------------- */
+/* ---- Intake: tried again by whoever reads the letters that are RETRYING ------------------------------------------ */
 
 /* The bytes that a person has mended, of the one that is now tried again. */
 static Status put_raw(SqliteStore *store, const DeadLetterChange *change, Error *reterr)

@@ -52,7 +52,7 @@ Status sqlite_prepare_deliveries(SqliteStore *store, Error *reterr)
 
 void sqlite_finalize_deliveries(SqliteStore *store) { db_finalize_all(store->deliveries, DELIVERY_STATEMENT_COUNT); }
 
-/* ---- Sinks --------------------------------------------------------------------------------------------------------- */
+/* ---- Sinks ------------------------------------------------------------------------------------------------------- */
 
 Status sqlite_put_sink(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
 {
@@ -116,7 +116,7 @@ Status sqlite_touch_sink(SqliteStore *store, Str name, int64_t now_us, bool *ret
     return status;
 }
 
-/* ---- Retries --------------------------------------------------------------------------------------------------------- */
+/* ---- Retries ----------------------------------------------------------------------------------------------------- */
 
 Status sqlite_put_retry(SqliteStore *store, Str sink, int64_t job, const StoredRetry *retry, Error *reterr)
 {
@@ -174,7 +174,7 @@ static Status settle(SqliteStore *store, const DeliveryChange *change, int64_t n
     return status;
 }
 
-/* ---- Attempts -------------------------------------------------------------------------------------------------------- */
+/* ---- Attempts ---------------------------------------------------------------------------------------------------- */
 
 static Status add_attempt(SqliteStore *store, const DeliveryChange *change, const StoredAttempt *attempt, Error *reterr)
 {
@@ -206,7 +206,7 @@ static Status add_attempts(SqliteStore *store, const DeliveryChange *change, Err
     return status;
 }
 
-/* ---- A line has moved -------------------------------------------------------------------------------------------------- */
+/* ---- A line has moved -------------------------------------------------------------------------------------------- */
 
 static Status move_sink(SqliteStore *store, Work *work, Error *reterr)
 {

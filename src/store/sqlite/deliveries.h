@@ -1,4 +1,5 @@
-/* The statements that a batch of deliveries, or from a source, is made of: prepared once, since a fast one has many batches. */
+/* The statements that a batch of deliveries, or from a source, is made of: prepared once, since a fast one has many
+ * batches. */
 #ifndef WEIR_STORE_SQLITE_DELIVERIES_H
 #define WEIR_STORE_SQLITE_DELIVERIES_H
 

@@ -83,7 +83,8 @@ Status sqlite_attempts(StoreReader *base, int64_t seq, AttemptVisitor *visit, vo
     return status;
 }
 
-/* How long `raw` is stands at the beginning of a row, and nothing stands behind it: SQLite reads no more than that of one that is not asked for. */
+/* How long `raw` is stands at the beginning of a row, and nothing stands behind it: SQLite reads no more than that of
+ * one that is not asked for. */
 #define LETTER_SQL "SELECT id, stage, state, origin, seq, error, attempts, length(raw), created_us, updated_us"
 #define PLACE_SQL  LETTER_SQL ", place, format"
 #define NONE_SQL   LETTER_SQL ", '', ''"

@@ -37,7 +37,7 @@ struct Derived {
     IndexSet *published;
 };
 
-/* ---- Lookups ------------------------------------------------------------------------------------------------------- */
+/* ---- Lookups ----------------------------------------------------------------------------------------------------- */
 
 void derived_prefetch(const Derived *derived, uint64_t identity_hash, uint64_t flow_hash)
 {
@@ -158,7 +158,7 @@ Status derived_find_flow(Derived *derived, uint64_t hash, int64_t *ret_seq, Erro
     return STATUS_OK;
 }
 
-/* ---- The tail ------------------------------------------------------------------------------------------------------ */
+/* ---- The tail ---------------------------------------------------------------------------------------------------- */
 
 void derived_add(Derived *derived, const StoredRecord *stored, uint64_t flow_hash)
 {
@@ -265,9 +265,10 @@ static Status retry_build(Derived *derived, Error *reterr)
     return status;
 }
 
-/* ---- Merges -------------------------------------------------------------------------------------------------------- */
+/* ---- Merges ------------------------------------------------------------------------------------------------------ */
 
-/* A merge needs room for its output beside its inputs. One that has not enough of it would be begun and given up again and again. */
+/* A merge needs room for its output beside its inputs. One that has not enough of it would be begun and given up again
+ * and again. */
 static bool has_room(const Derived *derived, Run *const *inputs, size_t count)
 {
     uint64_t needed = 0, free_bytes = 0;
@@ -375,7 +376,7 @@ static Status adopt_merge(Derived *derived, Error *reterr)
     return STATUS_OK;
 }
 
-/* ---- Housekeeping -------------------------------------------------------------------------------------------------- */
+/* ---- Housekeeping ------------------------------------------------------------------------------------------------ */
 
 static bool is_publish_due(const Derived *derived, bool idle)
 {
@@ -455,7 +456,7 @@ Status derived_publish_all(Derived *derived, Error *reterr)
     return status;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 /* Reads the log behind what is covered into the active tail; publishes on the way when it does not fit. */
 static Status replay(Derived *derived, Error *reterr)

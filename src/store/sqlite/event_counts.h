@@ -25,7 +25,8 @@ typedef struct EventCounts {
 void event_counts_clear(EventCounts *counts);
 static inline bool event_counts_are_full(const EventCounts *counts) { return counts->count == EVENT_COUNTS_MAX; }
 
-/* The count of a client, to which one that was received at `received_us` is to be added. The counts must not be full. */
+/* The count of a client, to which one that was received at `received_us` is to be added. The counts must not be
+ * full. */
 EventCount *event_counts_of(EventCounts *counts, Str client, int64_t received_us);
 
 #endif

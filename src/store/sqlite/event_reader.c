@@ -1,4 +1,5 @@
-/* What readers see of events. Those that are in the log up to the view's bound; attempts and clients as they are now. */
+/* What readers see of events. Those that are in the log up to the view's bound; attempts and clients as they are
+ * now. */
 #include <inttypes.h>
 
 #include "store/sqlite/db.h"
@@ -78,7 +79,7 @@ Status sqlite_event(StoreReader *base, int64_t seq, EventVisitor *visit, void *c
                : status;
 }
 
-/* ---- Corrections --------------------------------------------------------------------------------------------------- */
+/* ---- Corrections ------------------------------------------------------------------------------------------------- */
 
 /* The index of corrections is read alone; the condition that makes it is repeated, or it would not be used. */
 Status sqlite_event_corrections(StoreReader *base, int64_t first, int64_t last, EventCorrectionVisitor *visit,

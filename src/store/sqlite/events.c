@@ -6,7 +6,8 @@
 #include "store/sqlite/db.h"
 #include "store/sqlite/sqlite_store.h"
 
-/* A row of raw_events is appended, and never changes. The number of an attempt comes from the newest of its event that is in the ring. */
+/* A row of raw_events is appended, and never changes. The number of an attempt comes from the newest of its event that
+ * is in the ring. */
 static const char *const statements_sql[] = {
     [EVENT_PUT] =
         "INSERT INTO raw_events(seq, received_us, normalised_us, hashed_us, stored_us, corrects, taken_for, asked, "
@@ -66,7 +67,7 @@ Status sqlite_load_events(SqliteStore *store, Error *reterr)
     return status;
 }
 
-/* ---- Counts of clients --------------------------------------------------------------------------------------------- */
+/* ---- Counts of clients ------------------------------------------------------------------------------------------- */
 
 static Status add_count(sqlite3_stmt *stmt, const EventCount *count, Str client, Error *reterr)
 {
@@ -127,7 +128,7 @@ static Status find_count(SqliteStore *store, const EventItem *item, EventCount *
     return status;
 }
 
-/* ---- Events and attempts ------------------------------------------------------------------------------------------- */
+/* ---- Events and attempts ----------------------------------------------------------------------------------------- */
 
 static Status put_event(SqliteStore *store, const EventItem *item, int64_t seq, int64_t now_us, Error *reterr)
 {
@@ -159,7 +160,7 @@ static Status put_attempt(SqliteStore *store, const EventItem *item, const Outco
     return db_run(stmt, "keep an attempt of an event", reterr);
 }
 
-/* ---- Corrections --------------------------------------------------------------------------------------------------- */
+/* ---- Corrections ------------------------------------------------------------------------------------------------- */
 
 Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr)
 {
@@ -233,7 +234,7 @@ static Status correct(SqliteStore *store, const EventItem *item, int64_t seq, Er
                           : end_aliases(store, item->corrects, reterr);
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------------------------- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static Status keep_correction(SqliteStore *store, const EventItem *item, const Outcome *outcome, int64_t now_us,
                               Error *reterr)

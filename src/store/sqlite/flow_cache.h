@@ -1,7 +1,7 @@
 /* The totals of hot flows in memory: a bounded, set-associative cache in front of the log.
  *
- * Purely derived: forgetting an entry costs a look into the flows index and one row, never a wrong total. The whole key is
- * kept and compared, so that a hash collision is a miss. One thread. */
+ * Purely derived: forgetting an entry costs a look into the flows index and one row, never a wrong total. The whole key
+ * is kept and compared, so that a hash collision is a miss. One thread. */
 #ifndef WEIR_STORE_SQLITE_FLOW_CACHE_H
 #define WEIR_STORE_SQLITE_FLOW_CACHE_H
 
@@ -28,8 +28,8 @@ void flow_cache_prefetch_entry(const FlowCache *cache, uint64_t hash);
 /* The state of the record's flow, or NULL. Borrows until the next put or clear; the caller may change it in place. */
 FlowState *flow_cache_find(FlowCache *cache, uint64_t hash, const Record *record);
 
-/* Adds a flow that is not there, in place of the one of its set that was used the longest time ago. Flows with very long names
- * are not kept. */
+/* Adds a flow that is not there, in place of the one of its set that was used the longest time ago. Flows with very
+ * long names are not kept. */
 void flow_cache_put(FlowCache *cache, const Record *record, const FlowState *state);
 
 #endif

@@ -1,5 +1,5 @@
-/* The published runs of everything that is derived: an immutable set that covers the log up to one seq, shared by the writer and any
- * number of readers.
+/* The published runs of everything that is derived: an immutable set that covers the log up to one seq, shared by the
+ * writer and any number of readers.
  *
  * ids:   record_identity_hash() → seq of every record (equal keys are possible: two identities with one hash)
  * flows: record_flow_hash() → seq of the newest record of every flow
@@ -29,21 +29,22 @@ typedef struct IndexSet {
     Run *runs[INDEX_COUNT][INDEX_RUNS_MAX]; /* in the order of the log: oldest first; owns a reference each */
 } IndexSet;
 
-/* An empty set, or a copy of `from` to be changed before it is shared. One reference for the caller. NULL without memory. */
+/* An empty set, or a copy of `from` to be changed before it is shared. One reference for the caller. NULL without
+ * memory. */
 IndexSet *index_set_new(const IndexSet *from);
 IndexSet *index_set_keep(IndexSet *set);
 void index_set_drop(IndexSet *set); /* accepts NULL */
 
-/* Puts `run` (moves the reference) in place of `count` runs from `first` on; count 0 inserts, which at the end is appending, and
- * only possible while there are fewer than INDEX_RUNS_MAX (assert). */
+/* Puts `run` (moves the reference) in place of `count` runs from `first` on; count 0 inserts, which at the end is
+ * appending, and only possible while there are fewer than INDEX_RUNS_MAX (assert). */
 void index_set_replace(IndexSet *set, IndexNumber index, size_t first, size_t count, Run *run);
 
-/* How many records a rebuild puts into one run (entries in the log: many or few, the runs stay well below INDEX_RUNS_MAX, and
- * merges have time to catch up). It takes about 64 bytes of memory for each. */
+/* How many records a rebuild puts into one run (entries in the log: many or few, the runs stay well below
+ * INDEX_RUNS_MAX, and merges have time to catch up). It takes about 64 bytes of memory for each. */
 size_t index_chunk_records(int64_t entries);
 
-/* Reads the list of runs in the database and opens them. REFUSED when one is missing, torn or not of this log: *ret_bad gets
- * the bits (1 << IndexNumber) of the indexes that have to be made anew; the others are in the set all the same. */
+/* Reads the list of runs in the database and opens them. REFUSED when one is missing, torn or not of this log: *ret_bad
+ * gets the bits (1 << IndexNumber) of the indexes that have to be made anew; the others are in the set all the same. */
 Status index_set_load(sqlite3 *db, const Io *io, const char *dir, const StoreInfo *info, IndexSet **ret_set,
                       unsigned *ret_bad, Error *reterr) MUST_CHECK;
 

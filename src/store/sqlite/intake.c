@@ -13,11 +13,12 @@ static_assert(DEAD_LETTER_OPEN == 0 && DEAD_LETTER_RETRYING == 1 && DEAD_LETTER_
                   DEAD_LETTER_DISCARDED == 3 && DEAD_LETTER_INTAKE == 0,
               "the statements say so");
 
-/* ---- Room ---------------------------------------------------------------------------------------------------------- */
+/* ---- Room -------------------------------------------------------------------------------------------------------- */
 
 #define BYTES_SQL "SELECT coalesce(sum(bytes), 0) FROM dead_letters WHERE stage = 0 AND "
 
-/* By the indexes dead_letters_by_bytes and dead_letters_open alone, but for those that are tried again, which are few. */
+/* By the indexes dead_letters_by_bytes and dead_letters_open alone, but for those that are tried again, which are
+ * few. */
 Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr)
 {
     const struct {
@@ -181,7 +182,7 @@ Status sqlite_make_letter_room(SqliteStore *store, Work *work, Error *reterr)
     return drop_until(store, wanted, reterr);
 }
 
-/* ---- Letters ------------------------------------------------------------------------------------------------------- */
+/* ---- Letters ----------------------------------------------------------------------------------------------------- */
 
 static Status find_again(SqliteStore *store, const DeadLetter *letter, int64_t *ret_id, Error *reterr)
 {
@@ -309,7 +310,7 @@ static Status resolve_letter(SqliteStore *store, int64_t id, int64_t now_us, Err
     return status;
 }
 
-/* ---- Outcomes ------------------------------------------------------------------------------------------------------ */
+/* ---- Outcomes ---------------------------------------------------------------------------------------------------- */
 
 static Str describe(const Outcome *outcome, Buf *buf)
 {
@@ -362,7 +363,7 @@ static Status settle_all(SqliteStore *store, Work *work, int64_t now_us, Error *
     return status;
 }
 
-/* ---- Places -------------------------------------------------------------------------------------------------------- */
+/* ---- Places ------------------------------------------------------------------------------------------------------ */
 
 static Status put_place(SqliteStore *store, Str source, const SourcePlace *place, int64_t now_us, Error *reterr)
 {

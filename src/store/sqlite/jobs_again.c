@@ -11,7 +11,7 @@ static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && D
                   DEAD_LETTER_OPEN == 0,
               "the statements say so");
 
-/* ---- Dead letters ------------------------------------------------------------------------------------------------------ */
+/* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
 static Str place_of(const StoredJob *job, char ret_text[PLACE_BYTES_MAX])
 {
@@ -82,7 +82,7 @@ Status onboard_open_letter(SqliteStore *store, const StoredJob *job, bool announ
               : add_letter(store, job, announce, now_us, reterr);
 }
 
-/* ---- One job --------------------------------------------------------------------------------------------------------- */
+/* ---- One job ----------------------------------------------------------------------------------------------------- */
 
 static Status move_job(SqliteStore *store, OnboardJob *job, JobState to, int64_t now_us, Error *reterr)
 {
@@ -135,7 +135,7 @@ Status onboard_cancel_job(SqliteStore *store, int64_t id, int64_t now_us, bool *
     return *ret_cancelled ? onboard_call_off(store, &job, now_us, reterr) : status;
 }
 
-/* ---- All of a batch ---------------------------------------------------------------------------------------------------- */
+/* ---- All of a batch ---------------------------------------------------------------------------------------------- */
 
 typedef Status JobChange(SqliteStore *store, int64_t id, int64_t now_us, bool *ret_changed, Error *reterr);
 
@@ -173,7 +173,7 @@ Status sqlite_change_batch(SqliteStore *store, Work *work, int64_t now_us, Error
     return status;
 }
 
-/* ---- Dead letters that a person tries again ------------------------------------------------------------------------------ */
+/* ---- Dead letters that a person tries again ---------------------------------------------------------------------- */
 
 /* The next one behind *id, and its job. *id is 0 when there is none. */
 static Status next_letter(sqlite3_stmt *select, int64_t *id, int64_t *ret_job, Error *reterr)
@@ -220,7 +220,7 @@ Status sqlite_retry_job_letters(SqliteStore *store, DeadLetterChange *change, in
     return status;
 }
 
-/* ---- Leases of a process that is gone ---------------------------------------------------------------------------------- */
+/* ---- Leases of a process that is gone ---------------------------------------------------------------------------- */
 
 Status sqlite_count_leases(SqliteStore *store, Error *reterr)
 {
@@ -231,8 +231,8 @@ Status sqlite_count_leases(SqliteStore *store, Error *reterr)
     return status;
 }
 
-/* Inside a transaction, when the clock may be behind what it was: jobs would wait for as long as it was wrong. Each waits as long as it was to wait
- * when that was decided. What is due by the new clock is due. */
+/* Inside a transaction, when the clock may be behind what it was: jobs would wait for as long as it was wrong. Each
+ * waits as long as it was to wait when that was decided. What is due by the new clock is due. */
 Status sqlite_mend_due_times(SqliteStore *store, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;

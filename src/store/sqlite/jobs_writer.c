@@ -5,7 +5,7 @@
 
 #include "store/sqlite/onboard_parts.h"
 
-/* ---- Taken ------------------------------------------------------------------------------------------------------------ */
+/* ---- Taken ------------------------------------------------------------------------------------------------------- */
 
 /* False: the arena has no room. */
 static bool describe(const OnboardJob *job, const StoredOrganization *organization, Arena *arena, TakenJob *ret_taken)
@@ -41,7 +41,8 @@ static Status lease(SqliteStore *store, const OnboardJob *job, int64_t until_us,
 /* What became of looking for one. */
 typedef enum Found { FOUND_NONE, FOUND_NO_ROOM, FOUND_DELETED, FOUND_TAKEN } Found;
 
-/* Nobody is to be called about an organization that is deleted, whichever of its jobs it is, and however often that was tried before. */
+/* Nobody is to be called about an organization that is deleted, whichever of its jobs it is, and however often that was
+ * tried before. */
 static Status take_found(SqliteStore *store, Work *work, OnboardJob *job, const StoredOrganization *organization,
                          int64_t now_us, Found *ret_found, Error *reterr)
 {
@@ -110,7 +111,7 @@ Status sqlite_take_jobs(SqliteStore *store, Work *work, int64_t now_us, Error *r
     return status == STATUS_OK && moved ? sqlite_end_onboard(store, reterr) : status;
 }
 
-/* ---- Ended ------------------------------------------------------------------------------------------------------------ */
+/* ---- Ended ------------------------------------------------------------------------------------------------------- */
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

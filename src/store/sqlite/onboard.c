@@ -73,7 +73,7 @@ void sqlite_finalize_onboard(SqliteStore *store)
     buf_release(&store->onboard.text);
 }
 
-/* ---- Counts ---------------------------------------------------------------------------------------------------------- */
+/* ---- Counts ------------------------------------------------------------------------------------------------------ */
 
 /* In the order of the columns. */
 enum { TOTALS_MAX = 6 + JOB_STATE_COUNT };
@@ -117,7 +117,7 @@ Status sqlite_end_onboard(SqliteStore *store, Error *reterr)
     return db_run(stmt, "write the counts of onboarding", reterr);
 }
 
-/* ---- Rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 StoredOrganization onboard_read_organization(sqlite3_stmt *stmt)
 {
@@ -299,7 +299,7 @@ Status onboard_put_job(SqliteStore *store, const StoredJob *job, Error *reterr)
     return db_run(stmt, "change a job", reterr);
 }
 
-/* ---- Batches --------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static Status move_batch(SqliteStore *store, const StoredBatch *batch, Error *reterr)
 {
@@ -335,7 +335,7 @@ Status onboard_move_jobs(SqliteStore *store, int64_t number, JobState from, JobS
     return status == STATUS_OK && is_over ? onboard_announce_batch(store, &batch, now_us, reterr) : status;
 }
 
-/* ---- What is told ------------------------------------------------------------------------------------------------------ */
+/* ---- What is told ------------------------------------------------------------------------------------------------ */
 
 static void put_side(Buf *buf, Str text, bool is_json)
 {

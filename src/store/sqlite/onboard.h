@@ -1,4 +1,5 @@
-/* How organizations, their batches and jobs are written: the statements, prepared once, and the counts of the piece of work at hand. */
+/* How organizations, their batches and jobs are written: the statements, prepared once, and the counts of the piece of
+ * work at hand. */
 #ifndef WEIR_STORE_SQLITE_ONBOARD_H
 #define WEIR_STORE_SQLITE_ONBOARD_H
 

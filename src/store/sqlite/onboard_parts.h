@@ -5,7 +5,7 @@
 #include "store/sqlite/db.h"
 #include "store/sqlite/sqlite_store.h"
 
-/* ---- Rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 /* Each is followed by what joins and picks; texts of what is read borrow until the statement's next step or reset. */
 #define ORGANIZATION_COLUMNS                                                                                           \
@@ -25,7 +25,7 @@ StoredJob onboard_read_job(sqlite3_stmt *stmt);
     " finished_us, first_job FROM onboard_batches"
 StoredBatch onboard_read_batch(sqlite3_stmt *stmt);
 
-/* ---- The writer ------------------------------------------------------------------------------------------------------ */
+/* ---- The writer -------------------------------------------------------------------------------------------------- */
 
 /* A job as its writer knows it. Texts are in the batch's memory. */
 typedef struct OnboardJob {
@@ -52,7 +52,8 @@ void onboard_bind_organization(sqlite3_stmt *stmt, const StoredOrganization *org
 Status onboard_put_organization(SqliteStore *store, const StoredOrganization *organization, Error *reterr) MUST_CHECK;
 Status onboard_put_job(SqliteStore *store, const StoredJob *job, Error *reterr) MUST_CHECK;
 
-/* The counts of a batch, and of all, follow its jobs; when the last one has ended the batch is finished, and says so. */
+/* The counts of a batch, and of all, follow its jobs; when the last one has ended the batch is finished, and says
+ * so. */
 Status onboard_move_jobs(SqliteStore *store, int64_t batch, JobState from, JobState to, int64_t count, int64_t now_us,
                          Error *reterr) MUST_CHECK;
 
@@ -67,7 +68,7 @@ Status onboard_announce(SqliteStore *store, OrganizationAction action, const Sto
                         const StoredJob *job, int64_t now_us, Error *reterr) MUST_CHECK;
 Status onboard_announce_batch(SqliteStore *store, const StoredBatch *batch, int64_t now_us, Error *reterr) MUST_CHECK;
 
-/* ---- Between the writers --------------------------------------------------------------------------------------------- */
+/* ---- Between the writers ----------------------------------------------------------------------------------------- */
 
 /* jobs_again.c: a job that has not ended is cancelled, and a dead letter that was tried again with it discarded. */
 Status onboard_call_off(SqliteStore *store, OnboardJob *job, int64_t now_us, Error *reterr) MUST_CHECK;

@@ -14,10 +14,11 @@ static Status prepare(SqliteReader *reader, const Buf *sql, sqlite3_stmt **ret_s
                        : db_prepare(reader->db, sql->ptr, ret_stmt, reterr);
 }
 
-/* ---- Organizations ------------------------------------------------------------------------------------------------- */
+/* ---- Organizations ----------------------------------------------------------------------------------------------- */
 
-/* Those that are in a state: from the few that are not completed, where the state is another one. With a batch, from its jobs, of which an
- * organization may have two. The parts of the condition repeat what the partial indexes say, or they would not be used. */
+/* Those that are in a state: from the few that are not completed, where the state is another one. With a batch, from
+ * its jobs, of which an organization may have two. The parts of the condition repeat what the partial indexes say, or
+ * they would not be used. */
 static void put_organizations_sql(Buf *sql, const OrganizationFilter *filter)
 {
     bool by_state = filter->status >= 0 && filter->status != JOB_COMPLETED && !filter->batch_id.len && !filter->id &&
@@ -144,7 +145,7 @@ Status sqlite_organization_changes(StoreReader *base, int64_t organization, int6
     return status;
 }
 
-/* ---- Jobs and batches ------------------------------------------------------------------------------------------------ */
+/* ---- Jobs and batches -------------------------------------------------------------------------------------------- */
 
 /* The ids of a batch's jobs are a range. */
 static void put_jobs_sql(Buf *sql, const JobFilter *filter)
@@ -242,7 +243,7 @@ Status sqlite_onboard_counts(StoreReader *base, OnboardCounts *ret_counts, Error
     return status;
 }
 
-/* ---- Idempotency ------------------------------------------------------------------------------------------------------- */
+/* ---- Idempotency ------------------------------------------------------------------------------------------------- */
 
 static IdempotencyAnswer read_answer(sqlite3_stmt *stmt)
 {

@@ -1,4 +1,5 @@
-/* A batch of organizations: decided as a whole, then written with its jobs, its messages and the answer under its key. */
+/* A batch of organizations: decided as a whole, then written with its jobs, its messages and the answer under its
+ * key. */
 #include <assert.h>
 
 #include "store/sqlite/onboard_parts.h"
@@ -26,7 +27,7 @@ static Status refuse(Onboarding *onboarding, Status status, OnboardConflict conf
 
 static bool is_refused(const Onboarding *onboarding) { return onboarding->work->status != STATUS_OK; }
 
-/* ---- Idempotency ----------------------------------------------------------------------------------------------------- */
+/* ---- Idempotency ------------------------------------------------------------------------------------------------- */
 
 static Status check_key(Onboarding *onboarding)
 {
@@ -76,7 +77,7 @@ static Status put_answer(Onboarding *onboarding)
     return db_run(stmt, "keep the answer under an idempotency key", onboarding->reterr);
 }
 
-/* ---- Decided before anything is written ------------------------------------------------------------------------------- */
+/* ---- Decided before anything is written -------------------------------------------------------------------------- */
 
 static Status check_batch(Onboarding *onboarding)
 {
@@ -152,7 +153,7 @@ static Status decide_all(Onboarding *onboarding)
     return status;
 }
 
-/* ---- Organizations ----------------------------------------------------------------------------------------------------- */
+/* ---- Organizations ----------------------------------------------------------------------------------------------- */
 
 static Status note(Onboarding *onboarding, const StoredOrganization *organization, OrganizationAction action, Str who,
                    Str changed)
@@ -240,7 +241,7 @@ static Status put_organization(Onboarding *onboarding, size_t at, StoredOrganiza
     return status == STATUS_OK ? replace(onboarding, id, &change->content[at], ret_organization) : status;
 }
 
-/* ---- Jobs -------------------------------------------------------------------------------------------------------------- */
+/* ---- Jobs -------------------------------------------------------------------------------------------------------- */
 
 static Status add_job(Onboarding *onboarding, const StoredJob *job)
 {
@@ -298,7 +299,7 @@ static Status put_items(Onboarding *onboarding)
     return status;
 }
 
-/* ---- The batch --------------------------------------------------------------------------------------------------------- */
+/* ---- The batch --------------------------------------------------------------------------------------------------- */
 
 static Status add_batch(Onboarding *onboarding, const StoredBatch *batch)
 {

@@ -22,7 +22,7 @@ static Status refuse(Edit *edit, Status status, const char *why)
 
 static bool is_refused(const Edit *edit) { return edit->work->status != STATUS_OK; }
 
-/* ---- Whether it may be ------------------------------------------------------------------------------------------------- */
+/* ---- Whether it may be ------------------------------------------------------------------------------------------- */
 
 static Status find(Edit *edit)
 {
@@ -77,7 +77,7 @@ static Status check_domain(Edit *edit)
                : status;
 }
 
-/* ---- What is written --------------------------------------------------------------------------------------------------- */
+/* ---- What is written --------------------------------------------------------------------------------------------- */
 
 static Status note(Edit *edit)
 {

@@ -65,7 +65,7 @@ Status publish_last_seq(sqlite3 *db, int64_t *ret_seq, Error *reterr)
         ret_seq, reterr);
 }
 
-/* ---- Rebuild ------------------------------------------------------------------------------------------------------ */
+/* ---- Rebuild ----------------------------------------------------------------------------------------------------- */
 
 enum { PROGRESS_RECORDS = 100000 };
 
@@ -260,7 +260,7 @@ Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
     return status;
 }
 
-/* ---- Files that nobody lists ---------------------------------------------------------------------------------------- */
+/* ---- Files that nobody lists ------------------------------------------------------------------------------------- */
 
 typedef struct Sweep {
     sqlite3_stmt *listed;

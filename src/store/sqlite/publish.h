@@ -12,8 +12,8 @@ Status publish_tail(sqlite3 *db, const Tail *tail, const NewRun made[INDEX_COUNT
 Status publish_merge(sqlite3 *db, IndexNumber index, Run *const *inputs, size_t count, const NewRun *made,
                      Error *reterr) MUST_CHECK;
 
-/* Makes the indexes in `indexes` (bits 1 << IndexNumber) anew from the log: all of them up to its end, some up to the present
- * published_seq. */
+/* Makes the indexes in `indexes` (bits 1 << IndexNumber) anew from the log: all of them up to its end, some up to the
+ * present published_seq. */
 enum { PUBLISH_REBUILD_ALL = (1 << INDEX_COUNT) - 1 };
 Status publish_rebuild(sqlite3 *db, const RunPlace *place, unsigned indexes,
                        void (*progress)(void *self, const char *what, uint64_t done, uint64_t total),

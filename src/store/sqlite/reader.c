@@ -23,7 +23,8 @@ Status sqlite_open_to_read(const char *path, const char *vfs, sqlite3 **ret_db, 
     }
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_WAIT_MS);
-    /* Only the writer checkpoints: two connections that do it at one moment can damage the WAL in SQLite before 3.51.3. */
+    /* Only the writer checkpoints: two connections that do it at one moment can damage the WAL in SQLite before
+     * 3.51.3. */
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     Status status = db_exec(db, "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY", reterr);
     if (status != STATUS_OK) {
@@ -44,8 +45,8 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr)
     reader->store = (SqliteStore *)base;
     Status status = sqlite_open_to_read(reader->store->path, reader->store->options.vfs, &reader->db, reterr);
     if (status == STATUS_OK) {
-        /* The edges of a range are rows from all over the file: mapped, they take a third of the time. The price is that a disk that
-         * cannot be read is a signal and not an error; service.c says what it means. */
+        /* The edges of a range are rows from all over the file: mapped, they take a third of the time. The price is
+         * that a disk that cannot be read is a signal and not an error; service.c says what it means. */
         status = db_exec(reader->db, "PRAGMA mmap_size = 1099511627776", reterr);
     }
     if (status == STATUS_OK) {
@@ -76,7 +77,7 @@ void sqlite_reader_close(StoreReader *base)
     free(reader);
 }
 
-/* ---- Views --------------------------------------------------------------------------------------------------------- */
+/* ---- Views ------------------------------------------------------------------------------------------------------- */
 
 static Status read_last_seq(SqliteReader *reader, int64_t *ret_last, Error *reterr)
 {
@@ -113,7 +114,8 @@ static Status load_own_set(SqliteReader *reader, Error *reterr)
     return STATUS_OK;
 }
 
-/* Beside a server, a merge may remove a file between our look at the list and our opening it: then the list is another one already. */
+/* Beside a server, a merge may remove a file between our look at the list and our opening it: then the list is another
+ * one already. */
 static Status begin_with_own_set(SqliteReader *reader, Error *reterr)
 {
     enum { ATTEMPTS_MAX = 20 };
@@ -138,7 +140,8 @@ static Status end_earlier(SqliteReader *reader, Error *reterr)
                                     : error_set(reterr, STATUS_BUSY, "no memory to end what was read before");
 }
 
-/* The set is taken before the transaction begins, so that it never covers an entry which the transaction does not see. */
+/* The set is taken before the transaction begins, so that it never covers an entry which the transaction does not
+ * see. */
 static Status begin_look(SqliteReader *reader, SqliteView *view, Error *reterr)
 {
     Status status = STATUS_OK;
@@ -220,7 +223,7 @@ Status sqlite_distrust(SqliteReader *reader, Status status)
     return status;
 }
 
-/* ---- Records ------------------------------------------------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------------------------------------------------- */
 
 /* Visits the row at `seq`; false in *ret_go_on when there is none or the visitor wants no more. */
 static Status visit_seq(SqliteReader *reader, int64_t seq, const Record *only, RecordVisitor *visit, void *context,
@@ -376,7 +379,8 @@ static Status find_by_scan(SqliteReader *reader, const Record *wanted, int64_t *
     return status;
 }
 
-/* The candidates of one run, oldest first. *ret_more: it has more equal hashes than are asked for, and none was visited. */
+/* The candidates of one run, oldest first. *ret_more: it has more equal hashes than are asked for, and none was
+ * visited. */
 static Status find_in_run(SqliteReader *reader, const Run *run, uint64_t hash, const Record *wanted,
                           RecordVisitor *visit, void *context, bool *ret_found, bool *ret_more, Error *reterr)
 {
@@ -427,7 +431,7 @@ Status sqlite_find(StoreReader *base, Str record_id, Str source_id, int64_t *at,
     return status == STATUS_OK && *at != FIND_DONE ? find_by_scan(reader, &wanted, at, visit, context, reterr) : status;
 }
 
-/* ---- Flows ----------------------------------------------------------------------------------------------------------- */
+/* ---- Flows ------------------------------------------------------------------------------------------------------- */
 
 /* Reads the log backwards. */
 static Status newest_between(SqliteReader *reader, const Record *flow, int64_t after, int64_t through, int64_t *ret_seq,
@@ -511,7 +515,7 @@ Status sqlite_find_flow(StoreReader *base, Str destination_id, Str reference, St
     return status == STATUS_OK && *ret_seq == 0 ? newest_published(reader, &flow, ret_seq, reterr) : status;
 }
 
-/* ---- What is not a record -------------------------------------------------------------------------------------------- */
+/* ---- What is not a record ---------------------------------------------------------------------------------------- */
 
 Status sqlite_rollups(StoreReader *base, RollupLevel level, int64_t from, int64_t to, RollupVisitor *visit,
                       void *context, Error *reterr)

@@ -113,8 +113,8 @@ static Status find_by_alias(Search *search, int64_t seq)
                            "an event's id leads to record %" PRId64 ", which is not there", seq < 0 ? -seq : seq);
 }
 
-/* Whether the record that was found was an event, too: what is known of those of this very work comes behind them. Records that are known by
- * their content are what they are, however they came. */
+/* Whether the record that was found was an event, too: what is known of those of this very work comes behind them.
+ * Records that are known by their content are what they are, however they came. */
 static Status check_event(SqliteStore *store, Search *search, bool *ret_event)
 {
     int64_t event = 0;

@@ -1,4 +1,5 @@
-/* Whether a record is there already: by its identity in the log, or, of an event, by where its id leads. Internal to records_writer.c. */
+/* Whether a record is there already: by its identity in the log, or, of an event, by where its id leads. Internal to
+ * records_writer.c. */
 #ifndef WEIR_STORE_SQLITE_RECORD_SEARCH_H
 #define WEIR_STORE_SQLITE_RECORD_SEARCH_H
 
@@ -7,7 +8,8 @@
 typedef enum SearchEnd {
     SEARCH_NEW,   /* nothing of its identity is there */
     SEARCH_FOUND, /* `found`, on which select_record is left; search_leave() */
-    SEARCH_ANOTHER, /* an event whose id was given to another event before, or to a record that was none: it gets a further one */
+    /* an event whose id was given to another event before, or to a record that was none: it gets a further one */
+    SEARCH_ANOTHER,
     SEARCH_GONE, /* no longer kept as the duplicate that it had been taken for */
 } SearchEnd;
 
@@ -31,8 +33,8 @@ Status search_in_log(Search *search) MUST_CHECK;
 void search_leave(Search *search, SearchEnd end);
 /* The same of what is handed in: an event's id may lead elsewhere (see EventChange). */
 Status search_existing(Search *search) MUST_CHECK;
-/* Which record the alias of a correction leads to; *ret_seq is 0 for none. What takes back has the client that the event had, and the alias is an
- * id of the client that it has now. `record` is the correction's. */
+/* Which record the alias of a correction leads to; *ret_seq is 0 for none. What takes back has the client that the
+ * event had, and the alias is an id of the client that it has now. `record` is the correction's. */
 Status search_holder(SqliteStore *store, const Record *record, const EventItem *item, int64_t *ret_seq,
                      Error *reterr) MUST_CHECK;
 

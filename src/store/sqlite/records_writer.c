@@ -15,7 +15,7 @@ static const EventItem *event_of(const Work *work, size_t at)
     return item && !item->corrects ? item : NULL;
 }
 
-/* ---- Its flow ------------------------------------------------------------------------------------------------------ */
+/* ---- Its flow ---------------------------------------------------------------------------------------------------- */
 
 static void state_from_row(const StoredRecord *stored, FlowState *state)
 {
@@ -23,7 +23,8 @@ static void state_from_row(const StoredRecord *stored, FlowState *state)
     state->totals = stored->totals;
 }
 
-/* The hash of this flow is also another one's: the index keeps only the newest entry of the two, so ask the log itself. */
+/* The hash of this flow is also another one's: the index keeps only the newest entry of the two, so ask the log
+ * itself. */
 static Status search_flow(SqliteStore *store, const Record *record, FlowState *state, Error *reterr)
 {
     sqlite3_stmt *stmt = store->select_flow;
@@ -87,7 +88,7 @@ static Status find_flow(SqliteStore *store, const Record *record, uint64_t hash,
     return status;
 }
 
-/* ---- Appending ----------------------------------------------------------------------------------------------------- */
+/* ---- Appending --------------------------------------------------------------------------------------------------- */
 
 Status sqlite_append_message(SqliteStore *store, const StoredMessage *message, Error *reterr)
 {
@@ -201,7 +202,8 @@ static Status append_record(SqliteStore *store, const Record *record, uint64_t f
 
 enum { EVENT_ID_BYTES = sizeof "sha256:" + EVENT_KEY_BYTES_MAX };
 
-/* Names `record` in `id`: behind its id a number that no record has there. Anybody may have handed in a record of such a name. */
+/* Names `record` in `id`: behind its id a number that no record has there. Anybody may have handed in a record of such
+ * a name. */
 static Status name_another(Search *search, char id[EVENT_ID_BYTES], Record *record)
 {
     SqliteStore *store = search->store;
@@ -289,7 +291,7 @@ static Status apply_each(SqliteStore *store, Work *work, size_t count, int64_t n
     return status;
 }
 
-/* ---- Deciding without changing: dry runs, and what is atomic ---------------------------------------------------------- */
+/* ---- Deciding without changing: dry runs, and what is atomic ----------------------------------------------------- */
 
 /* The submission's own records that would be created, by identity hash: open addressing, at most half full. */
 typedef struct Planned {
@@ -334,8 +336,8 @@ static const Record *planned_find_or_add(Planned *planned, const SqliteStore *st
     return NULL;
 }
 
-/* Would the flow's total overflow, were all of the submission so far its own? Errs on the side of refusing, which only a store that is within
- * one submission of the end of 128-bit totals can notice. */
+/* Would the flow's total overflow, were all of the submission so far its own? Errs on the side of refusing, which only
+ * a store that is within one submission of the end of 128-bit totals can notice. */
 static Status plan_totals(SqliteStore *store, const Record *record, Planned *planned, Outcome *outcome, Error *reterr)
 {
     FlowState room, *flow = NULL;

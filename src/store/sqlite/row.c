@@ -16,7 +16,8 @@ static const struct {
     {FIELD_REFERENCE, ", reference"},
     {FIELD_SOURCE_ID, ", source_id"},
     {FIELD_RECORD_ID, ", record_id"},
-    /* Only what may be one is looked up: the ids of all events begin so. In a scan the two tables are read side by side. */
+    /* Only what may be one is looked up: the ids of all events begin so. In a scan the two tables are read side by
+     * side. */
     {FIELD_EVENT,
      ", CASE WHEN record_id BETWEEN 'correction:' AND 'correction;' OR record_id BETWEEN 'sha256:' AND 'sha256;'"
      " THEN EXISTS(SELECT 1 FROM raw_events WHERE raw_events.seq = records.seq) ELSE 0 END"},

@@ -106,7 +106,8 @@ static void bind_rule(sqlite3_stmt *stmt, const AlertRule *rule)
     sqlite3_bind_int(stmt, 9, rule->enabled);
 }
 
-/* A change that finds its row, or one of the three reasons why not: no such rule, another version, the name is taken. */
+/* A change that finds its row, or one of the three reasons why not: no such rule, another version, the name is
+ * taken. */
 static Status run_change(SqliteStore *store, Work *work, const char *sql, int64_t now_us, Error *reterr)
 {
     sqlite3_stmt *stmt = NULL;

@@ -7,8 +7,8 @@
 #include "store/sqlite/db.h"
 
 /* `records` is append-only, in commit order. Short and often read columns come first, since SQLite reads a row from its
- * front. Totals are of the flow up to and including the row: hi × 10^15 + lo, minor units. No secondary index: what finds
- * rows by anything but seq is in the run files, and can be made anew from here. */
+ * front. Totals are of the flow up to and including the row: hi × 10^15 + lo, minor units. No secondary index: what
+ * finds rows by anything but seq is in the run files, and can be made anew from here. */
 static const char tables_sql[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE records("
@@ -34,8 +34,8 @@ static const char tables_sql[] =
     "NOT NULL,"
     "  enabled INTEGER NOT NULL, version INTEGER NOT NULL, created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL);";
 
-/* What is kept about deliveries. `cursor_seq` and `sent_seq` are a line's place. Attempts are a ring: a rising id, the lowest go. Dead
- * letters and replays never use an id again, since people were told of it. */
+/* What is kept about deliveries. `cursor_seq` and `sent_seq` are a line's place. Attempts are a ring: a rising id, the
+ * lowest go. Dead letters and replays never use an id again, since people were told of it. */
 static const char deliveries_sql[] =
     "CREATE TABLE sinks("
     "  name TEXT PRIMARY KEY, state INTEGER NOT NULL, reason TEXT NOT NULL, cursor_seq INTEGER NOT NULL, sent_seq "
@@ -74,15 +74,16 @@ static const char sources_sql[] =
     "CREATE INDEX dead_letters_of_intake ON dead_letters(origin, place, state) WHERE stage = 0;";
 static_assert(DEAD_LETTER_DELIVERY == 1 && DEAD_LETTER_INTAKE == 0, "indexes say so");
 
-/* What a dead letter of intake counts for (dead_letter_bytes), and an index in which all of it is added up and the oldest one that is closed is
- * found, without a look at the letters themselves, which are long. */
+/* What a dead letter of intake counts for (dead_letter_bytes), and an index in which all of it is added up and the
+ * oldest one that is closed is found, without a look at the letters themselves, which are long. */
 #define LETTER_BYTES_SQL                                                                                               \
     "ALTER TABLE dead_letters ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"                                            \
     "UPDATE dead_letters SET bytes = " DEAD_LETTER_BYTES_SQL " WHERE stage = 0;"                                       \
     "CREATE INDEX dead_letters_by_bytes ON dead_letters(state, stage, id, bytes);"
 static_assert(DEAD_LETTER_ROW_BYTES == 320 && DEAD_LETTER_INTAKE == 0, "the statements say so");
 
-/* What is kept about events. `raw_events` is append-only like the log, in its order; attempts are a ring: a rising id, the lowest go. */
+/* What is kept about events. `raw_events` is append-only like the log, in its order; attempts are a ring: a rising id,
+ * the lowest go. */
 static const char events_sql[] =
     "CREATE TABLE raw_events("
     "  seq INTEGER PRIMARY KEY, received_us INTEGER NOT NULL, normalised_us INTEGER NOT NULL, hashed_us INTEGER NOT "
@@ -90,7 +91,8 @@ static const char events_sql[] =
     "  stored_us INTEGER NOT NULL, corrects INTEGER NOT NULL, taken_for INTEGER NOT NULL, asked INTEGER NOT NULL,"
     "  mapping TEXT NOT NULL, raw BLOB NOT NULL);"
     "CREATE INDEX raw_events_corrections ON raw_events(corrects) WHERE corrects <> 0;"
-    /* Of an event with other bytes, or for another mapping: the same ones are known by their SHA-256. `client` is whose duplicate it was counted as. */
+    /* Of an event with other bytes, or for another mapping: the same ones are known by their SHA-256. `client` is whose
+     * duplicate it was counted as. */
     "CREATE TABLE raw_duplicates("
     "  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, received_us INTEGER NOT NULL, asked INTEGER NOT NULL,"
     "  hash BLOB NOT NULL, client TEXT NOT NULL, mapping TEXT NOT NULL, raw BLOB NOT NULL);"
@@ -116,9 +118,10 @@ static const char events_sql[] =
     "ALTER TABLE dead_letters DROP COLUMN raw;"                                                                        \
     "ALTER TABLE dead_letters RENAME COLUMN came TO raw;"
 
-/* What is kept about onboarding. The jobs of a batch are `first_job` and the ids behind it, so that no index finds them; the state of an
- * organization is that of its newest `job`, so that a job that moves writes no organization. Whatever is done to jobs waits in two small
- * indexes: those that will be due, and those that are not completed. `due_us` of one that is processing is the end of its lease. */
+/* What is kept about onboarding. The jobs of a batch are `first_job` and the ids behind it, so that no index finds
+ * them; the state of an organization is that of its newest `job`, so that a job that moves writes no organization.
+ * Whatever is done to jobs waits in two small indexes: those that will be due, and those that are not completed.
+ * `due_us` of one that is processing is the end of its lease. */
 static const char onboard_sql[] =
     "CREATE TABLE organizations("
     "  id INTEGER PRIMARY KEY, job INTEGER NOT NULL, version INTEGER NOT NULL, created_us INTEGER NOT NULL,"
@@ -151,7 +154,8 @@ static const char onboard_sql[] =
     "  last_batch INTEGER NOT NULL, last_organization INTEGER NOT NULL, last_job INTEGER NOT NULL);"
     "INSERT INTO onboard_counts VALUES(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
     "CREATE UNIQUE INDEX dead_letters_of_jobs ON dead_letters(origin, place) WHERE stage = 2;"
-    /* For whoever lists or tries again what one sink, source or batch has, oldest or newest first, or adds up its bytes. */
+    /* For whoever lists or tries again what one sink, source or batch has, oldest or newest first, or adds up its
+     * bytes. */
     "CREATE INDEX dead_letters_open ON dead_letters(stage, origin, id, bytes) WHERE state = 0;" LETTER_RAW_SQL;
 static_assert(JOB_PENDING == 0 && JOB_PROCESSING == 1 && JOB_COMPLETED == 2 && DEAD_LETTER_JOB == 2 &&
                   DEAD_LETTER_OPEN == 0,

@@ -19,8 +19,8 @@ enum {
 /* Changes nothing. REFUSED when the database is neither empty nor a store that this program understands. */
 Status schema_check(sqlite3 *db, bool *ret_empty, Error *reterr) MUST_CHECK;
 
-/* Makes the tables in an empty database, adds what an older program's store lacks, and reads the facts. REFUSED: not a store of
- * ours, newer, other identity or scale. With `read_only` nothing is made or added. */
+/* Makes the tables in an empty database, adds what an older program's store lacks, and reads the facts. REFUSED: not a
+ * store of ours, newer, other identity or scale. With `read_only` nothing is made or added. */
 Status schema_open(sqlite3 *db, const StoreOptions *options, StoreInfo *ret_info, Error *reterr) MUST_CHECK;
 
 /* Since which version a store has sinks, retries, attempts, dead letters and replays. */

@@ -10,7 +10,8 @@
 
 static RuleSet *sqlite_rules(Store *base) { return ((SqliteStore *)base)->rules; }
 
-/* Sequentially consistent: a sink's thread says that it waits before it looks here, and whoever commits looks for that after he wrote this. */
+/* Sequentially consistent: a sink's thread says that it waits before it looks here, and whoever commits looks for that
+ * after he wrote this. */
 static int64_t sqlite_last_seq(const Store *base) { return ((const SqliteStore *)base)->counters.last_seq; }
 
 static uint64_t file_bytes(const Io *io, const char *path)

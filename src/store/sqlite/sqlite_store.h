@@ -76,7 +76,8 @@ Status sqlite_apply_rule(SqliteStore *store, Work *work, int64_t now_us, Error *
 Status sqlite_reader_rules(StoreReader *base, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 Status sqlite_visit_rules(sqlite3 *db, RuleVisitor *visit, void *context, Error *reterr) MUST_CHECK;
 
-/* deliveries.c: sinks and how their lines move. The statements in deliveries.h, run; bound values stay what they were. */
+/* deliveries.c: sinks and how their lines move. The statements in deliveries.h, run; bound values stay what they
+ * were. */
 Status sqlite_prepare_deliveries(SqliteStore *store, Error *reterr) MUST_CHECK;
 void sqlite_finalize_deliveries(SqliteStore *store);
 Status sqlite_put_sink(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
@@ -97,7 +98,8 @@ Status sqlite_reopen_dead_letter(SqliteStore *store, int64_t id, Str error, int6
 /* A message that was a dead letter and was tried again is settled. */
 Status sqlite_resolve_dead_letter(SqliteStore *store, Str sink, int64_t seq, int64_t now_us, Error *reterr) MUST_CHECK;
 Status sqlite_apply_dead_letters(SqliteStore *store, Work *work, int64_t now_us, Error *reterr) MUST_CHECK;
-/* What the change picks of this stage, for sqlite_prepare_letters; false when that is nothing, so that nobody has to look. */
+/* What the change picks of this stage, for sqlite_prepare_letters; false when that is nothing, so that nobody has to
+ * look. */
 bool sqlite_narrow_letters(const DeadLetterChange *change, DeadLetterStage stage, DeadLetterFilter *ret_filter);
 /* `head` FROM dead_letters WHERE what the filter picks `tail`; the tail's own parameters begin at ?6. */
 Status sqlite_prepare_letters(sqlite3 *db, const char *head, const DeadLetterFilter *filter, const char *tail,
@@ -108,8 +110,8 @@ Status sqlite_append_notice(SqliteStore *store, const DeadLetter *letter, bool i
 
 /* intake.c: what goes with records from a source */
 Status sqlite_count_letter_bytes(SqliteStore *store, Error *reterr) MUST_CHECK;
-/* Runs a statement that changes a letter of intake, bound already, and ends with RETURNING bytes, origin: the tally follows. *ret_any: there was
- * such a letter. */
+/* Runs a statement that changes a letter of intake, bound already, and ends with RETURNING bytes, origin: the tally
+ * follows. *ret_any: there was such a letter. */
 Status sqlite_change_letter(SqliteStore *store, sqlite3_stmt *stmt, int64_t id, bool *ret_any,
                             Error *reterr) MUST_CHECK;
 /* The tally follows a letter of intake that is resolved or discarded: of a row of bytes, origin. */
@@ -133,8 +135,8 @@ Status sqlite_apply_events(SqliteStore *store, Work *work, int64_t now_us, Error
 /* Where an event's id leads: see reader_event_alias(). */
 Status sqlite_find_alias(SqliteStore *store, Str record_id, int64_t *ret_seq, Error *reterr) MUST_CHECK;
 Status sqlite_put_alias(SqliteStore *store, Str record_id, int64_t seq, Error *reterr) MUST_CHECK;
-/* Which event the record at `seq` counts for, itself or as a correction, and whether it came as the bytes of `item`, with the same mapping asked for or
- * with none. `item` may be NULL. *ret_event is 0 where there is none. */
+/* Which event the record at `seq` counts for, itself or as a correction, and whether it came as the bytes of `item`,
+ * with the same mapping asked for or with none. `item` may be NULL. *ret_event is 0 where there is none. */
 Status sqlite_compare_event(SqliteStore *store, int64_t seq, const EventItem *item, int64_t *ret_event, bool *ret_same,
                             Error *reterr) MUST_CHECK;
 /* Writes what is counted so far. */
@@ -247,7 +249,8 @@ typedef struct SqliteReader {
     IndexSet *own_set;                       /* of a read-only store, which has no writer to ask */
 } SqliteReader;
 
-/* Passes the status of a look into the runs on. When a block was not as it was written, the next start makes everything derived anew. */
+/* Passes the status of a look into the runs on. When a block was not as it was written, the next start makes everything
+ * derived anew. */
 Status sqlite_distrust(SqliteReader *reader, Status status);
 
 /* A connection that never writes and never checkpoints. */
@@ -265,21 +268,23 @@ Status sqlite_reader_open(Store *base, StoreReader **ret_reader, Error *reterr) 
 void sqlite_reader_close(StoreReader *base);
 Status sqlite_begin(StoreReader *base, StoreView **ret_view, Error *reterr) MUST_CHECK;
 Status sqlite_resume(StoreReader *base, StoreView *view, Error *reterr) MUST_CHECK;
-/* Whether the tables that came with this version (SCHEMA_…) are there: a store of an older program that is only read lacks them, until
- * somebody opens it for writing. */
+/* Whether the tables that came with this version (SCHEMA_…) are there: a store of an older program that is only read
+ * lacks them, until somebody opens it for writing. */
 Status sqlite_reader_has(SqliteReader *reader, int64_t schema, bool *ret_has, Error *reterr) MUST_CHECK;
-/* A statement on such tables, that is used again and again: db_take and db_give_back with the place where the reader keeps it. *ret_stmt is
- * NULL when they are not there: then there is nothing to see. */
+/* A statement on such tables, that is used again and again: db_take and db_give_back with the place where the reader
+ * keeps it. *ret_stmt is NULL when they are not there: then there is nothing to see. */
 Status sqlite_reader_take(SqliteReader *reader, int64_t schema, ReaderKept which, const char *sql,
                           sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 void sqlite_reader_give_back(SqliteReader *reader, ReaderKept which, sqlite3_stmt *stmt); /* accepts a NULL statement */
 /* One that is not kept; finalize with sqlite3_finalize. */
 Status sqlite_reader_prepare(SqliteReader *reader, int64_t schema, const char *sql, sqlite3_stmt **ret_stmt,
                              Error *reterr) MUST_CHECK;
-/* Takes FIELD_EVENT out where there are no events: in a store of an older program that is only read, which has no table of them. */
+/* Takes FIELD_EVENT out where there are no events: in a store of an older program that is only read, which has no table
+ * of them. */
 Status sqlite_readable_fields(SqliteReader *reader, uint32_t *fields, Error *reterr) MUST_CHECK;
-/* A select like row_prepare_select's that is used again and again: taken from where it is kept, if it is of the same fields, and given back
- * there. Whoever comes in between prepares one of his own. `rest` is always the same for `which`. */
+/* A select like row_prepare_select's that is used again and again: taken from where it is kept, if it is of the same
+ * fields, and given back there. Whoever comes in between prepares one of his own. `rest` is always the same for
+ * `which`. */
 Status sqlite_take_select(SqliteReader *reader, ReaderKept which, uint32_t fields, const char *rest,
                           sqlite3_stmt **ret_stmt, Error *reterr) MUST_CHECK;
 void sqlite_give_back_select(SqliteReader *reader, ReaderKept which, uint32_t fields,

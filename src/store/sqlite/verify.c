@@ -1,6 +1,6 @@
 /* Verify: every total, chain, index entry and rollup recomputed from the raw rows, independently of how they were made.
  *
- * Memory grows with the number of flows and of rollups (about 100 bytes each), not with that of records, but for those that are not published yet. */
+ * Memory grows with the number of flows and of rollups (about 100 bytes each), and of records not published yet. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -62,7 +62,7 @@ static uint64_t digest(uint64_t key, uint64_t value)
     return XXH3_64bits(pair, sizeof pair);
 }
 
-/* ---- Rows: totals and chains ----------------------------------------------------------------------------------------- */
+/* ---- Rows: totals and chains ------------------------------------------------------------------------------------- */
 
 enum { FLOW_NAME_BYTES_MAX = 3 * 4 * RECORD_TEXT_CODE_POINTS_MAX };
 
@@ -207,7 +207,7 @@ static Status check_records(Verify *verify, int64_t after, int64_t through)
     return status;
 }
 
-/* ---- Messages ---------------------------------------------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------------------------------------- */
 
 static bool ignore_record(void *context, const StoredRecord *stored)
 {
@@ -247,7 +247,7 @@ static Status check_messages(Verify *verify)
 
 static void tell_sentence(void *context, Str sentence) { tell(context, "%.*s", STR_ARGS(sentence)); }
 
-/* ---- Indexes ----------------------------------------------------------------------------------------------------------- */
+/* ---- Indexes ----------------------------------------------------------------------------------------------------- */
 
 /* Two entries with one hash: they must be different records. */
 typedef struct PairCheck {
@@ -450,7 +450,7 @@ static bool check_tail_record(void *context, const StoredRecord *stored)
     return verify->status == STATUS_OK && keep_tail_record(verify, hash, (uint64_t)stored->seq);
 }
 
-/* ---- Rollups ----------------------------------------------------------------------------------------------------------- */
+/* ---- Rollups ----------------------------------------------------------------------------------------------------- */
 
 typedef struct RollupCheck {
     Verify *verify;
@@ -525,7 +525,7 @@ static Status check_rollups(Verify *verify)
     return status;
 }
 
-/* ---- All of it --------------------------------------------------------------------------------------------------------- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static Status verify_view(Verify *verify)
 {

@@ -1,4 +1,5 @@
-/* What verify finds about deliveries and dead letters: rows that nobody would ever look at again, and what was counted wrongly. */
+/* What verify finds about deliveries and dead letters: rows that nobody would ever look at again, and what was counted
+ * wrongly. */
 #include <assert.h>
 
 #include "store/sqlite/db.h"

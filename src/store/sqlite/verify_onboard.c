@@ -1,4 +1,5 @@
-/* What verify finds about onboarding: counts that do not add up, and jobs, organizations and dead letters without each other. */
+/* What verify finds about onboarding: counts that do not add up, and jobs, organizations and dead letters without each
+ * other. */
 #include <assert.h>
 
 #include "store/sqlite/db.h"

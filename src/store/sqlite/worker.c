@@ -44,9 +44,10 @@ struct Worker {
     MergeTask merge;
 };
 
-/* ---- Builds -------------------------------------------------------------------------------------------------------- */
+/* ---- Builds ------------------------------------------------------------------------------------------------------ */
 
-/* The records of a frozen tail are committed: they are read from the log here, so that the writer need not count them. */
+/* The records of a frozen tail are committed: they are read from the log here, so that the writer need not count
+ * them. */
 static Status add_up_tail(Worker *worker, const Tail *tail, Error *reterr)
 {
     sqlite3_stmt *rows = worker->select_rows;
@@ -74,7 +75,7 @@ static void run_build(Worker *worker)
     }
 }
 
-/* ---- Merges -------------------------------------------------------------------------------------------------------- */
+/* ---- Merges ------------------------------------------------------------------------------------------------------ */
 
 /* The file is complete and synced: make its name durable and open it. */
 static Status finish_merge(Worker *worker)
@@ -115,7 +116,7 @@ static bool run_merge_step(Worker *worker)
     return true;
 }
 
-/* ---- The thread ---------------------------------------------------------------------------------------------------- */
+/* ---- The thread -------------------------------------------------------------------------------------------------- */
 
 static void *work(void *self)
 {

@@ -1,7 +1,8 @@
 /* The work behind a publish or a merge: writing files, away from the processor's thread (or in steps, on it).
  *
- * One build and one merge may be under way at a time; a build goes first, since the writer may be waiting for it. The worker only reads
- * frozen tails, their records in the log (over a connection of its own) and immutable runs, and makes new files; what comes of them, the writer decides. */
+ * One build and one merge may be under way at a time; a build goes first, since the writer may be waiting for it. The
+ * worker only reads frozen tails, their records in the log (over a connection of its own) and immutable runs, and makes
+ * new files; what comes of them, the writer decides. */
 #ifndef WEIR_STORE_SQLITE_WORKER_H
 #define WEIR_STORE_SQLITE_WORKER_H
 
@@ -12,7 +13,8 @@ typedef struct Worker Worker;
 
 typedef enum WorkerState { WORKER_IDLE, WORKER_BUSY, WORKER_DONE } WorkerState;
 
-/* `database` is the log's path and `vfs` SQLite's file layer. `threaded`: on a thread of its own, otherwise worker_step does it.
+/* `database` is the log's path and `vfs` SQLite's file layer. `threaded`: on a thread of its own, otherwise worker_step
+ * does it.
  * `place` is copied; everything that is pointed to must outlive the worker. */
 Status worker_open(const RunPlace *place, const char *database, const char *vfs, bool threaded, Worker **ret_worker,
                    Error *reterr) MUST_CHECK;

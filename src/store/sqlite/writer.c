@@ -15,7 +15,7 @@ enum {
     SCRATCH_BYTES_MAX = 64 << 20,
 };
 
-/* ---- The disk ------------------------------------------------------------------------------------------------------ */
+/* ---- The disk ---------------------------------------------------------------------------------------------------- */
 
 static Status measure_space(SqliteStore *store, Error *reterr)
 {
@@ -89,7 +89,7 @@ static bool is_checkpoint_due(SqliteStore *store, bool idle)
     return grown >= CHECKPOINT_BYTES || (idle && grown > 0);
 }
 
-/* ---- Batches ------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 static size_t count_records(const Work *first)
 {
@@ -144,7 +144,8 @@ static Status load_counters(SqliteStore *store, Error *reterr)
     return status;
 }
 
-/* After a failure SQLite may or may not have rolled back by itself; then everything in memory is made to fit the log again. */
+/* After a failure SQLite may or may not have rolled back by itself; then everything in memory is made to fit the log
+ * again. */
 static Status roll_back(SqliteStore *store, Tally before, Error *reterr)
 {
     if (!db_roll_back(store->db)) {
@@ -157,10 +158,11 @@ static Status roll_back(SqliteStore *store, Tally before, Error *reterr)
     return status == STATUS_OK ? sqlite_load_rules(store, reterr) : status;
 }
 
-/* SQLite syncs the database when a checkpoint has moved the last page of the WAL, but what one has moved that readers cut short counts as
- * being there at once, for every program that has the file open. After a failed sync the disk may have forgotten it: readers of other
- * programs, which keep that count beyond the end of this one, must take it from the WAL, and the next checkpoint move it again. The count is
- * nBackfill of https://www.sqlite.org/walformat.html (2.3.1). Only we change it, since nobody else makes checkpoints. */
+/* SQLite syncs the database when a checkpoint has moved the last page of the WAL, but what one has moved that readers
+ * cut short counts as being there at once, for every program that has the file open. After a failed sync the disk may
+ * have forgotten it: readers of other programs, which keep that count beyond the end of this one, must take it from the
+ * WAL, and the next checkpoint move it again. The count is nBackfill of https://www.sqlite.org/walformat.html (2.3.1).
+ * Only we change it, since nobody else makes checkpoints. */
 static void forget_moved(SqliteStore *store)
 {
     enum { REGION_BYTES = 32768, VERSION = 0, VERSION_KNOWN = 3007000, BACKFILL = 24 };
@@ -184,9 +186,9 @@ static Status break_down(SqliteStore *store, Status status, const Error *why)
     return status;
 }
 
-/* A commit that found the disk full was refused within one of its frames. Where files are copied when they are written, that may have
- * been a frame in the place of an older one of the same page, with the same end: then all of it is in the WAL. This process does not
- * look there and its next commit writes over it, but a start after a kill would find it. */
+/* A commit that found the disk full was refused within one of its frames. Where files are copied when they are written,
+ * that may have been a frame in the place of an older one of the same page, with the same end: then all of it is in the
+ * WAL. This process does not look there and its next commit writes over it, but a start after a kill would find it. */
 static Status refuse_unsure(SqliteStore *store, Tally before, Error *error)
 {
     Error ignored;
@@ -282,7 +284,8 @@ static Status check_batch(SqliteStore *store, const Work *first, Error *reterr)
     return writes(first) ? check_space(store, reterr) : STATUS_OK;
 }
 
-/* Room in the tail may take a publish, whose commit can fail like any other: then nothing may be acknowledged any more. */
+/* Room in the tail may take a publish, whose commit can fail like any other: then nothing may be acknowledged any
+ * more. */
 static Status make_room(SqliteStore *store, const Work *first, Error *reterr)
 {
     Status status = derived_make_room(store->derived, count_records(first), reterr);
@@ -353,12 +356,12 @@ Status sqlite_maintain(Store *base, bool idle, bool *ret_more, Error *reterr)
     return status == STATUS_BUSY ? STATUS_OK : status;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------------------- */
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static Status configure(SqliteStore *store, Error *reterr)
 {
-    /* FULL: a commit is on disk when it returns. Automatic checkpoints are off, since they would come at the worst moment; the WAL
-     * file is kept and reused, so that syncs do not extend it. */
+    /* FULL: a commit is on disk when it returns. Automatic checkpoints are off, since they would come at the worst
+     * moment; the WAL file is kept and reused, so that syncs do not extend it. */
     Status status = db_exec(store->db,
                             "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                             "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = -1; PRAGMA temp_store = MEMORY;"
@@ -411,9 +414,10 @@ static Status rewrite_file(sqlite3_file *file, sqlite3_int64 bytes, Error *reter
     return code == SQLITE_OK ? STATUS_OK : db_error(NULL, code, "make the write-ahead log durable", reterr);
 }
 
-/* What an earlier process left in the WAL may be in the system's cache only: it was killed before its sync, or its sync failed and the
- * system took the pages for written all the same. Readers and repeated records would see it, and a power loss would take it away. So
- * its pages are made dirty and synced, and its name with them, before anything is told to anybody. */
+/* What an earlier process left in the WAL may be in the system's cache only: it was killed before its sync, or its sync
+ * failed and the system took the pages for written all the same. Readers and repeated records would see it, and a power
+ * loss would take it away. So its pages are made dirty and synced, and its name with them, before anything is told to
+ * anybody. */
 static Status make_durable(SqliteStore *store, Error *reterr)
 {
     sqlite3_file *wal = NULL;
@@ -430,8 +434,8 @@ static Status make_durable(SqliteStore *store, Error *reterr)
     return status == STATUS_OK ? io->sync_dir(io->self, store->dir, reterr) : status;
 }
 
-/* Jobs that an earlier process had are free at once, and not only when something is written. On a disk that has no room for that, the first
- * batch that is taken does it. */
+/* Jobs that an earlier process had are free at once, and not only when something is written. On a disk that has no room
+ * for that, the first batch that is taken does it. */
 static Status end_leases(SqliteStore *store, Error *reterr)
 {
     Error ignored = {0};

@@ -1,4 +1,5 @@
-/* The files that are open under one of the disk's names, however often: what a defect does to one of them it does to all. */
+/* The files that are open under one of the disk's names, however often: what a defect does to one of them it does to
+ * all. */
 #ifndef WEIR_TESTS_SIM_DEFECTS_FILES_OF_H
 #define WEIR_TESTS_SIM_DEFECTS_FILES_OF_H
 

@@ -1,5 +1,5 @@
-/* A defect of a build of weir-sim that must be caught. The linker (--wrap) puts its __wrap_x in the place of x, which goes on being
- * __real_x; nothing in src/ knows of it. */
+/* A defect of a build of weir-sim that must be caught. The linker (--wrap) puts its __wrap_x in the place of x, which
+ * goes on being __real_x; nothing in src/ knows of it. */
 #ifndef WEIR_TESTS_SIM_DEFECTS_NOW_AND_THEN_H
 #define WEIR_TESTS_SIM_DEFECTS_NOW_AND_THEN_H
 

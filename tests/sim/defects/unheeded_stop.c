@@ -1,4 +1,5 @@
-/* A line that is told to end forgets it with its next step, and goes on sending for as long as it has something to write. */
+/* A line that is told to end forgets it with its next step, and goes on sending for as long as it has something to
+ * write. */
 #include "deliver/line_parts.h"
 
 void __real_line_reap(Line *line, int64_t now_us);
