@@ -49,9 +49,11 @@ static void print_time(Story *story, FILE *out)
     fprintf(out, "step %-4" PRId64 " %s.%03" PRId64 "  ", story->step, text, *story->wall_us / 1000 % 1000);
 }
 
-static void tell(Story *story, bool is_headline, const char *line)
+static void tell(Story *story, bool is_headline, const char *format, va_list args)
 {
     FILE *out = story->options.trace;
+    char line[LINE_BYTES_MAX];
+    vsnprintf(line, sizeof line, format, args);
     add_to_hash(story, line);
     if (out && (is_headline || !story->options.trace_faults)) {
         print_time(story, out);
@@ -61,22 +63,18 @@ static void tell(Story *story, bool is_headline, const char *line)
 
 void story_tell(Story *story, const char *format, ...)
 {
-    char line[LINE_BYTES_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    tell(story, false, format, args);
     va_end(args);
-    tell(story, false, line);
 }
 
 void story_headline(Story *story, const char *format, ...)
 {
-    char line[LINE_BYTES_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    tell(story, true, format, args);
     va_end(args);
-    tell(story, true, line);
 }
 
 void story_operation(Story *story, const char *text)
