@@ -113,9 +113,11 @@ bool csv_line_measure(Str text, bool complete, size_t *ret_bytes, size_t *ret_br
     char *start = (char *)(uintptr_t)text.ptr; /* the walk changes nothing */
     LineScan scan = {.at = start + quoted_mark_length(text), .end = start + text.len, .complete = complete};
     scan_line(&scan, cells);
-    *ret_bytes = (size_t)(scan.at - start);
+    bool is_whole = complete || scan.at < scan.end;
+    bool may_be_break = !is_whole && text.len > 0 && scan.end[-1] == '\r';
+    *ret_bytes = (size_t)(scan.at - start) - may_be_break;
     *ret_break_bytes = break_bytes(&scan);
-    return complete || scan.at < scan.end;
+    return is_whole;
 }
 
 Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], size_t *ret_count, Error *reterr)

@@ -83,7 +83,8 @@ Status csv_line_split(Str *rest, bool complete, Str ret_cells[CSV_COLUMNS_MAX], 
                       Error *reterr) MUST_CHECK;
 
 /* Where the line that csv_line_split would take ends, good or bad: its length, and that of the line break behind it.
- * False when the text ends inside the line and `complete` is false. */
+ * False when the text ends inside the line and `complete` is false; the line has at least *ret_bytes then: a carriage
+ * return at the end may be of the line break. */
 bool csv_line_measure(Str text, bool complete, size_t *ret_bytes, size_t *ret_break_bytes) MUST_CHECK;
 
 /* The fields of a record as the API shows them, without braces:

@@ -1,6 +1,8 @@
 /* Cutting files into records. */
 #include "text_file.h"
 
+#include <sys/socket.h>
+
 #include "intake/file_reader.h"
 
 /* Items as "line:raw|line:raw|", and what ended them. */
@@ -10,12 +12,8 @@ typedef struct Cut {
     Error error;
 } Cut;
 
-static void cut(const char *text, size_t len, FileFormat format, size_t item_bytes_max, Cut *ret_cut)
+static void cut_all(FileReader *reader, Cut *ret_cut)
 {
-    *ret_cut = (Cut){.status = STATUS_OK};
-    write_file(path, text, len);
-    FileReader *reader = NULL;
-    assert_int_equal(file_reader_open(path, format, item_bytes_max, &reader, &ret_cut->error), STATUS_OK);
     size_t used = 0;
     for (bool end = false; ret_cut->status == STATUS_OK && !end;) {
         FileItem item;
@@ -26,6 +24,31 @@ static void cut(const char *text, size_t len, FileFormat format, size_t item_byt
         }
     }
     file_reader_close(reader);
+}
+
+static void cut(const char *text, size_t len, FileFormat format, size_t item_bytes_max, Cut *ret_cut)
+{
+    *ret_cut = (Cut){.status = STATUS_OK};
+    write_file(path, text, len);
+    FileReader *reader = NULL;
+    assert_int_equal(file_reader_open(path, format, item_bytes_max, &reader, &ret_cut->error), STATUS_OK);
+    cut_all(reader, ret_cut);
+}
+
+/* `text` comes in two pieces, the first of `first` bytes, each of which is read by itself. */
+static void cut_in_two(const char *text, size_t first, FileFormat format, size_t item_bytes_max, Cut *ret_cut)
+{
+    int ends[2];
+    size_t len = strlen(text);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(send(ends[1], text, first, 0), first);
+    assert_int_equal(send(ends[1], text + first, len - first, 0), len - first);
+    close(ends[1]);
+    *ret_cut = (Cut){.status = STATUS_OK};
+    FileReader *reader = NULL;
+    assert_int_equal(file_reader_open_fd(ends[0], "two pieces", format, item_bytes_max, &reader, &ret_cut->error),
+                     STATUS_OK);
+    cut_all(reader, ret_cut);
 }
 
 static void check(const char *text, FileFormat format, const char *expected)
@@ -129,6 +152,28 @@ static void test_long_value_in_one_piece(void **state)
     cut("[{\"a\":\"0123456789\"}]", 20, FILE_FORMAT_JSON, 17, &result);
     assert_int_equal(result.status, STATUS_REFUSED);
     assert_non_null(strstr(result.error.message, "too long"));
+}
+
+static void check_in_two(const char *text, FileFormat format, size_t item_bytes_max)
+{
+    Cut whole, two;
+    cut(text, strlen(text), format, item_bytes_max, &whole);
+    for (size_t first = 1; first < strlen(text); first++) {
+        cut_in_two(text, first, format, item_bytes_max, &two);
+        assert_int_equal(two.status, whole.status);
+        assert_string_equal(two.items, whole.items);
+    }
+}
+
+/* Items as long as they may be, and one byte longer, wherever one read ends and the next begins. */
+static void test_at_the_limit_in_pieces(void **state)
+{
+    (void)state;
+    for (size_t item_bytes_max = 4; item_bytes_max <= 9; item_bytes_max++) {
+        check_in_two("a,b\r\n1,\"2\n\"\r\n\"3\",4\r\n\r\n5\",6\r\n7,\"8\"", FILE_FORMAT_CSV, item_bytes_max);
+        check_in_two("{1}\r\n\n{22}\r\n{333}\n{4}\r\n", FILE_FORMAT_NDJSON, item_bytes_max);
+        check_in_two("[{1},{22},\r\n{333} , [4]\r\n]\r\n", FILE_FORMAT_JSON, item_bytes_max);
+    }
 }
 
 enum { ITEM_BYTES_MAX = 64 };
@@ -399,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_csv_stray_quotes),
         cmocka_unit_test(test_json_with_nul),
         cmocka_unit_test(test_long_value_in_one_piece),
+        cmocka_unit_test(test_at_the_limit_in_pieces),
     };
     return cmocka_run_group_tests_name("file_reader", tests, make_file, remove_file);
 }
