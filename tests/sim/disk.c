@@ -158,6 +158,15 @@ static bool call_begin(Call *call)
     return call->verdict == GO || call->verdict == STRUCK_FREEZE;
 }
 
+static SimEnd end_of(const Call *call, SimResult result)
+{
+    return call->verdict == FROZEN          ? SIM_END_FROZEN
+           : call->verdict == STRUCK_FREEZE ? SIM_END_FREEZES
+           : result == SIM_FULL             ? SIM_END_FULL
+           : result == SIM_ERROR            ? SIM_END_ERROR
+                                            : SIM_END_DONE;
+}
+
 static void trace_call(const Call *call, SimResult result)
 {
     static const char *const verbs[SIM_OP_KINDS] = {"read",           "write",          "sync",    "open",
@@ -180,7 +189,12 @@ static void trace_call(const Call *call, SimResult result)
                                                        : results[result];
     snprintf(text, sizeof text, "%s %s%s%s%s%s", verbs[__builtin_ctz(call->op)], call->path, call->target ? " to " : "",
              call->target ? call->target : "", detail, end);
-    call->disk->trace(call->disk->trace_context, call->disk->number, text);
+    const SimOperation operation = {.number = call->disk->number,
+                                    .op = call->op,
+                                    .path = call->path,
+                                    .bytes = call->count,
+                                    .end = end_of(call, result)};
+    call->disk->trace(call->disk->trace_context, &operation, text);
 }
 
 static SimResult call_end(const Call *call, SimResult result)
@@ -458,7 +472,7 @@ static void trace_crash(SimDisk *disk, SimLoss loss)
                                         [SIM_LOSS_SOME] = "the power fails, some of what was not synced is lost",
                                         [SIM_LOSS_PROCESS] = "the process is killed"};
     if (disk->trace) {
-        disk->trace(disk->trace_context, disk->number, texts[loss]);
+        disk->trace(disk->trace_context, NULL, texts[loss]);
     }
 }
 

@@ -60,10 +60,28 @@ enum {
 /* How many operations out of `ops` were begun since the disk was made, failed ones included. */
 uint64_t sim_disk_count(const SimDisk *disk, unsigned ops);
 
-/* Called with every operation when it is over: its number (of all kinds, from 1) and a text like
- * "write store/weir.db-wal 4096@32768", "sync store/weir.db: I/O error", "create store/index/ids-1-9-77.run: frozen".
- * The text borrows until the call returns. NULL for none; nothing is formatted then. */
-typedef void SimTrace(void *context, uint64_t number, const char *text);
+typedef enum SimEnd {
+    SIM_END_DONE, /* or there was nothing that it could be done to */
+    SIM_END_FULL,
+    SIM_END_ERROR,
+    SIM_END_FREEZES, /* the disk freezes with it */
+    SIM_END_FROZEN,  /* it was frozen before */
+} SimEnd;
+
+/* An operation that is over. */
+typedef struct SimOperation {
+    uint64_t number; /* of all kinds, from 1 */
+    SimOp op;
+    const char *path;
+    uint64_t bytes; /* that were read or written, or the length that a truncation asks for */
+    SimEnd end;
+} SimOperation;
+
+/* Called with every operation when it is over, and what a person may be told of it, like
+ * "write store/weir.db-wal 4096@32768", "sync store/weir.db: I/O error", "create store/index/ids-1-9-77.run: frozen";
+ * and with NULL and a text when the power fails or the process is killed. Both borrow until the call returns. NULL for
+ * none; nothing is formatted then. */
+typedef void SimTrace(void *context, const SimOperation *operation, const char *text);
 void sim_disk_trace(SimDisk *disk, SimTrace *trace, void *context);
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------ */

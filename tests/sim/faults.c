@@ -44,41 +44,43 @@ void faults_release(World *world) { damage_forget_kept(world); }
 
 /* A commit that lacks the end of its last page in the WAL may be there for the next program, if that comes before the
  * next commit. One that lacks a page's header is not. */
-static void on_no_room(World *world, const char *text)
+static void on_no_room(World *world, const SimOperation *operation)
 {
     enum { PAGE = 8192 };
-    char page[32];
-    snprintf(page, sizeof page, "-wal %d@", PAGE);
     Faults *faults = &world->faults;
     faults->roomy_us = faults->full_until_step ? INT64_MAX : world->machine.clock.monotonic_us + ROOMY_AFTER_US;
     faults->happened += faults->full_until_step && !faults->full_struck;
     faults->full_struck = true;
-    bool is_page = strstr(text, page), is_wal = strstr(text, "-wal ");
-    if (is_wal && world->machine.writing && percent(world, is_page ? 60 : 10)) {
+    bool is_wal = strstr(operation->path, "-wal") && operation->op == SIM_WRITE;
+    if (is_wal && world->machine.writing && percent(world, operation->bytes == PAGE ? 60 : 10)) {
         faults->restart_due = true;
         faults->ending = ENDING_KILL;
     }
 }
 
-/* "sync store/weir.db-wal: I/O error": whatever has a reason behind it did not go as it was asked. */
-void faults_on_operation(void *context, uint64_t number, const char *text)
+static void on_struck(World *world, const SimOperation *operation)
+{
+    Faults *faults = &world->faults;
+    bool is_sync = operation->end == SIM_END_ERROR && operation->op == SIM_SYNC;
+    faults->log_sync_failed = faults->log_sync_failed || (is_sync && strstr(operation->path, ".db"));
+    faults->hard_struck = true;
+    if (world->machine.writing) {
+        faults->struck_turn = world->machine.turns;
+    }
+}
+
+void faults_on_operation(void *context, const SimOperation *operation, const char *text)
 {
     World *world = context;
     Faults *faults = &world->faults;
-    (void)number;
-    bool io_error = strstr(text, ": I/O error"), full = strstr(text, ": no space"),
-         frozen = strstr(text, ": frozen") || strstr(text, ": the disk freezes");
-    if (!io_error && !full && !frozen) {
+    if (!operation || operation->end == SIM_END_DONE) {
         story_operation(&world->story, text);
         return;
     }
-    if (io_error && strncmp(text, "sync ", 5) == 0) {
-        faults->log_sync_failed = faults->log_sync_failed || strstr(text, ".db");
-    }
-    faults->hard_struck = faults->hard_struck || io_error || frozen;
-    faults->writer_struck = faults->writer_struck || frozen || (io_error && world->machine.writing);
-    if (full) {
-        on_no_room(world, text);
+    if (operation->end == SIM_END_FULL) {
+        on_no_room(world, operation);
+    } else {
+        on_struck(world, operation);
     }
     enum { TOLD_MAX = 5 };
     if (faults->told++ < TOLD_MAX) {
@@ -316,8 +318,9 @@ void faults_before_boot(World *world, int attempt)
 {
     Faults *faults = &world->faults;
     faults->struck = sim_disk_struck(world->machine.disk);
-    faults->log_sync_failed = faults->hard_struck = faults->writer_struck = faults->damaged_live = false;
+    faults->log_sync_failed = faults->hard_struck = faults->damaged_live = false;
     faults->has_undone = false;
+    faults->struck_turn = 0;
     faults->told = 0;
     faults->armed = 0;
     faults->was_distrusted = store_is_distrusted(world);
@@ -400,14 +403,37 @@ bool faults_is_damaged(const World *world)
     return false;
 }
 
+/* What is said of a damaged run names it, or the indexes as such where somebody looks from outside. */
+static bool tells_of_damage(const World *world, const char *message)
+{
+    for (size_t i = 0; i < world->faults.damaged_count && i < FAULTS_DAMAGED_MAX; i++) {
+        if (strstr(message, world->faults.damaged[i])) {
+            return true;
+        }
+    }
+    return strstr(message, "the indexes do not fit the log") && faults_is_damaged(world);
+}
+
+static bool writer_is_struck(const World *world) { return world->faults.struck_turn == world->machine.turns; }
+
+void faults_check_broken(void *self)
+{
+    World *world = self;
+    bool was_struck = world->faults.struck_turn > 0;
+    if (!was_struck && !tells_of_damage(world, world->machine.broken_why)) {
+        story_fail(&world->story, "the processor breaks without an excuse", NULL, world->machine.broken_why);
+    }
+}
+
 void faults_check_failure(World *world, Status status, const char *message)
 {
     const Faults *faults = &world->faults;
     bool no_room = world->machine.clock.monotonic_us < faults->roomy_us;
     bool excused = status == STATUS_BUSY      ? no_room
-                   : status == STATUS_UNKNOWN ? no_room || faults->writer_struck
-                   : status == STATUS_BROKEN  ? faults->writer_struck || faults_is_damaged(world)
-                                              : false;
+                   : status == STATUS_UNKNOWN ? no_room || writer_is_struck(world)
+                   : status == STATUS_BROKEN
+                       ? writer_is_struck(world) || world->machine.broken || tells_of_damage(world, message)
+                       : false;
     if (!excused) {
         story_fail(&world->story, "a call fails without an excuse",
                    no_room ? "OK, or BUSY or UNKNOWN, since the disk is full" : "OK", message);
@@ -420,7 +446,8 @@ void faults_check_reading(World *world, uint64_t struck, const char *what, Statu
     if (world->machine.broken && status == STATUS_BROKEN) {
         return; /* a store that has failed shows nothing more */
     }
-    if (faults_struck(world) == struck && !sim_disk_is_frozen(world->machine.disk) && !faults_is_damaged(world)) {
+    if (faults_struck(world) == struck && !sim_disk_is_frozen(world->machine.disk) &&
+        !tells_of_damage(world, message)) {
         story_fail(&world->story, what, "an answer, since nothing is wrong with the disk", message);
     }
 }

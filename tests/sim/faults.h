@@ -40,7 +40,7 @@ typedef struct Faults {
     unsigned kill_percent;   /* of crashes at an operation: only the program dies */
     uint64_t struck;         /* when this life began */
     bool log_sync_failed;    /* in this life: the database's or its WAL's */
-    bool writer_struck;      /* in this life: something worse than no room, on the writing side */
+    int64_t struck_turn;     /* of the writing side, in which something worse than no room struck it last; 0: none */
     bool hard_struck;        /* in this life: something worse than no room */
     bool damaged_live;       /* in this life: a view may still have a run open that is gone */
     bool has_undone;         /* in this life: records of a batch that found no room, and nobody has looked since */
@@ -76,7 +76,7 @@ void faults_step(World *world);
 void faults_stop(World *world);
 
 /* For sim_disk_trace, with the world as its context. */
-void faults_on_operation(void *world, uint64_t number, const char *text);
+void faults_on_operation(void *world, const SimOperation *operation, const char *text);
 
 /* Whether this life has to end: the disk is frozen, the processor broke, or the plan says so. */
 bool faults_end_is_due(const World *world);
@@ -91,8 +91,11 @@ void faults_before_boot(World *world, int attempt);
 void faults_check_boot(World *world, Status status, const char *message);
 void faults_after_boot(World *world);
 
-/* A call was told so. */
+/* A call was told so. A batch may be unsure, or break the store, in the turn alone in which something struck it, or for
+ * a run whose damage it names; broken, the store stays so. */
 void faults_check_failure(World *world, Status status, const char *message);
+/* The processor broke: after a batch, or when it comes to what its housekeeping was struck by earlier in this life. */
+void faults_check_broken(void *world);
 /* A reader answered so; `struck` is faults_struck() before it was asked. */
 void faults_check_reading(World *world, uint64_t struck, const char *what, Status status, const char *message);
 uint64_t faults_struck(const World *world);

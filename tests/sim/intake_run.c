@@ -384,15 +384,15 @@ static void make_room(Run *run)
 }
 
 /* For sim_disk_trace. The first failures of a life are told, the others are for the hash. */
-static void on_operation(void *context, uint64_t number, const char *text)
+static void on_operation(void *context, const SimOperation *operation, const char *text)
 {
     enum { TOLD_MAX = 5 };
     Run *run = context;
-    bool is_full = strstr(text, ": no space");
+    SimEnd end = operation ? operation->end : SIM_END_DONE;
+    bool is_full = end == SIM_END_FULL;
     run->faults += is_full && run->is_limited;
     run->is_limited = run->is_limited && !is_full;
-    bool failed = is_full || strstr(text, ": I/O error") || strstr(text, ": the disk freezes");
-    (void)number;
+    bool failed = is_full || end == SIM_END_ERROR || end == SIM_END_FREEZES;
     if (failed && run->disk_told++ < TOLD_MAX) {
         story_headline(&run->story, "the disk: %s", text);
     } else {

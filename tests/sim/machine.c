@@ -28,12 +28,13 @@ static void on_broken(void *self, const Error *error)
     Machine *machine = self;
     machine->broken = true;
     snprintf(machine->broken_why, sizeof machine->broken_why, "%s", error->message);
+    machine->broke(machine->self);
 }
 
 static void on_committed(void *self, int64_t last_seq)
 {
     Machine *machine = self;
-    machine->committed(machine->committed_self, last_seq);
+    machine->committed(machine->self, last_seq);
     dispatcher_committed(machine->dispatcher);
 }
 
@@ -67,6 +68,12 @@ void machine_release(Machine *machine)
     sim_disk_free(machine->disk);
 }
 
+static void begin_writing(Machine *machine)
+{
+    machine->writing = true;
+    machine->turns++;
+}
+
 /* The processor first: it tells lines what has become of their work. */
 static void close_parts(Machine *machine)
 {
@@ -74,7 +81,7 @@ static void close_parts(Machine *machine)
     Runner *runner = machine->runner;
     machine->dispatcher = NULL;
     machine->runner = NULL;
-    machine->writing = true;
+    begin_writing(machine);
     processor_stop(machine->processor);
     machine->processor = NULL;
     dispatcher_free(dispatcher);
@@ -92,7 +99,7 @@ Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
     machine->broken = false;
     machine_pass_time(machine, START_US);
     machine->options.rebuild = rebuild;
-    machine->writing = true;
+    begin_writing(machine);
     Status status = store_open(&machine->options, &machine->store, reterr);
     if (status == STATUS_OK) {
         machine->processor_options.store = machine->store;
@@ -117,7 +124,7 @@ Status machine_boot(Machine *machine, bool rebuild, Error *reterr)
 
 void machine_step(Machine *machine, bool *ret_idle)
 {
-    machine->writing = true;
+    begin_writing(machine);
     processor_step(machine->processor, ret_idle);
     machine->writing = false;
 }

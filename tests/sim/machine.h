@@ -46,9 +46,11 @@ typedef struct Machine {
     Runner *runner;                                  /* NULL between two lives, and without jobs */
     StoreReader *readers[MACHINE_READERS];           /* opened when first needed */
     void (*committed)(void *self, int64_t last_seq); /* for ProcessorOptions; the caller's */
-    void *committed_self;
-    bool writing; /* the store's writing side is at work at this moment, or what is behind it */
-    bool broken;  /* the processor said that the end has come */
+    void (*broke)(void *self);                       /* the processor did; broken_why says why; the caller's */
+    void *self;                                      /* for both */
+    bool writing;  /* the store's writing side is at work at this moment, or what is behind it */
+    int64_t turns; /* how often it has begun to */
+    bool broken;   /* the processor said that the end has come */
     char broken_why[ERROR_MESSAGE_BYTES_MAX];
 } Machine;
 

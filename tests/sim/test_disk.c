@@ -300,11 +300,14 @@ typedef struct Story {
     size_t len;
 } Story;
 
-static void tell(void *context, uint64_t number, const char *text)
+static void tell(void *context, const SimOperation *operation, const char *text)
 {
     Story *story = context;
-    story->len += (size_t)snprintf(story->text + story->len, sizeof story->text - story->len, "%llu %s\n",
-                                   (unsigned long long)number, text);
+    char number[32] = "-";
+    if (operation) {
+        snprintf(number, sizeof number, "%llu", (unsigned long long)operation->number);
+    }
+    story->len += (size_t)snprintf(story->text + story->len, sizeof story->text - story->len, "%s %s\n", number, text);
     assert_true(story->len < sizeof story->text);
 }
 
@@ -337,7 +340,7 @@ static void test_the_trace_reads_like_a_story(void **state)
                                     "3 sync db-wal\n"
                                     "4 truncate db-wal to 7: the disk freezes\n"
                                     "5 rename db-wal to db: frozen\n"
-                                    "5 the power fails, some of what was not synced is lost\n");
+                                    "- the power fails, some of what was not synced is lost\n");
 }
 
 /* ---- Io ---------------------------------------------------------------------------------------------------------- */

@@ -503,10 +503,10 @@ static void test_a_rebuild_makes_several_files(void **state)
 
 /* ---- Seeds ------------------------------------------------------------------------------------------------------- */
 
-static void hash_text(void *context, uint64_t number, const char *text)
+static void hash_text(void *context, const SimOperation *operation, const char *text)
 {
     uint64_t *hash = context;
-    *hash ^= number;
+    *hash ^= operation ? operation->number : 0;
     for (; *text; text++) {
         *hash = (*hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
     }

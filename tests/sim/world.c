@@ -70,7 +70,8 @@ static int64_t world_init(World *world, const SeedOptions *options)
     world->machine.options.identity = world->workload.identity;
     world->machine.options.scale = world->workload.scale;
     world->machine.committed = clients_committed;
-    world->machine.committed_self = world;
+    world->machine.broke = faults_check_broken;
+    world->machine.self = world;
     sim_disk_trace(world->machine.disk, faults_on_operation, world);
     draw_settings(world);
     senders_init(world, senders_seed);
