@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
 #include "sim/wire_check.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 #define FAIL(world, ...) story_failf(&(world)->story, __VA_ARGS__)
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "sim/hand_in.h"
-#include "sim/need.h"
 #include "sim/outcome_words.h"
 #include "sim/walk.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 struct Call {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "sim/meaning.h"
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 enum { CHANGES_MAX = 8, LOOKS_MAX = 30 };

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "deliver/subscription_json.h"
-#include "sim/need.h"
 #include "sim/people.h"
 #include "sim/wire_check.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 #define SECOND_US INT64_C(1000000)

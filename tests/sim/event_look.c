@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 /* One look; what a visitor finds first that is not right is told, and nothing more is looked at. */

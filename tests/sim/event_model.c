@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "sim/need.h"
+#include "support/need.h"
 
 void event_model_init(EventModel *events)
 {

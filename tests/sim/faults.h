@@ -6,7 +6,7 @@
 #ifndef WEIR_TESTS_SIM_FAULTS_H
 #define WEIR_TESTS_SIM_FAULTS_H
 
-#include "sim/disk.h"
+#include "sim/disk/disk.h"
 #include "sim/model.h"
 #include "sim/tables.h"
 

@@ -8,11 +8,11 @@
 #define WEIR_TESTS_SIM_INTAKE_RUN_H
 
 #include "intake/intake.h"
-#include "sim/disk.h"
+#include "sim/disk/disk.h"
+#include "sim/disk/sim_io.h"
+#include "sim/disk/vfs.h"
 #include "sim/seed.h"
-#include "sim/sim_io.h"
 #include "sim/story.h"
-#include "sim/vfs.h"
 #include "support/fake_source.h"
 #include "support/handles.h"
 

@@ -10,9 +10,9 @@
 #include "deliver/dispatcher.h"
 #include "onboard/runner.h"
 #include "process/processor.h"
-#include "sim/disk.h"
-#include "sim/sim_io.h"
-#include "sim/vfs.h"
+#include "sim/disk/disk.h"
+#include "sim/disk/sim_io.h"
+#include "sim/disk/vfs.h"
 
 /* Both clocks go on a little with each look at the monotonic one, so that what has a deadline can meet it. */
 typedef struct SimClock {

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 static uint64_t mix(uint64_t a, uint64_t b, uint64_t c)

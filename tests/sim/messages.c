@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 static void check_record(const Expect *expect, yyjson_val *message, int64_t seq, const Record *right)
 {

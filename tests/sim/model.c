@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
+#include "support/need.h"
 
 void model_init(Model *model, RecordIdentity identity)
 {

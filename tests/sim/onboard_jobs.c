@@ -1,9 +1,9 @@
 /* Jobs: taken, ended, tried again and called off. */
 #include <inttypes.h>
 
-#include "sim/need.h"
 #include "sim/onboard_parts.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 #define KEEP(world, ...) str_from(need((void *)(uintptr_t)arena_printf(&(world)->workload.texts, __VA_ARGS__)))
 

@@ -2,9 +2,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#include "sim/need.h"
 #include "sim/onboard_model.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 enum { WORDS_BYTES_MAX = 4096 };
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "sim/hand_in.h"
-#include "sim/need.h"
 #include "sim/people.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 #define SECOND_US INT64_C(1000000)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "sim/hand_in.h"
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->deliveries.random, limit); }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
+#include "support/need.h"
 
 /* Most are short, and a long division takes its time. */
 static int take_digit(Exact *value)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
+#include "support/need.h"
 #include "support/random.h"
 
 void question_everything(Question *question)

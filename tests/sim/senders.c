@@ -6,9 +6,9 @@
 #include "sim/corrections.h"
 #include "sim/event_look.h"
 #include "sim/meaning.h"
-#include "sim/need.h"
 #include "sim/people.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 static uint64_t below(World *world, uint64_t limit) { return random_below(&world->senders.random, limit); }

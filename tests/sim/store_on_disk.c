@@ -1,7 +1,7 @@
 #include "sim/store_on_disk.h"
 
-#include "disk_tools.h"
-#include "sim/sim_io.h"
+#include "disk/disk_tools.h"
+#include "sim/disk/sim_io.h"
 #include "support/handles.h"
 
 #define FIRST_US INT64_C(1735689600000000) /* 2025 begins */

@@ -3,8 +3,8 @@
 #ifndef WEIR_TESTS_SIM_STORE_ON_DISK_H
 #define WEIR_TESTS_SIM_STORE_ON_DISK_H
 
-#include "sim/disk.h"
-#include "sim/vfs.h"
+#include "sim/disk/disk.h"
+#include "sim/disk/vfs.h"
 #include "store/store.h"
 
 typedef struct StoreOnDisk {

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
  *                                          times as many of those behind the blocks, in the sparse array, the filter
  *                                          and the footer; FIRST is drawn and printed where it is not given, so that
  *                                          each run looks at others. */
-#include "disk_tools.h"
+#include "disk/disk_tools.h"
 
 #include <inttypes.h>
 #include <sys/random.h>

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "contract/onboard_steps.h"
-#include "disk_tools.h"
+#include "disk/disk_tools.h"
 #include "sim/store_on_disk.h"
 
 typedef struct Life {

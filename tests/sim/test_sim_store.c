@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "contract/store_suite.h"
-#include "sim_io.h"
-#include "vfs.h"
+#include "disk/sim_io.h"
+#include "disk/vfs.h"
 
 /* One test's disk. */
 static SimDisk *disk;

@@ -3,7 +3,7 @@
  * fits the log. */
 #include <stdio.h>
 
-#include "disk_tools.h"
+#include "disk/disk_tools.h"
 #include "sim/store_on_disk.h"
 
 enum { BATCHES = 9, BATCH_RECORDS = 9, FLOWS = 3 };

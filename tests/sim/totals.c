@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "sim/need.h"
+#include "support/need.h"
 
 /* The records of one group that have one unit, and of one group whatever their unit. */
 typedef struct Cell {

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 #include "support/random.h"
 
 enum { SHORT_BYTES = 48 };

@@ -8,9 +8,9 @@
 #include "sim/hand_in.h"
 #include "sim/handler.h"
 #include "sim/looks.h"
-#include "sim/need.h"
 #include "sim/wire_check.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 /* ---- What is known of messages ----------------------------------------------------------------------------------- */
 

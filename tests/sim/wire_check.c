@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "sim/looks.h"
-#include "sim/need.h"
 #include "sim/world.h"
+#include "support/need.h"
 
 #define FAIL(world, ...) story_failf(&(world)->story, __VA_ARGS__)
 

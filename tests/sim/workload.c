@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/need.h"
+#include "support/need.h"
 #include "support/random.h"
 
 #define SECOND_US INT64_C(1000000)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "sim/disk.h"
+#include "sim/disk/disk.h"
 
 enum { FILES_OF_MAX = 64 };
 

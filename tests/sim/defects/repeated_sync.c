@@ -1,5 +1,5 @@
 /* A sync that failed is tried again, and the second answer believed. */
-#include "sim/disk.h"
+#include "sim/disk/disk.h"
 
 SimResult __real_sim_file_sync(SimFile *file);
 SimResult __wrap_sim_file_sync(SimFile *file);

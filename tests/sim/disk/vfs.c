@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "need.h"
+#include "support/need.h"
 
 enum { SHM_REGIONS_MAX = 1024, PATH_BYTES_MAX = 512, VFS_SECTOR_BYTES = 4096 };
 

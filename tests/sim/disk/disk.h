@@ -8,15 +8,15 @@
  * it had; a truncation and what followed it, in their order; the names of a directory, a prefix or any subset of the
  * changes. Only sim_disk_flip and its neighbours damage what was synced.
  *
- * sim/vfs.h gives such a disk to SQLite and sim/sim_io.h to everything that takes an Io, both at once if wanted; the
+ * vfs.h gives such a disk to SQLite and sim_io.h to everything that takes an Io, both at once if wanted; the
  * calls under "Files" are what those two are made of.
  *
  * Deterministic: the same seed and the same calls give the same disk; no time, no addresses, nothing of the real
  * system.
  * One thread. Aborts without memory. Paths are texts and not interpreted, but that "a/b" lies in the directory "a", "b"
  * in "." and "/b" in "/"; a directory must have been made before a file can be in it ("." and "/" are always there). */
-#ifndef WEIR_TESTS_SIM_DISK_H
-#define WEIR_TESTS_SIM_DISK_H
+#ifndef WEIR_TESTS_SIM_DISK_DISK_H
+#define WEIR_TESTS_SIM_DISK_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* SQLite's file layer over a SimDisk: what unix SQLite does with a file system, done with sim/disk.h.
+/* SQLite's file layer over a SimDisk: what unix SQLite does with a file system, done with disk.h.
  *
  * A store gets it by its name, in StoreOptions.vfs. The files are those of the disk, so that a power loss, a fault and
  * the run files beside the database are all of one disk.
@@ -9,8 +9,8 @@
  * connections, are kept in memory per database and go with its last connection: several connections of one thread see
  * each other as several processes would. Sleeping takes no time, the time of day stands still, and SQLite's random
  * numbers (the salts of the WAL) come from a seed: one and the same seed gives the same bytes. */
-#ifndef WEIR_TESTS_SIM_VFS_H
-#define WEIR_TESTS_SIM_VFS_H
+#ifndef WEIR_TESTS_SIM_DISK_VFS_H
+#define WEIR_TESTS_SIM_DISK_VFS_H
 
 #include "disk.h"
 

@@ -1,7 +1,7 @@
 /* What the tests of the simulated disk have in common: files by a line each, and cmocka with the headers that it wants
  * first. */
-#ifndef WEIR_TESTS_SIM_DISK_TOOLS_H
-#define WEIR_TESTS_SIM_DISK_TOOLS_H
+#ifndef WEIR_TESTS_SIM_DISK_DISK_TOOLS_H
+#define WEIR_TESTS_SIM_DISK_DISK_TOOLS_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "names.h"
-#include "need.h"
+#include "support/need.h"
 
 struct SimFileCopy {
     size_t count;

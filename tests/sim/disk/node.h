@@ -8,8 +8,8 @@
  * it durable.
  *
  * Used by disk.c and names.c alone. Aborts without memory. */
-#ifndef WEIR_TESTS_SIM_NODE_H
-#define WEIR_TESTS_SIM_NODE_H
+#ifndef WEIR_TESTS_SIM_DISK_NODE_H
+#define WEIR_TESTS_SIM_DISK_NODE_H
 
 #include "disk.h"
 

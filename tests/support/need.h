@@ -1,6 +1,6 @@
 /* Memory for tests, which have no use for a program that goes on without. */
-#ifndef WEIR_TESTS_SIM_NEED_H
-#define WEIR_TESTS_SIM_NEED_H
+#ifndef WEIR_TESTS_SUPPORT_NEED_H
+#define WEIR_TESTS_SUPPORT_NEED_H
 
 #include <stddef.h>
 #include <stdlib.h>

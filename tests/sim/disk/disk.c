@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "names.h"
-#include "need.h"
+#include "support/need.h"
 
 typedef struct Armed {
     SimFault fault;

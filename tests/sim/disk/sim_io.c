@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "need.h"
+#include "support/need.h"
 
 struct IoFile {
     SimFile *file;

@@ -2,8 +2,8 @@
  *
  * Every change of a name is kept until its directory is synced; a power loss replays a part of those changes, in their
  * order, on top of what was durable. Used by disk.c and damage.c alone. */
-#ifndef WEIR_TESTS_SIM_NAMES_H
-#define WEIR_TESTS_SIM_NAMES_H
+#ifndef WEIR_TESTS_SIM_DISK_NAMES_H
+#define WEIR_TESTS_SIM_DISK_NAMES_H
 
 #include "node.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "need.h"
+#include "support/need.h"
 
 enum { ZEROS = UINT32_MAX, SETTLED = UINT32_MAX };
 #define LENGTH_DURABLE UINT64_MAX
