@@ -11,6 +11,7 @@ enum {
     SKIP_BYTES = 1 << 16,
     GZIP_ONLY = 16 + MAX_WBITS, /* zlib's way to say so */
     ZSTD_WINDOW_LOG_MAX = 27,   /* 128 MiB: what `zstd` itself unpacks unasked */
+    ZSTD_HEADER_BYTES_MAX = 18,
     MAGIC_BYTES_MAX = 6,
     ONCE_BYTES_MAX = 1 << 30, /* zlib counts in 32 bits */
 };
@@ -26,7 +27,8 @@ struct FileText {
     uint64_t bytes_read;
     z_stream gzip;
     ZSTD_DCtx *zstd;
-    size_t at, end; /* of what was read and not unpacked yet */
+    unsigned long long frame_bytes, frame_count; /* of the frame: how many it says to hold, and how many have come */
+    size_t at, end;                              /* of what was read and not unpacked yet */
     char packed[PACKED_BYTES];
 };
 
@@ -184,15 +186,42 @@ static Status inflate_some(FileText *text, char *bytes, size_t cap, size_t *ret_
     return ok ? STATUS_OK : refuse_damaged(text, gzip->msg ? gzip->msg : "gzip", reterr);
 }
 
+/* A frame's header may say how many bytes the frame holds. The library compares that in most cases, but not when the
+ * frame ends in an empty block (libzstd 1.5.4, ZSTD_decompressContinue). */
+static Status begin_frame(FileText *text, Error *reterr)
+{
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && !text->ended && text->end - text->at < ZSTD_HEADER_BYTES_MAX) {
+        status = fill(text, reterr);
+    }
+    text->frame_bytes = ZSTD_getFrameContentSize(text->packed + text->at, text->end - text->at);
+    text->frame_count = 0;
+    return status;
+}
+
+static bool is_short_frame(const FileText *text)
+{
+    bool is_known = text->frame_bytes != ZSTD_CONTENTSIZE_UNKNOWN && text->frame_bytes != ZSTD_CONTENTSIZE_ERROR;
+    return !text->inside && is_known && text->frame_count != text->frame_bytes;
+}
+
 static Status unzstd_some(FileText *text, char *bytes, size_t cap, size_t *ret_count, Error *reterr)
 {
+    Status status = text->inside ? STATUS_OK : begin_frame(text, reterr);
+    if (status != STATUS_OK) {
+        return status;
+    }
     ZSTD_inBuffer in = {text->packed, text->end, text->at};
     ZSTD_outBuffer out = {bytes, cap, 0};
     size_t left = ZSTD_decompressStream(text->zstd, &out, &in);
     text->at = in.pos;
     *ret_count = out.pos;
     text->inside = left != 0;
-    return ZSTD_isError(left) ? refuse_damaged(text, ZSTD_getErrorName(left), reterr) : STATUS_OK;
+    text->frame_count += out.pos;
+    if (ZSTD_isError(left)) {
+        return refuse_damaged(text, ZSTD_getErrorName(left), reterr);
+    }
+    return is_short_frame(text) ? refuse_damaged(text, "a frame is shorter than it says", reterr) : STATUS_OK;
 }
 
 /* What stands between members: tapes and disks pad with zeros. */

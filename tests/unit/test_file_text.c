@@ -180,6 +180,17 @@ static void test_damaged(void **state)
     }
 }
 
+/* It says to hold 65,536 bytes, and ends with an empty block. */
+static void test_short_frame(void **state)
+{
+    (void)state;
+    static const char frame[] = "\x28\xB5\x2F\xFD\x80\x58\0\0\1\0\1\0\0";
+    check_refused(frame, sizeof frame - 1, "a frame is shorter than it says");
+    size_t len = pack_zstd(text, sizeof text, packed);
+    memcpy(packed + len, frame, sizeof frame - 1);
+    check_refused(packed, len + sizeof frame - 1, "a frame is shorter than it says");
+}
+
 static void test_foreign(void **state)
 {
     (void)state;
@@ -262,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_torn),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_short_frame),
         cmocka_unit_test(test_empty_but_called_packed),
         cmocka_unit_test(test_skip),
         cmocka_unit_test(test_bare_names),
