@@ -45,6 +45,7 @@ typedef struct KafkaSource {
     unsigned told_after; /* … and how much more there was to tell */
     SourceLag lag;
     int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
+    int64_t commit_us;          /* when what was acknowledged is committed again; likewise; 0: the group has it */
     int64_t silent_us;          /* since when no question was answered; likewise; 0: the last one was */
 } KafkaSource;
 
@@ -74,6 +75,11 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr) MUST_CHECK;
 /* Whether the topics are still there; and a broker: at once when librdkafka has said that none can be reached, else
  * when none has answered for the source's time-out. BUSY when not. */
 Status kafka_source_check(KafkaSource *source, Error *reterr) MUST_CHECK;
+
+/* A commit has failed, or the group turned out to be behind when partitions came: in a moment all that was acknowledged
+ * is committed once more. Without more messages the group would stay behind. */
+void kafka_source_commit_later(KafkaSource *source);
+void kafka_source_commit_due(KafkaSource *source); /* when that moment has come */
 
 /* Adds the partition's place, signed, to what is to be committed, if it is ours and the store has one. */
 void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, rd_kafka_topic_partition_list_t *list);

@@ -180,6 +180,7 @@ static Status kafka_fetch(Source *base, SourceGroup *group, Error *reterr)
         return error_set(reterr, STATUS_BUSY, "not connected");
     }
     serve_events(source);
+    kafka_source_commit_due(source);
     Status status = check_failure(source, reterr);
     if (status == STATUS_OK && group) {
         status = fetch_group(source, group, reterr);
@@ -213,7 +214,7 @@ static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *r
         kafka_source_add_offset(source, part, list);
     }
     if (source->consumer && list->cnt > 0) {
-        /* What comes of it is told to a callback; nothing depends on it. */
+        /* What comes of it is told to a callback, which has it made again when it failed. */
         (void)rd_kafka_commit(source->consumer, list, true);
     }
     rd_kafka_topic_partition_list_destroy(list);

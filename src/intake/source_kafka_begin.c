@@ -213,6 +213,9 @@ static Status begin_part(KafkaSource *source, KafkaPart *part, const Answers *is
         return refuse_end(source, part, is->high, reterr);
     }
     int64_t before = part->next;
+    if (is->theirs < part->kept) { /* what was stored while the partition was not ours, or nobody's */
+        kafka_source_commit_later(source);
+    }
     follow(source, part, is);
     if (part->next == KAFKA_NOWHERE) {
         begin_new(source, part, is->low, is->high);

@@ -8,9 +8,10 @@
 #include "intake/kafka_source.h"
 
 enum {
-    SLICE_MS = 200,   /* between looks at what librdkafka has to say */
-    DOWN_MS = 2000,   /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
-    CHECK_MS = 1000,  /* for a broker to show that it is there after all */
+    SLICE_MS = 200,  /* between looks at what librdkafka has to say */
+    DOWN_MS = 2000,  /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
+    CHECK_MS = 1000, /* for a broker to show that it is there after all */
+    COMMIT_LATER_US = 1000000,
     COMMIT_MS = 1000, /* for brokers to hear of what was acknowledged … */
     LEAVE_MS = 2000,  /* … and that we leave … */
     END_MS = 2000,    /* … and for the consumer to end */
@@ -38,13 +39,22 @@ static void note_error(rd_kafka_t *consumer, int code, const char *text, void *s
     }
 }
 
-/* Our own places are what counts: a commit that fails passes, unless somebody has to allow it. */
+void kafka_source_commit_later(KafkaSource *source)
+{
+    source->commit_us = kafka_source_now_us(source) + COMMIT_LATER_US;
+}
+
+/* Our own places are what counts: a commit that fails is made again later, unless somebody has to allow it. */
 static void note_commit(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *offsets,
                         void *self)
 {
     (void)consumer, (void)offsets;
-    if (kafka_error_status(code) == STATUS_REFUSED) {
-        kafka_source_note(self, false, "the group's offsets cannot be committed: %s", rd_kafka_err2str(code));
+    KafkaSource *source = self;
+    Status status = code == RD_KAFKA_RESP_ERR__NO_OFFSET ? STATUS_OK : kafka_error_status(code);
+    if (status == STATUS_REFUSED) {
+        kafka_source_note(source, false, "the group's offsets cannot be committed: %s", rd_kafka_err2str(code));
+    } else if (status != STATUS_OK) {
+        kafka_source_commit_later(source);
     }
 }
 
@@ -278,11 +288,12 @@ Status kafka_source_check(KafkaSource *source, Error *reterr)
 
 /* ---- Leaving ----------------------------------------------------------------------------------------------------- */
 
-/* Without its sign an offset would be taken for another one's. */
+/* Without its sign an offset would be taken for another one's. What the group has beyond the store's place is not taken
+ * back: that place follows with the next group. */
 void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, rd_kafka_topic_partition_list_t *list)
 {
     char sign[KAFKA_SIGN_BYTES], *copy;
-    if (!part->assigned || part->kept < 0) {
+    if (!part->assigned || part->kept < 0 || part->kept < part->stored) {
         return;
     }
     kafka_sign_make(source->context->info->id, source->context->options->name, part->kept, sign);
@@ -294,12 +305,31 @@ void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, r
     }
 }
 
-static void commit_all(KafkaSource *source)
+static rd_kafka_topic_partition_list_t *list_offsets(const KafkaSource *source)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
     for (size_t i = 0; i < source->parts.count; i++) {
         kafka_source_add_offset(source, &source->parts.items[i], list);
     }
+    return list;
+}
+
+void kafka_source_commit_due(KafkaSource *source)
+{
+    if (source->commit_us == 0 || kafka_source_now_us(source) < source->commit_us) {
+        return;
+    }
+    source->commit_us = 0;
+    rd_kafka_topic_partition_list_t *list = list_offsets(source);
+    if (list->cnt > 0) {
+        (void)rd_kafka_commit(source->consumer, list, true);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void commit_all(KafkaSource *source)
+{
+    rd_kafka_topic_partition_list_t *list = list_offsets(source);
     rd_kafka_queue_t *answers = rd_kafka_queue_new(source->consumer);
     if (list->cnt > 0 &&
         rd_kafka_commit_queue(source->consumer, list, answers, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -352,6 +382,7 @@ void kafka_source_leave(KafkaSource *source, bool commit)
         return;
     }
     source->leaving = true;
+    source->commit_us = 0;
     drop_messages(source);
     if (source->messages && !source->down) {
         if (commit) {

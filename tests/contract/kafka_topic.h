@@ -8,7 +8,7 @@
 
 #include "intake/source.h"
 
-enum { TOPIC_PARTITIONS = 3 };
+enum { TOPIC_PARTITIONS = 3, TOPIC_BROKER = 1 /* the mock's */ };
 
 typedef struct KafkaHeader {
     const char *name, *value;

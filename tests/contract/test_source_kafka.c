@@ -1,6 +1,6 @@
 /* The contract of source.h on Kafka, and what the Kafka source does besides. The environment says on which: see
  * kafka_topic.h. */
-#include "kafka_topic.h"
+#include "kafka_source_side.h"
 #include "reading_fixture.h"
 
 #include <setjmp.h>
@@ -9,47 +9,7 @@
 #include <cmocka.h>
 #include <librdkafka/rdkafka_mock.h>
 
-enum { BROKER = 1, TEXT_BYTES = 64 };
-
-static void *side_start(void) { return kafka_topic_start(); }
-static void side_stop(void *side) { kafka_topic_stop(side); }
-
-static Source *side_open(void *self, SideLimits limits)
-{
-    KafkaTopic *topic = self;
-    topic->options.group_messages_max = limits.group_messages_max;
-    topic->options.message_bytes_max = limits.message_bytes_max;
-    return kafka_topic_open(topic);
-}
-
-static void side_put(void *self, size_t part, const Str *raws, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        kafka_topic_put(self, (int32_t)part, (Str){0}, raws[i], NULL, 0);
-    }
-}
-
-static bool side_put_unfit(void *self)
-{
-    kafka_topic_put(self, 0, STR("key"), (Str){0}, NULL, 0);
-    return true;
-}
-
-static int64_t side_left(void *self) { return kafka_topic_left(self); }
-
-static bool side_unreachable(void *self, bool unreachable)
-{
-    KafkaTopic *topic = self;
-    if (!topic->mock) {
-        return false; /* tests/e2e/kafka_source.test.mjs stops real ones */
-    }
-    if (unreachable) {
-        rd_kafka_mock_broker_set_down(topic->mock, BROKER);
-    } else {
-        rd_kafka_mock_broker_set_up(topic->mock, BROKER);
-    }
-    return true;
-}
+enum { TEXT_BYTES = 64 };
 
 /* ---- Where it begins --------------------------------------------------------------------------------------------- */
 
@@ -390,6 +350,39 @@ static void test_another_member_comes_and_goes(void **state)
     fixture_assert_left(fixture, 0);
 }
 
+/* No message comes afterwards that would be committed: as it is with a commit that meets a rebalance, and with one of
+ * partitions that have gone and come back since. */
+static void test_a_commit_that_fails_is_made_again(void **state)
+{
+    static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
+                                                RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION};
+    enum { OFFSET_COMMIT = 8, MESSAGES = 5 };
+    SourceFixture *fixture = *state;
+    if (kafka_topic_is_real()) {
+        skip();
+    }
+    fixture_connect(fixture);
+    fixture_put(fixture, 0, 1, MESSAGES);
+    fixture_take(fixture, MESSAGES);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        read_for(fixture, NULL, SECOND_US / 2, 0); /* the places of what is empty */
+        fixture_assert_left(fixture, 0);
+        for (size_t times = 0; times < MESSAGES; times++) { /* once for each commit that there may be */
+            rd_kafka_mock_push_request_errors(topic_of(fixture)->mock, OFFSET_COMMIT, 1, codes[i]);
+        }
+        fixture_put(fixture, 0, 1 + (i + 1) * MESSAGES, MESSAGES);
+        fixture_take(fixture, MESSAGES);
+        read_for(fixture, NULL, SECOND_US / 5, 0); /* the answer comes */
+        rd_kafka_mock_clear_request_errors(topic_of(fixture)->mock, OFFSET_COMMIT);
+        int64_t until_us = side_now_us() + PATIENCE_US;
+        while (side_now_us() < until_us && kafka_topic_left(topic_of(fixture)) > 0) {
+            read_for(fixture, NULL, SECOND_US / 5, 0);
+        }
+        fixture_assert_left(fixture, 0);
+    }
+    fixture_assert_notice(fixture, NULL);
+}
+
 /* While nothing can be taken: longer than a session and than the time that a member may not poll for. */
 static void test_stays_a_member(void **state)
 {
@@ -518,14 +511,14 @@ static void test_brokers_that_fall_silent(void **state)
     fixture_put(fixture, 0, 1, 5);
     fixture_connect(fixture);
     fixture_take(fixture, 5);
-    rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, BROKER, 100 * 1000);
+    rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, TOPIC_BROKER, 100 * 1000);
     for (int64_t until_us = side_now_us() + PATIENCE_US; status == STATUS_OK && side_now_us() < until_us;) {
         fixture->source->ops->wait(fixture->source, SECOND_US / 10);
         status = fixture->source->ops->fetch(fixture->source, NULL, &error);
     }
     assert_int_equal(status, STATUS_BUSY);
     assert_non_null(strstr(error.message, "no broker has answered for 1 s"));
-    rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, BROKER, 0);
+    rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, TOPIC_BROKER, 0);
 }
 
 static void test_no_such_topic(void **state)
@@ -564,6 +557,7 @@ int main(void)
         OWN_TEST(test_headers),
         OWN_TEST(test_values),
         OWN_TEST(test_another_member_comes_and_goes),
+        OWN_TEST(test_a_commit_that_fails_is_made_again),
         OWN_TEST(test_stays_a_member),
         OWN_TEST(test_lag),
         OWN_TEST(test_options),
@@ -573,20 +567,6 @@ int main(void)
     };
     bool real = kafka_topic_is_real();
     printf("# on %s\n", real ? "a real Kafka" : "librdkafka's mock cluster");
-    const SourceSide side = {.name = real ? "source-kafka-real" : "source-kafka-mock",
-                             .places = true,
-                             .remembers = true,
-                             .any_bytes = true,
-                             .parts = TOPIC_PARTITIONS,
-                             .message_bytes_max = real ? 16 << 20 : 512 << 10, /* a mock's partition keeps 5 MB */
-                             .clock = &clock_system,
-                             .start = side_start,
-                             .stop = side_stop,
-                             .open = side_open,
-                             .put = side_put,
-                             .put_unfit = side_put_unfit,
-                             .left = side_left,
-                             .unreachable = side_unreachable};
-    int failed = source_suite_run(&side);
+    int failed = source_suite_run(kafka_source_side());
     return failed + cmocka_run_group_tests_name(real ? "kafka-real" : "kafka-mock", tests, NULL, NULL);
 }
