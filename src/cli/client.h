@@ -45,7 +45,7 @@ Str client_header(const Client *client, const char *name);
 void client_put_encoded(Buf *url, Str text);
 
 /* What a problem document (RFC 9457) says, as one sentence; for client_call and its tests. */
-enum { CLIENT_PROBLEM_BYTES_MAX = 65536 };
+enum { CLIENT_PROBLEM_BYTES_MAX = 4 << 20 };
 void client_describe_problem(long code, Str body, Error *reterr);
 /* {"value":["is required"],"time":[…]} as "value is required; time …". Appends nothing when that is not what it is. */
 void client_put_field_errors(Buf *text, Str errors);

@@ -8,7 +8,8 @@
 
 enum {
     INGEST_BATCH_RECORDS_MAX = 16384,
-    INGEST_BATCH_BYTES_MAX = 64 << 20, /* of its arena; full at half of that */
+    INGEST_BATCH_BYTES_MAX = 64 << 20, /* of its arena; full at half of that … */
+    INGEST_LATER_BYTES_MAX = 16 << 20, /* … or when its dead letters may take so much, once it is committed */
     INGEST_BODY_BYTES_MAX = 8 << 20,   /* of what goes to a server in one request */
     INGEST_BATCH_PLACES_MAX = 256,     /* files that have items in one batch */
 };
@@ -42,6 +43,7 @@ typedef struct IngestBatch {
     size_t count;
     IngestEntry *refused; /* items that are no records; as many at most */
     size_t refused_count;
+    size_t later_bytes;  /* that committing may take of the arena */
     SourcePlace *places; /* how far its files were read; INGEST_BATCH_PLACES_MAX */
     size_t place_count;
     IntakeLetter *letters; /* scratch of those who commit: one for each record, then one for each that was refused */
@@ -90,6 +92,9 @@ void ingest_put_differs(Buf *errors, uint32_t differs);
 bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item);
 /* Adds what is no record; false when the batch is full. */
 bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, Str errors);
+/* Counts what a dead letter of it would take, with its reasons, before it is added; false when the batch is full. One
+ * item has room in an empty batch. */
+bool ingest_batch_count_letter(IngestBatch *batch, const IngestFile *file, const FileItem *item);
 /* Says where the file goes on once the batch is committed; false when the batch is full. A file without a path has no
  * place. */
 bool ingest_batch_put_place(IngestBatch *batch, const IngestFile *file, bool finished);

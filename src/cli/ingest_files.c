@@ -69,6 +69,9 @@ static Status refuse_item(Ingest *ingest, const IngestFile *file, const FileItem
 static Status add_item(Ingest *ingest, const IngestFile *file, const FileItem *item)
 {
     buf_reset(&ingest->errors);
+    if (!ingest_batch_count_letter(ingest->batch, file, item)) {
+        return STATUS_BUSY;
+    }
     if (item->too_long) {
         ingest_put_error(&ingest->errors, "is longer than a line may be (http.line_bytes_max)");
         return refuse_item(ingest, file, item);
@@ -90,7 +93,9 @@ static Status take_item(Ingest *ingest, FileReader *reader, IngestFile *file, co
         }
         status = add_item(ingest, file, item);
     }
-    if (status == STATUS_BUSY) {
+    if (status == STATUS_BUSY) { /* though the batch has nothing else */
+        ingest_batch_reset(ingest->batch);
+        buf_reset(&ingest->errors);
         ingest_put_error(&ingest->errors, "needs too much memory");
         status = refuse_item(ingest, file, item);
     }

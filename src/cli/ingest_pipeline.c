@@ -103,7 +103,7 @@ void ingest_batch_reset(IngestBatch *batch)
 {
     arena_reset(&batch->arena);
     buf_reset(&batch->body);
-    batch->count = batch->refused_count = batch->place_count = 0;
+    batch->count = batch->refused_count = batch->place_count = batch->later_bytes = 0;
     batch->committed = false;
 }
 
@@ -131,7 +131,19 @@ bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileI
     entry->kind = OUTCOME_REJECTED;
     entry->errors = arena_copy(&batch->arena, errors);
     batch->refused_count += entry->errors.ptr != NULL;
+    batch->later_bytes += errors.len;
     return entry->errors.ptr != NULL;
+}
+
+bool ingest_batch_count_letter(IngestBatch *batch, const IngestFile *file, const FileItem *item)
+{
+    enum { REASON_BYTES = 512 };
+    size_t bytes = file->header.len + item->raw.len + file->path.len + REASON_BYTES;
+    if (batch->later_bytes > 0 && batch->later_bytes + bytes > INGEST_LATER_BYTES_MAX) {
+        return false;
+    }
+    batch->later_bytes += bytes;
+    return true;
 }
 
 bool ingest_batch_put_place(IngestBatch *batch, const IngestFile *file, bool finished)

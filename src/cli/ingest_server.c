@@ -153,10 +153,14 @@ static Str copy_errors(IngestBatch *batch, yyjson_val *result, OutcomeKind kind)
     return copy;
 }
 
+/* Each that is not listed is taken for created. */
 static Status read_results(IngestBatch *batch, yyjson_val *results, Error *reterr)
 {
     size_t at, count;
     yyjson_val *result;
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->entries[i].kind = OUTCOME_CREATED;
+    }
     yyjson_arr_foreach(results, at, count, result)
     {
         uint64_t index = yyjson_get_uint(yyjson_obj_get(result, "index"));
@@ -173,7 +177,23 @@ static Status read_results(IngestBatch *batch, yyjson_val *results, Error *reter
     return STATUS_OK;
 }
 
-/* The server says what has become of all it received; anything less is not an answer to rely on. */
+/* While a server is short of memory it counts what it does not list. */
+static bool is_listed(const IngestBatch *batch, yyjson_val *data)
+{
+    static const char *const counts[] = {"created", "duplicates", "conflicts", "rejected"};
+    bool same = true;
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+        uint64_t count = 0;
+        for (size_t i = 0; i < batch->count; i++) {
+            count += batch->entries[i].kind == kinds[kind].kind;
+        }
+        same = same && yyjson_get_uint(yyjson_obj_get(data, counts[kind])) == count;
+    }
+    return same;
+}
+
+/* The server says what has become of all it received; anything less is not an answer to rely on. BUSY: what has become
+ * of some cannot be told; sent again, they have what they have. */
 static Status read_answer(ServerTarget *target, IngestBatch *batch, Error *reterr)
 {
     yyjson_doc *document = yyjson_read(target->answer.ptr ? target->answer.ptr : "", target->answer.len, 0);
@@ -183,11 +203,11 @@ static Status read_answer(ServerTarget *target, IngestBatch *batch, Error *reter
         status =
             error_set(reterr, STATUS_BROKEN, "the server's answer is not Weir's: it does not account for every record");
     }
-    for (size_t i = 0; i < batch->count; i++) {
-        batch->entries[i].kind = OUTCOME_CREATED; /* the problems follow */
-    }
     if (status == STATUS_OK) {
         status = read_results(batch, yyjson_obj_get(data, "results"), reterr);
+    }
+    if (status == STATUS_OK && !is_listed(batch, data)) {
+        status = error_set(reterr, STATUS_BUSY, "the server has no memory to say what has become of each record");
     }
     yyjson_doc_free(document);
     return status;
@@ -227,9 +247,10 @@ static Status commit(IngestTarget *base, IngestBatch *batch, Error *reterr)
     }
     for (;;) {
         Status status = send_once(target, batch, reterr);
+        status = status == STATUS_OK ? read_answer(target, batch, reterr) : status;
         bool again = status == STATUS_BUSY || status == STATUS_UNKNOWN;
         if (!again || clock_monotonic_us(&clock_system) - since >= target->wait_us) {
-            return status == STATUS_OK ? read_answer(target, batch, reterr) : status;
+            return status;
         }
         int64_t asked = client_retry_after_us(target->client);
         asked = asked > RETRY_US_MAX ? RETRY_US_MAX : asked;

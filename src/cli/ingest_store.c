@@ -81,12 +81,11 @@ static Status add(IngestTarget *base, IngestBatch *batch, const FileItem *item, 
 }
 
 /* What became of each, in the words of the report. */
-static Status fill_entries(const StoreTarget *target, IngestBatch *batch, Error *reterr)
+static void fill_entries(const StoreTarget *target, IngestBatch *batch)
 {
     Buf errors;
     buf_init(&errors, ERRORS_BYTES_MAX);
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         IngestEntry *entry = &batch->entries[i];
         bool is_first = batch->outcomes[i].kind == OUTCOME_CONFLICT && target->options.first_wins;
         entry->kind = is_first ? OUTCOME_DUPLICATE : batch->outcomes[i].kind;
@@ -99,24 +98,24 @@ static Status fill_entries(const StoreTarget *target, IngestBatch *batch, Error 
         } else {
             ingest_put_error(&errors, "a total of its flow would be too large");
         }
-        entry->errors = arena_copy(&batch->arena, buf_str(&errors));
-        status = entry->errors.ptr ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory");
+        Str copy = arena_copy(&batch->arena, buf_str(&errors));
+        entry->errors = copy.ptr ? copy : STR("{}"); /* it is stored, whatever can be said of it */
     }
     buf_release(&errors);
-    return status;
 }
 
 /* ---- Dead letters ------------------------------------------------------------------------------------------------ */
 
-/* A CSV line says nothing without its header. */
+/* A CSV line says nothing without its header. One that is so long that there is no room for both goes alone. */
 static Str put_header_before(IngestBatch *batch, Str header, Str raw)
 {
     char *text = arena_alloc(&batch->arena, header.len + 1 + raw.len);
-    if (text) {
-        memcpy(text, header.ptr, header.len);
-        text[header.len] = '\n';
-        memcpy(text + header.len + 1, raw.ptr, raw.len);
+    if (!text) {
+        return raw;
     }
+    memcpy(text, header.ptr, header.len);
+    text[header.len] = '\n';
+    memcpy(text + header.len + 1, raw.ptr, raw.len);
     return (Str){text, header.len + 1 + raw.len};
 }
 
@@ -132,7 +131,7 @@ static bool fill_letter(IngestBatch *batch, const IngestEntry *entry, Str why, I
         .raw = is_csv ? put_header_before(batch, file->header, entry->raw) : entry->raw,
         .error = why,
     };
-    return place && ret_letter->raw.ptr;
+    return place;
 }
 
 /* Why it is no record, as a sentence. */
@@ -203,7 +202,10 @@ static Status commit(IngestTarget *base, IngestBatch *batch, Error *reterr)
         status = STATUS_OK;
         usleep(RETRY_US);
     }
-    return status == STATUS_OK ? fill_entries(target, batch, reterr) : status;
+    if (status == STATUS_OK) {
+        fill_entries(target, batch);
+    }
+    return status;
 }
 
 static void close_target(IngestTarget *base)

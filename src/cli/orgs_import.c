@@ -347,9 +347,11 @@ static Status wait_for_all(Import *work, Error *reterr)
     bool all = false;
     while (status == STATUS_OK && !all) {
         all = true;
-        for (size_t i = 0; i < work->batch_count && status == STATUS_OK; i++) {
+        bool is_away = false; /* then the others are not asked either: that is one failure */
+        for (size_t i = 0; i < work->batch_count && status == STATUS_OK && !is_away; i++) {
             status = work->batches[i].finished ? STATUS_OK : look_at(work, &work->batches[i], reterr);
             all = all && work->batches[i].finished;
+            is_away = !work->batches[i].finished && work->failures > 0;
         }
         progress_show(&work->progress, "onboarding", (uint64_t)ended(work), (uint64_t)work->stored,
                       (uint64_t)ended(work));

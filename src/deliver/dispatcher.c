@@ -294,7 +294,9 @@ static Status read_replays(Wanted *wanted, Error *reterr)
 static Status start_replays(Dispatcher *dispatcher, Error *reterr)
 {
     Wanted wanted = {.dispatcher = dispatcher};
-    wanted.cap = dispatcher->options.sink_count + DISPATCHER_REPLAYS_MAX - dispatcher->lane_count;
+    /* Fewer lanes than sinks: the start fails, and all are about to end. */
+    size_t sinks = dispatcher->options.sink_count, lanes = dispatcher->lane_count;
+    wanted.cap = lanes < sinks ? 0 : sinks + DISPATCHER_REPLAYS_MAX - lanes;
     arena_init(&wanted.arena, 4096, (size_t)DISPATCHER_REPLAYS_MAX * REPLAY_TEXT_BYTES_MAX);
     Status status = wanted.cap > 0 ? read_replays(&wanted, reterr) : STATUS_OK;
     for (size_t i = 0; i < wanted.count; i++) {

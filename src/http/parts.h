@@ -79,6 +79,10 @@ void request_forget_answer(Request *request);
 /* When its answer is said whole: gives back all but that. */
 void request_forget_work(Request *request);
 
+/* Gives the request back when nothing more is done for it, since its time is over or the server's: `then` finds it
+ * failed. Once for each wait, on any thread, in the place of request_wake. */
+void request_give_up(Request *request);
+
 /* GET or HEAD: nothing else may have happened. */
 bool request_only_reads(const Request *request);
 

@@ -21,7 +21,7 @@ static Request *take(QueryPool *pool)
 static void run_step(QueryPool *pool, Request *request, StoreReader *reader)
 {
     if (turn_is_lost(request) || atomic_load(&pool->server->stopping)) {
-        request_wake(request);
+        request_give_up(request);
         return;
     }
     switch (request->job(request, reader)) {
@@ -114,7 +114,7 @@ void query_pool_stop(QueryPool *pool)
     }
     for (Request *request; (request = pool->first);) { /* no thread was ever started */
         pool->first = request->next;
-        request_wake(request);
+        request_give_up(request);
     }
     pool->thread_count = 0;
     pthread_cond_destroy(&pool->wanted);

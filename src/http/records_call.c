@@ -116,6 +116,11 @@ void records_say_not_handed_in(Request *request)
     request_problem(request, problem_of_status(request->failed), "%s", request->error.message);
 }
 
+void records_say_starved(Request *request)
+{
+    request_problem(request, PROBLEM_BUSY, "there is no memory to show what is stored; it is safe to send this again");
+}
+
 void records_say_invalid(Request *request, Str members, const RecordProblems *problems)
 {
     Buf all, detail;
@@ -221,7 +226,14 @@ void results_add(Results *results, ResultPlace place, const Record *record, cons
     OutcomeKind kind = is_first ? OUTCOME_DUPLICATE : outcome->kind;
     bool is_problem = kind != OUTCOME_CREATED;
     count_outcome(results, kind);
-    if ((results->wanted == RESULTS_PROBLEMS && !is_problem) || !begin_entry(results, &at)) {
+    if (results->wanted == RESULTS_PROBLEMS && !is_problem) {
+        return;
+    }
+    if (outcome->starved && results->wanted != RESULTS_NONE) { /* of which it is not known what it was to name */
+        results->truncated = true;
+        return;
+    }
+    if (!begin_entry(results, &at)) {
         return;
     }
     Buf *buf = &results->list;

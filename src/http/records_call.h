@@ -83,6 +83,8 @@ void records_say_not_handed_in(Request *request);
 
 /* Why a record, or an event, cannot be taken in: 422. `members` go in front of its errors, each with a comma behind
  * it. */
+/* Of an outcome that is starved. */
+void records_say_starved(Request *request);
 void records_say_invalid(Request *request, Str members, const RecordProblems *problems);
 
 /* route_events_post.c: a single event, whose bytes were `raw`; and one that is not even JSON. */

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "http/parts.h"
+#include "http/routes.h"
 #include "http/turn.h"
 
 enum {
@@ -265,10 +266,24 @@ static int64_t wait_limit_us(const Request *request)
     return request_now_us(request) + request->server->options.request_ms_max * 1000;
 }
 
-static void say_stopping(Request *request)
+/* `decided`: something of the request was committed before, or may have been. */
+static void say_stopping(Request *request, bool decided)
 {
     request->answer.close = true;
-    request_problem(request, PROBLEM_BUSY, "the service is stopping; nothing happened");
+    if (decided) {
+        request_problem(request, PROBLEM_UNKNOWN, "the service is stopping, and cannot show what has become of this");
+    } else {
+        request_problem(request, PROBLEM_BUSY, "the service is stopping; nothing happened");
+    }
+}
+
+/* The library's word for the method may be gone. */
+void request_give_up(Request *request)
+{
+    bool reads = request->route && strcmp(request->route->method, "GET") == 0;
+    request->failed = error_set(&request->error, reads ? STATUS_BUSY : STATUS_UNKNOWN,
+                                "this took too long, or the service is stopping; try again later");
+    request_wake(request);
 }
 
 static void give_back(Request *request, Status status, const Error *error)
@@ -303,11 +318,13 @@ static void refuse(Request *request, Status status, const Error *error)
 
 void request_submit(Request *request, RequestThen *then)
 {
+    bool is_next = request->submitted;
+    request->submitted = true;
     request->submission.done = submission_done;
     request->submission.owner = request;
     request->then = then;
     if (!turn_wait(request, wait_limit_us(request))) {
-        say_stopping(request);
+        say_stopping(request, is_next);
         return;
     }
     Error error;
@@ -324,7 +341,7 @@ void request_hand_in(Request *request, RequestThen *then)
     call->owner = request;
     request->then = then;
     if (!turn_wait(request, wait_limit_us(request))) {
-        say_stopping(request);
+        say_stopping(request, false);
         return;
     }
     Error error;
@@ -340,7 +357,7 @@ void request_run_for(Request *request, RequestJob *job, RequestThen *then, int64
     request->job = job;
     request->then = then;
     if (!turn_wait(request, begin_us + request->server->options.request_ms_max * 1000)) {
-        say_stopping(request);
+        say_stopping(request, request->submitted);
         return;
     }
     query_pool_add(&request->server->pool, request);

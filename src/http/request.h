@@ -96,6 +96,7 @@ struct Request {
     bool is_endless; /* an event stream, which lives until its client goes, or the server stops; it is counted */
     bool finished;   /* all of the answer is in `out` */
     Status failed;   /* a job's or the processor's error, with `error`; STATUS_OK */
+    bool submitted;  /* to the processor, at least once */
     int64_t wake_us; /* for JOB_SLEEP, monotonic */
     bool wake_on_commit;
     int64_t seen_seq; /* the server's last_seq before the job looked and found nothing */

@@ -109,6 +109,8 @@ static void say_outcome(Request *request)
         fault_say(request, single->call->fault);
     } else if (request->failed != STATUS_OK) {
         request_failed(request, request->failed, &request->error);
+    } else if (single->outcome.starved) {
+        records_say_starved(request);
     } else if (work->status != STATUS_OK) {
         request_failed(request, work->status, &work->error);
     } else if (single->refused) {

@@ -205,7 +205,8 @@ static Status begin_page(OrganizationsCall *call, StoreReader *reader)
 {
     OnboardCounts counts = {0};
     Status status = reader_onboard_counts(reader, &counts, &call->request->error);
-    call->filter.before = call->page.cursor ? call->page.cursor : counts.last_organization + 1;
+    int64_t behind_all = counts.last_organization + 1, cursor = call->page.cursor;
+    call->filter.before = cursor && cursor < behind_all ? cursor : behind_all; /* a cursor may be made up */
     list_page_put_begin(&call->request->out);
     return status;
 }

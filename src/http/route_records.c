@@ -123,6 +123,8 @@ static void say_outcome(Request *request)
         fault_say(request, single->call->fault);
     } else if (request->failed != STATUS_OK) {
         request_failed(request, request->failed, &request->error);
+    } else if (outcome->starved) {
+        records_say_starved(request);
     } else if (outcome->kind == OUTCOME_REJECTED) {
         request_invalid(request, "value", "would make a total of its flow too large");
     } else if (outcome->kind == OUTCOME_CONFLICT && !is_first) {

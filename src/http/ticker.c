@@ -31,6 +31,16 @@ static Request *take_due(Ticker *ticker, int64_t now_us, bool committed, int64_t
     return due;
 }
 
+/* An upload's pause, which is nobody's work, is over; a job is left as it is. */
+static void give_back(Request *request)
+{
+    if (request->to_pool) {
+        request_give_up(request);
+    } else {
+        request_wake(request);
+    }
+}
+
 static void wake(Ticker *ticker, Request *request)
 {
     if (request->wake_on_commit) {
@@ -39,7 +49,7 @@ static void wake(Ticker *ticker, Request *request)
     if (request->to_pool && !turn_is_lost(request)) {
         query_pool_add(&ticker->server->pool, request);
     } else {
-        request_wake(request);
+        give_back(request);
     }
 }
 
@@ -149,7 +159,7 @@ void ticker_stop(Ticker *ticker)
     pthread_join(ticker->thread, NULL);
     for (Request *request; (request = ticker->first);) {
         ticker->first = request->next;
-        request_wake(request);
+        give_back(request);
     }
     pthread_mutex_destroy(&ticker->lock);
     ticker->server = NULL;

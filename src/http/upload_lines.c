@@ -103,11 +103,18 @@ static void read_line(UploadLines *lines, Slice *slice, char *text, size_t len)
     lines->index++;
 }
 
+/* The slice decides about all lines up to this one, unless there was no memory to read it. */
+static void note_line(const UploadLines *lines, Slice *slice)
+{
+    if (lines->status == STATUS_OK) {
+        slice->last_line = lines->line;
+    }
+}
+
 /* A whole line, without its line feed. */
 static void take_line(UploadLines *lines, Slice *slice, char *text, size_t len)
 {
     lines->line++;
-    slice->last_line = lines->line;
     if (len > 0 && text[len - 1] == '\r') {
         len--;
     }
@@ -116,6 +123,7 @@ static void take_line(UploadLines *lines, Slice *slice, char *text, size_t len)
     } else if (str_trim((Str){text, len}).len > 0) {
         read_line(lines, slice, text, len);
     }
+    note_line(lines, slice);
 }
 
 /* A CR at its end may be a part of its line break. */
@@ -126,8 +134,8 @@ static void check_unfinished(UploadLines *lines, Slice *slice)
     if (bytes > lines->options->line_bytes_max && slice->line_count < slice->lines_max) {
         slice->text_len = slice->scanned = slice->parsed;
         lines->line++;
-        slice->last_line = lines->line;
         refuse_long_line(lines, slice);
+        note_line(lines, slice);
         lines->skipping = true;
     }
 }

@@ -100,6 +100,12 @@ static Status check_source(const Config *config, const SourceOptions *source, Er
                          "that a record may have",
                          set_at, source->name, (int)RECORD_JSON_CONTENT_BYTES_MAX);
     }
+    if (source->mapping) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "%s: http.front_door is kafka, and sources.%s.mapping reads events: what POST /records "
+                         "produces are records",
+                         set_at, source->name);
+    }
     return STATUS_OK;
 }
 

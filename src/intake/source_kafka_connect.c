@@ -309,7 +309,9 @@ static rd_kafka_topic_partition_list_t *list_offsets(const KafkaSource *source)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
     for (size_t i = 0; i < source->parts.count; i++) {
-        kafka_source_add_offset(source, &source->parts.items[i], list);
+        if (!source->parts.items[i].compare) { /* it may turn out to be a place in another topic of that name */
+            kafka_source_add_offset(source, &source->parts.items[i], list);
+        }
     }
     return list;
 }

@@ -291,6 +291,9 @@ static Status add_entry(RedisSource *source, SourceGroup *group, size_t at_key, 
     RedisEntry entry = redis_entry_read(reply->element[1], &source->json);
     char place[REDIS_NAME_BYTES_MAX + REDIS_ENTRY_ID_BYTES_MAX], token[1 + REDIS_ENTRY_ID_BYTES_MAX];
     RedisEntryId parsed;
+    if (!redis_entry_id_parse(id, &parsed) || id.len >= REDIS_ENTRY_ID_BYTES_MAX) {
+        return error_set(reterr, STATUS_BUSY, "an entry's id in the answer is none of Redis");
+    }
     int place_len = snprintf(place, sizeof place, "%s/%.*s", key->name, STR_ARGS(id));
     int token_len = snprintf(token, sizeof token, "%c%.*s", (char)(at_key + 1), STR_ARGS(id));
     SourceMessage message = {.raw = entry.raw,
@@ -299,8 +302,7 @@ static Status add_entry(RedisSource *source, SourceGroup *group, size_t at_key, 
                              .token = {token, (size_t)token_len},
                              .refused = str_from(entry.refused)};
     Status status = redis_source_add(source, group, &message, ret_added, reterr);
-    if (status == STATUS_OK && *ret_added && redis_entry_id_parse(id, &parsed) &&
-        redis_entry_id_compare(parsed, key->newest) > 0) {
+    if (status == STATUS_OK && *ret_added && redis_entry_id_compare(parsed, key->newest) > 0) {
         key->newest = parsed;
         key->moved = true;
     }

@@ -48,6 +48,7 @@ static size_t room_for_calls(Runner *runner, int64_t now_us, size_t ahead)
     }
     size_t room = runner->sink->ops->room(runner->sink), allowed = allowed_ahead(runner, now_us, room);
     if (allowed <= ahead && room > ahead) {
+        (void)rate_allows(&runner->rate, now_us, 0); /* brings it up to date, or the time would be one that is over */
         runner_at(runner, rate_next_us(&runner->rate, ahead));
     }
     if (allowed <= ahead || (ahead > 0 && runner->breaker.state != BREAKER_CLOSED)) {

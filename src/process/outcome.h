@@ -21,6 +21,7 @@ typedef struct Outcome {
     /* What is in the log, when that is not as it was handed in (a conflict, or an event whose id leads elsewhere), and
      * the submission asked for it, or for its recordId alone; in its arena; else NULL. */
     const StoredRecord *stored;
+    bool starved; /* it asked, and its arena has no room: it has to ask again */
 } Outcome;
 
 #endif

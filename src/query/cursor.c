@@ -64,9 +64,10 @@ static bool decode(Str text, unsigned char ret_bytes[BYTES])
 
 const char *cursor_parse(Str text, const Filter *filter, const StoreInfo *info, Cursor *ret_cursor)
 {
+    static const char not_one[] = "is not a cursor; use a nextCursor as it was given, or none to start again";
     unsigned char bytes[BYTES];
     if (!decode(text, bytes) || bytes[0] != VERSION || bytes[25] > 1) {
-        return "is not a cursor; use a nextCursor as it was given, or none to start again";
+        return not_one;
     }
     if (get_u64(bytes + 26) != hash_of(filter, info)) {
         return "belongs to other filters or another store; start again without it";
@@ -74,5 +75,5 @@ const char *cursor_parse(Str text, const Filter *filter, const StoreInfo *info, 
     *ret_cursor = (Cursor){.bound = (int64_t)get_u64(bytes + 1),
                            .at = {(int64_t)get_u64(bytes + 9), (int64_t)get_u64(bytes + 17)},
                            .descending = bytes[25] != 0};
-    return NULL;
+    return ret_cursor->bound < 0 || ret_cursor->at.seq < 0 ? not_one : NULL;
 }

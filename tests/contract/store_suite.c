@@ -41,6 +41,30 @@ static void test_conflict_returns_stored_record(void **state)
     arena_release(&arena);
 }
 
+/* Whose arena is full has to ask again; what others have in the same batch does not suffer. */
+static void test_no_room_to_show_what_is_stored(void **state)
+{
+    Fixture *fixture = *state;
+    fixture_apply_one(fixture, fixture_record(fixture, "rec-1", "dest-1", 100, RECORD_POSITIVE, 1000));
+    Record other = fixture_record(fixture, "rec-1", "dest-2", 100, RECORD_POSITIVE, 1000);
+    Record fresh = fixture_record(fixture, "rec-2", "dest-2", 100, RECORD_POSITIVE, 1000);
+    Outcome outcomes[2] = {{0}};
+    Arena arena;
+    Error error = {0};
+    arena_init(&arena, 64, 64);
+    Work second = {.kind = WORK_RECORDS, .records = {.items = &fresh, .outcomes = &outcomes[1], .count = 1}};
+    Work first = {.kind = WORK_RECORDS,
+                  .records = {.items = &other, .outcomes = &outcomes[0], .count = 1, .stored = &arena},
+                  .next = &second};
+    assert_int_equal(store_apply(fixture->store, &first, &error), STATUS_OK);
+    assert_int_equal(first.status, STATUS_OK);
+    assert_int_equal(outcomes[0].kind, OUTCOME_CONFLICT);
+    assert_null(outcomes[0].stored);
+    assert_true(outcomes[0].starved);
+    assert_int_equal(outcomes[1].kind, OUTCOME_CREATED);
+    arena_release(&arena);
+}
+
 static void test_equal_ids_in_one_submission(void **state)
 {
     Fixture *fixture = *state;
@@ -329,13 +353,21 @@ int store_suite_run(const StoreFactory *factory)
 {
     fixture_use(factory);
     const struct CMUnitTest tests[] = {
-        STORE_TEST(test_created_duplicate_conflict),    STORE_TEST(test_conflict_returns_stored_record),
-        STORE_TEST(test_equal_ids_in_one_submission),   STORE_TEST(test_running_totals_and_chain),
-        STORE_TEST(test_everything_survives_reopening), STORE_TEST(test_atomic_takes_all_or_nothing),
-        STORE_TEST(test_dry_run_changes_nothing),       STORE_TEST(test_alert_is_stored_with_its_record),
-        STORE_TEST(test_quiet_records_fire_no_alerts),  STORE_TEST(test_rule_changes_need_the_version),
-        STORE_TEST(test_second_opening_is_refused),     STORE_TEST(test_other_choices_are_refused),
-        STORE_TEST(test_rebuild_gives_the_same),        STORE_TEST(test_identities),
+        STORE_TEST(test_created_duplicate_conflict),
+        STORE_TEST(test_conflict_returns_stored_record),
+        STORE_TEST(test_no_room_to_show_what_is_stored),
+        STORE_TEST(test_equal_ids_in_one_submission),
+        STORE_TEST(test_running_totals_and_chain),
+        STORE_TEST(test_everything_survives_reopening),
+        STORE_TEST(test_atomic_takes_all_or_nothing),
+        STORE_TEST(test_dry_run_changes_nothing),
+        STORE_TEST(test_alert_is_stored_with_its_record),
+        STORE_TEST(test_quiet_records_fire_no_alerts),
+        STORE_TEST(test_rule_changes_need_the_version),
+        STORE_TEST(test_second_opening_is_refused),
+        STORE_TEST(test_other_choices_are_refused),
+        STORE_TEST(test_rebuild_gives_the_same),
+        STORE_TEST(test_identities),
         STORE_TEST(test_many_random_batches),
     };
     int failed = cmocka_run_group_tests_name(factory->name, tests, NULL, NULL);

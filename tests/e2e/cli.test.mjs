@@ -3,6 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import { join } from 'node:path';
 import { startWeir, runWeir, runWeirAsync, tempDir, assertEnding, atEnd, binary, environment, IN_ORDER, KILLED } from './support/weir.mjs';
 import { getJson, load, get, countRecords, readFeed, NDJSON_TYPE, CSV_TYPE } from './support/client.mjs';
@@ -173,6 +174,53 @@ test('ingest: CSV with snake_case names, quotes, and rows that are wrong', async
   const headless = runWeir(['ingest', file, '--data', join(dir, 'other')]);
   assert.ok([1, 2, 3].includes(headless.code));
   assert.match(headless.stderr, /destinationId|column/);
+});
+
+/** Answers each request with what `answer` makes of how many there were before it. */
+async function fakeServer(t, answer) {
+  let calls = 0;
+  const server = http.createServer((request, response) => {
+    request.resume().on('end', () => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(answer(calls++)));
+    });
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+test('ingest: a server that counts what it does not list is asked again', async (t) => {
+  const rejects = join(tempDir(t), 'rejects');
+  const entry = { index: 1, line: 2, recordId: 'b', status: 'rejected', errors: { value: ['is wrong'] } };
+  const answer = (listed) => ({ data: { received: 2, created: 1, duplicates: 0, conflicts: 0, rejected: 1,
+    ...(listed ? { results: [entry] } : { results: [], resultsTruncated: true }) } });
+  const input = '{"recordId":"a"}\n{"recordId":"b"}\n';
+  const ingest = (url, ...args) => runWeirAsync(t, ['ingest', '-', '--format', 'ndjson', '--rejects', rejects, '--to', url, ...args], { input });
+  const done = await ingest(await fakeServer(t, (calls) => answer(calls > 0)));
+  assert.equal(done.code, 1, done.stderr);
+  assert.deepEqual(fs.readFileSync(rejects, 'utf8').trim().split('\n').map((line) => JSON.parse(line).errors), [entry.errors]);
+  const never = await ingest(await fakeServer(t, () => answer(false)), '--wait', '1');
+  assert.equal(never.code, 3, never.stderr);
+  assert.match(never.stderr, /no memory to say what has become of each record/);
+});
+
+test('ingest: lines and headers that are long, straight into a store', (t) => {
+  const dir = tempDir(t);
+  const path = join(dir, 'wide.csv');
+  const names = ['record_id', 'time', 'source_id', 'destination_id', 'type', 'value', 'unit', 'reference'];
+  const more = Array.from({ length: 50 }, (_, i) => `a column of which nobody here has heard: number ${i}`);
+  const line = (i) => [`wide-${i}`, '2025-01-01 10:00:00', 's', 'd', 'positive', i % 1000 ? '1.50' : 'x', 'EUR', 'r', ...more.map(() => 'a cell')].join(',');
+  fs.writeFileSync(path, `${[...names, ...more].join(',')}\n${Array.from({ length: 20_000 }, (_, i) => `${line(i)}\n`).join('')}`);
+  const done = runWeir(['ingest', path, '--data', join(dir, 'store')]);
+  assert.equal(done.code, 1, done.stderr);
+  assert.match(done.stdout + done.stderr, /19,980 created.*20 rejected/);
+  const long = join(dir, 'long.ndjson');
+  const short = (id) => JSON.stringify(record({ recordId: id }));
+  fs.writeFileSync(long, `${short('before')}\n${JSON.stringify(record({ recordId: 'long', note: 'x'.repeat(36 << 20) }))}\n${short('behind')}\n`);
+  const passed = runWeir(['ingest', long, '--data', join(dir, 'store'), '--set', 'http.line_bytes_max=60MiB']);
+  assert.equal(passed.code, 1, passed.stderr);
+  assert.match(passed.stdout + passed.stderr, /2 created.*1 rejected/);
 });
 
 test('ingest: a dry run, files that are missing, servers that are away', async (t) => {

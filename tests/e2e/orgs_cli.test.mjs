@@ -2,6 +2,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { join } from 'node:path';
 import { runWeir, runWeirAsync, startWeir, tempDir } from './support/weir.mjs';
 import { getJson } from './support/client.mjs';
@@ -104,6 +105,44 @@ test('Files that are none', async (t) => {
   assert.deepEqual([input.code, (await allOrganizations(server)).length], [0, 2], input.stderr);
   const away = runWeir(['orgs', 'import', file(t, 'one.json', organizations(1)), '--to', 'http://127.0.0.1:9']);
   assert.equal(away.code, 3, away.stderr);
+});
+
+test('However many are bad, they are told, and with mode=partial the good ones behind them are stored', async (t) => {
+  const server = await startWeir(t);
+  const bad = organizations(1000).map((each) => ({ ...each, domain: `${each.domain}..`, contact_email: 'nobody' }));
+  const path = file(t, 'bad.csv', csv([...bad, ...organizations(2000).slice(1000)]));
+  const all = orgs(server, 'import', path);
+  assert.equal(all.code, 1, all.stderr);
+  assert.match(all.stderr, /^line 2: domain /m);
+  assert.match(all.stderr, /^and [\d,]+ more$/m);
+  const partial = json(server, 'import', path, '--mode', 'partial', '--wait');
+  assert.equal(partial.code, 1, partial.stderr);
+  assert.deepEqual([partial.data.stored, partial.data.refused], [1000, 1000]);
+  assert.equal((await allOrganizations(server)).length, 1000);
+});
+
+test('A server that is away for a while is waited for, however many batches there are', async (t) => {
+  const BATCHES = 300;
+  let posted = 0, away;
+  const server = http.createServer((request, response) => {
+    request.resume().on('end', () => {
+      const is_dry = request.url.includes('dryRun');
+      if (request.method === 'GET') {
+        away ??= Date.now() + 3000;
+        if (Date.now() < away) return request.socket.destroy();
+        return response.end(JSON.stringify({ total: 1, completed: 1, failed: 0, cancelled: 0 }));
+      }
+      posted += is_dry ? 0 : 1;
+      response.statusCode = 202;
+      return response.end(JSON.stringify({ batch_id: `00000000-0000-4000-8000-${String(posted).padStart(12, '0')}`, organizations_count: 1 }));
+    });
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => server.close());
+  const path = file(t, 'many.csv', csv(organizations(BATCHES * 1000)));
+  const done = await runWeirAsync(t, ['orgs', 'import', path, '--wait', '--to', `http://127.0.0.1:${server.address().port}`]);
+  assert.equal(done.code, 0, done.stderr);
+  assert.equal(posted, BATCHES);
 });
 
 test('Lists, single ones and batches are shown', async (t) => {

@@ -37,7 +37,10 @@ static void check_numbers(const uint8_t *data, size_t size, const Filter *filter
     int64_t numbers[4] = {0};
     char text[CURSOR_TEXT_BYTES];
     memcpy(numbers, data, size < sizeof numbers ? size : sizeof numbers);
-    Cursor cursor = {.bound = numbers[0], .at = {numbers[1], numbers[2]}, .descending = numbers[3] & 1}, back;
+    Cursor cursor = {.bound = numbers[0] & INT64_MAX,
+                     .at = {numbers[1], numbers[2] & INT64_MAX},
+                     .descending = numbers[3] & 1},
+           back;
     cursor_format(&cursor, filter, &info, text);
     PROMISE(cursor_parse((Str){text, sizeof text}, filter, &info, &back) == NULL && same(&cursor, &back));
     const Filter *other = filter == &filters[0] ? &filters[1] : &filters[0];

@@ -89,6 +89,9 @@ static void test_would_be_lost(void **state)
     check_refused(BY_KAFKA "sources:\n" KAFKA("a", ", start: now"),
                   ":1: http.front_door is kafka, and sources.a.start is now: what is acknowledged before the source "
                   "first reads would be passed over; set it to beginning");
+    check_refused(BY_KAFKA "sources:\n" KAFKA("a", ", mapping: auto"),
+                  ":1: http.front_door is kafka, and sources.a.mapping reads events: what POST "
+                  "/records produces are records");
     check_refused(BY_KAFKA "sources:\n" KAFKA("a", ", message_bytes_max: 4KiB"),
                   ":1: http.front_door is kafka, and sources.a.message_bytes_max is less than the 8192 bytes that a "
                   "record may have");

@@ -320,6 +320,10 @@ static void test_cursor(void **state)
     assert_int_equal(back.at.seq, cursor.at.seq);
     assert_true(back.descending);
     assert_non_null(strstr(cursor_parse(shown, &other, &info, &back), "other filters"));
+    cursor_format(&(Cursor){.bound = -1, .at = cursor.at}, &filter, &info, text); /* made up, in the right form */
+    assert_non_null(strstr(cursor_parse(shown, &filter, &info, &back), "is not a cursor"));
+    cursor_format(&(Cursor){.bound = 1, .at = {0, -1}}, &filter, &info, text);
+    assert_non_null(strstr(cursor_parse(shown, &filter, &info, &back), "is not a cursor"));
     info.epoch = 2;
     assert_non_null(cursor_parse(shown, &filter, &info, &back));
     info = (StoreInfo){.hash_seed = 10, .epoch = 1};

@@ -99,6 +99,39 @@ static void test_woken(void **state)
     assert_int_equal(suspended, 1);
 }
 
+/* Nothing more is done for it: in time, and when its time was over already. */
+static void test_given_up(void **state)
+{
+    Fixture *fixture = *state;
+    for (int is_late = 0; is_late <= 1; is_late++) {
+        fixture->request->failed = STATUS_OK;
+        wait(fixture);
+        if (is_late) {
+            turn_expire(fixture->request, 1000);
+        }
+        request_give_up(fixture->request);
+        assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+        assert_int_equal(fixture->request->failed, STATUS_UNKNOWN); /* of what is no GET */
+        assert_true(fixture->request->error.message[0] != '\0');
+    }
+    request_free(fixture->request);
+}
+
+/* A job that was not done has failed, and is not taken for one without a result. */
+static void test_a_job_that_nobody_does(void **state)
+{
+    Fixture *fixture = *state;
+    QueryPool *pool = &fixture->server.pool;
+    Error error;
+    assert_int_equal(query_pool_start(pool, &fixture->server, 0, &error), STATUS_OK);
+    wait(fixture);
+    query_pool_add(pool, fixture->request);
+    query_pool_stop(pool);
+    assert_int_equal(turn_take_back(fixture->request), TURN_BACK_OURS);
+    assert_int_equal(fixture->request->failed, STATUS_UNKNOWN);
+    request_free(fixture->request);
+}
+
 static void test_stopping(void **state)
 {
     Fixture *fixture = *state;
@@ -321,6 +354,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_woken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopping, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_job_that_nobody_does, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_abandoned_when_back, setup, teardown),

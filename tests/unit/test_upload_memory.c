@@ -126,6 +126,22 @@ static void test_no_room_behind_a_slice(void **state)
     assert_int_equal(end.results->created, FIRST_SLICE_LINES);
 }
 
+/* Nor does it count as decided that there was no memory to read the last line, which has no line feed. */
+static void test_no_room_for_the_last_line(void **state)
+{
+    static char junk[4200];
+    Fixture *fixture = *state;
+    take_records(fixture, 1);
+    memset(junk, '[', sizeof junk);
+    let_others_take_all(fixture);
+    take(fixture, (Str){junk, sizeof junk});
+    assert_false(upload_finish(fixture->upload, no_more));
+    UploadEnd end = finish_handed(fixture, 0);
+    assert_int_equal(end.status, STATUS_BUSY);
+    assert_int_equal(end.results->created, 1);
+    assert_int_equal(end.committed_through, 1);
+}
+
 /* Where there is no room for one more slice, those that are under way are waited for and used again. */
 static void test_goes_on_with_the_slices_it_has(void **state)
 {
@@ -174,7 +190,7 @@ static void test_alone(void **state)
     fixture->world.server.bodies.bytes_max = 1;
     take_records(fixture, FIRST_SLICE_LINES + 1);
     take(fixture, STR("{}\n"));
-    assert_true(fixture->world.server.bodies.taken > 1 << 20);
+    assert_true(fixture->world.server.bodies.taken > 128 << 10);
     assert_false(upload_finish(fixture->upload, no_more));
     UploadEnd end = finish_handed(fixture, 0);
     assert_int_equal(end.status, STATUS_OK);
@@ -187,6 +203,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_room_from_the_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_midway, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_behind_a_slice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_room_for_the_last_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_goes_on_with_the_slices_it_has, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_for_results, setup, teardown),
         cmocka_unit_test_setup_teardown(test_alone, setup, teardown),

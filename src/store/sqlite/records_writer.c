@@ -130,8 +130,9 @@ static Status append_alerts(SqliteStore *store, const StoredRecord *stored, cons
     return status;
 }
 
-/* Copies what is in the log into the submission's arena, for an answer that shows it. */
-static Status copy_stored(const StoredRecord *stored, const Work *work, Outcome *outcome, Error *reterr)
+/* Copies what is in the log into the submission's arena, for an answer that shows it. An arena that is full is the
+ * submission's own affair, and no reason to turn the batch away. */
+static void copy_stored(const StoredRecord *stored, const Work *work, Outcome *outcome)
 {
     Arena *arena = work->records.stored;
     StoredRecord *copy = ARENA_NEW(arena, StoredRecord);
@@ -150,10 +151,10 @@ static Status copy_stored(const StoredRecord *stored, const Work *work, Outcome 
         }
     }
     outcome->stored = copy;
-    return copy ? STATUS_OK : error_set(reterr, STATUS_BUSY, "out of memory for an answer");
+    outcome->starved = !copy;
 }
 
-static Status report_existing(Search *search, const Work *work, Outcome *outcome)
+static void report_existing(Search *search, const Work *work, Outcome *outcome)
 {
     outcome->seq = search->found.seq;
     outcome->differs = record_differs(&search->found.record, search->record);
@@ -163,12 +164,10 @@ static Status report_existing(Search *search, const Work *work, Outcome *outcome
     outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
     outcome->same_bytes = search->is_same_bytes;
     bool is_shown = search->by_alias || (outcome->differs && !work->records.stored_ids);
-    Status status = STATUS_OK;
     if (work->records.stored && is_shown) {
-        status = copy_stored(&search->found, work, outcome, search->reterr);
+        copy_stored(&search->found, work, outcome);
     }
     search_leave(search, SEARCH_FOUND);
-    return status;
 }
 
 static Status append_record(SqliteStore *store, const Record *record, uint64_t flow_hash, int64_t now_us, bool quiet,
@@ -237,9 +236,10 @@ static Status append_another(Search *search, const Work *work, uint64_t flow_has
         return status;
     }
     status = sqlite_put_alias(store, search->record->record_id, outcome->seq, search->reterr);
-    return status == STATUS_OK && work->records.stored
-               ? copy_stored(&(StoredRecord){.record = record, .seq = outcome->seq}, work, outcome, search->reterr)
-               : status;
+    if (status == STATUS_OK && work->records.stored) {
+        copy_stored(&(StoredRecord){.record = record, .seq = outcome->seq}, work, outcome);
+    }
+    return status;
 }
 
 static Status append(Search *search, const Work *work, uint64_t flow_hash, int64_t now_us, Outcome *outcome)
@@ -264,8 +264,11 @@ static Status apply_one(SqliteStore *store, Work *work, size_t at, uint64_t flow
         outcome->kind = OUTCOME_CONFLICT;
         return status;
     }
-    return search.end == SEARCH_FOUND ? report_existing(&search, work, outcome)
-                                      : append(&search, work, flow_hash, now_us, outcome);
+    if (search.end == SEARCH_FOUND) {
+        report_existing(&search, work, outcome);
+        return STATUS_OK;
+    }
+    return append(&search, work, flow_hash, now_us, outcome);
 }
 
 /* The memory that a record's lookups will touch is fetched while those before it are worked on: what decides with which
@@ -417,8 +420,11 @@ static Status plan_one(SqliteStore *store, Work *work, size_t index, Planned *pl
     if (search.was_ended && *planned_slot(planned, store, work->records.items, index)) {
         search_leave(&search, SEARCH_ANOTHER); /* its id would be the earlier one's by then */
     }
-    return search.end == SEARCH_FOUND ? report_existing(&search, work, outcome)
-                                      : plan_new(store, work, index, planned, reterr);
+    if (search.end == SEARCH_FOUND) {
+        report_existing(&search, work, outcome);
+        return STATUS_OK;
+    }
+    return plan_new(store, work, index, planned, reterr);
 }
 
 /* Of events the first wins: there has to be one. */
