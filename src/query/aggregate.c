@@ -31,14 +31,16 @@ static bool needs_groups(const AggregateQuery *aggregate)
 }
 
 /* Sorting hundreds of thousands of groups takes a while, and needs no look at the store. */
-static void sort_groups(AggregateQuery *aggregate, QueryStep *step)
+static Status sort_groups(AggregateQuery *aggregate, QueryStep *step, Error *reterr)
 {
     enum { QUICK = 10000 };
-    if (groups_cell_count(aggregate->groups) > QUICK) {
-        step_look_away(step);
+    bool is_long = groups_cell_count(aggregate->groups) > QUICK;
+    Status status = is_long ? step_look_away(step, reterr) : STATUS_OK;
+    if (status == STATUS_OK) {
+        groups_sort(aggregate->groups);
+        aggregate->phase = PHASE_HEAD;
     }
-    groups_sort(aggregate->groups);
-    aggregate->phase = PHASE_HEAD;
+    return status;
 }
 
 static void put_json_head(AggregateQuery *aggregate, Buf *out)
@@ -157,7 +159,7 @@ static Status aggregate_step(Query *query, QueryStep *step, bool *ret_done, Erro
     while (status == STATUS_OK && aggregate->phase != PHASE_DONE && !pause) {
         switch (aggregate->phase) {
         case PHASE_GATHER: status = gather(aggregate, step, &pause, reterr); break;
-        case PHASE_SORT: sort_groups(aggregate, step); break;
+        case PHASE_SORT: status = sort_groups(aggregate, step, reterr); break;
         case PHASE_HEAD: put_head(aggregate, step->out); break;
         case PHASE_RECORDS: status = put_records(aggregate, step, &pause, reterr); break;
         default: put_groups(aggregate, step); pause = true;

@@ -93,6 +93,18 @@ static Status gather(EventAggregateQuery *aggregate, QueryStep *step, bool *ret_
     return status;
 }
 
+/* It may take a while, and needs no look at the store. */
+static Status sort(EventAggregateQuery *aggregate, QueryStep *step, Error *reterr)
+{
+    Status status = step_look_away(step, reterr);
+    if (status == STATUS_OK) {
+        groups_sort(aggregate->groups);
+        put_head(aggregate, step->out);
+        aggregate->phase = EVENTS_GROUPS;
+    }
+    return status;
+}
+
 static Status step_on(Query *query, QueryStep *step, bool *ret_done, Error *reterr)
 {
     EventAggregateQuery *aggregate = (EventAggregateQuery *)query;
@@ -104,10 +116,7 @@ static Status step_on(Query *query, QueryStep *step, bool *ret_done, Error *rete
         } else if (aggregate->phase == EVENTS_GATHER) {
             status = gather(aggregate, step, &pause, reterr);
         } else if (aggregate->phase == EVENTS_SORT) {
-            step_look_away(step); /* sorting may take a while, and needs no look at the store */
-            groups_sort(aggregate->groups);
-            put_head(aggregate, step->out);
-            aggregate->phase = EVENTS_GROUPS;
+            status = sort(aggregate, step, reterr);
         } else {
             put_groups(aggregate, step);
             pause = true;

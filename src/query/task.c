@@ -51,12 +51,15 @@ Status step_look(QueryStep *step, Error *reterr)
     return status;
 }
 
-void step_look_away(QueryStep *step)
+Status step_look_away(QueryStep *step, Error *reterr)
 {
+    Status status = STATUS_OK;
     if (step->looking) {
+        status = reader_check(step->reader, reterr);
         reader_end(step->reader);
         step->looking = false;
     }
+    return status;
 }
 
 bool step_time_is_up(const QueryStep *step)
@@ -88,10 +91,9 @@ Status query_step(Query *query, StoreReader *reader, size_t bytes_wanted, Buf *o
                       .deadline_us = clock_monotonic_us(query->options.clock) + query->options.step_us_max};
     bool done = false;
     Status status = query->step(query, &step, &done, reterr);
-    if (status == STATUS_OK && step.looking) {
-        status = reader_check(reader, reterr);
-    }
-    step_look_away(&step);
+    Error unheeded;
+    Status looked = step_look_away(&step, status == STATUS_OK ? reterr : &unheeded);
+    status = status == STATUS_OK ? looked : status;
     if (status == STATUS_OK && out->failed) {
         status = error_set(reterr, STATUS_BUSY, "no memory for this piece of the answer");
     }

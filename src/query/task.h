@@ -31,9 +31,10 @@ struct Query {
 void *query_alloc(size_t bytes, const QueryOptions *options);
 
 /* Opens the look at the store, if it is not open: in the view that the query's first look began. Long work that needs
- * no store closes it first, so as not to keep the WAL from being reused. */
+ * no store closes it first, so as not to keep the WAL from being reused; when that is not OK, what was read counts for
+ * nothing (reader_check). */
 Status step_look(QueryStep *step, Error *reterr) MUST_CHECK;
-void step_look_away(QueryStep *step);
+Status step_look_away(QueryStep *step, Error *reterr) MUST_CHECK;
 
 /* Cheap enough to ask for every row. */
 bool step_is_over(QueryStep *step);

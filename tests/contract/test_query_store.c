@@ -228,6 +228,42 @@ static void test_same_answers(void **state)
     }
 }
 
+/* ---- Each look is checked ---------------------------------------------------------------------------------------- */
+
+/* Between the two the linker puts these (--wrap). */
+static size_t checks, ends;
+
+Status __real_reader_check(StoreReader *reader, Error *reterr);
+Status __wrap_reader_check(StoreReader *reader, Error *reterr);
+Status __wrap_reader_check(StoreReader *reader, Error *reterr)
+{
+    checks++;
+    return __real_reader_check(reader, reterr);
+}
+
+void __real_reader_end(StoreReader *reader);
+void __wrap_reader_end(StoreReader *reader);
+void __wrap_reader_end(StoreReader *reader)
+{
+    ends++;
+    __real_reader_end(reader);
+}
+
+/* What a look has read counts for nothing after a failed sync, also when it is ended early, to sort many groups. */
+static void test_each_look_is_checked(void **state)
+{
+    Fixture *fixture = *state;
+    const char *many = "records=false&groupBy=destinationId,reference,sourceId,type,unit&window=hour";
+    for (size_t at = 0; at < RECORDS; at += BATCH) {
+        apply(fixture, at, BATCH);
+    }
+    checks = ends = 0;
+    char *answer = answer_of(fixture->reader, store_info(fixture->store), many, false, QUERY_JSON);
+    free(answer);
+    assert_true(ends > 0);
+    assert_int_equal(checks, ends);
+}
+
 /* ---- One moment -------------------------------------------------------------------------------------------------- */
 
 /* Steps as short as they get, with records, a publish and merges after each of the first ones: those that read the
@@ -411,6 +447,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_same_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_look_is_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_moment, setup, teardown),
         cmocka_unit_test(test_id_that_is_not_the_identity),
     };
