@@ -295,6 +295,8 @@ bool redis_conn_was_too_long(const RedisConn *conn) { return conn->too_long; }
 
 size_t redis_conn_reply_bytes(const RedisConn *conn) { return conn->reply_bytes; }
 
+size_t redis_conn_coming_bytes(const RedisConn *conn) { return conn->coming; }
+
 static short wanted_events(const RedisConn *conn) { return (short)(POLLIN | (conn->writing ? POLLOUT : 0)); }
 
 void redis_conn_wait(const RedisConn *conn, const Wakeup *wakeup, int64_t us_max)

@@ -38,7 +38,8 @@ Status redis_conn_read(RedisConn *conn, redisReply **ret_reply, Error *reterr) M
  * bound. Bytes are counted as they come, so that a little of the reply behind may count for the one before. */
 void redis_conn_set_reply_max(RedisConn *conn, size_t bytes);
 bool redis_conn_was_too_long(const RedisConn *conn);
-size_t redis_conn_reply_bytes(const RedisConn *conn); /* of the reply that was read last */
+size_t redis_conn_reply_bytes(const RedisConn *conn);  /* of the reply that was read last */
+size_t redis_conn_coming_bytes(const RedisConn *conn); /* of the one that is not complete yet */
 
 /* Writes everything and waits for the next `count` replies, for at most the time-out of the opening together. On
  * failure none is left to free. */

@@ -98,6 +98,7 @@ struct RedisSource {
     Source base;
     SourceContext context;
     const RedisWay *way;
+    size_t came; /* of the reply that is not complete, when the deadlines were put off last */
     RedisUrl url;
     Wakeup wakeup;
     char consumer[REDIS_CONSUMER_BYTES_MAX];

@@ -221,6 +221,24 @@ static Status take_reply(RedisSource *source, redisReply *reply, Error *reterr)
     return status;
 }
 
+/* A long answer may take as long as it likes while it comes: who waits for the end of one, again and again, would never
+ * have it over a slow connection. */
+static void put_deadlines_off(RedisSource *source)
+{
+    enum { LEAST_BYTES = 16 << 10 }; /* in each time-out */
+    size_t coming = redis_conn_coming_bytes(source->conn);
+    source->came = coming < source->came ? 0 : source->came;
+    if (coming - source->came < LEAST_BYTES) {
+        return;
+    }
+    source->came = coming;
+    int64_t until_us = redis_source_now(source) + source->context.options->timeout_us;
+    for (size_t i = 0; i < source->asked_count; i++) {
+        RedisAsked *asked = &source->asked[(source->asked_first + i) % REDIS_ASKED_MAX];
+        asked->deadline_us = asked->deadline_us < until_us ? until_us : asked->deadline_us;
+    }
+}
+
 /* Writes what can be written, and takes what has come. */
 static Status move_on(RedisSource *source, Error *reterr)
 {
@@ -236,6 +254,7 @@ static Status move_on(RedisSource *source, Error *reterr)
         }
         status = take_reply(source, reply, reterr);
     }
+    put_deadlines_off(source);
     if (status == STATUS_OK && source->asked_count &&
         redis_source_now(source) > source->asked[source->asked_first].deadline_us) {
         status = error_set(reterr, STATUS_BUSY, "no answer within %" PRId64 " ms",

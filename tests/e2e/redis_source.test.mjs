@@ -5,6 +5,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import { countRecords, get, getJson, post, readPages } from './support/client.mjs';
 import { noRedis, startRedis } from './support/redis.mjs';
@@ -225,3 +226,33 @@ test('entries whose fields are the record, those with one field, and Weir\'s own
   assert.equal(feed.data.length, 4);
   await weir.stop();
 });
+
+/** In front of Redis: what it answers comes so slowly. */
+async function slowLink(t, redis, bytes, ms) {
+  const link = net.createServer((near) => {
+    const far = net.connect(redis.socket);
+    near.pipe(far);
+    far.on('data', (data) => {
+      far.pause();
+      const pieces = [];
+      for (let at = 0; at < data.length; at += bytes) pieces.push(data.subarray(at, at + bytes));
+      const next = () => (pieces.length && !near.destroyed ? (near.write(pieces.shift()), setTimeout(next, pieces.length ? ms : 0)) : far.resume());
+      next();
+    });
+    for (const [one, other] of [[near, far], [far, near]]) one.on('error', () => {}).on('close', () => other.destroy());
+  });
+  await new Promise((listening) => link.listen(0, '127.0.0.1', listening));
+  t.after(() => link.close());
+  return `redis://127.0.0.1:${link.address().port}`;
+}
+
+for (const way of Object.values(ways)) {
+  test(`an answer that takes longer than the time-out, but comes: ${way.options}`, { skip: noRedis, timeout: 60_000 }, async (t) => {
+    const COUNT = 300;
+    const redis = await startRedis(t);
+    await sendAll(redis, Array.from({ length: COUNT }, (_, i) => way.put(JSON.stringify({ ...record(i), note: 'x'.repeat(8000) }))));
+    const url = await slowLink(t, redis, 16 << 10, 25); // 2.4 MB in 4 s
+    const weir = await startWeir(t, { config: configured(t, { url }, `${way.options}\n    timeout: 1s`) });
+    await eventually(async () => await countRecords(weir) === COUNT, 'all are stored', 30_000);
+  });
+}
