@@ -16,11 +16,12 @@
 #define SECOND_US    INT64_C(1000000)
 #define RESCAN_US    (30 * SECOND_US) /* what no event told of: other machines' files, links */
 #define SETTLE_US    (10 * SECOND_US)
-#define UNSETTLED_US SECOND_US /* until files that are not whole yet are looked at again */
+#define STALL_US     (600 * SECOND_US) /* of one that was made here while we watched, and was not closed since */
+#define UNSETTLED_US SECOND_US         /* until files that are not whole yet are looked at again */
 
 enum {
     WAITING_MAX = 1024, /* names that are kept of one look at the directory: the oldest */
-    CLOSED_MAX = 1024,  /* names that events told of */
+    CLOSED_MAX = 1024,  /* names that events told of: closed, or moved here; and as many that were made here */
     NUMBER_MAX = 9999,
     EVENT_BYTES = 65536,
 };
@@ -29,6 +30,12 @@ typedef struct Waiting {
     char name[FILE_MARK_NAME_BYTES_MAX + 1];
     int64_t written_ns;
 } Waiting;
+
+/* In no order. */
+typedef struct Names {
+    size_t count;
+    char items[CLOSED_MAX][FILE_MARK_NAME_BYTES_MAX + 1];
+} Names;
 
 struct DropDir {
     const DropDirOptions *options;
@@ -45,10 +52,9 @@ struct DropDir {
     char unfinished[FILE_MARK_NAME_BYTES_MAX + 1];
     int64_t scan_us;
     size_t at, count; /* of `waiting`, sorted */
-    size_t closed_count;
     Waiting after;
     Waiting waiting[2 * WAITING_MAX];
-    char closed[CLOSED_MAX][FILE_MARK_NAME_BYTES_MAX + 1];
+    Names closed, made;
 };
 
 static int64_t now_us(const DropDir *dir) { return clock_monotonic_us(dir->options->clock); }
@@ -131,7 +137,7 @@ static Status watch(DropDir *dir, Error *reterr)
     dir->events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (dir->events < 0 ||
         inotify_add_watch(dir->events, dir->options->path,
-                          IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) < 0) {
+                          IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) < 0) {
         int number = errno;
         return error_set(reterr, STATUS_BUSY, "%s cannot be watched: %s (see fs.inotify in sysctl)", dir->options->path,
                          strerror(number));
@@ -146,6 +152,7 @@ Status drop_dir_open(const DropDirOptions *options, DropDir **ret_dir, Error *re
         return error_set(reterr, STATUS_BUSY, "no memory to watch %s", options->path);
     }
     memset(dir, 0, offsetof(DropDir, waiting));
+    dir->closed.count = dir->made.count = 0;
     dir->options = options;
     dir->fd = dir->done = dir->failed = dir->moving = dir->events = -1;
     dir->changed = dir->held = true;
@@ -181,38 +188,54 @@ void drop_dir_close(DropDir *dir)
 
 int drop_dir_fd(const DropDir *dir) { return dir->events; }
 
-static size_t find_closed(const DropDir *dir, const char *name)
+static size_t find_name(const Names *names, const char *name)
 {
     size_t i = 0;
-    while (i < dir->closed_count && strcmp(dir->closed[i], name) != 0) {
+    while (i < names->count && strcmp(names->items[i], name) != 0) {
         i++;
     }
     return i;
 }
 
+static bool has_name(const Names *names, const char *name) { return find_name(names, name) < names->count; }
+
 /* One that there is no room for is whole when it has settled. */
-static void note_closed(DropDir *dir, const char *name)
+static void add_name(Names *names, const char *name)
 {
-    if (drop_name_is_wanted(name, dir->options->patterns) && find_closed(dir, name) == dir->closed_count &&
-        dir->closed_count < CLOSED_MAX) {
-        memcpy(dir->closed[dir->closed_count++], name, strlen(name) + 1);
+    if (!has_name(names, name) && names->count < CLOSED_MAX) {
+        memcpy(names->items[names->count++], name, strlen(name) + 1);
     }
 }
 
-static void forget_closed(DropDir *dir, const char *name)
+static void remove_name(Names *names, const char *name)
 {
-    size_t i = find_closed(dir, name);
-    if (i < dir->closed_count) {
-        memcpy(dir->closed[i], dir->closed[--dir->closed_count], sizeof dir->closed[i]);
+    size_t i = find_name(names, name);
+    if (i < names->count) {
+        memcpy(names->items[i], names->items[--names->count], sizeof names->items[i]);
     }
+}
+
+/* Of a file that was made here nothing is to be had before it is closed. */
+static void take_name(DropDir *dir, const struct inotify_event *event)
+{
+    bool is_made = (event->mask & IN_CREATE) != 0;
+    if (drop_name_is_wanted(event->name, dir->options->patterns)) {
+        remove_name(is_made ? &dir->closed : &dir->made, event->name);
+        add_name(is_made ? &dir->made : &dir->closed, event->name);
+    }
+    dir->changed = dir->changed || !is_made;
 }
 
 static void take_event(DropDir *dir, const struct inotify_event *event)
 {
     dir->gone |= (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0;
-    dir->changed = true; /* also when events were lost */
     if (event->len > 0 && !(event->mask & IN_ISDIR)) {
-        note_closed(dir, event->name);
+        take_name(dir, event);
+    } else {
+        dir->changed = true;
+    }
+    if (event->mask & IN_Q_OVERFLOW) { /* that they were closed may be among what was lost */
+        dir->made.count = 0;
     }
 }
 
@@ -390,11 +413,12 @@ static Writers find_writers(int fd)
     return errno == EAGAIN ? WRITERS_SOME : WRITERS_UNKNOWN;
 }
 
-static bool has_settled(const DropDir *dir, const struct stat *info)
+static bool has_settled(const DropDir *dir, const char *name, const struct stat *info)
 {
+    int64_t settle_us = has_name(&dir->made, name) ? STALL_US : SETTLE_US;
     int64_t changed_us = (int64_t)info->st_ctim.tv_sec * SECOND_US + info->st_ctim.tv_nsec / 1000;
     int64_t age_us = clock_wall_us(dir->options->clock) - changed_us;
-    return age_us >= SETTLE_US || age_us < -SETTLE_US; /* of another clock */
+    return age_us >= settle_us || age_us < -settle_us; /* of another clock */
 }
 
 static bool is_whole(DropDir *dir, const char *name, int fd, const struct stat *info)
@@ -404,7 +428,7 @@ static bool is_whole(DropDir *dir, const char *name, int fd, const struct stat *
         memcpy(dir->unfinished, name, strlen(name) + 1);
     }
     if (writers == WRITERS_UNKNOWN) {
-        return find_closed(dir, name) < dir->closed_count || has_settled(dir, info);
+        return has_name(&dir->closed, name) || has_settled(dir, name, info);
     }
     return writers == WRITERS_NONE;
 }
@@ -428,14 +452,15 @@ Status drop_dir_try(DropDir *dir, const char *name, DropFile *ret_file, bool *re
     bool no_permission = fd < 0 && (number == EACCES || number == EPERM);
     if ((fd < 0 && !no_permission) ||
         (no_permission ? fstatat(dir->fd, name, &info, AT_SYMLINK_NOFOLLOW) : fstat(fd, &info)) != 0 ||
-        !S_ISREG(info.st_mode) || !(no_permission ? has_settled(dir, &info) : is_whole(dir, name, fd, &info))) {
+        !S_ISREG(info.st_mode) || !(no_permission ? has_settled(dir, name, &info) : is_whole(dir, name, fd, &info))) {
         dir->scan_us = now_us(dir) + UNSETTLED_US;
         if (fd >= 0) {
             close(fd);
         }
         return STATUS_OK;
     }
-    forget_closed(dir, name);
+    remove_name(&dir->closed, name);
+    remove_name(&dir->made, name);
     *ret_file = (DropFile){.fd = fd, .identity = file_identity(&info)};
     memcpy(ret_file->name, name, strlen(name) + 1);
     *ret_any = true;

@@ -276,6 +276,74 @@ static void test_unfinished_ones_hide_no_others(void **state)
     assert_int_equal(count, LINKS);
 }
 
+/* ---- Of other users, whose open files the kernel does not tell us of --------------------------------------------- */
+
+enum { NOBODY = 65534, SECOND_US = 1000000 };
+
+static int64_t ahead_us;
+static int64_t wall_ahead(void *self) { return (void)self, clock_wall_us(&clock_system) + ahead_us; }
+static int64_t monotonic_ahead(void *self) { return (void)self, clock_monotonic_us(&clock_system) + ahead_us; }
+static const Clock clock_ahead = {wall_ahead, monotonic_ahead, NULL};
+
+static bool next_after(Place *place, int64_t seconds, DropFile *ret_file)
+{
+    ahead_us += seconds * SECOND_US;
+    assert_int_equal(seteuid(NOBODY), 0);
+    bool any = next(place, ret_file);
+    assert_int_equal(seteuid(0), 0);
+    return any;
+}
+
+static int make_open(const Place *place, const char *name)
+{
+    int fd = open(path_of(place, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0 && write(fd, "half", 4) == 4);
+    return fd;
+}
+
+/* The directory is watched by nobody, and files come from root. */
+static void watch_as_nobody(Place *place)
+{
+    static const char *const ours[] = {"done", "failed", ".moving"};
+    drop_dir_close(place->dir);
+    place->dir = NULL;
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        assert_int_equal(rmdir(path_of(place, ours[i])), 0);
+    }
+    assert_int_equal(chmod(place->path, 0777), 0);
+    assert_int_equal(seteuid(NOBODY), 0);
+    open_dir(place);
+    assert_int_equal(seteuid(0), 0);
+    place->options.clock = &clock_ahead;
+    ahead_us = 0;
+}
+
+static void test_of_another_user(void **state)
+{
+    Place *place = *state;
+    DropFile file;
+    if (geteuid() != 0) {
+        skip();
+    }
+    int early = make_open(place, "early.csv");
+    watch_as_nobody(place);
+    assert_false(next_after(place, 0, &file));
+    assert_true(next_after(place, 11, &file)); /* it was there before, and nobody knows */
+    assert_string_equal(file.name, "early.csv");
+    close(early);
+    assert_int_equal(unlink(path_of(place, "early.csv")), 0);
+    int stalls = make_open(place, "stalls.csv"), ends = make_open(place, "ends.csv");
+    assert_false(next_after(place, 60, &file));
+    close(ends);
+    assert_true(next_after(place, 0, &file));
+    assert_string_equal(file.name, "ends.csv");
+    assert_int_equal(unlink(path_of(place, "ends.csv")), 0);
+    assert_false(next_after(place, 400, &file));
+    assert_true(next_after(place, 200, &file));
+    assert_string_equal(file.name, "stalls.csv");
+    close(stalls);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -289,6 +357,7 @@ int main(void)
         TEST(test_taken_away),
         TEST(test_aside),
         TEST(test_unfinished_ones_hide_no_others),
+        TEST(test_of_another_user),
     };
     return cmocka_run_group_tests_name("drop_dir", tests, NULL, NULL);
 }
