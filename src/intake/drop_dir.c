@@ -21,7 +21,6 @@
 
 enum {
     WAITING_MAX = 1024, /* names that are kept of one look at the directory: the oldest */
-    CLOSED_MAX = 1024,  /* names that events told of: closed, or moved here; and as many that were made here */
     NUMBER_MAX = 9999,
     EVENT_BYTES = 65536,
 };
@@ -30,12 +29,6 @@ typedef struct Waiting {
     char name[FILE_MARK_NAME_BYTES_MAX + 1];
     int64_t written_ns;
 } Waiting;
-
-/* In no order. */
-typedef struct Names {
-    size_t count;
-    char items[CLOSED_MAX][FILE_MARK_NAME_BYTES_MAX + 1];
-} Names;
 
 struct DropDir {
     const DropDirOptions *options;
@@ -54,7 +47,7 @@ struct DropDir {
     size_t at, count; /* of `waiting`, sorted */
     Waiting after;
     Waiting waiting[2 * WAITING_MAX];
-    Names closed, made;
+    DropNames closed, made; /* that events told of: closed, or moved here; and made here */
 };
 
 static int64_t now_us(const DropDir *dir) { return clock_monotonic_us(dir->options->clock); }
@@ -188,40 +181,13 @@ void drop_dir_close(DropDir *dir)
 
 int drop_dir_fd(const DropDir *dir) { return dir->events; }
 
-static size_t find_name(const Names *names, const char *name)
-{
-    size_t i = 0;
-    while (i < names->count && strcmp(names->items[i], name) != 0) {
-        i++;
-    }
-    return i;
-}
-
-static bool has_name(const Names *names, const char *name) { return find_name(names, name) < names->count; }
-
-/* One that there is no room for is whole when it has settled. */
-static void add_name(Names *names, const char *name)
-{
-    if (!has_name(names, name) && names->count < CLOSED_MAX) {
-        memcpy(names->items[names->count++], name, strlen(name) + 1);
-    }
-}
-
-static void remove_name(Names *names, const char *name)
-{
-    size_t i = find_name(names, name);
-    if (i < names->count) {
-        memcpy(names->items[i], names->items[--names->count], sizeof names->items[i]);
-    }
-}
-
 /* Of a file that was made here nothing is to be had before it is closed. */
 static void take_name(DropDir *dir, const struct inotify_event *event)
 {
     bool is_made = (event->mask & IN_CREATE) != 0;
     if (drop_name_is_wanted(event->name, dir->options->patterns)) {
-        remove_name(is_made ? &dir->closed : &dir->made, event->name);
-        add_name(is_made ? &dir->made : &dir->closed, event->name);
+        drop_names_remove(is_made ? &dir->closed : &dir->made, event->name);
+        drop_names_add(is_made ? &dir->made : &dir->closed, event->name);
     }
     dir->changed = dir->changed || !is_made;
 }
@@ -415,7 +381,7 @@ static Writers find_writers(int fd)
 
 static bool has_settled(const DropDir *dir, const char *name, const struct stat *info)
 {
-    int64_t settle_us = has_name(&dir->made, name) ? STALL_US : SETTLE_US;
+    int64_t settle_us = drop_names_have(&dir->made, name) ? STALL_US : SETTLE_US;
     int64_t changed_us = (int64_t)info->st_ctim.tv_sec * SECOND_US + info->st_ctim.tv_nsec / 1000;
     int64_t age_us = clock_wall_us(dir->options->clock) - changed_us;
     return age_us >= settle_us || age_us < -settle_us; /* of another clock */
@@ -428,7 +394,7 @@ static bool is_whole(DropDir *dir, const char *name, int fd, const struct stat *
         memcpy(dir->unfinished, name, strlen(name) + 1);
     }
     if (writers == WRITERS_UNKNOWN) {
-        return has_name(&dir->closed, name) || has_settled(dir, name, info);
+        return drop_names_have(&dir->closed, name) || has_settled(dir, name, info);
     }
     return writers == WRITERS_NONE;
 }
@@ -459,8 +425,8 @@ Status drop_dir_try(DropDir *dir, const char *name, DropFile *ret_file, bool *re
         }
         return STATUS_OK;
     }
-    remove_name(&dir->closed, name);
-    remove_name(&dir->made, name);
+    drop_names_remove(&dir->closed, name);
+    drop_names_remove(&dir->made, name);
     *ret_file = (DropFile){.fd = fd, .identity = file_identity(&info)};
     memcpy(ret_file->name, name, strlen(name) + 1);
     *ret_any = true;

@@ -68,3 +68,30 @@ void drop_report_name_of(char ret_name[DROP_NAME_BYTES_MAX], const char *name, u
 {
     put_name(ret_name, name, number, REPORT_ENDING);
 }
+
+static size_t find(const DropNames *names, const char *name)
+{
+    size_t i = 0;
+    while (i < names->count && strcmp(names->items[i], name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+bool drop_names_have(const DropNames *names, const char *name) { return find(names, name) < names->count; }
+
+void drop_names_add(DropNames *names, const char *name)
+{
+    if (!drop_names_have(names, name) && names->count < DROP_NAMES_MAX) {
+        memcpy(names->items[names->count++], name, strlen(name) + 1);
+    }
+}
+
+void drop_names_remove(DropNames *names, const char *name)
+{
+    size_t i = find(names, name);
+    if (i < names->count) {
+        names->count--;
+        memmove(names->items[i], names->items[names->count], sizeof names->items[i]);
+    }
+}

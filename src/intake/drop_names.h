@@ -16,4 +16,15 @@ void drop_name_of(char ret_name[DROP_NAME_BYTES_MAX], const char *name, unsigned
 /* "orders.csv.2.report.ndjson" */
 void drop_report_name_of(char ret_name[DROP_NAME_BYTES_MAX], const char *name, unsigned number);
 
+/* Names, in no order. One that there is no room for is not kept. */
+enum { DROP_NAMES_MAX = 1024 };
+typedef struct DropNames {
+    size_t count;
+    char items[DROP_NAMES_MAX][FILE_MARK_NAME_BYTES_MAX + 1];
+} DropNames;
+
+bool drop_names_have(const DropNames *names, const char *name);
+void drop_names_add(DropNames *names, const char *name);    /* of at most FILE_MARK_NAME_BYTES_MAX bytes */
+void drop_names_remove(DropNames *names, const char *name); /* if it is there */
+
 #endif
