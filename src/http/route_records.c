@@ -83,7 +83,8 @@ static void say_created(Request *request, const Single *single)
     request_answer(request, 201, JSON_TYPE);
 }
 
-/* `record` is the one that is there: equal to the one that came, but after a conflict that the first one wins. */
+/* `record` is the one that is there: equal to the one that came, but after a conflict that the first one wins, or under
+ * another id where the content alone counts. */
 static void say_duplicate(Request *request, const Single *single, const Record *record, uint32_t differs)
 {
     put_message(&request->out, "Record already processed (idempotent response)");
@@ -117,7 +118,7 @@ static void say_outcome(Request *request)
 {
     const Single *single = request->state;
     const Outcome *outcome = &single->outcome;
-    bool is_first = outcome->kind == OUTCOME_CONFLICT && outcome->stored;
+    bool is_first = outcome->kind == OUTCOME_CONFLICT && single->call->first_wins;
     bool is_duplicate = outcome->kind == OUTCOME_DUPLICATE || is_first;
     if (single->call->fault != FAULT_NONE) {
         fault_say(request, single->call->fault);
@@ -134,7 +135,7 @@ static void say_outcome(Request *request)
     } else if (single->call->accepts_only) {
         say_accepted(request, single, is_duplicate);
     } else if (is_duplicate) {
-        say_duplicate(request, single, is_first ? &outcome->stored->record : &single->record, outcome->differs);
+        say_duplicate(request, single, outcome->stored ? &outcome->stored->record : &single->record, outcome->differs);
     } else {
         say_created(request, single);
     }
@@ -157,6 +158,12 @@ static Status read_single(const Request *request, RecordsCall *call, yyjson_val 
     return record_from_json(value, &policy, &single->record, &single->problems);
 }
 
+/* The one that is there may be another one than came. */
+static bool wants_stored(const Request *request, const RecordsCall *call)
+{
+    return call->first_wins || policy_of(request)->identity == IDENTITY_CONTENT;
+}
+
 static void submit(Request *request, Single *single)
 {
     const RecordsCall *call = single->call;
@@ -172,7 +179,7 @@ static void submit(Request *request, Single *single)
                                                   .count = 1,
                                                   .dry_run = call->dry_run,
                                                   .simulate_failure = call->fault == FAULT_DURING,
-                                                  .stored = call->first_wins ? &request->arena : NULL}};
+                                                  .stored = wants_stored(request, call) ? &request->arena : NULL}};
     request_submit(request, say_outcome);
 }
 

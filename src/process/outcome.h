@@ -18,8 +18,9 @@ typedef struct Outcome {
     /* duplicate, conflict: an event that came as its own bytes once more; false also where nobody looked */
     bool same_bytes;
     int64_t seq; /* where the record is in the log: created, duplicate, conflict; 0 in a dry run that would create */
-    /* What is in the log, when that is not as it was handed in (a conflict, or an event whose id leads elsewhere), and
-     * the submission asked for it, or for its recordId alone; in its arena; else NULL. */
+    /* What is in the log, when that is not as it was handed in (a conflict, an event whose id leads elsewhere, another
+     * id where the content alone counts), and the submission asked for it, or for its recordId alone; in its arena;
+     * else NULL. */
     const StoredRecord *stored;
     bool starved; /* it asked, and its arena has no room: it has to ask again */
 } Outcome;

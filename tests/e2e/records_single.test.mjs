@@ -87,6 +87,7 @@ test('identity content makes the id a mere label', async (t) => {
   assert.equal((await post(server, sent)).status, 201);
   const renamed = await post(server, { ...sent, recordId: 'two' });
   assert.equal(renamed.status, 200, renamed.text);
+  assert.deepEqual([renamed.json.data.id, renamed.json.data.recordId], [1, 'one'], 'it is the one that is there');
   assert.equal((await post(server, { ...sent, value: '1.00' })).status, 201, 'other content is another record');
   assert.equal(await countRecords(server), 2);
 });

@@ -163,7 +163,8 @@ static void report_existing(Search *search, const Work *work, Outcome *outcome)
     }
     outcome->kind = outcome->differs ? OUTCOME_CONFLICT : OUTCOME_DUPLICATE;
     outcome->same_bytes = search->is_same_bytes;
-    bool is_shown = search->by_alias || (outcome->differs && !work->records.stored_ids);
+    bool is_another = outcome->differs || !str_equal(search->found.record.record_id, search->record->record_id);
+    bool is_shown = search->by_alias || (is_another && !work->records.stored_ids);
     if (work->records.stored && is_shown) {
         copy_stored(&search->found, work, outcome);
     }
