@@ -5,17 +5,16 @@
 #include "http/upload_lines.h"
 
 enum {
+    /* The first slice is small, since most uploads are; then they are large enough that a batch of a few is worth a
+     * sync. */
+    SMALL_TEXT_BYTES = 16 << 10,
+    SMALL_LINES = 96,
+    LARGE_TEXT_BYTES = 512 << 10,
+    LARGE_LINES = 4096,
     /* Slices of one upload at the processor at once. While they are committed the next one is read. */
     IN_FLIGHT_MAX = 4,
     RETRY_US = 5000,
 };
-
-/* The first slice is small, since most uploads are; the last ones are large enough that a batch of a few is worth a
- * sync. */
-static const struct {
-    size_t text_bytes, lines;
-} sizes[] = {{16 << 10, 96}, {64 << 10, 512}, {512 << 10, 4096}};
-enum { SIZE_LARGEST = sizeof sizes / sizeof *sizes - 1 };
 
 struct Upload {
     Request *request; /* while `waiting`, or on the request's own thread */
@@ -24,7 +23,6 @@ struct Upload {
     Str mapping; /* of events; in `texts` */
     char traceparent[64];
 
-    unsigned size;        /* of `sizes`: the slice that was made last */
     Slice *current;       /* takes the next lines; NULL before the first and after the last */
     Slice *following;     /* has the unfinished line of a full `current` already */
     Slice *first, **last; /* handed in, in order */
@@ -149,34 +147,12 @@ static Slice *take_idle(Upload *upload, size_t text_max)
         }
         slice_free(slice);
     }
-    return NULL;
-}
-
-/* With a quarter of it for more than the rest of a line that is to go there. */
-static bool has_room(unsigned size, size_t rest_bytes) { return rest_bytes <= sizes[size].text_bytes / 4 * 3; }
-
-/* A slice in which that much is to be put at once: the next larger one; while memory is short, a smaller one. */
-static Slice *take_next_slice(Upload *upload, size_t rest_bytes)
-{
-    unsigned size = upload->size < SIZE_LARGEST ? upload->size + 1 : SIZE_LARGEST;
-    while (size < SIZE_LARGEST && !has_room(size, rest_bytes)) {
-        size++;
-    }
-    size_t text_max =
-        has_room(size, rest_bytes) ? sizes[size].text_bytes : rest_bytes + upload->server->options.line_bytes_max;
-    Slice *slice = take_idle(upload, text_max);
-    slice = slice ? slice : make_slice(upload, text_max, sizes[size].lines);
-    while (!slice && size > 0 && has_room(size - 1, rest_bytes)) {
-        size--;
-        slice = make_slice(upload, sizes[size].text_bytes, sizes[size].lines);
-    }
-    upload->size = size;
-    return slice;
+    return make_slice(upload, text_max, LARGE_LINES);
 }
 
 static void keep_idle(Upload *upload, Slice *slice)
 {
-    if (slice->text_max == sizes[SIZE_LARGEST].text_bytes && !upload->complete && upload->status == STATUS_OK) {
+    if (slice->text_max == LARGE_TEXT_BYTES && !upload->complete && upload->status == STATUS_OK) {
         slice->next = upload->idle;
         upload->idle = slice;
     } else {
@@ -314,7 +290,9 @@ static bool make_following(Upload *upload)
 {
     Slice *full = upload->current;
     Str rest = {full->text + full->parsed, full->text_len - full->parsed};
-    Slice *slice = take_next_slice(upload, rest.len);
+    size_t text_max =
+        rest.len <= LARGE_TEXT_BYTES / 4 * 3 ? LARGE_TEXT_BYTES : rest.len + upload->server->options.line_bytes_max;
+    Slice *slice = take_idle(upload, text_max);
     if (!slice) {
         return false;
     }
@@ -414,7 +392,7 @@ static bool begin_first_slice(Upload *upload)
 {
     const Error no_memory = {STATUS_BUSY, "too many large requests at once, and no memory for the body"};
     if (!upload->current) {
-        upload->current = make_slice(upload, sizes[0].text_bytes, sizes[0].lines);
+        upload->current = make_slice(upload, SMALL_TEXT_BYTES, SMALL_LINES);
         if (!upload->current) {
             fail(upload, STATUS_BUSY, &no_memory);
         }
