@@ -302,6 +302,8 @@ static HttpServerOptions http_options(const Service *service, const Config *conf
     HttpServerOptions options = http_server_options_default();
     options.address = address->host;
     options.port = address->port;
+    options.origin = (OriginRules){.hosts = config_text(config, OPTION_HTTP_HOSTS),
+                                   .any_host = config_bool(config, OPTION_HTTP_INSECURE)};
     options.version = WEIR_VERSION;
     options.processor = service->engine.processor;
     options.store = service->engine.store;

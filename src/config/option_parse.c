@@ -98,6 +98,20 @@ static Status parse_url(Str text, int64_t *ret_number, Error *reterr)
     return STATUS_OK;
 }
 
+static Status parse_host(Str text, int64_t *ret_number, Error *reterr)
+{
+    static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    for (size_t i = 0; i < text.len; i++) {
+        if (!memchr(known, text.ptr[i], sizeof known - 1)) {
+            return error_set(reterr, STATUS_REFUSED,
+                             "\"%.*s\" is no host's name like weir.example (without scheme and port, in ASCII)",
+                             STR_ARGS(text));
+        }
+    }
+    *ret_number = 0;
+    return STATUS_OK;
+}
+
 static Status parse_cidr(Str text, int64_t *ret_number, Error *reterr)
 {
     char address[INET6_ADDRSTRLEN];
@@ -144,6 +158,7 @@ static Status parse_number(const Option *option, Str text, unsigned scale, int64
     case OPTION_CHOICE: return parse_choice(option, text, ret_number, reterr);
     case OPTION_ADDRESS: return parse_address(text, ret_number, reterr);
     case OPTION_URL: return parse_url(text, ret_number, reterr);
+    case OPTION_HOST: return parse_host(text, ret_number, reterr);
     case OPTION_CIDR: return parse_cidr(text, ret_number, reterr);
     case OPTION_PROPERTY: return parse_property(text, ret_number, reterr);
     }

@@ -34,10 +34,10 @@ static bool has_limits(const Option *option)
 static const char *type_name(const Option *option)
 {
     static const char *const names[] = {
-        [OPTION_TEXT] = "text",         [OPTION_BOOL] = "true or false",  [OPTION_INTEGER] = "integer",
-        [OPTION_BYTES] = "bytes",       [OPTION_DURATION] = "duration",   [OPTION_DECIMAL] = "decimal",
-        [OPTION_CHOICE] = "one of",     [OPTION_ADDRESS] = "host:port",   [OPTION_URL] = "URL",
-        [OPTION_CIDR] = "address/bits", [OPTION_PROPERTY] = "name=value",
+        [OPTION_TEXT] = "text",     [OPTION_BOOL] = "true or false", [OPTION_INTEGER] = "integer",
+        [OPTION_BYTES] = "bytes",   [OPTION_DURATION] = "duration",  [OPTION_DECIMAL] = "decimal",
+        [OPTION_CHOICE] = "one of", [OPTION_ADDRESS] = "host:port",  [OPTION_URL] = "URL",
+        [OPTION_HOST] = "host",     [OPTION_CIDR] = "address/bits",  [OPTION_PROPERTY] = "name=value",
     };
     return option->type == OPTION_DECIMAL && option->min > 0 ? "decimal above 0" : names[option->type];
 }

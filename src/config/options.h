@@ -15,6 +15,7 @@
 typedef enum OptionId {
     OPTION_HTTP_LISTEN,
     OPTION_HTTP_INSECURE,
+    OPTION_HTTP_HOSTS,
     OPTION_HTTP_THREADS,
     OPTION_HTTP_CONNECTIONS_MAX,
     OPTION_HTTP_CONNECTIONS_PER_ADDRESS_MAX,
@@ -75,6 +76,7 @@ typedef enum OptionType {
     OPTION_CHOICE,   /* the place among the choices, from 0 */
     OPTION_ADDRESS,  /* the port; see address.h for the host: 127.0.0.1:8080, [::1]:8080 */
     OPTION_URL,      /* nothing: scheme://host… A user and a password in it are shown as "***" */
+    OPTION_HOST,     /* nothing: weir.example, without a port */
     OPTION_CIDR,     /* nothing: 10.0.0.0/8, fd00::/8; a bare address is itself alone */
     OPTION_PROPERTY, /* nothing: name=value. The value is shown as "***" where the name speaks of a password or a key */
 } OptionType;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "http/framing.h"
+#include "http/origin.h"
 #include "http/routes.h"
 #include "http/turn.h"
 
@@ -277,6 +278,21 @@ static bool find_route(Request *request)
     return false;
 }
 
+/* False, and an answer is said, when a page of somebody else may have sent it. */
+static bool check_origin(Request *request)
+{
+    OriginClaims claims = {.host = request_header(request, "Host"),
+                           .origin = request_header(request, "Origin"),
+                           .fetch_site = request_header(request, "Sec-Fetch-Site"),
+                           .only_reads = request_only_reads(request)};
+    const char *problem = origin_problem(&request->server->options.origin, &claims);
+    if (problem) {
+        atomic_fetch_add_explicit(&request->server->metrics.refused_requests, 1, memory_order_relaxed);
+        request_problem(request, PROBLEM_FORBIDDEN, "%s", problem);
+    }
+    return !problem;
+}
+
 /* A body whose length is known never takes more room than that. */
 static void expect_body(Request *request)
 {
@@ -305,7 +321,7 @@ static void begin(Request *request, const char *method, const char *version)
     request->method = method;
     request->expects_continue = str_equal_nocase(request_header(request, "Expect"), STR("100-continue"));
     request->phase = PHASE_BODY;
-    if (check_head(request, version) && find_route(request)) {
+    if (check_head(request, version) && find_route(request) && check_origin(request)) {
         if (request->route->begin) {
             request->route->begin(request);
         }

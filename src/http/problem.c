@@ -5,6 +5,7 @@ static const struct {
     const char *type, *title;
 } kinds[PROBLEM_KIND_COUNT] = {
     [PROBLEM_MALFORMED] = {400, "malformed-request", "The request is not well formed"},
+    [PROBLEM_FORBIDDEN] = {403, "forbidden", "This is not taken from where it comes from"},
     [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing here"},
     [PROBLEM_METHOD] = {405, "method-not-allowed", "The method is not possible here"},
     [PROBLEM_CONFLICT] = {409, "conflict", "The request contradicts what is recorded"},

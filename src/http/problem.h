@@ -12,6 +12,7 @@
 
 typedef enum ProblemKind {
     PROBLEM_MALFORMED,         /* 400: not a request at all; the connection is closed */
+    PROBLEM_FORBIDDEN,         /* 403: see origin.h */
     PROBLEM_NOT_FOUND,         /* 404 */
     PROBLEM_METHOD,            /* 405 */
     PROBLEM_CONFLICT,          /* 409 */

@@ -12,6 +12,7 @@
 #define WEIR_HTTP_SERVER_H
 
 #include "deliver/dispatcher.h"
+#include "http/origin.h"
 #include "intake/front_door.h"
 #include "intake/intake.h"
 #include "onboard/runner.h"
@@ -23,8 +24,9 @@ typedef struct HttpServer HttpServer;
 
 typedef struct HttpServerOptions {
     const char
-        *address;  /* a numeric IPv4 or IPv6 address (without brackets); borrows until http_server_start returns */
-    uint16_t port; /* 0 takes a free one; http_server_port() tells */
+        *address;       /* a numeric IPv4 or IPv6 address (without brackets); borrows until http_server_start returns */
+    uint16_t port;      /* 0 takes a free one; http_server_port() tells */
+    OriginRules origin; /* its texts borrow until http_server_free */
     const char *version; /* of the program, for /health and /metrics; borrows until http_server_free */
 
     Processor *processor;       /* borrows until processor_stop */

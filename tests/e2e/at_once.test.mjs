@@ -21,7 +21,7 @@ class Client {
   send(body) {
     return new Promise((done, fail) => {
       Object.assign(this, { done, fail, text: '' });
-      this.socket.write(`POST /api/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      this.socket.write(`POST /api/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     });
   }
 

@@ -9,7 +9,7 @@ import { record } from './support/model.mjs';
 const body = () => JSON.stringify(record());
 const head = (...lines) => ['POST /api/records HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', ...lines].join('\r\n') + '\r\n\r\n';
 const chunked = (text) => `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
-const smuggled = (text) => `${text}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`;
+const smuggled = (text) => `${text}GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
 /** Requests that are refused; the connection closes, so that nothing behind them is read as a request. */
 const REFUSED = [
@@ -78,7 +78,7 @@ test('headers and request lines that are too large', async (t) => {
   const cases = [
     ['one long header', head(`X-Long: ${'x'.repeat(70_000)}`, `Content-Length: ${b.length}`) + b],
     ['many headers', head(...Array.from({ length: 5000 }, (_, i) => `X-${i}: y`), `Content-Length: ${b.length}`) + b],
-    ['a long path', `GET /api/records?sourceId=${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
+    ['a long path', `GET /api/records?sourceId=${'x'.repeat(70_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`],
     ['a header that never ends', head(`X-Long: ${'x'.repeat(300_000)}`).slice(0, -4)],
   ];
   for (const [label, text] of cases) {
@@ -92,7 +92,7 @@ test('headers and request lines that are too large', async (t) => {
 test('pipelined requests are answered each in turn', async (t) => {
   const server = await startWeir(t);
   const one = (id) => { const b = JSON.stringify(record({ recordId: id })); return head(`Content-Length: ${b.length}`) + b; };
-  const last = 'GET /api/records/p-3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  const last = 'GET /api/records/p-3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
   const answer = await raw(server, one('p-1') + one('p-2') + one('p-3') + last);
   assert.deepEqual([...answer.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]), ['201', '201', '201', '200']);
   assert.equal(await countRecords(server), 3);
@@ -125,7 +125,7 @@ test('HTTP/1.0 and clients that close their side', async (t) => {
   const old = await raw(server, `POST /api/records HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${b.length}\r\n\r\n${b}`);
   assert.equal(old.status, 201, old.text);
   assert.ok(old.closed);
-  const health = await raw(server, 'GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const health = await raw(server, 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
   assert.equal(health.status, 200);
 });
 
@@ -145,7 +145,7 @@ test('a client that hangs up mid-body leaves nothing behind', async (t) => {
 test('a client that hangs up inside NDJSON leaves whole lines only', async (t) => {
   const server = await startWeir(t);
   const lines = Array.from({ length: 10 }, (_, i) => JSON.stringify(record({ recordId: `h-${i}` })) + '\n').join('');
-  const type = 'POST /api/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n';
+  const type = 'POST /api/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n';
   await hangUp(server, `${type}Content-Length: ${lines.length + 100}\r\n\r\n${lines}{"recordId":"cut","time":`);
   await hangUp(server, `${type}Transfer-Encoding: chunked\r\n\r\n${(lines.length + 20).toString(16)}\r\n${lines}{"recordId":"cut`);
   await sleep(200);
@@ -173,7 +173,7 @@ test('a body that comes too slowly is given up', async (t) => {
 test('a slow streamed body is no fault while it moves', async (t) => {
   const server = await startWeir(t, { args: ['--set', 'http.idle_timeout=2s', '--set', 'http.request_timeout=1s'] });
   const lines = Array.from({ length: 5 }, () => JSON.stringify(record()) + '\n');
-  const answer = await raw(server, ['POST /api/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n',
+  const answer = await raw(server, ['POST /api/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n',
     ...lines.flatMap((line) => [`${line.length.toString(16)}\r\n${line}\r\n`, 600]), '0\r\n\r\n'], { ms: 10_000 });
   assert.equal(answer.status, 200, answer.text);
   assert.match(answer.text, /"created":5\b/);
@@ -187,7 +187,7 @@ test('a client that does not read its answer holds nobody up', async (t) => {
     const socket = net.connect(server.port, '127.0.0.1');
     socket.on('error', () => {});
     socket.pause();
-    socket.write('GET /api/records/aggregate HTTP/1.1\r\nHost: x\r\n\r\n');
+    socket.write('GET /api/records/aggregate HTTP/1.1\r\nHost: localhost\r\n\r\n');
     return socket;
   });
   await sleep(200);
@@ -220,7 +220,7 @@ test('bodies have a limit together; beyond it clients are told to come back', as
 
 test('HEAD and OPTIONS do not surprise', async (t) => {
   const server = await startWeir(t);
-  const answer = await raw(server, 'HEAD /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const answer = await raw(server, 'HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
   assert.ok([200, 405].includes(answer.status), answer.text);
   assert.match(answer.text, /\r\n\r\n$/, 'no body');
 });

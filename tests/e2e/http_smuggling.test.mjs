@@ -199,7 +199,7 @@ const shapes = (SENT, hidden) => {
 /** Each row has ids of its own, all of one length. */
 function shape(row) {
   const sent = JSON.stringify(record({ recordId: `sent-${row}` })), hidden = JSON.stringify(record({ recordId: `hidden-${row}` }));
-  return shapes(sent, `POST /api/records HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`)[row - 100];
+  return shapes(sent, `POST /api/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`)[row - 100];
 }
 
 const has = async (server, id) => (await get(server, `/api/records/${id}`)).status === 200;

@@ -545,7 +545,7 @@ test('readers that stand still neither stop the writer nor make its log grow', a
       const socket = net.connect(server.port, '127.0.0.1');
       socket.on('error', () => {});
       socket.pause();
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: ${accept}\r\n\r\n`);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`);
       return socket;
     });
   atEnd(t, () => sockets.forEach((socket) => socket.destroy()));

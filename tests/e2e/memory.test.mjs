@@ -70,7 +70,7 @@ function connection(t, server, text) {
 }
 
 const chunk = (text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
-const UPLOAD = 'POST /api/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n';
+const UPLOAD = 'POST /api/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n';
 const statusOf = (socket) => Number(/^HTTP\/1\.1 (\d+)/.exec(socket.heard)?.[1]);
 
 test('uploads that are left open take no more than the budget, and all works again when they are gone', async (t) => {
@@ -141,8 +141,8 @@ test('an answer that is not taken is let go', async (t) => {
   const server = await startWeir(t, { args: ['--set', 'http.request_timeout=2s'] });
   await load(server, Array.from({ length: 60_000 }, (_, i) => record({ recordId: `r-${i}`, reference: 'x'.repeat(200) })));
   const lazy = Array.from({ length: 10 }, (_, i) => {
-    const socket = connection(t, server, i % 2 ? 'GET /api/records/aggregate HTTP/1.1\r\nHost: x\r\n\r\n'
-                                               : 'GET /api/records?format=ndjson HTTP/1.1\r\nHost: x\r\n\r\n');
+    const socket = connection(t, server, i % 2 ? 'GET /api/records/aggregate HTTP/1.1\r\nHost: localhost\r\n\r\n'
+                                               : 'GET /api/records?format=ndjson HTTP/1.1\r\nHost: localhost\r\n\r\n');
     socket.pause();
     return socket;
   });
@@ -154,7 +154,7 @@ test('an answer that is not taken is let go', async (t) => {
 test('event streams have a limit', async (t) => {
   const server = await startWeir(t, { args: ['--set', 'http.event_streams_max=2'] });
   const paths = ['/api/notifications', '/api/records/aggregate'];
-  const open = paths.map((path) => connection(t, server, `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`));
+  const open = paths.map((path) => connection(t, server, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`));
   await eventually(() => open.every((socket) => statusOf(socket) === 200), 'two are open');
   for (const path of paths) {
     const answer = await get(server, path, { accept: 'text/event-stream' });
@@ -168,6 +168,6 @@ test('event streams have a limit', async (t) => {
     await post(server, record()); // a stream that has nothing to say does not hear that its client is gone
     return await metric(server, 'weir_http_event_streams') === 1;
   }, 'one is gone', 40_000);
-  const next = connection(t, server, `GET ${paths[1]} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`);
+  const next = connection(t, server, `GET ${paths[1]} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
   await eventually(() => statusOf(next) === 200, 'there is room again');
 });

@@ -16,7 +16,7 @@ function makeBody() {
 }
 
 function head(...lines) {
-  return ['POST /api/records?results=none HTTP/1.1', 'Host: x', 'Connection: close', `Content-Type: ${NDJSON_TYPE}`, ...lines].join('\r\n') + '\r\n\r\n';
+  return ['POST /api/records?results=none HTTP/1.1', 'Host: localhost', 'Connection: close', `Content-Type: ${NDJSON_TYPE}`, ...lines].join('\r\n') + '\r\n\r\n';
 }
 
 /** The request's bytes in pieces: with Content-Length, or in chunks of which many come with one read. */

@@ -14,7 +14,7 @@ async function openRequest(t, server) {
   t.after(() => socket.destroy());
   socket.on('error', () => {});
   await new Promise((done) => socket.on('connect', done));
-  socket.write('POST /api/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"a":');
+  socket.write('POST /api/records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"a":');
   // Two: this one, and the one that asks.
   await eventually(async () => /^weir_http_requests_in_flight [2-9]/m.test((await get(server, '/metrics')).text), 'the server to turn to the request');
   return socket;
