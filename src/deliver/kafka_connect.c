@@ -117,24 +117,38 @@ static rd_kafka_resp_err_t ask_topic(KafkaSink *sink, rd_kafka_topic_t *topic, i
     return kafka_client_ask_topic(sink->producer, topic, left_ms > 1 ? (int)left_ms : 1);
 }
 
-Status kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us, Error *reterr)
+rd_kafka_resp_err_t kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us)
 {
-    const char *name = sink->topic_names[stream];
-    sink->topics[stream] = rd_kafka_topic_new(sink->producer, name, NULL);
-    if (!sink->topics[stream]) {
-        return error_set(reterr, STATUS_REFUSED, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(sink->producer, sink->topic_names[stream], NULL);
+    if (!topic) {
+        return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION; /* the name cannot be one */
     }
     for (;;) {
-        rd_kafka_resp_err_t code = ask_topic(sink, sink->topics[stream], deadline_us);
-        Status status = kafka_error_status(code);
-        if (status == STATUS_OK) {
-            return STATUS_OK;
+        rd_kafka_resp_err_t code = ask_topic(sink, topic, deadline_us);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            sink->topics[stream] = topic;
+            return code;
         }
-        if (status == STATUS_REFUSED || kafka_now_us(sink) >= deadline_us) {
-            return error_set(reterr, status, "topic %s: %s", name, rd_kafka_err2str(code));
+        if (kafka_error_status(code) == STATUS_REFUSED || kafka_now_us(sink) >= deadline_us) {
+            rd_kafka_topic_destroy(topic);
+            return code;
         }
         rd_kafka_poll(sink->producer, KAFKA_SLICE_MS);
     }
+}
+
+static Status find_wanted_topics(KafkaSink *sink, int64_t deadline_us, Error *reterr)
+{
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        if (subscription_wants_stream(&sink->context.options->subscription, stream)) {
+            rd_kafka_resp_err_t code = kafka_find_topic(sink, stream, deadline_us);
+            if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+                return error_set(reterr, kafka_error_status(code), "topic %s: %s", sink->topic_names[stream],
+                                 rd_kafka_err2str(code));
+            }
+        }
+    }
+    return STATUS_OK;
 }
 
 static Status read_place(const KafkaSink *sink, bool settled, int64_t deadline_us, KafkaPlace *ret_place, Error *reterr)
@@ -205,13 +219,7 @@ Status kafka_renew(KafkaSink *sink, Error *reterr)
     if (status == STATUS_OK) {
         status = end_predecessor(sink, step_deadline_us(sink), reterr);
     }
-    int64_t deadline = step_deadline_us(sink);
-    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT && status == STATUS_OK; stream++) {
-        if (subscription_wants_stream(&sink->context.options->subscription, stream)) {
-            status = kafka_find_topic(sink, stream, deadline, reterr);
-        }
-    }
-    return status;
+    return status == STATUS_OK ? find_wanted_topics(sink, step_deadline_us(sink), reterr) : status;
 }
 
 Status kafka_connect(Sink *base, SinkPlace ours, SinkPlace *ret_theirs, Error *reterr)

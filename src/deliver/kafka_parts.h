@@ -62,7 +62,7 @@ void kafka_disconnect(KafkaSink *sink);
 /* A new producer in the place of the one that there was: what that has not committed is aborted. */
 Status kafka_renew(KafkaSink *sink, Error *reterr) MUST_CHECK;
 
-/* Makes a topic ready to be sent to. */
-Status kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us, Error *reterr) MUST_CHECK;
+/* Makes a topic ready to be sent to; otherwise says what the brokers, or librdkafka, said last. */
+rd_kafka_resp_err_t kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us) MUST_CHECK;
 
 #endif

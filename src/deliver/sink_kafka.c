@@ -18,7 +18,8 @@
 enum {
     GROUP_MAX = 50000, /* half of what librdkafka's queue takes by default */
     GROUP_DEFAULT = 4000,
-    LONGER_PART = 16, /* a group that was taken makes the next one longer by so small a part */
+    UNWANTED_TOPIC_MS = 5000, /* where brokers make topics when they are asked for, one takes a moment to be there */
+    LONGER_PART = 16,         /* a group that was taken makes the next one longer by so small a part */
 };
 
 /* ---- Sending ----------------------------------------------------------------------------------------------------- */
@@ -41,18 +42,57 @@ static void enter_group(KafkaSink *sink, const Message *messages, size_t count)
     }
 }
 
-/* Those that librdkafka itself would not take are told before a transaction is begun for them. */
-static bool find_oversized(KafkaSink *sink, const Message *messages, size_t count)
+static void refuse_entry(KafkaEntry *entry, rd_kafka_resp_err_t code)
 {
-    bool found = false;
+    entry->report = code;
+    entry->verdict = SINK_REFUSED;
+}
+
+/* A message of a stream that the sink does not want comes when somebody asks for it: a dead letter of before. The topic
+ * may be gone by now, or forbidden, which must not stop the others: the brokers' word for it is the message's. What is
+ * librdkafka's own (codes below 0) is no fault of the topic. */
+static rd_kafka_resp_err_t find_unwanted_topics(KafkaSink *sink, const Message *messages, size_t count)
+{
+    rd_kafka_resp_err_t codes[MESSAGE_STREAM_COUNT] = {RD_KAFKA_RESP_ERR_NO_ERROR};
+    int64_t deadline = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
     for (size_t i = 0; i < count; i++) {
-        if (kafka_message_bytes_max(&messages[i]) > sink->message_bytes_max) {
-            sink->entries[sink->settled + i].report = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
-            sink->entries[sink->settled + i].verdict = SINK_REFUSED;
-            found = true;
+        MessageStream stream = message_kind_stream(messages[i].kind);
+        if (!sink->topics[stream] && codes[stream] == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            codes[stream] = kafka_find_topic(sink, stream, deadline);
+        }
+        if (codes[stream] < 0) {
+            return codes[stream];
+        }
+        if (codes[stream] > 0) {
+            refuse_entry(&sink->entries[sink->settled + i], codes[stream]);
         }
     }
-    return found;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Those that librdkafka itself would not take. */
+static void find_oversized(KafkaSink *sink, const Message *messages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (kafka_message_bytes_max(&messages[i]) > sink->message_bytes_max) {
+            refuse_entry(&sink->entries[sink->settled + i], RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        }
+    }
+}
+
+/* What is sure to be refused is told before a transaction is begun for it; then the others wait for the next group. */
+static Status look_through(KafkaSink *sink, const Message *messages, size_t count, bool *ret_all_well, Error *reterr)
+{
+    rd_kafka_resp_err_t code = find_unwanted_topics(sink, messages, count);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return error_set(reterr, STATUS_BUSY, "asking for a topic: %s", rd_kafka_err2str(code));
+    }
+    find_oversized(sink, messages, count);
+    *ret_all_well = true;
+    for (size_t i = sink->settled; i < sink->entered; i++) {
+        *ret_all_well = *ret_all_well && sink->entries[i].verdict != SINK_REFUSED;
+    }
+    return STATUS_OK;
 }
 
 /* A queue that is full drains by itself. */
@@ -76,14 +116,7 @@ static Status produce_all(KafkaSink *sink, const Message *messages, size_t count
     int64_t deadline = kafka_now_us(sink) + INT64_C(1000) * sink->step_ms;
     Status status = STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        /* A message of another kind than the sink wants comes when somebody asks for it: a dead letter of before. */
-        MessageStream stream = message_kind_stream(messages[i].kind);
-        if (!sink->topics[stream]) {
-            status = kafka_find_topic(sink, stream, deadline, reterr);
-        }
-        if (status == STATUS_OK) {
-            status = produce_one(sink, &messages[i], sink->settled + i, deadline, reterr);
-        }
+        status = produce_one(sink, &messages[i], sink->settled + i, deadline, reterr);
     }
     return status;
 }
@@ -206,8 +239,11 @@ static Status kafka_send(Sink *base, const Message *messages, size_t count, cons
     sink->reason[0] = '\0';
     enter_group(sink, messages, count);
     Error error = {0};
-    Status status =
-        find_oversized(sink, messages, count) ? STATUS_OK : send_group(sink, messages, count, place, &error);
+    bool all_well = false;
+    Status status = look_through(sink, messages, count, &all_well, &error);
+    if (status == STATUS_OK && all_well) {
+        status = send_group(sink, messages, count, place, &error);
+    }
     if (status == STATUS_BUSY) {
         status = look_for_blame(sink, &error);
     }

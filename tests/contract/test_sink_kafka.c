@@ -226,6 +226,74 @@ static void test_too_long_for_the_sink(void **state)
     check_all_but(story, 40, 21);
 }
 
+/* ---- Messages that the sink does not want any more --------------------------------------------------------------- */
+
+/* An alert, as it comes when somebody has a dead letter of before tried again. */
+static Message make_alert(Story *story, int64_t seq)
+{
+    Message message = make_message(story, seq, 10);
+    message.kind = MESSAGE_ALERT;
+    return message;
+}
+
+/* Sends both in one group, without a place, as retries go. */
+static void send_both(Story *story, SinkResult ret_results[2])
+{
+    const Message messages[2] = {make_alert(story, 1), make_message(story, 2, 10)};
+    Error error = {0};
+    if (story->sink->ops->send(story->sink, messages, 2, NULL, &error) != STATUS_OK) {
+        fail_msg("send: %s", error.message);
+    }
+    assert_int_equal(story->sink->ops->results(story->sink, ret_results, 2), 2);
+}
+
+static void test_an_unwanted_topic_that_cannot_be_had(void **state)
+{
+    static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                                RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+    Story *story = *state;
+    if (!story->side->mock) {
+        skip();
+    }
+    char topic[128];
+    Error error = {0};
+    snprintf(topic, sizeof topic, "%salerts", story->side->prefix);
+    connect_from(story, 0);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        SinkResult results[2];
+        rd_kafka_mock_topic_set_error(story->side->mock, topic, codes[i]);
+        send_both(story, results);
+        assert_int_equal(results[0].verdict, SINK_REFUSED);
+        assert_int_equal(results[0].code, codes[i]);
+        assert_string_equal(results[0].error.ptr, rd_kafka_err2str(codes[i]));
+        assert_int_equal(results[1].verdict, SINK_HELD);
+        assert_int_equal(send_one(story, story->sink, 3 + (int64_t)i, &error), STATUS_OK); /* the line goes on */
+        assert_int_equal(story->sink->ops->results(story->sink, results, 2), 1);
+        assert_int_equal(results[0].verdict, SINK_TAKEN);
+    }
+    rd_kafka_mock_topic_set_error(story->side->mock, topic, RD_KAFKA_RESP_ERR_NO_ERROR);
+    SinkResult results[2];
+    send_both(story, results);
+    assert_int_equal(results[0].verdict, SINK_TAKEN);
+    assert_int_equal(results[1].verdict, SINK_TAKEN);
+}
+
+/* Then it is not the message's fault. */
+static void test_an_unwanted_topic_and_nobody_there(void **state)
+{
+    Story *story = *state;
+    Error error = {0};
+    SinkResult result;
+    connect_from(story, 0);
+    if (!side_unreachable(story->side, true)) {
+        skip();
+    }
+    Message message = make_alert(story, 1);
+    assert_int_equal(story->sink->ops->send(story->sink, &message, 1, NULL, &error), STATUS_BUSY);
+    assert_int_equal(story->sink->ops->results(story->sink, &result, 1), 0);
+    (void)side_unreachable(story->side, false);
+}
+
 /* ---- Others on the same sink ------------------------------------------------------------------------------------- */
 
 static void test_two_on_one_sink(void **state)
@@ -420,6 +488,8 @@ int main(void)
         OWN_TEST(test_cloud_event, setup),
         OWN_TEST(test_too_long_for_the_topic, setup_small_topic),
         OWN_TEST(test_too_long_for_the_sink, setup_small_sink),
+        OWN_TEST(test_an_unwanted_topic_that_cannot_be_had, setup),
+        OWN_TEST(test_an_unwanted_topic_and_nobody_there, setup),
         OWN_TEST(test_two_on_one_sink, setup),
         OWN_TEST(test_fenced_by_another, setup),
         OWN_TEST(test_places_of_another_epoch, setup),
