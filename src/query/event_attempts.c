@@ -6,7 +6,7 @@
 #include "record/event_letter.h"
 
 /* What was JSON when it came is JSON here: to read a message as long as any may be, a source may take about as much. */
-enum { PAGE_MAX = 256, EVENT_BYTES_MAX = 16 << 10, PARSE_BYTES_MAX = 288 << 20 };
+enum { PAGE_MAX = 256, EVENT_BYTES_MAX = 16 << 10, PARSE_BYTES_MAX = 288 << 20, PARSE_BYTES_FREE = 64 << 10 };
 
 typedef struct AttemptsQuery AttemptsQuery;
 
@@ -168,7 +168,11 @@ static void put_letter(Looking *looking, const DeadLetter *letter)
     AttemptsQuery *attempts = looking->attempts;
     const Str client = attempts->request.filter.source_id;
     Failure failure = {0};
+    /* All but what any event may take counts with what other requests hold. */
+    Budget memory = {.whole = attempts->base.options.memory};
     arena_init(&failure.arena, 4 << 10, PARSE_BYTES_MAX);
+    failure.arena.budget = memory.whole ? &memory : NULL;
+    failure.arena.uncounted = PARSE_BYTES_FREE;
     looking->status = read_failure(attempts, letter, &failure);
     if (looking->status == STATUS_OK && (client.len == 0 || str_equal(client, failure.client)) &&
         begin_item(attempts, looking->step->out, letter->id)) {

@@ -265,6 +265,44 @@ static void test_failures(void **state)
     check_has(ask(fixture, query_event_failures_new, "cursor=3&limit=1"), "\"event\":null,\"rawBytes\":8,");
 }
 
+static Status step_once(Fixture *fixture, Budget *memory)
+{
+    QueryOptions options = options_of(fixture);
+    QueryProblems problems = {0};
+    Query *query = NULL;
+    Error error = {.message = ""};
+    bool done = false;
+    Buf out;
+    options.memory = memory;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(query_event_failures_new(NULL, 0, QUERY_JSON, &options, &query, &problems), STATUS_OK);
+    Status status = query_step(query, fake_store_reader(fixture->store), 1 << 20, &out, &done, &error);
+    assert_true(done == (status == STATUS_OK));
+    query_free(query);
+    buf_release(&out);
+    return status;
+}
+
+/* What is read of a long one counts with what other requests hold; of a short one nothing does. */
+static void test_memory_for_failures(void **state)
+{
+    enum { LONG_BYTES = 100000 };
+    Fixture *fixture = *state;
+    Budget all = {.bytes_max = 120000}, others = {.whole = &all};
+    char *raw = test_calloc(LONG_BYTES + 1, 1);
+    memset(raw, 'x', LONG_BYTES);
+    assert_true(budget_take(&others, 100000));
+    send_broken(fixture, "A", "short", "", "A");
+    assert_int_equal(step_once(fixture, &all), STATUS_OK);
+    send_broken(fixture, "A", raw, "", "A");
+    assert_int_equal(step_once(fixture, &all), STATUS_BUSY);
+    assert_int_equal(step_once(fixture, NULL), STATUS_OK);
+    budget_give_back(&others, 100000);
+    assert_int_equal(step_once(fixture, &all), STATUS_OK);
+    assert_int_equal(all.taken, 0);
+    test_free(raw);
+}
+
 static void test_what_is_settled_is_listed_no_more(void **state)
 {
     Fixture *fixture = *state;
@@ -436,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages_of_duplicates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_for_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_settled_is_listed_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(test_problems, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_event, setup, teardown),
