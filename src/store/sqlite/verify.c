@@ -11,39 +11,11 @@
 #include "store/sqlite/db.h"
 #include "store/sqlite/row.h"
 #include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/verify_parts.h"
 
-enum { CHUNK_ENTRIES = 50000, PROBLEMS_TOLD_MAX = 1000, PROBLEM_BYTES_MAX = 1024 };
+enum { PROBLEMS_TOLD_MAX = 1000, PROBLEM_BYTES_MAX = 1024 };
 
-/* A flow as the rows so far make it. Known by 128 bits of hash. */
-typedef struct FlowCheck {
-    XXH128_hash_t name;
-    uint64_t hash; /* as in the index */
-    int64_t newest_seq;
-    FlowTotals totals;
-} FlowCheck;
-
-typedef struct Verify {
-    SqliteReader *reader;
-    SqliteView *view;
-    const StoreInfo *info;
-    void (*problem)(void *context, const char *text);
-    void *context;
-    void (*progress)(void *context, const char *what, uint64_t done, uint64_t total);
-    VerifyReport report;
-    FlowCheck *flows; /* open addressing; newest_seq 0: empty */
-    size_t flows_capacity;
-    RollupMap *rollups;
-    uint64_t ids_digest, times_digest; /* sums over the published records: they do not depend on the order */
-    int64_t published_records;
-    IndexPair *tail; /* the records that are not published: hash of the identity, sequence; owns */
-    size_t tail_count;
-    bool in_tail;
-    Status status; /* of a visitor */
-    Error *reterr;
-} Verify;
-
-static void tell(Verify *verify, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void tell(Verify *verify, const char *format, ...)
+void verify_tell(Verify *verify, const char *format, ...)
 {
     char text[PROBLEM_BYTES_MAX];
     if (++verify->report.problems > PROBLEMS_TOLD_MAX) {
@@ -56,10 +28,14 @@ static void tell(Verify *verify, const char *format, ...)
     verify->problem(verify->context, text);
 }
 
-static uint64_t digest(uint64_t key, uint64_t value)
+/* A server beside it can move its write-ahead log into the database only as far as nobody reads. */
+Status verify_look_away(Verify *verify, const char *what, uint64_t done, uint64_t total)
 {
-    uint64_t pair[] = {key, value};
-    return XXH3_64bits(pair, sizeof pair);
+    sqlite_end(&verify->reader->base);
+    if (verify->progress) {
+        verify->progress(verify->context, what, done, total);
+    }
+    return sqlite_resume(&verify->reader->base, &verify->view->base, verify->reterr);
 }
 
 /* ---- Rows: totals and chains ------------------------------------------------------------------------------------- */
@@ -112,21 +88,22 @@ static void check_totals(Verify *verify, const StoredRecord *stored, const FlowT
     const FlowTotals *is = &stored->totals;
     char have[DECIMAL_TEXT_BYTES_MAX], want[DECIMAL_TEXT_BYTES_MAX];
     if (is->positive_count != right->positive_count || is->negative_count != right->negative_count) {
-        tell(verify,
-             "record %" PRId64 ": its flow's counts are %" PRId64 "+%" PRId64 ", but its rows are %" PRId64 "+%" PRId64,
-             stored->seq, is->positive_count, is->negative_count, right->positive_count, right->negative_count);
+        verify_tell(verify,
+                    "record %" PRId64 ": its flow's counts are %" PRId64 "+%" PRId64 ", but its rows are %" PRId64
+                    "+%" PRId64,
+                    stored->seq, is->positive_count, is->negative_count, right->positive_count, right->negative_count);
     }
     if (is->positive_total != right->positive_total) {
         decimal_format(is->positive_total, verify->info->scale, have);
         decimal_format(right->positive_total, verify->info->scale, want);
-        tell(verify, "record %" PRId64 ": positive_total is %s, but its flow's rows add up to %s", stored->seq, have,
-             want);
+        verify_tell(verify, "record %" PRId64 ": positive_total is %s, but its flow's rows add up to %s", stored->seq,
+                    have, want);
     }
     if (is->negative_total != right->negative_total) {
         decimal_format(is->negative_total, verify->info->scale, have);
         decimal_format(right->negative_total, verify->info->scale, want);
-        tell(verify, "record %" PRId64 ": negative_total is %s, but its flow's rows add up to %s", stored->seq, have,
-             want);
+        verify_tell(verify, "record %" PRId64 ": negative_total is %s, but its flow's rows add up to %s", stored->seq,
+                    have, want);
     }
 }
 
@@ -146,11 +123,11 @@ static bool check_flow(Verify *verify, const StoredRecord *stored)
         verify->report.flows++;
     }
     if (stored->prev_seq != flow->newest_seq) {
-        tell(verify, "record %" PRId64 ": prev_seq is %" PRId64 ", but its flow's previous record is %" PRId64,
-             stored->seq, stored->prev_seq, flow->newest_seq);
+        verify_tell(verify, "record %" PRId64 ": prev_seq is %" PRId64 ", but its flow's previous record is %" PRId64,
+                    stored->seq, stored->prev_seq, flow->newest_seq);
     }
     if (!flow_totals_add(&flow->totals, record->type, record->value, 1)) {
-        tell(verify, "record %" PRId64 ": its flow's total is beyond what a total can hold", stored->seq);
+        verify_tell(verify, "record %" PRId64 ": its flow's total is beyond what a total can hold", stored->seq);
     }
     check_totals(verify, stored, &flow->totals);
     flow->newest_seq = stored->seq;
@@ -161,13 +138,13 @@ static void check_values(Verify *verify, const StoredRecord *stored)
 {
     const Record *record = &stored->record;
     if (record->value < 0 || record->value > RECORD_VALUE_MAX) {
-        tell(verify, "record %" PRId64 ": value %" PRId64 " is out of range", stored->seq, record->value);
+        verify_tell(verify, "record %" PRId64 ": value %" PRId64 " is out of range", stored->seq, record->value);
     }
     const Str *texts[] = {&record->record_id, &record->source_id, &record->destination_id, &record->unit,
                           &record->reference};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (texts[i]->len == 0) {
-            tell(verify, "record %" PRId64 ": a text that is required is empty", stored->seq);
+            verify_tell(verify, "record %" PRId64 ": a text that is required is empty", stored->seq);
         }
     }
 }
@@ -181,8 +158,8 @@ static bool check_record(void *context, const StoredRecord *stored)
     if (!verify->in_tail) {
         verify->published_records++;
         verify->ids_digest +=
-            digest(record_identity_hash(&stored->record, verify->info->identity, verify->info->hash_seed), seq);
-        verify->times_digest += digest(index_time_key(stored->record.time_us), seq);
+            verify_digest(record_identity_hash(&stored->record, verify->info->identity, verify->info->hash_seed), seq);
+        verify->times_digest += verify_digest(index_time_key(stored->record.time_us), seq);
         verify->status = rollup_map_add(verify->rollups, &stored->record, verify->reterr);
     }
     return check_flow(verify, stored) && verify->status == STATUS_OK;
@@ -190,18 +167,13 @@ static bool check_record(void *context, const StoredRecord *stored)
 
 static Status check_records(Verify *verify, int64_t after, int64_t through)
 {
-    StoreReader *reader = &verify->reader->base;
     Status status = STATUS_OK;
-    for (int64_t at = after; at < through && status == STATUS_OK; at += CHUNK_ENTRIES) {
-        int64_t end = through - at > CHUNK_ENTRIES ? at + CHUNK_ENTRIES : through;
-        status = sqlite_scan(reader, at, end, FIELD_ALL, check_record, verify, verify->reterr);
+    for (int64_t at = after; at < through && status == STATUS_OK; at += VERIFY_CHUNK) {
+        int64_t end = through - at > VERIFY_CHUNK ? at + VERIFY_CHUNK : through;
+        status = sqlite_scan(&verify->reader->base, at, end, FIELD_ALL, check_record, verify, verify->reterr);
         status = status == STATUS_OK ? verify->status : status;
-        sqlite_end(reader);
-        if (verify->progress) {
-            verify->progress(verify->context, "records", (uint64_t)end, (uint64_t)verify->view->base.bound);
-        }
         if (status == STATUS_OK) {
-            status = sqlite_resume(reader, &verify->view->base, verify->reterr);
+            status = verify_look_away(verify, "records", (uint64_t)end, (uint64_t)verify->view->base.bound);
         }
     }
     return status;
@@ -216,14 +188,16 @@ static bool ignore_record(void *context, const StoredRecord *stored)
     return false;
 }
 
-static Status check_messages(Verify *verify)
+static Status check_messages_between(Verify *verify, int64_t after, int64_t through)
 {
     sqlite3_stmt *stmt = NULL;
     bool row = true;
-    Status status = db_prepare(verify->reader->db, "SELECT seq, record_seq FROM messages WHERE seq <= ? ORDER BY seq",
-                               &stmt, verify->reterr);
+    Status status =
+        db_prepare(verify->reader->db, "SELECT seq, record_seq FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq",
+                   &stmt, verify->reterr);
     if (status == STATUS_OK) {
-        sqlite3_bind_int64(stmt, 1, verify->view->base.bound);
+        sqlite3_bind_int64(stmt, 1, after);
+        sqlite3_bind_int64(stmt, 2, through);
     }
     while (status == STATUS_OK && (status = db_step(stmt, "read the messages", &row, verify->reterr)) == STATUS_OK &&
            row) {
@@ -231,224 +205,35 @@ static Status check_messages(Verify *verify)
         Error missing;
         verify->report.messages++;
         if (record_seq && sqlite_get(&verify->reader->base, record_seq, ignore_record, NULL, &missing) != STATUS_OK) {
-            tell(verify, "message %" PRId64 ": it is about record %" PRId64 ", which the log does not have", seq,
-                 record_seq);
+            verify_tell(verify, "message %" PRId64 ": it is about record %" PRId64 ", which the log does not have", seq,
+                        record_seq);
         }
     }
     sqlite3_finalize(stmt);
-    if (status == STATUS_OK && verify->report.records + verify->report.messages != verify->view->base.bound) {
-        tell(verify,
-             "the log ends at %" PRId64 ", but holds %" PRId64 " records and %" PRId64
-             " messages: the sequence has gaps",
-             verify->view->base.bound, verify->report.records, verify->report.messages);
-    }
     return status;
 }
 
-static void tell_sentence(void *context, Str sentence) { tell(context, "%.*s", STR_ARGS(sentence)); }
-
-/* ---- Indexes ----------------------------------------------------------------------------------------------------- */
-
-/* Two entries with one hash: they must be different records. */
-typedef struct PairCheck {
-    const StoreInfo *info;
-    Arena arena;
-    Record first;
-    bool has_first, equal;
-} PairCheck;
-
-static bool compare_record(void *context, const StoredRecord *stored)
+static Status check_messages(Verify *verify)
 {
-    PairCheck *check = context;
-    if (check->has_first) {
-        check->equal =
-            (record_differs(&check->first, &stored->record) & record_identity_fields(check->info->identity)) == 0;
-        return false;
-    }
-    check->first = stored->record;
-    Str *texts[] = {&check->first.record_id, &check->first.source_id, &check->first.destination_id,
-                    &check->first.unit,      &check->first.reference, &check->first.traceparent};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        *texts[i] = arena_copy(&check->arena, *texts[i]);
-    }
-    check->has_first = true;
-    return false;
-}
-
-static Status check_equal_hashes(Verify *verify, uint64_t a, uint64_t b)
-{
-    PairCheck check = {.info = verify->info};
-    arena_init(&check.arena, 8192, 65536);
-    Status status = sqlite_get(&verify->reader->base, (int64_t)a, compare_record, &check, verify->reterr);
-    if (status == STATUS_OK) {
-        status = sqlite_get(&verify->reader->base, (int64_t)b, compare_record, &check, verify->reterr);
-    }
-    if (status == STATUS_OK && check.equal) {
-        tell(verify, "records %" PRIu64 " and %" PRIu64 " are the same record: it was counted twice", a, b);
-    }
-    arena_release(&check.arena);
-    if (status == STATUS_REFUSED) {
-        tell(verify, "the index ids names records %" PRIu64 " and %" PRIu64 ", of which the log lacks one", a, b);
-        status = STATUS_OK;
-    }
-    return status;
-}
-
-typedef struct RunWalk {
-    RunCursor cursor;
-    IndexPair next;
-    bool has_next;
-} RunWalk;
-
-/* Walks all runs of an index in one order: sums the digests up and, for ids, looks at equal neighbours. */
-static Status walk_index(Verify *verify, IndexNumber index, uint64_t *ret_digest, int64_t *ret_count)
-{
-    const IndexSet *set = verify->view->set;
-    size_t runs = set->counts[index];
-    RunWalk *walks = calloc(runs + 1, sizeof *walks);
-    IndexPair last = {0, 0};
-    Status status = walks ? STATUS_OK : error_set(verify->reterr, STATUS_BUSY, "out of memory");
-    for (size_t i = 0; i < runs && status == STATUS_OK; i++) {
-        status = run_cursor_init(&walks[i].cursor, set->runs[index][i], (IndexPair){0, 0}, false, verify->reterr);
-        if (status == STATUS_OK) {
-            status = run_cursor_next(&walks[i].cursor, &walks[i].next, &walks[i].has_next, verify->reterr);
-        }
-    }
-    while (status == STATUS_OK) {
-        RunWalk *first = NULL;
-        for (size_t i = 0; i < runs; i++) {
-            if (walks[i].has_next && (!first || index_pair_before(walks[i].next, first->next))) {
-                first = &walks[i];
-            }
-        }
-        if (!first) {
-            break;
-        }
-        if (index == INDEX_IDS && *ret_count > 0 && last.key == first->next.key) {
-            status = check_equal_hashes(verify, last.value, first->next.value);
-        }
-        last = first->next;
-        *ret_digest += digest(last.key, last.value);
-        ++*ret_count;
-        if (status == STATUS_OK) {
-            status = run_cursor_next(&first->cursor, &first->next, &first->has_next, verify->reterr);
-        }
-    }
-    for (size_t i = 0; i < runs && walks; i++) {
-        if (walks[i].cursor.run) {
-            run_cursor_release(&walks[i].cursor);
-        }
-    }
-    free(walks);
-    return status;
-}
-
-static Status check_index(Verify *verify, IndexNumber index, uint64_t right_digest)
-{
-    uint64_t is_digest = 0;
-    int64_t count = 0;
-    Status status = walk_index(verify, index, &is_digest, &count);
-    if (status == STATUS_BROKEN) { /* a damaged run is a finding, not a failure to verify */
-        tell(verify, "the index %s cannot be read: %s", index_names[index], verify->reterr->message);
-        return STATUS_OK;
-    }
-    if (status == STATUS_OK && count != verify->published_records) {
-        tell(verify, "the index %s has %" PRId64 " entries for %" PRId64 " records", index_names[index], count,
-             verify->published_records);
-    } else if (status == STATUS_OK && is_digest != right_digest) {
-        tell(verify, "the index %s has other entries than the log", index_names[index]);
-    }
-    return status;
-}
-
-static Status check_flow_entry(Verify *verify, const FlowCheck *flow)
-{
-    const IndexSet *set = verify->view->set;
-    for (size_t i = set->counts[INDEX_FLOWS]; i-- > 0;) {
-        uint64_t seq = 0;
-        size_t count = 0;
-        bool more = false;
-        Status status = run_find(set->runs[INDEX_FLOWS][i], flow->hash, &seq, 1, &count, &more, verify->reterr);
-        if (status != STATUS_OK) {
-            tell(verify, "the index flows cannot be read: %s", verify->reterr->message);
-            return STATUS_OK;
-        }
-        if (count) {
-            if (seq < (uint64_t)flow->newest_seq) { /* a larger one belongs to another flow with this hash */
-                tell(verify, "the index flows says %" PRIu64 " for a flow whose newest record is %" PRId64, seq,
-                     flow->newest_seq);
-            }
-            return STATUS_OK;
-        }
-    }
-    tell(verify, "the index flows does not know the flow whose newest record is %" PRId64, flow->newest_seq);
-    return STATUS_OK;
-}
-
-static Status check_flows_index(Verify *verify)
-{
+    int64_t bound = verify->view->base.bound;
     Status status = STATUS_OK;
-    for (size_t i = 0; i < verify->flows_capacity && status == STATUS_OK; i++) {
-        if (verify->flows[i].newest_seq) {
-            status = check_flow_entry(verify, &verify->flows[i]);
+    for (int64_t at = 0; at < bound && status == STATUS_OK; at += VERIFY_CHUNK) {
+        int64_t end = bound - at > VERIFY_CHUNK ? at + VERIFY_CHUNK : bound;
+        status = check_messages_between(verify, at, end);
+        if (status == STATUS_OK) {
+            status = verify_look_away(verify, "messages", (uint64_t)end, (uint64_t)bound);
         }
+    }
+    if (status == STATUS_OK && verify->report.records + verify->report.messages != bound) {
+        verify_tell(verify,
+                    "the log ends at %" PRId64 ", but holds %" PRId64 " records and %" PRId64
+                    " messages: the sequence has gaps",
+                    bound, verify->report.records, verify->report.messages);
     }
     return status;
 }
 
-static bool keep_tail_record(Verify *verify, uint64_t hash, uint64_t seq)
-{
-    size_t count = verify->tail_count, room = 2 * count + 1;
-    bool is_full = (count & (count - 1)) == 0; /* at each power of two */
-    IndexPair *tail = is_full ? realloc(verify->tail, room * sizeof *tail) : verify->tail;
-    if (!tail) {
-        verify->status = error_set(verify->reterr, STATUS_BUSY, "out of memory");
-        return false;
-    }
-    verify->tail = tail;
-    verify->tail[verify->tail_count++] = (IndexPair){hash, seq};
-    return true;
-}
-
-static int by_pair(const void *a, const void *b)
-{
-    return index_pair_before(*(const IndexPair *)a, *(const IndexPair *)b) ? -1 : 1; /* no two are the same */
-}
-
-/* … nor twice among themselves, which no index says. */
-static Status check_tail(Verify *verify)
-{
-    Status status = STATUS_OK;
-    qsort(verify->tail, verify->tail_count, sizeof *verify->tail, by_pair);
-    for (size_t i = 1; i < verify->tail_count && status == STATUS_OK; i++) {
-        if (verify->tail[i - 1].key == verify->tail[i].key) {
-            status = check_equal_hashes(verify, verify->tail[i - 1].value, verify->tail[i].value);
-        }
-    }
-    return status;
-}
-
-/* A record behind the published ones must not be among them already … */
-static bool check_tail_record(void *context, const StoredRecord *stored)
-{
-    Verify *verify = context;
-    const IndexSet *set = verify->view->set;
-    uint64_t hash = record_identity_hash(&stored->record, verify->info->identity, verify->info->hash_seed);
-    for (size_t i = 0; i < set->counts[INDEX_IDS] && verify->status == STATUS_OK; i++) {
-        uint64_t seq = 0;
-        size_t count = 0;
-        bool more = false;
-        verify->status = run_find(set->runs[INDEX_IDS][i], hash, &seq, 1, &count, &more, verify->reterr);
-        if (verify->status == STATUS_BROKEN) { /* check_index has told of it */
-            verify->status = STATUS_OK;
-            break;
-        }
-        if (verify->status == STATUS_OK && count) {
-            verify->status = check_equal_hashes(verify, seq, (uint64_t)stored->seq);
-        }
-    }
-    return verify->status == STATUS_OK && keep_tail_record(verify, hash, (uint64_t)stored->seq);
-}
+static void tell_sentence(void *context, Str sentence) { verify_tell(context, "%.*s", STR_ARGS(sentence)); }
 
 /* ---- Rollups ----------------------------------------------------------------------------------------------------- */
 
@@ -461,8 +246,8 @@ typedef struct RollupCheck {
 
 static void tell_other_keys(RollupCheck *check, const Rollup *rollup)
 {
-    tell(check->verify, "the rollups by %s have other keys than the log, first at %s %" PRId64 " of %.*s", check->level,
-         check->level, rollup->bucket, STR_ARGS(rollup->destination_id));
+    verify_tell(check->verify, "the rollups by %s have other keys than the log, first at %s %" PRId64 " of %.*s",
+                check->level, check->level, rollup->bucket, STR_ARGS(rollup->destination_id));
     check->ended = true;
 }
 
@@ -481,8 +266,8 @@ static bool check_rollup(void *context, const Rollup *right)
         return false;
     }
     if (is.count != right->count || is.sum != right->sum || is.min != right->min || is.max != right->max) {
-        tell(check->verify, "the rollup of %s %" PRId64 ", %.*s, %.*s, differs from its records", check->level,
-             is.bucket, STR_ARGS(is.destination_id), STR_ARGS(is.unit));
+        verify_tell(check->verify, "the rollup of %s %" PRId64 ", %.*s, %.*s, differs from its records", check->level,
+                    is.bucket, STR_ARGS(is.destination_id), STR_ARGS(is.unit));
     }
     return true;
 }
@@ -510,7 +295,7 @@ static Status check_level(Verify *verify, RollupLevel level)
     }
     rollup_walk_close(check.walk);
     if (status == STATUS_BROKEN) { /* as with the indexes: a finding */
-        tell(verify, "the rollups by %s cannot be read: %s", check.level, verify->reterr->message);
+        verify_tell(verify, "the rollups by %s cannot be read: %s", check.level, verify->reterr->message);
         return STATUS_OK;
     }
     return status;
@@ -533,25 +318,25 @@ static Status verify_view(Verify *verify)
     int64_t published = verify->view->base.rollup_seq;
     Status status = check_records(verify, 0, published);
     if (status == STATUS_OK) {
-        status = check_flows_index(verify);
+        status = verify_flows_index(verify);
     }
     if (status == STATUS_OK) {
-        status = check_index(verify, INDEX_IDS, verify->ids_digest);
+        status = verify_index(verify, INDEX_IDS, verify->ids_digest);
     }
     if (status == STATUS_OK) {
-        status = check_index(verify, INDEX_TIMES, verify->times_digest);
+        status = verify_index(verify, INDEX_TIMES, verify->times_digest);
     }
     verify->in_tail = true;
     if (status == STATUS_OK) {
         status = check_records(verify, published, verify->view->base.bound);
     }
     if (status == STATUS_OK) {
-        status = sqlite_scan(reader, published, verify->view->base.bound, FIELD_ALL, check_tail_record, verify,
+        status = sqlite_scan(reader, published, verify->view->base.bound, FIELD_ALL, verify_tail_record, verify,
                              verify->reterr);
         status = status == STATUS_OK ? verify->status : status;
     }
     if (status == STATUS_OK && verify->tail) {
-        status = check_tail(verify);
+        status = verify_tail(verify);
     }
     if (status == STATUS_OK) {
         status = check_messages(verify);
