@@ -1,4 +1,4 @@
-/* The indexes as verify looks at them: the entries of each are those that the rows make, and no record is there twice. */
+/* The indexes as verify looks at them: each has the entries that the rows make, and no record is there twice. */
 #include <inttypes.h>
 #include <stdlib.h>
 
