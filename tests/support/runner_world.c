@@ -344,6 +344,7 @@ static void check_promises(JobsWorld *world)
 int64_t jobs_step(JobsWorld *world)
 {
     int64_t wait_us = runner_step(world->runner);
+    world->steps++;
     check_promises(world);
     if (!world->processor_stands) {
         let_processor_work(world);

@@ -67,6 +67,7 @@ typedef struct World {
     bool check_open;
     RunnerOptions options;
     Runner *runner;
+    size_t steps; /* of the runner, but for those of its own thread */
 } JobsWorld;
 
 /* *state is the JobsWorld. There is no runner yet: attempts 3, backoff 10 s, lease 5 min, concurrency 10, no limit of

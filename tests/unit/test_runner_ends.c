@@ -382,6 +382,24 @@ static void test_no_answer_comes(void **state)
     assert_string_equal(jobs_at(world, 12)->error, "");
 }
 
+/* While all that may be ahead of their calls wait for an answer, the runner sleeps; before them it had nothing to do for
+ * longer than they wait. */
+static void test_no_answer_comes_and_rate(void **state)
+{
+    JobsWorld *world = *state;
+    world->answer.silent = true;
+    world->options.rate = 1;
+    world->options.dns = DNS_WARN;
+    jobs_open_runner(world);
+    jobs_run_for(world, 30 * SECOND_US);
+    jobs_add(world, 10);
+    world->steps = 0;
+    jobs_run_for(world, 4 * SECOND_US);
+    assert_in_range(world->steps, 1, 40);
+    jobs_run_for(world, 26 * SECOND_US);
+    assert_int_equal(jobs_count(world, JOB_COMPLETED), 10);
+}
+
 /* None, and those that are handed over, have nothing else to do. */
 static void test_domains_alone(void **state)
 {
@@ -536,6 +554,7 @@ int main(void)
         TEST(test_nobody_can_tell),
         TEST(test_nobody_can_tell_ever),
         TEST(test_no_answer_comes),
+        TEST(test_no_answer_comes_and_rate),
         TEST(test_domains_alone),
         TEST(test_domains_and_rate),
         TEST(test_questions_at_the_end),
