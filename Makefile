@@ -9,7 +9,7 @@ help:
 	@echo "make run         build and start the service on 127.0.0.1:8080 with its data in ./weir-data"
 	@echo "make check       every test that a push must pass (minutes)"
 	@echo "make test        units, contract, tidy (seconds)"
-	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs"
+	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs (hours); STEPS=… some of it"
 	@echo "make bench       the measurements, results in bench/results/"
 	@echo "make sim         runs of the core on a faulty disk, SEEDS=2000 (200); SEED=12 tells one of them"
 	@echo "make fuzz        a minute of libFuzzer for each parser; T=record for one"
@@ -35,10 +35,10 @@ test: deps-check build
 	@scripts/check.sh test
 
 check: deps-check
-	@scripts/check.sh check
+	@scripts/check.sh check $(STEPS)
 
 check-full: deps-check
-	@scripts/check.sh full
+	@scripts/check.sh full $(STEPS)
 
 bench: build
 	@scripts/bench.sh $(BENCH)

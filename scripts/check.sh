@@ -4,14 +4,17 @@
 #   scripts/check.sh test     units, contract, corpus, tidy (seconds)
 #   scripts/check.sh check    what a push must pass: warning-free builds by gcc and clang, the same tests under the address and
 #                             undefined-behaviour sanitizers, end to end, kills under load, documentation, format (minutes)
-#   scripts/check.sh full     the same, longer, and with the thread sanitizer and valgrind
+#   scripts/check.sh full     the same, longer, and with the thread sanitizer and valgrind (hours)
+#   scripts/check.sh full torture-store kills-long …    these steps alone, with what was built by earlier ones
 #
 # Ends with "N passed, N failed, N skipped"; exit code 0 when nothing failed. Logs stay in build-check/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 level=${1:-test}
-case "$level" in test | check | full) ;; *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
+case "$level" in test | check | full) ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
+shift $(($# > 0))
+only=("$@") met=()
 
 logs=build-check
 mkdir -p "$logs"
@@ -20,9 +23,13 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
+is_asked() { [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]; }
+
 # step NAME COUNT COMMAND…: runs it with its output in a log. COUNT prints "passed failed skipped" when given the log, for
 # commands that are many tests; `once` is for those that are one.
 step() {
+  is_asked "$1" || return 0
+  met+=("$1")
   local name=$1 count=$2 log="$logs/$1.log" begun=$SECONDS code=0 p f s
   shift 2
   printf '%-22s' "$name"
@@ -194,5 +201,8 @@ case "$level" in
   check) run_check ;;
   full) run_check; run_full ;;
 esac
+for name in "${only[@]}"; do
+  [[ " ${met[*]} " == *" $name "* ]] || { echo "FAIL $name: there is no such step" && failed=$((failed + 1)); }
+done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
