@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "intake/drop_names.h"
+#include "intake/drop_writers.h"
 
 #define SECOND_US    INT64_C(1000000)
 #define RESCAN_US    (30 * SECOND_US) /* what no event told of: other machines' files, links */
@@ -366,19 +366,6 @@ size_t drop_dir_waiting(const DropDir *dir, int64_t *ret_oldest_us)
 
 /* ---- Whole files ------------------------------------------------------------------------------------------------- */
 
-typedef enum Writers { WRITERS_NONE, WRITERS_SOME, WRITERS_UNKNOWN } Writers;
-
-/* The kernel gives a read lease on a file that nobody has open for writing. Should somebody open it in the moment while
- * we have it, the signal is one that nobody minds. */
-static Writers find_writers(int fd)
-{
-    if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-        fcntl(fd, F_SETLEASE, F_UNLCK);
-        return WRITERS_NONE;
-    }
-    return errno == EAGAIN ? WRITERS_SOME : WRITERS_UNKNOWN;
-}
-
 static bool has_settled(const DropDir *dir, const char *name, const struct stat *info)
 {
     int64_t settle_us = drop_names_have(&dir->made, name) ? STALL_US : SETTLE_US;
@@ -389,14 +376,14 @@ static bool has_settled(const DropDir *dir, const char *name, const struct stat 
 
 static bool is_whole(DropDir *dir, const char *name, int fd, const struct stat *info)
 {
-    Writers writers = find_writers(fd);
-    if (writers == WRITERS_SOME) {
+    DropWriters writers = drop_writers_find(fd);
+    if (writers == DROP_WRITERS_SOME) {
         memcpy(dir->unfinished, name, strlen(name) + 1);
     }
-    if (writers == WRITERS_UNKNOWN) {
+    if (writers == DROP_WRITERS_UNKNOWN) {
         return drop_names_have(&dir->closed, name) || has_settled(dir, name, info);
     }
-    return writers == WRITERS_NONE;
+    return writers == DROP_WRITERS_NONE;
 }
 
 const char *drop_dir_unfinished(const DropDir *dir) { return dir->unfinished; }
@@ -544,7 +531,7 @@ static bool is_the_one(const DropDir *dir, const char *held, const DropFile *fil
     struct stat info;
     FileIdentity now;
     int fd = open_file(dir->moving, held);
-    bool is_written = fd >= 0 && find_writers(fd) == WRITERS_SOME;
+    bool is_written = fd >= 0 && drop_writers_find(fd) == DROP_WRITERS_SOME;
     if (fd >= 0) {
         close(fd);
     }

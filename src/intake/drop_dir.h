@@ -9,10 +9,10 @@
  * since another may be dropped under its name at any moment. What is found in there at the opening is dropped once
  * more.
  *
- * A file is whole when nobody has it open for writing. The kernel tells that of files of our own user. Of others it is
- * known when they were moved here or closed while we watched; otherwise they are taken to be whole when nothing was
- * written to them for ten seconds, or for ten minutes when they were made here while we watched: whoever writes them
- * may stall. (A hard link is made, and never closed.) */
+ * A file is whole when nobody has it open for writing. The kernel tells that of files of our own user, but not over
+ * the network (intake/drop_writers.h). Of others it is known when they were moved here or closed while we watched;
+ * otherwise they are taken to be whole when nothing was written to them for ten seconds, or for ten minutes when they
+ * were made here while we watched: whoever writes them may stall. (A hard link is made, and never closed.) */
 #ifndef WEIR_INTAKE_DROP_DIR_H
 #define WEIR_INTAKE_DROP_DIR_H
 
