@@ -183,12 +183,16 @@ static void note_before(Ingest *ingest, IngestFile *file, const FilePosition *po
 static Status resume(Ingest *ingest, IngestFile *file, const FileMark *mark, FileReader **reader, Error *reterr)
 {
     char number[COUNT_BYTES_MAX];
-    bool there, unchanged = file_identity_equal(&mark->file, &file->identity);
-    Status status = file_reader_resume(*reader, &mark->position, unchanged, &there, reterr);
-    if (status != STATUS_OK) {
-        return status;
+    bool unchanged = file_identity_equal(&mark->file, &file->identity);
+    FileResume resume = FILE_RESUME_ON_THE_WAY;
+    while (resume == FILE_RESUME_ON_THE_WAY) {
+        Status status = check_signals(ingest, file, reterr);
+        if (status != STATUS_OK ||
+            (status = file_reader_resume(*reader, &mark->position, unchanged, &resume, reterr)) != STATUS_OK) {
+            return status;
+        }
     }
-    if (!there) {
+    if (resume == FILE_RESUME_ELSEWHERE) {
         ingest_say(ingest, "%s has changed: reading it from the beginning", file->name);
         file_reader_close(*reader);
         *reader = NULL;

@@ -18,6 +18,7 @@ typedef struct DropCurrent {
     size_t pending_first, pending_count;
     FileItem item; /* that found no room in the last group */
     bool has_item, at_end;
+    bool resuming; /* on the way to the place behind what was acknowledged before */
     Error trouble; /* why it cannot be read on; its message is empty when it can */
     bool told;     /* the trouble is in a group */
 } DropCurrent;

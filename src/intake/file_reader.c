@@ -20,7 +20,7 @@ struct FileReader {
     size_t item_bytes_max;
     char *text; /* owns */
     size_t capacity, at, end;
-    bool begun;
+    bool begun, resuming;
     bool ended;         /* the file is read to its end */
     uint64_t line;      /* of the byte at `at` */
     uint64_t text_read; /* bytes of the text, up to `end` */
@@ -437,21 +437,36 @@ Status file_reader_next(FileReader *reader, FileItem *ret_item, bool *ret_end, E
 
 /* ---- Going on ---------------------------------------------------------------------------------------------------- */
 
-/* Nothing but where we are is known of what was before. */
-static Status jump(FileReader *reader, const FilePosition *position, Error *reterr)
+static uint64_t offset_of(const FileReader *reader) { return reader->text_read - available(reader); }
+
+static Status skip(FileReader *reader, uint64_t ahead, Error *reterr)
 {
-    uint64_t ahead = position->offset - (reader->text_read - available(reader));
-    Status status = STATUS_OK;
+    uint64_t skipped = 0;
     if (ahead <= available(reader)) {
         reader->at += (size_t)ahead;
-    } else {
-        status = file_text_skip(reader->file, ahead - available(reader), reterr);
-        reader->at = reader->end = 0;
-        reader->text_read = position->offset;
+        return STATUS_OK;
     }
-    reader->line = position->line;
-    reader->json = (JsonState)position->inside;
-    reader->position = *position;
+    Status status = file_text_skip(reader->file, ahead - available(reader), &skipped, reterr);
+    reader->at = reader->end = 0;
+    reader->text_read += skipped;
+    return status;
+}
+
+/* Nothing but where we are is known of what was before. */
+static Status jump(FileReader *reader, const FilePosition *position, FileResume *ret_resume, Error *reterr)
+{
+    uint64_t begun = offset_of(reader), offset;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && (offset = offset_of(reader)) < position->offset &&
+           offset - begun < FILE_RESUME_BYTES) {
+        status = skip(reader, position->offset - offset, reterr);
+    }
+    if (status == STATUS_OK && offset_of(reader) == position->offset) {
+        reader->line = position->line;
+        reader->json = (JsonState)position->inside;
+        reader->position = *position;
+        *ret_resume = FILE_RESUME_THERE;
+    }
     return status;
 }
 
@@ -461,25 +476,29 @@ static bool is_same(const FilePosition *a, const FilePosition *b)
            a->chain == b->chain && a->inside == b->inside;
 }
 
-static Status walk(FileReader *reader, const FilePosition *position, bool *ret_there, Error *reterr)
+static Status walk(FileReader *reader, const FilePosition *position, FileResume *ret_resume, Error *reterr)
 {
+    const FilePosition *now = &reader->position;
+    uint64_t begun = now->offset;
     FileItem item;
     bool end = false;
     Status status = STATUS_OK;
-    while (status == STATUS_OK && !end && reader->position.offset < position->offset) {
+    while (status == STATUS_OK && !end && now->offset < position->offset && now->offset - begun < FILE_RESUME_BYTES) {
         status = file_reader_next(reader, &item, &end, reterr);
     }
-    *ret_there = status == STATUS_OK && is_same(&reader->position, position);
+    if (end || now->offset >= position->offset) {
+        *ret_resume = is_same(now, position) ? FILE_RESUME_THERE : FILE_RESUME_ELSEWHERE;
+    }
     return status;
 }
 
 static bool is_sound(const FileReader *reader, const FilePosition *position)
 {
     return position->format == reader->format && position->inside <= JSON_DONE &&
-           position->offset >= reader->text_read - available(reader) && position->items >= reader->position.items;
+           position->offset >= offset_of(reader) && position->items >= reader->position.items;
 }
 
-static Status go_to(FileReader *reader, const FilePosition *position, bool unchanged, bool *ret_there, Error *reterr)
+static Status set_out(FileReader *reader, const FilePosition *position, FileResume *ret_resume, Error *reterr)
 {
     FileItem item;
     bool end = false;
@@ -487,20 +506,30 @@ static Status go_to(FileReader *reader, const FilePosition *position, bool uncha
     if (status == STATUS_OK && reader->format == FILE_FORMAT_CSV) {
         status = file_reader_next(reader, &item, &end, reterr);
     }
-    *ret_there = status == STATUS_OK && !end && is_sound(reader, position);
-    if (!*ret_there) {
-        return status;
-    }
-    return unchanged ? jump(reader, position, reterr) : walk(reader, position, ret_there, reterr);
+    reader->resuming = status == STATUS_OK && !end && is_sound(reader, position);
+    *ret_resume = reader->resuming ? FILE_RESUME_ON_THE_WAY : FILE_RESUME_ELSEWHERE;
+    return status;
 }
 
-Status file_reader_resume(FileReader *reader, const FilePosition *position, bool unchanged, bool *ret_there,
+static Status go_to(FileReader *reader, const FilePosition *position, bool unchanged, FileResume *ret_resume,
+                    Error *reterr)
+{
+    Status status = reader->resuming ? STATUS_OK : set_out(reader, position, ret_resume, reterr);
+    if (!reader->resuming) {
+        return status;
+    }
+    return unchanged ? jump(reader, position, ret_resume, reterr) : walk(reader, position, ret_resume, reterr);
+}
+
+Status file_reader_resume(FileReader *reader, const FilePosition *position, bool unchanged, FileResume *ret_resume,
                           Error *reterr)
 {
     Error error;
-    *ret_there = true;
-    Status status = position->items > 0 ? go_to(reader, position, unchanged, ret_there, &error) : STATUS_OK;
-    *ret_there = *ret_there && status == STATUS_OK;
-    /* Whoever reads from the beginning finds what is wrong. */
-    return status == STATUS_OK || status == STATUS_REFUSED ? STATUS_OK : error_set(reterr, status, "%s", error.message);
+    *ret_resume = position->items > 0 ? FILE_RESUME_ON_THE_WAY : FILE_RESUME_THERE;
+    Status status = position->items > 0 ? go_to(reader, position, unchanged, ret_resume, &error) : STATUS_OK;
+    if (status == STATUS_REFUSED) { /* whoever reads from the beginning finds what is wrong */
+        *ret_resume = FILE_RESUME_ELSEWHERE;
+        return STATUS_OK;
+    }
+    return status == STATUS_OK ? STATUS_OK : error_set(reterr, status, "%s", error.message);
 }

@@ -47,10 +47,17 @@ Status file_reader_next(FileReader *reader, FileItem *ret_item, bool *ret_end, E
 
 void file_reader_position(const FileReader *reader, FilePosition *ret_position);
 
+typedef enum FileResume {
+    FILE_RESUME_ON_THE_WAY, /* to be called again, with the same arguments */
+    FILE_RESUME_THERE,
+    FILE_RESUME_ELSEWHERE, /* it is another text; the reader is of no use any more */
+} FileResume;
+enum { FILE_RESUME_BYTES = 16 << 20 };
+
 /* Before the first item: goes to a position that a reader of this file had. `unchanged`: nobody has written to it
- * since; otherwise what is before the place is read and compared. *ret_there is false when it is another text: the
- * reader is of no use then. BUSY and BROKEN as file_reader_next. */
-Status file_reader_resume(FileReader *reader, const FilePosition *position, bool unchanged, bool *ret_there,
+ * since; otherwise what is before the place is read and compared. One call goes on by FILE_RESUME_BYTES of text and to
+ * the end of an item, so that whoever calls can be told to stop. BUSY and BROKEN as file_reader_next. */
+Status file_reader_resume(FileReader *reader, const FilePosition *position, bool unchanged, FileResume *ret_resume,
                           Error *reterr) MUST_CHECK;
 
 /* Known once the first item was asked for, or the reader has resumed. */

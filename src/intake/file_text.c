@@ -312,7 +312,7 @@ Status file_text_read(FileText *text, char *bytes, size_t cap, size_t *ret_count
 }
 
 /* A place behind the end can be gone to as well: it is looked for before. */
-static Status skip_file(FileText *text, uint64_t count, Error *reterr)
+static Status skip_file(FileText *text, uint64_t count, uint64_t *ret_skipped, Error *reterr)
 {
     struct stat info;
     off_t to = (off_t)(text->bytes_read + count);
@@ -323,6 +323,7 @@ static Status skip_file(FileText *text, uint64_t count, Error *reterr)
         return error_set(reterr, STATUS_REFUSED, "%s has become shorter", text->name);
     }
     text->bytes_read += count;
+    *ret_skipped = count;
     return STATUS_OK;
 }
 
@@ -331,24 +332,19 @@ static bool can_skip(const FileText *text, uint64_t count)
     return text->packing == PACKING_NONE && text->at == text->end && count <= INT64_MAX - text->bytes_read;
 }
 
-Status file_text_skip(FileText *text, uint64_t count, Error *reterr)
+Status file_text_skip(FileText *text, uint64_t count, uint64_t *ret_skipped, Error *reterr)
 {
     char scratch[SKIP_BYTES];
-    while (count > 0) {
-        size_t got = 0;
-        if (can_skip(text, count)) {
-            return skip_file(text, count, reterr);
-        }
-        Status status = file_text_read(text, scratch, count < SKIP_BYTES ? count : SKIP_BYTES, &got, reterr);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (got == 0) {
-            return error_set(reterr, STATUS_REFUSED, "%s has become shorter", text->name);
-        }
-        count -= got;
+    size_t got = 0;
+    if (can_skip(text, count)) {
+        return skip_file(text, count, ret_skipped, reterr);
     }
-    return STATUS_OK;
+    Status status = file_text_read(text, scratch, count < SKIP_BYTES ? count : SKIP_BYTES, &got, reterr);
+    if (status == STATUS_OK && got == 0) {
+        return error_set(reterr, STATUS_REFUSED, "%s has become shorter", text->name);
+    }
+    *ret_skipped = status == STATUS_OK ? got : *ret_skipped;
+    return status;
 }
 
 uint64_t file_text_bytes_read(const FileText *text) { return text->bytes_read; }

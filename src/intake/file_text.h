@@ -18,8 +18,9 @@ void file_text_close(FileText *text); /* accepts NULL */
  * called .gz or .zst and is empty does, too). BROKEN: it cannot be read. BUSY: no memory. */
 Status file_text_read(FileText *text, char *bytes, size_t cap, size_t *ret_count, Error *reterr) MUST_CHECK;
 
-/* Goes on so many bytes further on: quickly, where the file is not packed. REFUSED also when the text ends before. */
-Status file_text_skip(FileText *text, uint64_t count, Error *reterr) MUST_CHECK;
+/* Goes on at most so many bytes further on, and at least one: all at once where the file is not packed, otherwise in
+ * small steps. REFUSED also when the text ends there. */
+Status file_text_skip(FileText *text, uint64_t count, uint64_t *ret_skipped, Error *reterr) MUST_CHECK;
 
 /* How much of the file, as it lies on the disk, is behind us. */
 uint64_t file_text_bytes_read(const FileText *text);

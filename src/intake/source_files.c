@@ -102,20 +102,27 @@ static Status begin_anew(FilesSource *source, Error *reterr)
                : status;
 }
 
+/* A step towards the place, which the store keeps meanwhile. */
 static Status go_on(FilesSource *source, Error *reterr)
 {
     DropCurrent *current = &source->current;
     const FileMark *mark = &source->mark;
-    bool unchanged = file_identity_equal(&mark->file, &current->file.identity), there = false, report_there = false;
-    Status status = file_reader_resume(current->reader, &mark->position, unchanged, &there, reterr);
-    if (status == STATUS_OK && there) {
+    FileResume resume;
+    bool unchanged = file_identity_equal(&mark->file, &current->file.identity), report_there = false;
+    Status status = file_reader_resume(current->reader, &mark->position, unchanged, &resume, reterr);
+    if (status != STATUS_OK || resume == FILE_RESUME_ON_THE_WAY) {
+        return status;
+    }
+    if (resume == FILE_RESUME_THERE) {
         status = drop_report_go_on(&source->report, source->dir, current->file.name, current->number,
                                    mark->report_bytes, &report_there, reterr);
     }
-    if (status == STATUS_OK && !(there && report_there)) {
-        return begin_anew(source, reterr);
+    if (status == STATUS_OK && report_there) {
+        current->acknowledged = current->behind = mark->position;
+    } else if (status == STATUS_OK) {
+        status = begin_anew(source, reterr);
     }
-    current->acknowledged = current->behind = mark->position;
+    current->resuming = source->has_mark = status != STATUS_OK;
     return status;
 }
 
@@ -134,16 +141,15 @@ static Status begin_file(FilesSource *source, const DropFile *file, Error *reter
     }
     bool known = source->has_mark && str_is(source->mark.name, file->name) &&
                  source->mark.file.inode == file->identity.inode && source->mark.position.items > 0;
-    if (status == STATUS_OK) {
-        status = known && current->reader
-                     ? go_on(source, reterr)
-                     : drop_report_go_on(&source->report, source->dir, file->name, current->number, 0, &there, reterr);
+    current->resuming = known && current->reader;
+    if (status == STATUS_OK && !current->resuming) {
+        status = drop_report_go_on(&source->report, source->dir, file->name, current->number, 0, &there, reterr);
     }
     if (status != STATUS_OK) {
         leave_file(source, false);
         return status;
     }
-    source->has_mark = false;
+    source->has_mark = current->resuming;
     return STATUS_OK;
 }
 
@@ -232,6 +238,22 @@ static Status next_file(FilesSource *source, bool *ret_any, Error *reterr)
     return status == STATUS_OK && *ret_any ? begin_file(source, &file, reterr) : status;
 }
 
+/* *ret_any is false when there is nothing more to do just now. */
+static Status take_step(FilesSource *source, SourceGroup *group, bool *ret_any, Error *reterr)
+{
+    Status status = source->current.resuming ? go_on(source, reterr) : STATUS_OK;
+    if (status != STATUS_OK || source->current.resuming) {
+        *ret_any = false;
+        return status;
+    }
+    status = take_from_file(source, group, reterr);
+    if (status == STATUS_OK && group->count == 0) {
+        *ret_any = drop_current_is_finished(&source->current);
+        status = *ret_any ? finish_file(source, reterr) : STATUS_OK;
+    }
+    return status;
+}
+
 static Status take(FilesSource *source, SourceGroup *group, Error *reterr)
 {
     Status status = STATUS_OK;
@@ -241,11 +263,7 @@ static Status take(FilesSource *source, SourceGroup *group, Error *reterr)
             status = next_file(source, &any, reterr);
         }
         if (status == STATUS_OK && source->is_open) {
-            status = take_from_file(source, group, reterr);
-        }
-        if (status == STATUS_OK && source->is_open && group->count == 0) {
-            any = drop_current_is_finished(&source->current);
-            status = any ? finish_file(source, reterr) : STATUS_OK;
+            status = take_step(source, group, &any, reterr);
         }
     }
     return status;
@@ -359,7 +377,9 @@ static Status connect(Source *base, const SourcePlace *places, size_t count, Err
 
 static int64_t wait_us_of(const FilesSource *source, int64_t us_max)
 {
-    int64_t due_us = source->dir && !source->is_open ? drop_dir_due_us(source->dir) : INT64_MAX;
+    int64_t due_us = source->current.resuming          ? 0
+                     : source->dir && !source->is_open ? drop_dir_due_us(source->dir)
+                                                       : INT64_MAX;
     int64_t left_us = due_us - clock_monotonic_us(source->context.clock);
     return left_us < 0 ? 0 : left_us < us_max ? left_us : us_max;
 }

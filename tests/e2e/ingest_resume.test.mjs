@@ -114,6 +114,26 @@ test('Ctrl-C lets what was read be taken in, and says what that is', async (t) =
   assert.deepEqual(counts(done), [RECORDS - created, 0, 0, 0, created], 'no record comes twice');
 });
 
+test('Ctrl-C while what is before the place is compared once more', async (t) => {
+  const dir = tempDir(t), file = join(dir, 'orders.ndjson'), data = join(dir, 'store');
+  writeMany(file, RECORDS);
+  assert.equal(ingest(file, '--data', data).code, 0);
+  fs.appendFileSync(file, lines([record({ recordId: 'added' })]));
+  const child = spawn(binary, ['ingest', file, '--data', data], { stdio: ['ignore', 'ignore', 'pipe'], env: environment });
+  let said = '';
+  child.stderr.on('data', (piece) => { said += piece; });
+  atEnd(t, () => child.kill('SIGKILL'));
+  const ended = new Promise((done) => child.once('close', (code, signal) => done([code, signal])));
+  const catches = () => /SigCgt:.*[2367abef]$/m.test(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8')); // SIGINT is bit 1.
+  while (child.exitCode === null && !(fs.readlinkSync(`/proc/${child.pid}/exe`) === fs.realpathSync(binary) && catches())) await sleep(1);
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [3, null], said);
+  assert.match(said, /interrupted in .*orders\.ndjson; the same command goes on where it stopped/);
+  assert.doesNotMatch(said, /resuming/, 'it is not gone to the place first');
+  const done = ingest(file, '--data', data);
+  assert.deepEqual(counts(done), [1, 0, 0, 0, RECORDS], done.stderr);
+});
+
 test('what is no file is refused before a store is made', (t) => {
   const dir = tempDir(t);
   const done = ingest(dir, '--data', join(dir, 'store'));

@@ -84,7 +84,7 @@ static void check_turns(const char *path, FileFormat format, size_t item_bytes_m
     FilePosition position;
     FileItem item;
     Error error;
-    bool end, there = false;
+    bool end;
     for (size_t i = 0; i < count; i++) {
         PROMISE(file_reader_next(reader, &item, &end, &error) == STATUS_OK && !end);
     }
@@ -93,7 +93,11 @@ static void check_turns(const char *path, FileFormat format, size_t item_bytes_m
     file_reader_close(reader);
     for (int unchanged = 0; unchanged <= 1; unchanged++) {
         reader = open_again(path, format, item_bytes_max);
-        PROMISE(file_reader_resume(reader, &position, unchanged, &there, &error) == STATUS_OK && there);
+        FileResume resume = FILE_RESUME_ON_THE_WAY;
+        while (resume == FILE_RESUME_ON_THE_WAY) {
+            PROMISE(file_reader_resume(reader, &position, unchanged, &resume, &error) == STATUS_OK);
+        }
+        PROMISE(resume == FILE_RESUME_THERE);
         read_rest(reader, count, whole);
         file_reader_close(reader);
     }

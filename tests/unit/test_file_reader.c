@@ -2,6 +2,7 @@
 #include "text_file.h"
 
 #include <sys/socket.h>
+#include <zlib.h>
 
 #include "intake/file_reader.h"
 
@@ -310,10 +311,12 @@ static FileReader *resume(FileFormat format, const FilePosition *position, bool 
 {
     FileReader *reader = open_reader(format);
     Error error = {0};
-    bool there = !expected;
-    assert_int_equal(file_reader_resume(reader, position, unchanged, &there, &error), STATUS_OK);
+    FileResume resume = FILE_RESUME_ON_THE_WAY;
+    while (resume == FILE_RESUME_ON_THE_WAY) {
+        assert_int_equal(file_reader_resume(reader, position, unchanged, &resume, &error), STATUS_OK);
+    }
     assert_string_equal(error.message, "");
-    assert_int_equal(there, expected);
+    assert_int_equal(resume, expected ? FILE_RESUME_THERE : FILE_RESUME_ELSEWHERE);
     return reader;
 }
 
@@ -416,6 +419,53 @@ static void test_resume_far(void **state)
     free(text);
 }
 
+static void write_packed(const char *text, size_t len)
+{
+    gzFile file = gzopen(path, "wb1e");
+    assert_non_null(file);
+    assert_int_equal(gzwrite(file, text, (unsigned)len), len);
+    assert_int_equal(gzclose(file), Z_OK);
+}
+
+/* However far it is, a call is short. */
+static void check_steps(const FilePosition *position, bool unchanged, const char *next, int steps)
+{
+    FileReader *reader = open_reader(FILE_FORMAT_NDJSON);
+    FileResume resume = FILE_RESUME_ON_THE_WAY;
+    Error error;
+    for (int step = 1; step <= steps; step++) {
+        assert_int_equal(resume, FILE_RESUME_ON_THE_WAY);
+        assert_int_equal(file_reader_resume(reader, position, unchanged, &resume, &error), STATUS_OK);
+    }
+    assert_int_equal(resume, FILE_RESUME_THERE);
+    next_is(reader, next, (int)position->line);
+    file_reader_close(reader);
+}
+
+static void test_resume_in_steps(void **state)
+{
+    (void)state;
+    enum { LINE = 1000, LINES = 5 * (FILE_RESUME_BYTES / 2) / LINE };
+    char *text = malloc((size_t)LINE * LINES);
+    assert_non_null(text);
+    for (size_t i = 0; i < LINES; i++) {
+        memset(text + LINE * i, 'a' + (char)(i % 26), LINE - 1);
+        text[LINE * i + LINE - 1] = '\n';
+    }
+    char *last = text + (size_t)LINE * (LINES - 1);
+    write_packed(text, (size_t)LINE * LINES);
+    FilePosition position = position_behind(FILE_FORMAT_NDJSON, LINES - 1);
+    last[LINE - 1] = '\0';
+    check_steps(&position, true, last, 3);
+    check_steps(&position, false, last, 3);
+    last[LINE - 1] = '\n';
+    write_file(path, text, (size_t)LINE * LINES);
+    last[LINE - 1] = '\0';
+    check_steps(&position, true, last, 1); /* it need not be read */
+    check_steps(&position, false, last, 3);
+    free(text);
+}
+
 static void test_missing_file(void **state)
 {
     (void)state;
@@ -440,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_resume_json),
         cmocka_unit_test(test_resume_changed),
         cmocka_unit_test(test_resume_far),
+        cmocka_unit_test(test_resume_in_steps),
         cmocka_unit_test(test_compressed),
         cmocka_unit_test(test_csv_stray_quotes),
         cmocka_unit_test(test_json_with_nul),

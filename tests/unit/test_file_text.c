@@ -215,6 +215,16 @@ static void test_empty_but_called_packed(void **state)
     memcpy(path, plain, sizeof path);
 }
 
+static Status skip_bytes(FileText *file, uint64_t count, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (uint64_t skipped = 0; status == STATUS_OK && count > 0; count -= skipped) {
+        status = file_text_skip(file, count, &skipped, reterr);
+        assert_true(status != STATUS_OK || (skipped > 0 && skipped <= count));
+    }
+    return status;
+}
+
 static void test_skip(void **state)
 {
     (void)state;
@@ -223,16 +233,16 @@ static void test_skip(void **state)
         const char *bytes = i < 2 ? packed : text;
         FileText *file = open_file(bytes, len);
         Error error = {0};
-        assert_int_equal(file_text_skip(file, 10, &error), STATUS_OK);
-        assert_int_equal(file_text_skip(file, 700000, &error), STATUS_OK);
+        assert_int_equal(skip_bytes(file, 10, &error), STATUS_OK);
+        assert_int_equal(skip_bytes(file, 700000, &error), STATUS_OK);
         assert_int_equal(read_all(file, 4096, &got, &error), STATUS_OK);
         assert_int_equal(got, sizeof text - 700010);
         assert_memory_equal(unpacked, text + 700010, got);
         assert_int_equal(file_text_bytes_read(file), len);
         file_text_close(file);
         file = open_file(bytes, len);
-        assert_int_equal(file_text_skip(file, sizeof text, &error), STATUS_OK);
-        assert_int_equal(file_text_skip(file, 1, &error), STATUS_REFUSED);
+        assert_int_equal(skip_bytes(file, sizeof text, &error), STATUS_OK);
+        assert_int_equal(skip_bytes(file, 1, &error), STATUS_REFUSED);
         assert_non_null(strstr(error.message, "has become shorter"));
         file_text_close(file);
     }
