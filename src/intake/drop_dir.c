@@ -438,6 +438,12 @@ Status drop_dir_next(DropDir *dir, DropFile *ret_file, bool *ret_any, Error *ret
     return status;
 }
 
+bool drop_dir_has(const DropDir *dir, const char *name)
+{
+    struct stat info;
+    return fstatat(dir->fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 Status drop_dir_open_again(const DropDir *dir, DropFile *file, Error *reterr)
 {
     struct stat info;

@@ -53,6 +53,8 @@ typedef struct DropFile {
 Status drop_dir_next(DropDir *dir, DropFile *ret_file, bool *ret_any, Error *reterr) MUST_CHECK;
 /* This one, if it is there and whole. */
 Status drop_dir_try(DropDir *dir, const char *name, DropFile *ret_file, bool *ret_any, Error *reterr) MUST_CHECK;
+/* False: there is nothing of that name. */
+bool drop_dir_has(const DropDir *dir, const char *name);
 /* The same file once more, from its beginning. BUSY: it is not to be had just now. */
 Status drop_dir_open_again(const DropDir *dir, DropFile *file, Error *reterr) MUST_CHECK;
 /* Whether the file is still the one that was opened, and nobody has written to it. */

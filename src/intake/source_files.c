@@ -3,8 +3,10 @@
  * What became of a line is known when its group is acknowledged, and only then does it go into the report. So the place
  * that is stored with a group is the one behind the groups that were acknowledged before, together with the report's
  * length: after a crash the last groups come again, which is harmless, and the report misses nothing and says nothing
- * twice. For the same reason a file needs no mark that says it is finished: it is gone on with, comes to its end, and
- * is moved. One place is enough, since files are read one at a time. */
+ * twice. For the same reason a file needs no mark that says it is finished before it is moved: it is gone on with,
+ * comes to its end, and is moved. Once it is away its place says so, or another file's replaces it: of a file that
+ * somebody puts back all is read, and not only what is behind its last place. One place is enough, since files are read
+ * one at a time. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -29,7 +31,7 @@ typedef struct FilesSource {
     bool is_open;
     DropCurrent current;
     DropReport report;
-    bool has_mark; /* of a file that was begun before */
+    bool has_mark; /* of a file that was begun before, or is finished and the store does not know */
     FileMark mark;
     char mark_name[FILE_MARK_NAME_BYTES_MAX + 1];
     uint64_t failed_count;
@@ -139,7 +141,7 @@ static Status begin_file(FilesSource *source, const DropFile *file, Error *reter
     } else if (file->fd >= 0) {
         close(file->fd);
     }
-    bool known = source->has_mark && str_is(source->mark.name, file->name) &&
+    bool known = source->has_mark && !source->mark.finished && str_is(source->mark.name, file->name) &&
                  source->mark.file.inode == file->identity.inode && source->mark.position.items > 0;
     current->resuming = known && current->reader;
     if (status == STATUS_OK && !current->resuming) {
@@ -178,6 +180,18 @@ static void note_failed(FilesSource *source)
     snprintf(source->failed, sizeof source->failed, "%.200s%s%.150s", source->current.shown, why[0] ? ": " : "", why);
 }
 
+/* It is away: put_end tells the store. */
+static void leave_moved(FilesSource *source)
+{
+    FileMark mark = mark_of(source);
+    if (source->report.bytes > 0) {
+        note_failed(source);
+    }
+    mark.finished = true;
+    remember(source, &mark);
+    leave_file(source, false);
+}
+
 /* Whatever was written to it after its end was read is read, too: it is a file that waits. */
 static Status finish_file(FilesSource *source, Error *reterr)
 {
@@ -191,25 +205,29 @@ static Status finish_file(FilesSource *source, Error *reterr)
     if (status == STATUS_OK) {
         status = drop_dir_move(source->dir, &current->file, current->number, failed, &moved, reterr);
     }
-    if (status == STATUS_OK) {
-        if (failed && moved) {
-            note_failed(source);
-        }
-        leave_file(source, !moved);
+    if (status == STATUS_OK && moved) {
+        leave_moved(source);
+    } else if (status == STATUS_OK) {
+        leave_file(source, true);
     }
     return status;
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
+static Status put_place(SourceGroup *group, const FileMark *mark, Error *reterr)
+{
+    char text[SOURCE_MARK_BYTES_MAX];
+    Str mark_text = {text, file_mark_format(mark, text)};
+    return source_group_put_place(group, PART, (int64_t)mark->position.offset, mark_text, reterr);
+}
+
 /* The place is the one behind what was acknowledged: see above. */
 static Status hand_over(FilesSource *source, SourceGroup *group, Error *reterr)
 {
     DropCurrent *current = &source->current;
-    char text[SOURCE_MARK_BYTES_MAX];
     FileMark mark = mark_of(source);
-    Str mark_text = {text, file_mark_format(&mark, text)};
-    Status status = source_group_put_place(group, PART, (int64_t)mark.position.offset, mark_text, reterr);
+    Status status = put_place(group, &mark, reterr);
     if (status == STATUS_OK) {
         current->pending[(current->pending_first + current->pending_count++) % DROP_PENDING_MAX] = current->behind;
     }
@@ -223,13 +241,24 @@ static Status take_from_file(FilesSource *source, SourceGroup *group, Error *ret
     return status == STATUS_OK && group->count > 0 ? hand_over(source, group, reterr) : status;
 }
 
+/* Nothing waits. A file that was begun and is not there any more was moved by a process that ended before it could tell
+ * the store, or somebody took it away: no matter which, should it come back. */
+static Status put_end(FilesSource *source, SourceGroup *group, Error *reterr)
+{
+    FileMark *mark = &source->mark;
+    mark->finished = mark->finished || !drop_dir_has(source->dir, source->mark_name);
+    Status status = mark->finished ? put_place(group, mark, reterr) : STATUS_OK;
+    source->has_mark = !mark->finished || status != STATUS_OK;
+    return status;
+}
+
 /* The one that was begun goes before the others. */
 static Status next_file(FilesSource *source, bool *ret_any, Error *reterr)
 {
     DropFile file;
     Status status = STATUS_OK;
     *ret_any = false;
-    if (source->has_mark) {
+    if (source->has_mark && !source->mark.finished) {
         status = drop_dir_try(source->dir, source->mark_name, &file, ret_any, reterr);
     }
     if (status == STATUS_OK && !*ret_any) {
@@ -266,7 +295,8 @@ static Status take(FilesSource *source, SourceGroup *group, Error *reterr)
             status = take_step(source, group, &any, reterr);
         }
     }
-    return status;
+    bool is_idle = status == STATUS_OK && !any && !source->is_open;
+    return is_idle && source->has_mark ? put_end(source, group, reterr) : status;
 }
 
 static Status fetch(Source *base, SourceGroup *group, Error *reterr)
@@ -331,7 +361,7 @@ static Status acknowledge(Source *base, const SourceGroup *group, Error *reterr)
 {
     FilesSource *source = of(base);
     DropCurrent *current = &source->current;
-    if (!source->is_open || current->pending_count == 0) {
+    if (group->count == 0 || !source->is_open || current->pending_count == 0) { /* put_end's has nothing of the file */
         return STATUS_OK;
     }
     report(source, group);
@@ -355,7 +385,7 @@ static void take_place(FilesSource *source, const SourcePlace *places, size_t co
     for (size_t i = 0; i < count; i++) {
         if (str_equal(places[i].part, PART) && file_mark_parse(places[i].mark, places[i].next, &mark)) {
             stored = true;
-            if (!source->has_mark) {
+            if (!source->has_mark && !mark.finished) {
                 remember(source, &mark);
             }
         }

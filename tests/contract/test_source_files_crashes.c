@@ -1,4 +1,4 @@
-/* What is left of files that are dropped into a directory after a crash. */
+/* What is left of files that are dropped into a directory after a crash, and of those that are put back. */
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -88,6 +88,75 @@ static void move(const FilesFixture *fixture, const char *from, const char *to)
     assert_int_equal(rename(from_path, to_path), 0);
 }
 
+#define SEVEN_LINES "bad 1\n{2}\n{3}\n{4}\n{5}\n{6}\n{7}\n"
+
+/* From its beginning, and its report is made anew. */
+static void check_put_back(FilesFixture *fixture)
+{
+    fixture->count = 0;
+    move(fixture, "failed/a.ndjson", "a.ndjson");
+    files_take_rest(fixture);
+    assert_int_equal(fixture->count, 7);
+    assert_string_equal(fixture->places[0], "a.ndjson:1");
+    files_check_content(fixture, "failed/a.ndjson.report.ndjson",
+                        "{\"line\":1,\"error\":\"is bad\",\"raw\":\"bad 1\"}\n");
+    assert_true(files_is_there(fixture, "failed/a.ndjson"));
+}
+
+static void test_put_back_after_a_restart(void **state)
+{
+    FilesFixture *fixture = *state;
+    files_side_drop_text(fixture->side, "a.ndjson", SEVEN_LINES);
+    files_open(fixture, 2);
+    files_take_all(fixture);
+    check_put_back(fixture);
+    files_open(fixture, 2);
+    assert_int_equal(files_connect(fixture), STATUS_OK);
+    assert_int_equal(files_fetch(fixture) + fixture->group.place_count, 0);
+    check_put_back(fixture);
+}
+
+/* The process ended before it could tell the store that the file is away: the next one sees that. */
+static void test_put_back_after_a_crash(void **state)
+{
+    FilesFixture *fixture = *state;
+    files_side_drop_text(fixture->side, "a.ndjson", SEVEN_LINES);
+    crash_behind(fixture, 3, true);
+    assert_int_equal(files_connect(fixture), STATUS_OK);
+    while (files_fetch(fixture) > 0) {
+        files_store(fixture);
+        files_acknowledge(fixture);
+    }
+    files_open(fixture, 2);
+    files_take_all(fixture);
+    files_open(fixture, 2);
+    assert_int_equal(files_connect(fixture), STATUS_OK);
+    check_put_back(fixture);
+}
+
+/* A group that only says that a file is finished says nothing of the one that is read meanwhile. */
+static void test_end_of_a_file_while_another_is_read(void **state)
+{
+    FilesFixture *fixture = *state;
+    SourceGroup end;
+    source_group_init(&end, FILES_MESSAGES_MAX);
+    files_side_drop_text(fixture->side, "a.ndjson", "{1}\n");
+    assert_int_equal(files_connect(fixture), STATUS_OK);
+    assert_int_equal(files_fetch(fixture), 1);
+    files_store(fixture);
+    files_acknowledge(fixture);
+    assert_int_equal(fixture->source->ops->fetch(fixture->source, &end, &fixture->error), STATUS_OK);
+    assert_true(end.count == 0 && end.place_count == 1);
+    files_side_drop_text(fixture->side, "b.ndjson", "{2}\n");
+    assert_int_equal(files_fetch(fixture), 1);
+    assert_int_equal(fixture->source->ops->acknowledge(fixture->source, &end, &fixture->error), STATUS_OK);
+    assert_true(files_is_there(fixture, "b.ndjson"));
+    files_store(fixture);
+    files_acknowledge(fixture);
+    assert_true(files_is_there(fixture, "done/b.ndjson"));
+    source_group_release(&end);
+}
+
 /* Lines that are too long to be records, and one that is none. */
 static void drop_long_lines(const FilesFixture *fixture, int count)
 {
@@ -169,6 +238,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crashes),
         FILES_TEST(test_report_is_lost),
+        FILES_TEST(test_put_back_after_a_restart),
+        FILES_TEST(test_put_back_after_a_crash),
+        FILES_TEST(test_end_of_a_file_while_another_is_read),
         FILES_TEST(test_long_way),
         FILES_TEST(test_long_way_begun_twice),
         FILES_TEST(test_another_file_of_that_name),

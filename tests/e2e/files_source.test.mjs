@@ -95,6 +95,25 @@ test('a file with lines that are no records fails with a report; they can be men
   assert.deepEqual(inDir(side.dir, 'failed').filter((name) => name === 'odd.csv'), ['odd.csv'], 'a file that is not mended fails again');
 });
 
+test('a file that is put back after a restart is read from its beginning', async (t) => {
+  const side = setUp(t, '    group_messages_max: 2\n');
+  drop(side, 'odd.ndjson', `no record\n${lines(randomRecords(random(203), 6))}`);
+  let server = await side.start();
+  await emptied(side);
+  const finished = async () => { // After its last record, the place says that the file is.
+    const { places } = await sourceOf(server);
+    return places.length === 1 && places[0].mark.split(' ')[9] === '1';
+  };
+  await eventually(finished, 'the place to be the end of the file');
+  await server.stop();
+  server = await side.start();
+  fs.renameSync(join(side.dir, 'failed', 'odd.ndjson'), join(side.dir, 'odd.ndjson'));
+  await emptied(side);
+  assert.equal((await sourceOf(server)).duplicates, 6);
+  assert.deepEqual(report(side, 'odd.ndjson').map((r) => r.line), [1]);
+  assert.equal((await letters(server)).length, 1, 'the line is a dead letter already');
+});
+
 test(`${RECORDS} lines in files, the service killed again and again: each once, and whole reports`, async (t) => {
   const side = setUp(t, `    group_messages_max: ${RECORDS > 100_000 ? 512 : 32}\n`); // So few are in a group that there is time to kill.
   const rand = random(202);
