@@ -382,8 +382,8 @@ static void test_no_answer_comes(void **state)
     assert_string_equal(jobs_at(world, 12)->error, "");
 }
 
-/* While all that may be ahead of their calls wait for an answer, the runner sleeps; before them it had nothing to do for
- * longer than they wait. */
+/* While all that may be ahead of their calls wait for an answer, the runner sleeps; also when it had nothing to do for
+ * a long time before. */
 static void test_no_answer_comes_and_rate(void **state)
 {
     JobsWorld *world = *state;
