@@ -24,6 +24,7 @@ typedef struct KafkaPart {
     int32_t partition;
     char *name; /* owns; "records.in/2" */
     bool assigned;
+    rd_kafka_resp_err_t trouble; /* it was given to us and is not begun yet: why; NO_ERROR otherwise */
     bool in_store;               /* it has had a place there */
     int64_t next;                /* behind what was handed over; KAFKA_NOWHERE when nothing is known */
     int64_t stored;              /* behind what was acknowledged, or passed over; likewise */

@@ -40,13 +40,16 @@ typedef struct KafkaSource {
     bool down;                     /* there was a moment when no broker could be reached */
     char reason[KAFKA_TEXT_BYTES]; /* librdkafka's last complaint; empty for none */
     char notice[ERROR_MESSAGE_BYTES_MAX];
-    bool notice_passes;  /* it is over when partitions come */
-    size_t told_bytes;   /* of the notice, about partitions that came together … */
-    unsigned told_after; /* … and how much more there was to tell */
+    char shown[ERROR_MESSAGE_BYTES_MAX]; /* the notice behind partitions that could not be begun yet */
+    bool notice_passes;                  /* it is over when partitions come */
+    size_t told_bytes;                   /* of the notice, about partitions that came together … */
+    unsigned told_after;                 /* … and how much more there was to tell */
     SourceLag lag;
     int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
     int64_t commit_us;          /* when what was acknowledged is committed again; likewise; 0: the group has it */
-    int64_t silent_us;          /* since when no question was answered; likewise; 0: the last one was */
+    int64_t again_us;        /* when partitions that could not be begun are tried again; likewise; 0: there are none */
+    unsigned again_failures; /* how often that has failed */
+    int64_t silent_us;       /* since when no question was answered; likewise; 0: the last one was */
 } KafkaSource;
 
 static inline int64_t kafka_source_now_us(const KafkaSource *source)
@@ -60,6 +63,8 @@ void kafka_source_fail(KafkaSource *source, Status status, const char *format, .
 /* What a person should know; with `passes`, until partitions come. */
 void kafka_source_note(KafkaSource *source, bool passes, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void kafka_source_unnote(KafkaSource *source);
+/* Composes what is shown: to be called when the notice has changed, or which partitions could not be begun. */
+void kafka_source_show(KafkaSource *source);
 
 /* ---- source_kafka_connect.c */
 
@@ -89,6 +94,9 @@ void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, r
 /* librdkafka's rebalance callback. */
 void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
                             void *self);
+
+/* Partitions that could not be begun when they came are tried again when it is time. */
+void kafka_source_begin_due(KafkaSource *source);
 
 /* ---- source_kafka_take.c */
 

@@ -12,7 +12,7 @@
 #include "config/options.h"
 #include "intake/kafka_source.h"
 
-enum { EVENTS_MAX = 64, STEP_MS_MIN = 1000, STEP_MS_MAX = 2500 };
+enum { EVENTS_MAX = 64, STEP_MS_MIN = 1000, STEP_MS_MAX = 2500, WAITING_NAMED_MAX = 3 };
 #define LAG_EVERY_US   INT64_C(200000)
 #define CHECK_EVERY_US INT64_C(1000000)
 
@@ -42,15 +42,43 @@ void kafka_source_note(KafkaSource *source, bool passes, const char *format, ...
     vsnprintf(source->notice, sizeof source->notice, format, args);
     va_end(args);
     source->notice_passes = passes;
-    source->base.notice = str_from(source->notice);
+    kafka_source_show(source);
 }
 
 void kafka_source_unnote(KafkaSource *source)
 {
     if (source->notice_passes) {
         source->notice[0] = '\0';
-        source->base.notice = (Str){0};
+        kafka_source_show(source);
     }
+}
+
+static void show(KafkaSource *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void show(KafkaSource *source, const char *format, ...)
+{
+    size_t len = strlen(source->shown);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(source->shown + len, sizeof source->shown - len, format, args);
+    va_end(args);
+}
+
+void kafka_source_show(KafkaSource *source)
+{
+    size_t waiting = 0;
+    source->shown[0] = '\0';
+    for (size_t i = 0; i < source->parts.count; i++) {
+        const KafkaPart *part = &source->parts.items[i];
+        if (part->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && ++waiting <= WAITING_NAMED_MAX) {
+            show(source, "%s%s: %s", waiting > 1 ? ", " : "not read, and tried again: ", part->name,
+                 rd_kafka_err2str(part->trouble));
+        }
+    }
+    if (waiting > WAITING_NAMED_MAX) {
+        show(source, " and %zu more", waiting - WAITING_NAMED_MAX);
+    }
+    show(source, "%s%s", waiting && source->notice[0] ? "; " : "", source->notice);
+    source->base.notice = str_from(source->shown);
 }
 
 /* What was found ends the connection, so that others of the group need not wait for us. */
@@ -181,6 +209,7 @@ static Status kafka_fetch(Source *base, SourceGroup *group, Error *reterr)
     }
     serve_events(source);
     kafka_source_commit_due(source);
+    kafka_source_begin_due(source);
     Status status = check_failure(source, reterr);
     if (status == STATUS_OK && group) {
         status = fetch_group(source, group, reterr);

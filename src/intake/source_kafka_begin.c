@@ -4,84 +4,127 @@
  *
  * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read
  * is told, and a topic that was made anew is refused. Questions to the brokers are asked within the callback; each
- * lasts step_ms at most, and there are three. */
+ * lasts step_ms at most, and there are three.
+ *
+ * Of each partition that is judged by itself: one without a leader keeps no other from being read. It is ours, but
+ * librdkafka is not told to read it, and it is tried again by and by, without a rebalance. */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/backoff.h"
 #include "broker/kafka_error.h"
 #include "intake/kafka_source.h"
 
-enum { AGAIN_MS = 100 };
+enum {
+    AGAIN_MS = 100,
+    LATER_STEP_MS = 500, /* of what is tried again while other partitions are read */
+};
+#define LATER_US     INT64_C(1000000) /* until then, at first … */
+#define LATER_US_MAX INT64_C(30000000)
 
-/* What there is to know of partitions that were given to us, in the order in which they were given. */
+/* What there is to know of partitions that were given to us: what the group has committed of all of them, and where
+ * those begin and end of which that is known. Each has its own answer, or its own error. */
 typedef struct Given {
     rd_kafka_topic_partition_list_t *committed, *low, *high; /* own */
 } Given;
 
 static void release_given(Given *given)
 {
-    rd_kafka_topic_partition_list_t *lists[] = {given->committed, given->low, given->high};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        if (lists[i]) {
-            rd_kafka_topic_partition_list_destroy(lists[i]);
-        }
-    }
+    rd_kafka_topic_partition_list_destroy(given->committed);
+    rd_kafka_topic_partition_list_destroy(given->low);
+    rd_kafka_topic_partition_list_destroy(given->high);
 }
 
 /* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
-static Status check_answers(const rd_kafka_topic_partition_list_t *list, rd_kafka_resp_err_t code, const char *what,
-                            Error *reterr)
-{
-    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        code = list->elems[i].err;
-    }
-    Status status = kafka_error_status(code);
-    return status == STATUS_OK ? status : error_set(reterr, status, "asking for %s: %s", what, rd_kafka_err2str(code));
-}
-
 /* `word`: BEGINNING or END for the first or the last offset of each, which a question for times takes as well; INVALID
- * for what the group has committed. */
+ * for what the group has committed. A question that has failed as a whole has failed for each that has no error of its
+ * own. */
 static rd_kafka_resp_err_t ask_once(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int ms)
 {
     for (int i = 0; i < list->cnt; i++) {
         list->elems[i].offset = word;
         list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    return word == RD_KAFKA_OFFSET_INVALID ? rd_kafka_committed(source->consumer, list, ms)
-                                           : rd_kafka_offsets_for_times(source->consumer, list, ms);
+    rd_kafka_resp_err_t code = word == RD_KAFKA_OFFSET_INVALID ? rd_kafka_committed(source->consumer, list, ms)
+                                                               : rd_kafka_offsets_for_times(source->consumer, list, ms);
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_resp_err_t own = list->elems[i].err;
+        list->elems[i].err = own == RD_KAFKA_RESP_ERR_NO_ERROR ? code : own;
+    }
+    return code;
 }
 
-/* A leader that has just moved is found again within a moment. */
-static Status ask_list(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, const char *what,
-                       Error *reterr)
+static int ms_until(const KafkaSource *source, int64_t deadline_us, int parts)
 {
-    int64_t deadline_us = kafka_source_now_us(source) + INT64_C(1000) * source->step_ms;
-    for (;;) {
-        int64_t left_ms = (deadline_us - kafka_source_now_us(source)) / 1000;
-        rd_kafka_resp_err_t code = ask_once(source, list, word, left_ms > AGAIN_MS ? (int)left_ms : AGAIN_MS);
-        Status status = check_answers(list, code, what, reterr);
-        if (status != STATUS_BUSY || left_ms <= AGAIN_MS) {
-            return status;
+    int64_t ms = (deadline_us - kafka_source_now_us(source)) / 1000 / parts;
+    return ms > AGAIN_MS ? (int)ms : AGAIN_MS;
+}
+
+/* A leader that does not answer fails the question for the others, too. What there is no time to ask for has failed as
+ * before. */
+static void ask_each(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int64_t deadline_us)
+{
+    for (int i = 0; i < list->cnt && kafka_source_now_us(source) < deadline_us; i++) {
+        rd_kafka_topic_partition_t *each = &list->elems[i];
+        rd_kafka_topic_partition_list_t *lone = rd_kafka_topic_partition_list_new(1);
+        rd_kafka_topic_partition_list_add(lone, each->topic, each->partition);
+        (void)ask_once(source, lone, word, ms_until(source, deadline_us, list->cnt - i));
+        each->offset = lone->elems[0].offset;
+        each->err = lone->elems[0].err;
+        rd_kafka_topic_partition_list_destroy(lone);
+    }
+}
+
+static bool is_answered(const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        if (kafka_error_status(list->elems[i].err) == STATUS_BUSY) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* For half of the time a leader that has just moved is looked for: it is found again within a moment. */
+static void ask_list(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int ms_max)
+{
+    int64_t half_us = kafka_source_now_us(source) + INT64_C(500) * ms_max;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    while (list->cnt > 0) {
+        int ms = ms_until(source, half_us, 1);
+        code = ask_once(source, list, word, ms);
+        if (is_answered(list) || ms <= AGAIN_MS) {
+            break;
         }
         poll(NULL, 0, AGAIN_MS);
     }
+    if (kafka_error_status(code) == STATUS_BUSY && word != RD_KAFKA_OFFSET_INVALID && list->cnt > 1) {
+        ask_each(source, list, word, half_us + INT64_C(500) * ms_max);
+    }
 }
 
-static Status ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, Given *given, Error *reterr)
+/* Those that were answered, to be asked for more. */
+static rd_kafka_topic_partition_list_t *copy_answered(const rd_kafka_topic_partition_list_t *list)
 {
-    *given = (Given){.committed = rd_kafka_topic_partition_list_copy(list),
-                     .low = rd_kafka_topic_partition_list_copy(list),
-                     .high = rd_kafka_topic_partition_list_copy(list)};
-    Status status = ask_list(source, given->committed, RD_KAFKA_OFFSET_INVALID, "what the group has committed", reterr);
-    if (status == STATUS_OK) {
-        status = ask_list(source, given->low, RD_KAFKA_OFFSET_BEGINNING, "where partitions begin", reterr);
+    rd_kafka_topic_partition_list_t *copy = rd_kafka_topic_partition_list_new(list->cnt);
+    for (int i = 0; i < list->cnt; i++) {
+        if (list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_topic_partition_list_add(copy, list->elems[i].topic, list->elems[i].partition);
+        }
     }
-    if (status == STATUS_OK) {
-        status = ask_list(source, given->high, RD_KAFKA_OFFSET_END, "where partitions end", reterr);
-    }
-    return status;
+    return copy;
+}
+
+static void ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, int step_ms, Given *ret_given)
+{
+    ret_given->committed = rd_kafka_topic_partition_list_copy(list);
+    ask_list(source, ret_given->committed, RD_KAFKA_OFFSET_INVALID, step_ms);
+    ret_given->low = copy_answered(ret_given->committed);
+    ask_list(source, ret_given->low, RD_KAFKA_OFFSET_BEGINNING, step_ms);
+    ret_given->high = copy_answered(ret_given->low);
+    ask_list(source, ret_given->high, RD_KAFKA_OFFSET_END, step_ms);
 }
 
 static const rd_kafka_topic_partition_t *find_answer(const rd_kafka_topic_partition_list_t *list,
@@ -95,6 +138,20 @@ static int64_t answer_of(const rd_kafka_topic_partition_list_t *list, const rd_k
 {
     const rd_kafka_topic_partition_t *found = find_answer(list, asked);
     return found && found->offset >= 0 ? found->offset : KAFKA_NOWHERE;
+}
+
+/* The first thing that is not known of it. */
+static rd_kafka_resp_err_t trouble_of(const Given *given, const rd_kafka_topic_partition_t *asked)
+{
+    const rd_kafka_topic_partition_list_t *lists[] = {given->committed, given->low, given->high};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const rd_kafka_topic_partition_t *found = find_answer(lists[i], asked);
+        if (found && found->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return found->err;
+        }
+    }
+    bool known = answer_of(given->low, asked) >= 0 && answer_of(given->high, asked) >= 0;
+    return known ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
 }
 
 /* Of a partition that was given to us. */
@@ -129,13 +186,13 @@ static void tell(KafkaSource *source, const char *format, ...)
     va_end(args);
     if (at == 0) {
         kafka_source_note(source, false, "%s", text);
-        source->told_bytes = source->base.notice.len;
+        source->told_bytes = strlen(notice);
     } else if (source->told_after == 0 && at + 2 + (size_t)len < size - MORE_BYTES) {
         source->told_bytes += (size_t)snprintf(notice + at, size - at, "; %s", text);
     } else {
         snprintf(notice + at, size - at, "; and %u more", ++source->told_after);
     }
-    source->base.notice = str_from(notice);
+    kafka_source_show(source);
 }
 
 /* ---- Where to begin ---------------------------------------------------------------------------------------------- */
@@ -245,38 +302,97 @@ static void lead(KafkaSource *source, const rd_kafka_topic_partition_t *given)
     }
 }
 
-static Status begin_all(KafkaSource *source, rd_kafka_topic_partition_list_t *list, const Given *given, Error *reterr)
+/* OK also when it has to wait, which is then its `trouble`. */
+static Status begin_given(KafkaSource *source, const Given *given, rd_kafka_topic_partition_t *each, Error *reterr)
 {
-    Status status = STATUS_OK;
-    for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
-        rd_kafka_topic_partition_t *each = &list->elems[i];
-        KafkaPart *part = kafka_parts_get(&source->parts, each->topic, each->partition);
+    KafkaPart *part = kafka_parts_get(&source->parts, each->topic, each->partition);
+    if (!part) {
+        return error_set(reterr, STATUS_BUSY, "no memory for a partition");
+    }
+    part->trouble = trouble_of(given, each);
+    Status status = kafka_error_status(part->trouble);
+    if (status == STATUS_OK) {
         Answers is = answers_of(source, given, each);
-        if (!part) {
-            return error_set(reterr, STATUS_BUSY, "no memory for a partition");
-        }
-        if (is.low < 0 || is.high < 0) {
-            return error_set(reterr, STATUS_BUSY, "%s: brokers do not say where it begins and ends", part->name);
-        }
         status = begin_part(source, part, &is, &each->offset, reterr);
         part->assigned = status == STATUS_OK;
         lead(source, each);
+    } else if (status == STATUS_REFUSED) {
+        error_set(reterr, status, "%s: %s", part->name, rd_kafka_err2str(part->trouble));
     }
-    return status;
+    return status == STATUS_BUSY ? STATUS_OK : status;
+}
+
+static bool is_begun(KafkaSource *source, const rd_kafka_topic_partition_t *each)
+{
+    const KafkaPart *part = kafka_parts_find(&source->parts, each->topic, each->partition);
+    return part && part->assigned;
+}
+
+/* Those of the list that are read. */
+static rd_kafka_topic_partition_list_t *copy_begun(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *copy = rd_kafka_topic_partition_list_new(list->cnt);
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *each = &list->elems[i];
+        if (is_begun(source, each)) {
+            rd_kafka_topic_partition_list_add(copy, each->topic, each->partition)->offset = each->offset;
+        }
+    }
+    return copy;
+}
+
+static bool reads_any(const KafkaSource *source)
+{
+    for (size_t i = 0; i < source->parts.count; i++) {
+        if (source->parts.items[i].assigned) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const KafkaPart *first_in_trouble(const KafkaSource *source)
+{
+    for (size_t i = 0; i < source->parts.count; i++) {
+        if (source->parts.items[i].trouble != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return &source->parts.items[i];
+        }
+    }
+    return NULL;
+}
+
+/* A source that can read nothing at all is not connected. */
+static Status look_at_trouble(KafkaSource *source, Error *reterr)
+{
+    const KafkaPart *part = first_in_trouble(source);
+    kafka_source_show(source);
+    if (!part) {
+        source->again_us = source->again_failures = 0;
+        return STATUS_OK;
+    }
+    source->again_us =
+        kafka_source_now_us(source) +
+        backoff_exponential_us(LATER_US, LATER_US_MAX, ++source->again_failures, source->context->random);
+    return reads_any(source) ? STATUS_OK
+                             : error_set(reterr, STATUS_BUSY, "%s: %s", part->name, rd_kafka_err2str(part->trouble));
 }
 
 /* When it fails, the consumer is left at the next call, and what comes until then is not looked at. */
-static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list)
+static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int step_ms)
 {
     Given given;
     Error error;
-    Status status = ask(source, list, &given, &error);
-    if (status == STATUS_OK) {
-        kafka_source_unnote(source);
-        source->told_bytes = source->told_after = 0;
-        status = begin_all(source, list, &given, &error);
+    Status status = STATUS_OK;
+    ask(source, list, step_ms, &given);
+    kafka_source_unnote(source);
+    source->told_bytes = source->told_after = 0;
+    for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
+        status = begin_given(source, &given, &list->elems[i], &error);
     }
     release_given(&given);
+    if (status == STATUS_OK) {
+        status = look_at_trouble(source, &error);
+    }
     if (status != STATUS_OK) {
         kafka_source_fail(source, status, "%s", error.message);
     }
@@ -291,6 +407,7 @@ static void go(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)
         KafkaPart *part = kafka_parts_find(&source->parts, list->elems[i].topic, list->elems[i].partition);
         if (part) {
             part->assigned = part->compare = false;
+            part->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
         }
         if (part && source->carry && source->carry->partition == part->partition &&
             strcmp(rd_kafka_topic_name(source->carry->rkt), part->topic) == 0) {
@@ -298,6 +415,7 @@ static void go(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)
             source->carry = NULL;
         }
     }
+    kafka_source_show(source);
 }
 
 static void check_call(KafkaSource *source, rd_kafka_error_t *error)
@@ -309,20 +427,57 @@ static void check_call(KafkaSource *source, rd_kafka_error_t *error)
     }
 }
 
+/* ---- What librdkafka is told ------------------------------------------------------------------------------------- */
+
+static void take_begun(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *begun = copy_begun(source, list);
+    check_call(source, rd_kafka_incremental_assign(source->consumer, begun));
+    rd_kafka_topic_partition_list_destroy(begun);
+}
+
+static void give_back(KafkaSource *source, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *begun = copy_begun(source, list);
+    go(source, list);
+    check_call(source, rd_kafka_incremental_unassign(source->consumer, begun));
+    rd_kafka_topic_partition_list_destroy(begun);
+}
+
 void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
                             void *self)
 {
     KafkaSource *source = self;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !source->leaving) {
         source->joined = true;
+        source->again_failures = 0;
         if (list->cnt > 0) {
-            come(source, list);
+            come(source, list, source->step_ms);
         }
-        check_call(source, rd_kafka_incremental_assign(consumer, list));
+        take_begun(source, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
-        go(source, list);
-        check_call(source, rd_kafka_incremental_unassign(consumer, list));
+        give_back(source, list);
     } else {
         rd_kafka_assign(consumer, NULL);
     }
+}
+
+void kafka_source_begin_due(KafkaSource *source)
+{
+    if (source->again_us == 0 || kafka_source_now_us(source) < source->again_us) {
+        return;
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
+    for (size_t i = 0; i < source->parts.count; i++) {
+        const KafkaPart *part = &source->parts.items[i];
+        if (part->trouble != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_topic_partition_list_add(list, part->topic, part->partition);
+        }
+    }
+    source->again_us = 0;
+    if (list->cnt > 0) {
+        come(source, list, LATER_STEP_MS);
+        take_begun(source, list);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
 }

@@ -211,6 +211,7 @@ static void begin_anew(KafkaSource *source)
     source->leaving = source->joined = source->down = source->drained = source->notice_passes = false;
     source->groups = 0;
     source->first_us = source->latest_us = source->lag_us = source->checked_us = source->silent_us = 0;
+    source->again_us = source->again_failures = 0;
     source->failure = STATUS_OK;
     source->reason[0] = source->notice[0] = '\0';
     source->base.notice = (Str){0};

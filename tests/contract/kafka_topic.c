@@ -85,7 +85,7 @@ static void make_real_topic(KafkaTopic *topic)
     rd_kafka_NewTopic_destroy(made);
 }
 
-static void start_cluster(KafkaTopic *topic)
+static void start_cluster(KafkaTopic *topic, int mock_brokers)
 {
     topic->producer = make_producer(real_brokers());
     if (kafka_topic_is_real()) {
@@ -93,7 +93,7 @@ static void start_cluster(KafkaTopic *topic)
         make_real_topic(topic);
         return;
     }
-    topic->mock = rd_kafka_mock_cluster_new(topic->producer, 1);
+    topic->mock = rd_kafka_mock_cluster_new(topic->producer, mock_brokers);
     assert_non_null(topic->mock);
     topic->brokers = rd_kafka_mock_cluster_bootstraps(topic->mock);
     assert_int_equal(rd_kafka_mock_topic_create(topic->mock, topic->name, TOPIC_PARTITIONS, REPLICAS),
@@ -102,13 +102,13 @@ static void start_cluster(KafkaTopic *topic)
     topic->producer = make_producer(topic->brokers);
 }
 
-KafkaTopic *kafka_topic_start(void)
+static KafkaTopic *start(int mock_brokers)
 {
     static unsigned number;
     KafkaTopic *topic = test_calloc(1, sizeof *topic);
     snprintf(topic->name, sizeof topic->name, "t%d-%u", (int)getpid(), ++number);
     snprintf(topic->group, sizeof topic->group, "g%d-%u", (int)getpid(), number);
-    start_cluster(topic);
+    start_cluster(topic, mock_brokers);
     topic->asker = make_client(RD_KAFKA_CONSUMER, group_conf(topic));
     topic->info = (StoreInfo){.epoch = 1};
     topic->options = (SourceOptions){.name = "here",
@@ -123,6 +123,18 @@ KafkaTopic *kafka_topic_start(void)
                                      .from_beginning = true};
     topic->context = (SourceContext){
         .options = &topic->options, .info = &topic->info, .clock = &clock_system, .random = &random_system};
+    return topic;
+}
+
+KafkaTopic *kafka_topic_start(void) { return start(1); }
+
+KafkaTopic *kafka_topic_start_on_two(void)
+{
+    KafkaTopic *topic = start(2);
+    for (int32_t i = 0; i < TOPIC_PARTITIONS; i++) {
+        rd_kafka_mock_partition_set_leader(topic->mock, topic->name, i, TOPIC_BROKER + (i == 1));
+    }
+    rd_kafka_mock_coordinator_set(topic->mock, "group", topic->group, TOPIC_BROKER);
     return topic;
 }
 

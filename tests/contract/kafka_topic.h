@@ -28,6 +28,8 @@ typedef struct KafkaTopic {
 bool kafka_topic_is_real(void);
 
 KafkaTopic *kafka_topic_start(void);
+/* On a mock cluster of two brokers, of which the second, TOPIC_BROKER + 1, leads partition 1 alone. */
+KafkaTopic *kafka_topic_start_on_two(void);
 void kafka_topic_stop(KafkaTopic *topic);
 
 /* A source of it with the topic's options, not connected. */

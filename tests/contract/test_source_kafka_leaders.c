@@ -1,0 +1,94 @@
+/* The Kafka source where one of three partitions cannot be read. On a mock cluster, whose brokers lead what they are
+ * told to. */
+#include "kafka_source_side.h"
+#include "reading_fixture.h"
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+enum { SKIPPED = 77 };
+
+static const KafkaTopic *topic_of(const SourceFixture *fixture) { return fixture->side; }
+
+static void *start_on_two(void) { return kafka_topic_start_on_two(); }
+
+/* Partition 1 cannot be read: the others are, and it is when it can be, without another rebalance. */
+static void read_without_one(SourceFixture *fixture, void (*lose)(const KafkaTopic *), void (*find)(const KafkaTopic *))
+{
+    for (size_t part = 0; part < TOPIC_PARTITIONS; part++) {
+        fixture_put(fixture, part, 1 + 100 * part, 5);
+    }
+    lose(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take(fixture, 5 * (TOPIC_PARTITIONS - 1));
+    fixture_assert_seen(fixture, 1, 5, 1);
+    fixture_assert_seen(fixture, 201, 5, 1);
+    fixture_assert_notice(fixture, "not read, and tried again: ");
+    fixture_assert_notice(fixture, "/1: ");
+    fixture_reopen(fixture);
+    fixture_put(fixture, 0, 6, 5);
+    fixture_take(fixture, 5);
+    find(topic_of(fixture));
+    fixture_take(fixture, 5);
+    fixture_assert_seen(fixture, 101, 5, 1);
+    fixture_assert_notice(fixture, NULL);
+}
+
+static void lose_leader(const KafkaTopic *topic)
+{
+    rd_kafka_mock_partition_set_leader(topic->mock, topic->name, 1, -1);
+}
+
+static void find_leader(const KafkaTopic *topic)
+{
+    rd_kafka_mock_partition_set_leader(topic->mock, topic->name, 1, TOPIC_BROKER);
+}
+
+static void test_a_partition_without_a_leader(void **state) { read_without_one(*state, lose_leader, find_leader); }
+
+static void silence_leader(const KafkaTopic *topic)
+{
+    rd_kafka_mock_broker_set_rtt(topic->mock, TOPIC_BROKER + 1, 20 * 1000);
+}
+
+static void test_a_leader_that_does_not_answer(void **state) { read_without_one(*state, silence_leader, find_leader); }
+
+/* There is nothing that it could read: it is not connected, and says so. */
+static void test_no_partition_has_a_leader(void **state)
+{
+    SourceFixture *fixture = *state;
+    const KafkaTopic *topic = topic_of(fixture);
+    Error error = {0};
+    Status status = STATUS_OK;
+    for (int32_t i = 0; i < TOPIC_PARTITIONS; i++) {
+        rd_kafka_mock_partition_set_leader(topic->mock, topic->name, i, -1);
+    }
+    fixture_connect(fixture);
+    for (int64_t until_us = side_now_us() + PATIENCE_US; status == STATUS_OK && side_now_us() < until_us;) {
+        fixture->source->ops->wait(fixture->source, SECOND_US / 10);
+        status = fixture_fetch_once(fixture, &fixture->groups[0], &error);
+    }
+    if (status != STATUS_BUSY || !strstr(error.message, "/0: Broker: Leader not available")) {
+        fail_msg("%s: %s", status_name(status), error.message);
+    }
+}
+
+#define LEADER_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        LEADER_TEST(test_a_partition_without_a_leader),
+        LEADER_TEST(test_a_leader_that_does_not_answer),
+        LEADER_TEST(test_no_partition_has_a_leader),
+    };
+    if (kafka_topic_is_real()) {
+        return SKIPPED;
+    }
+    SourceSide side = *kafka_source_side();
+    side.start = start_on_two;
+    source_side = &side;
+    return cmocka_run_group_tests_name("source-kafka-leaders", tests, NULL, NULL);
+}
