@@ -52,7 +52,8 @@ typedef struct RedisKey {
     int64_t oldest_us;
 
     /* Streams. */
-    RedisEntryId newest;  /* that was put into a group, or the store has */
+    RedisEntryId newest;  /* that was put into a group, or the store has, or where `now` was … */
+    bool known;           /* … if there is any; 0-0 may be one */
     RedisEntryId history; /* what was ours before is read up to here … */
     bool history_read;    /* … and that was all */
     bool moved;           /* newest, or taken, is to be put into this group */
@@ -81,6 +82,8 @@ typedef struct RedisWay {
     bool (*forgive)(RedisSource *source, RedisAsked asked, Str error);
     /* Moves messages from the kept reply into the group; redis_source_drop_reply() when none are left. */
     Status (*fill)(RedisSource *source, SourceGroup *group, Error *reterr);
+    /* Puts the places that have moved into the group. */
+    Status (*put_places)(RedisSource *source, SourceGroup *group, Error *reterr);
     Status (*acknowledge)(RedisSource *source, const SourceGroup *group, Error *reterr);
     /* Puts what has to be done now and then: lag, and what keeps us known. */
     Status (*care)(RedisSource *source, Error *reterr);

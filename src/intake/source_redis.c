@@ -310,10 +310,10 @@ static void take_places(RedisSource *source, const SourcePlace *places, size_t c
         key->waiting = key->pending = -1;
         key->newest = (RedisEntryId){0};
         key->taken = 0;
-        key->counted = false;
+        key->known = key->counted = false;
         for (size_t j = 0; j < count; j++) {
             if (str_is(places[j].part, key->name)) {
-                (void)redis_entry_id_parse(places[j].mark, &key->newest);
+                key->known = redis_entry_id_parse(places[j].mark, &key->newest);
                 key->counted = str_equal(places[j].mark, REDIS_LIST_MARK);
                 key->taken = key->counted ? places[j].next : 0;
             }
@@ -358,6 +358,9 @@ static Status fetch(RedisSource *source, SourceGroup *group, Error *reterr)
     Status status = move_on(source, reterr);
     if (status == STATUS_OK && group && source->reply) {
         status = source->way->fill(source, group, reterr);
+    }
+    if (status == STATUS_OK && group) {
+        status = source->way->put_places(source, group, reterr);
         source->in_flight += status == STATUS_OK && group->count > 0;
         source->ask_us = group->count > 0 ? 0 : source->ask_us; /* there may well be more */
     }
@@ -388,7 +391,7 @@ static Status redis_acknowledge(Source *base, const SourceGroup *group, Error *r
     if (!source->conn) {
         return error_set(reterr, STATUS_BUSY, "not connected");
     }
-    source->in_flight -= source->in_flight > 0;
+    source->in_flight -= group->count > 0 && source->in_flight > 0;
     source->ask_us = 0;
     Status status = source->way->acknowledge(source, group, &error);
     if (status == STATUS_OK) {

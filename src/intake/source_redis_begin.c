@@ -10,7 +10,7 @@ static Str group_name(const RedisSource *source) { return str_from(source->conte
 
 /* What Redis says of one stream and our group of it. */
 typedef struct Standing {
-    bool there, grouped;
+    bool there, grouped, pending; /* pending: what was delivered is not all acknowledged */
     RedisEntryId last, delivered;
 } Standing;
 
@@ -49,6 +49,8 @@ static Status read_standing(const RedisSource *source, const redisReply *stream,
         if (group) {
             standing.grouped = true;
             parse_field(group, "last-delivered-id", &standing.delivered);
+            const redisReply *pending = redis_reply_field(group, "pending");
+            standing.pending = !pending || pending->type != REDIS_REPLY_INTEGER || pending->integer > 0;
         }
     }
     *ret_standing = standing;
@@ -62,15 +64,14 @@ static void look_for_loss(RedisSource *source, const RedisKey *key, const Standi
     redis_entry_id_format(standing->last, last);
     redis_entry_id_format(key->newest, ours);
     redis_entry_id_format(standing->delivered, delivered);
-    bool known = key->newest.ms || key->newest.seq;
-    if (known && !standing->there) {
+    if (key->known && !standing->there) {
         redis_source_note_lost(source, "the stream %s, of which all up to %s was read, was deleted", key->name, ours);
-    } else if (known && redis_entry_id_compare(standing->last, key->newest) < 0) {
+    } else if (key->known && redis_entry_id_compare(standing->last, key->newest) < 0) {
         redis_source_note_lost(source,
                                "the stream %s ends at %s, and was read up to %s: Redis has lost its newest entries, "
                                "maybe with some that were not read, or the stream was made anew",
                                key->name, last, ours);
-    } else if (known && !standing->grouped) {
+    } else if (key->known && !standing->grouped) {
         redis_source_note_lost(source, "the group %s of the stream %s was deleted, and is made again",
                                source->context.options->group, key->name);
     } else if (standing->grouped && redis_entry_id_compare(standing->last, standing->delivered) < 0) {
@@ -87,13 +88,23 @@ static void look_for_loss(RedisSource *source, const RedisKey *key, const Standi
 static void choose_start(const RedisSource *source, const RedisKey *key, const Standing *standing,
                          char ret_start[REDIS_ENTRY_ID_BYTES_MAX])
 {
-    bool known = key->newest.ms || key->newest.seq;
-    if (source->context.options->from_beginning || (known && redis_entry_id_compare(standing->last, key->newest) < 0)) {
+    if (source->context.options->from_beginning ||
+        (key->known && redis_entry_id_compare(standing->last, key->newest) < 0)) {
         snprintf(ret_start, REDIS_ENTRY_ID_BYTES_MAX, "0");
-    } else if (known) {
-        redis_entry_id_format(key->newest, ret_start);
     } else {
-        snprintf(ret_start, REDIS_ENTRY_ID_BYTES_MAX, "$");
+        redis_entry_id_format(key->known ? key->newest : standing->last, ret_start);
+    }
+}
+
+/* Where `now` was is a place at once: a group that is made again before anything has come begins there, too. Of a group
+ * that was there it is how far that has got, unless what it was given may be lost with it. */
+static void keep_now(const RedisSource *source, RedisKey *key, const Standing *standing)
+{
+    RedisEntryId at = standing->grouped ? standing->delivered : standing->last;
+    if (!source->context.options->from_beginning && !key->known && !standing->pending &&
+        redis_entry_id_compare(at, standing->last) <= 0) {
+        key->newest = at;
+        key->known = key->moved = true;
     }
 }
 
@@ -249,13 +260,13 @@ static Status put_group_back(RedisSource *source, const RedisKey *key, Error *re
     return status;
 }
 
-static void tell_passed(RedisSource *source, const RedisKey *key, const Standing *standing, Passed passed, bool known)
+static void tell_passed(RedisSource *source, const RedisKey *key, const Standing *standing, Passed passed)
 {
     char ours[REDIS_ENTRY_ID_BYTES_MAX], delivered[REDIS_ENTRY_ID_BYTES_MAX];
     const char *group = source->context.options->group;
     redis_entry_id_format(key->newest, ours);
     redis_entry_id_format(standing->delivered, delivered);
-    if (passed == PASSED_BY_US && known) {
+    if (passed == PASSED_BY_US && key->known) {
         redis_source_note_lost(source,
                                "the stream %s: the store is an older copy of itself: it has read up to %s, and had up "
                                "to %s before; what is between is read again",
@@ -265,7 +276,7 @@ static void tell_passed(RedisSource *source, const RedisKey *key, const Standing
                                "the stream %s: this source has read up to %s, and the store does not know: its place "
                                "was forgotten, or the store is an older copy of itself; the source goes on there",
                                key->name, delivered);
-    } else if (known) {
+    } else if (key->known) {
         redis_source_note_lost(source,
                                "the stream %s was read up to %s, and the group %s is at %s: what is between went to "
                                "others of the group%s, and is not read (XGROUP SETID puts the group back)",
@@ -276,17 +287,16 @@ static void tell_passed(RedisSource *source, const RedisKey *key, const Standing
 
 static Status look_for_an_older_copy(RedisSource *source, const RedisKey *key, const Standing *standing, Error *reterr)
 {
-    bool known = key->newest.ms || key->newest.seq;
     Passed passed = PASSED_NOTHING;
     Status status = STATUS_OK;
     if (standing->grouped && redis_entry_id_compare(standing->delivered, key->newest) > 0) {
         status = look_behind(source, key, standing, &passed, reterr);
     }
-    if (status == STATUS_OK && passed == PASSED_BY_US && known) {
+    if (status == STATUS_OK && passed == PASSED_BY_US && key->known) {
         status = put_group_back(source, key, reterr);
     }
     if (status == STATUS_OK && passed != PASSED_NOTHING) {
-        tell_passed(source, key, standing, passed, known);
+        tell_passed(source, key, standing, passed);
     }
     return status;
 }
@@ -297,14 +307,17 @@ static Status begin_key(RedisSource *source, RedisKey *key, const redisReply *st
     char start[REDIS_ENTRY_ID_BYTES_MAX];
     Standing standing;
     Status status = read_standing(source, stream, groups, &standing, reterr);
+    key->history = (RedisEntryId){0};
+    key->history_read = key->moved = false;
     if (status == STATUS_OK) {
         look_for_loss(source, key, &standing);
         choose_start(source, key, &standing, start);
         status = standing.grouped ? look_for_an_older_copy(source, key, &standing, reterr)
                                   : make_group(source, key, start, reterr);
     }
-    key->history = (RedisEntryId){0};
-    key->history_read = key->moved = false;
+    if (status == STATUS_OK) {
+        keep_now(source, key, &standing);
+    }
     return status == STATUS_OK ? STATUS_OK : error_prefix(reterr, "the stream %s", key->name);
 }
 

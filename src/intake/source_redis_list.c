@@ -382,7 +382,7 @@ static Status add_element(RedisSource *source, SourceGroup *group, size_t at_key
     return status;
 }
 
-static Status put_places(RedisSource *source, SourceGroup *group, Error *reterr)
+static Status list_put_places(RedisSource *source, SourceGroup *group, Error *reterr)
 {
     Status status = STATUS_OK;
     for (size_t i = 0; i < source->key_count && status == STATUS_OK; i++) {
@@ -427,7 +427,7 @@ static Status list_fill(RedisSource *source, SourceGroup *group, Error *reterr)
     if (status == STATUS_OK && added) {
         redis_source_drop_reply(source);
     }
-    return status == STATUS_OK ? put_places(source, group, reterr) : status;
+    return status;
 }
 
 /* As the store has it with this group. */
@@ -520,6 +520,7 @@ const RedisWay redis_list_way = {
     .take = list_take,
     .forgive = list_forgive,
     .fill = list_fill,
+    .put_places = list_put_places,
     .acknowledge = list_acknowledge,
     .care = list_care,
     .leave = list_leave,

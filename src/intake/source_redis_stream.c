@@ -304,12 +304,12 @@ static Status add_entry(RedisSource *source, SourceGroup *group, size_t at_key, 
     Status status = redis_source_add(source, group, &message, ret_added, reterr);
     if (status == STATUS_OK && *ret_added && redis_entry_id_compare(parsed, key->newest) > 0) {
         key->newest = parsed;
-        key->moved = true;
+        key->known = key->moved = true;
     }
     return status;
 }
 
-static Status put_places(RedisSource *source, SourceGroup *group, Error *reterr)
+static Status stream_put_places(RedisSource *source, SourceGroup *group, Error *reterr)
 {
     Status status = STATUS_OK;
     for (size_t i = 0; i < source->key_count && status == STATUS_OK; i++) {
@@ -346,7 +346,7 @@ static Status stream_fill(RedisSource *source, SourceGroup *group, Error *reterr
     if (status == STATUS_OK && added) {
         redis_source_drop_reply(source);
     }
-    return status == STATUS_OK ? put_places(source, group, reterr) : status;
+    return status;
 }
 
 static Status stream_acknowledge(RedisSource *source, const SourceGroup *group, Error *reterr)
@@ -407,6 +407,7 @@ const RedisWay redis_stream_way = {
     .take = stream_take,
     .forgive = stream_forgive,
     .fill = stream_fill,
+    .put_places = stream_put_places,
     .acknowledge = stream_acknowledge,
     .care = stream_care,
     .leave = stream_leave,

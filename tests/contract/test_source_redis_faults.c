@@ -63,6 +63,65 @@ static void test_a_group_that_begins_now(void **state)
     reading_check_quiet(reading);
 }
 
+/* Before anything has come there is a place: where `now` was. */
+static void take_place(Reading *reading)
+{
+    for (int64_t until_us = reading_now_us() + PATIENCE_US; reading->group.place_count == 0;) {
+        assert_true(reading_now_us() < until_us);
+        assert_int_equal(reading_fetch_once(reading), STATUS_OK);
+        assert_int_equal(reading->group.count, 0);
+    }
+    reading_store(reading);
+}
+
+static void test_now_is_kept(void **state)
+{
+    Reading *reading = *state;
+    reading->options.from_beginning = false;
+    reading_add(reading, 10);
+    reading_connect(reading); /* it ends before the place is stored */
+    reading_open(reading, "k", "");
+    reading_connect(reading);
+    take_place(reading);
+    redis_server_do(&reading->server, "XGROUP DESTROY k weir");
+    reading_add(reading, 3);
+    reading_open(reading, "k", "");
+    reading_connect(reading);
+    reading_take(reading, 3);
+    reading_check_quiet(reading);
+}
+
+static void test_now_without_a_stream(void **state)
+{
+    Reading *reading = *state;
+    reading->options.from_beginning = false;
+    reading_connect(reading);
+    take_place(reading);
+    assert_string_equal(reading->mark, "0-0");
+    redis_server_do(&reading->server, "FLUSHALL");
+    reading_add(reading, 4);
+    reading_open(reading, "k", "");
+    reading_connect(reading);
+    reading_take(reading, 4);
+    reading_check_quiet(reading);
+}
+
+static void test_now_of_a_redis_that_was_emptied(void **state)
+{
+    Reading *reading = *state;
+    reading->options.from_beginning = false;
+    redis_server_do(&reading->server, "XADD k 9999999999999-0 record {}");
+    reading_connect(reading);
+    take_place(reading);
+    redis_server_do(&reading->server, "FLUSHALL");
+    reading_add(reading, 4);
+    reading_open(reading, "k", "");
+    reading_connect(reading);
+    reading_check_notice(reading, "Redis has lost its newest entries");
+    reading_take(reading, 4);
+    reading_check_quiet(reading);
+}
+
 static void test_redis_was_emptied(void **state)
 {
     Reading *reading = *state;
@@ -451,6 +510,9 @@ int main(void)
         REDIS_TEST(test_deleted_entries),
         REDIS_TEST(test_a_group_that_was_deleted),
         REDIS_TEST(test_a_group_that_begins_now),
+        REDIS_TEST(test_now_is_kept),
+        REDIS_TEST(test_now_without_a_stream),
+        REDIS_TEST(test_now_of_a_redis_that_was_emptied),
         REDIS_TEST(test_redis_was_emptied),
         REDIS_TEST(test_redis_has_lost_its_tail),
         REDIS_TEST(test_a_group_ahead_of_its_stream),
