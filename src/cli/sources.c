@@ -91,8 +91,9 @@ const Command command_sources = {
         "has got in each partition or file.\n\n"
         "`pause NAME` holds a source until `resume NAME`, also over restarts; what it had fetched and not stored is "
         "given back. `resume NAME` also has one that has failed tried again at once.\n\n"
-        "`forget NAME` removes its places, so that it starts as a new one does: for a topic that was made anew. The "
-        "source has to be paused, or to have failed. What it then reads again is known by its ids, and counts once.",
+        "`forget NAME` removes its places, so that it starts as a new one does: for a topic that was made anew. Of a "
+        "Kafka group that it has read with it reads all again. The source has to be paused, or to have failed. What it "
+        "then reads again is known by its ids, and counts once.",
     .example = "weir sources\n"
                "weir sources pause orders --reason 'the topic is made anew'\n"
                "weir sources forget orders --part records.in/0\n",

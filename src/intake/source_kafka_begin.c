@@ -1,6 +1,7 @@
 /* Partitions come and go, and where each is begun: behind what we have in the store, or what the group has committed,
  * whichever is further.
- * When the group is further by our own doing, the store is an older copy of itself, and what it has counts.
+ * When the group is further by our own doing, the store is an older copy of itself, and what it has counts; or its
+ * place was forgotten, and all is read again.
  *
  * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read
  * is told, and a topic that was made anew is refused. Questions to the brokers are asked within the callback; each
@@ -232,25 +233,34 @@ static void tell_of_jump(KafkaSource *source, const KafkaPart *part, const Answe
     if (part->next != KAFKA_NOWHERE) {
         tell(source, "%s: somebody else has moved the group from offset %lld to %lld, and the source goes on there",
              part->name, (long long)part->next, (long long)is->theirs);
-    } else if (is->ours && is->theirs > is->low) {
-        tell(source,
-             "%s: this source has read up to offset %lld, and the store does not know: its place was forgotten, or the "
-             "store is an older copy of itself; the source goes on there",
-             part->name, (long long)is->theirs);
     } else if (from_beginning && is->theirs > is->low) {
         tell(source, "%s: the group is at offset %lld, and what is there from %lld on up to it is not read", part->name,
              (long long)is->theirs, (long long)is->low);
     }
 }
 
+/* What the store does not know of may be in it, or not, and the topic be another one since: with none passed over, what
+ * is known counts once. */
+static void read_again(KafkaSource *source, KafkaPart *part, const Answers *is)
+{
+    tell(source,
+         "%s: this source has read up to offset %lld, and the store does not know: its place was forgotten, or the "
+         "store is an older copy of itself; all that is there is read, from offset %lld on",
+         part->name, (long long)is->theirs, (long long)is->low);
+    part->next = is->low;
+    part->put = true;
+}
+
 /* Whoever else was further has stored what he committed, or wanted it to be skipped. But what was us is not in the
  * store any more: it is read again, and what is known after all counts once. */
 static void follow(KafkaSource *source, KafkaPart *part, const Answers *is)
 {
-    if (is->theirs > is->high) {
+    if (is->ours && part->next == KAFKA_NOWHERE) {
+        read_again(source, part, is);
+    } else if (is->theirs > is->high) {
         tell(source, "%s ends at offset %lld; the group's offset %lld is left aside", part->name, (long long)is->high,
              (long long)is->theirs);
-    } else if (is->theirs > part->next && is->ours && part->next != KAFKA_NOWHERE) {
+    } else if (is->theirs > part->next && is->ours) {
         tell(source,
              "%s: the store is an older copy of itself: it has read up to offset %lld, and had up to %lld before; what "
              "is between is read again",

@@ -48,7 +48,7 @@ const SourceSide *kafka_source_side(void)
     bool real = kafka_topic_is_real();
     side = (SourceSide){.name = real ? "source-kafka-real" : "source-kafka-mock",
                         .places = true,
-                        .remembers = true,
+                        .remembers = false,
                         .any_bytes = true,
                         .parts = TOPIC_PARTITIONS,
                         .message_bytes_max = real ? 16 << 20 : 512 << 10, /* a mock's partition keeps 5 MB */

@@ -257,14 +257,16 @@ static void test_without_our_places(void **state)
     fixture_take(fixture, 5);
     fixture_assert_left(fixture, 0);
     fixture_forget_places(fixture);
-    if (!source_side->remembers) {
-        skip();
-    }
     fixture_reopen(fixture);
-    fixture_assert_quiet(fixture);
+    if (source_side->remembers) {
+        fixture_assert_quiet(fixture);
+    } else {
+        fixture_take(fixture, 5);
+    }
     fixture_put(fixture, 0, 6, 5);
     fixture_take(fixture, 5);
-    fixture_assert_seen(fixture, 1, 10, 1);
+    fixture_assert_seen(fixture, 1, 5, source_side->remembers ? 1 : 2);
+    fixture_assert_seen(fixture, 6, 5, 1);
 }
 
 /* The next group is fetched while the one before is being stored. */

@@ -157,17 +157,26 @@ static void test_another_store_was_further(void **state)
     fixture_assert_notice(fixture, NULL);
 }
 
-/* Its places may have been forgotten on purpose: the group counts. */
+/* Its places may have been forgotten since the topic is another one: nothing of it is passed over. */
 static void test_no_place_where_we_have_read(void **state)
 {
     SourceFixture *fixture = *state;
     put_an_older_copy_back(fixture);
     fixture_forget_places(fixture);
+    topic_of(fixture)->options.from_beginning = false;
     fixture->source = kafka_topic_open(topic_of(fixture));
     fixture_connect(fixture);
-    fixture_take_places(fixture, TOPIC_PARTITIONS);
-    fixture_assert_quiet(fixture);
+    fixture_take(fixture, 10 * TOPIC_PARTITIONS);
     fixture_assert_notice(fixture, "this source has read up to offset 10, and the store does not know");
+    fixture_assert_notice(fixture, "all that is there is read, from offset 0 on");
+    fixture_assert_left(fixture, 0);
+    for (size_t part = 0; part < TOPIC_PARTITIONS; part++) {
+        fixture_assert_seen(fixture, 1 + 100 * part, 10, 2);
+    }
+    fixture_reopen(fixture);
+    fixture_put(fixture, 0, 11, 1);
+    fixture_take(fixture, 1);
+    fixture_assert_notice(fixture, NULL);
 }
 
 static void test_another_message_is_there(void **state)
