@@ -89,6 +89,10 @@ void kafka_source_commit_due(KafkaSource *source); /* when that moment has come 
 /* Adds the partition's place, signed, to what is to be committed, if it is ours and the store has one. */
 void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, rd_kafka_topic_partition_list_t *list);
 
+/* Has the brokers told, without waiting; a callback hears what comes of it, and has it made again when it failed. Moves
+ * the list. */
+void kafka_source_commit(KafkaSource *source, rd_kafka_topic_partition_list_t *list);
+
 /* ---- source_kafka_begin.c */
 
 /* librdkafka's rebalance callback. */

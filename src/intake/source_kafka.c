@@ -242,11 +242,7 @@ static Status kafka_acknowledge(Source *base, const SourceGroup *group, Error *r
         part->stored = place->next > part->stored ? place->next : part->stored;
         kafka_source_add_offset(source, part, list);
     }
-    if (source->consumer && list->cnt > 0) {
-        /* What comes of it is told to a callback, which has it made again when it failed. */
-        (void)rd_kafka_commit(source->consumer, list, true);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
+    kafka_source_commit(source, list);
     source->groups -= group->count > 0 && source->groups > 0;
     source->first_us = source->groups > 0 ? source->latest_us : 0;
     source->lag_us = 0;

@@ -317,17 +317,21 @@ static rd_kafka_topic_partition_list_t *list_offsets(const KafkaSource *source)
     return list;
 }
 
+void kafka_source_commit(KafkaSource *source, rd_kafka_topic_partition_list_t *list)
+{
+    if (source->consumer && list->cnt > 0) {
+        (void)rd_kafka_commit(source->consumer, list, true);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
 void kafka_source_commit_due(KafkaSource *source)
 {
     if (source->commit_us == 0 || kafka_source_now_us(source) < source->commit_us) {
         return;
     }
     source->commit_us = 0;
-    rd_kafka_topic_partition_list_t *list = list_offsets(source);
-    if (list->cnt > 0) {
-        (void)rd_kafka_commit(source->consumer, list, true);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
+    kafka_source_commit(source, list_offsets(source));
 }
 
 static void commit_all(KafkaSource *source)

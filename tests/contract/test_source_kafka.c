@@ -330,6 +330,16 @@ static void read_for(SourceFixture *fixture, rd_kafka_t *member, int64_t us, int
     assert_true(!member || kafka_member_holds(member) == until_holds);
 }
 
+/* Reads on until the group has nothing left. */
+static void read_all(SourceFixture *fixture)
+{
+    int64_t until_us = side_now_us() + PATIENCE_US;
+    while (side_now_us() < until_us && kafka_topic_left(topic_of(fixture)) > 0) {
+        read_for(fixture, NULL, SECOND_US / 5, 0);
+    }
+    fixture_assert_left(fixture, 0);
+}
+
 /* It joins, is given partitions, reads of them, commits nothing, and leaves. */
 static void test_another_member_comes_and_goes(void **state)
 {
@@ -349,14 +359,10 @@ static void test_another_member_comes_and_goes(void **state)
     }
     read_for(fixture, member, SECOND_US, 1);
     kafka_member_leave(member);
-    int64_t until_us = side_now_us() + PATIENCE_US;
-    while (side_now_us() < until_us && kafka_topic_left(topic_of(fixture)) > 0) {
-        read_for(fixture, NULL, SECOND_US / 5, 0);
-    }
+    read_all(fixture);
     for (size_t part = 0; part < TOPIC_PARTITIONS; part++) {
         fixture_assert_seen(fixture, 1 + 100 * part, 100, 1);
     }
-    fixture_assert_left(fixture, 0);
 }
 
 /* No message comes afterwards that would be committed: as it is with a commit that meets a rebalance, and with one of
@@ -383,11 +389,7 @@ static void test_a_commit_that_fails_is_made_again(void **state)
         fixture_take(fixture, MESSAGES);
         read_for(fixture, NULL, SECOND_US / 5, 0); /* the answer comes */
         rd_kafka_mock_clear_request_errors(topic_of(fixture)->mock, OFFSET_COMMIT);
-        int64_t until_us = side_now_us() + PATIENCE_US;
-        while (side_now_us() < until_us && kafka_topic_left(topic_of(fixture)) > 0) {
-            read_for(fixture, NULL, SECOND_US / 5, 0);
-        }
-        fixture_assert_left(fixture, 0);
+        read_all(fixture);
     }
     fixture_assert_notice(fixture, NULL);
 }
