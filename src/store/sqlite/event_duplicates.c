@@ -28,8 +28,8 @@ static Status bind_bytes(SqliteStore *store, sqlite3_stmt *stmt, int64_t seq, co
         return error_set(reterr, STATUS_BUSY, "out of memory for an event's bytes");
     }
     sqlite3_bind_int64(stmt, 1, seq);
-    sqlite3_bind_blob(stmt, 2, hash, sizeof hash, SQLITE_TRANSIENT);
-    return STATUS_OK;
+    int code = sqlite3_bind_blob(stmt, 2, hash, sizeof hash, SQLITE_TRANSIENT);
+    return code == SQLITE_OK ? STATUS_OK : db_error(store->db, code, "name the bytes of a duplicate", reterr);
 }
 
 /* The client is whose duplicate it is counted as. */

@@ -61,17 +61,19 @@ static void put_pattern(Buf *pattern, Str text, bool anywhere)
     buf_put_char(pattern, '%');
 }
 
-static void bind_pattern(sqlite3_stmt *stmt, int at, Str text, bool anywhere, Buf *pattern)
+/* False without memory for a copy. */
+static bool bind_pattern(sqlite3_stmt *stmt, int at, Str text, bool anywhere, Buf *pattern)
 {
     buf_reset(pattern);
     put_pattern(pattern, text, anywhere);
-    sqlite3_bind_text(stmt, at, pattern->ptr, (int)pattern->len, SQLITE_TRANSIENT);
+    return sqlite3_bind_text(stmt, at, pattern->ptr, (int)pattern->len, SQLITE_TRANSIENT) != SQLITE_NOMEM;
 }
 
 static Status prepare_organizations(SqliteReader *reader, const OrganizationFilter *filter, sqlite3_stmt **ret_stmt,
                                     Error *reterr)
 {
     Buf sql, pattern;
+    bool bound = true;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_init(&pattern, PATTERN_BYTES_MAX);
     put_organizations_sql(&sql, filter);
@@ -81,12 +83,13 @@ static Status prepare_organizations(SqliteReader *reader, const OrganizationFilt
         db_bind_text(*ret_stmt, 2, filter->domain);
         sqlite3_bind_int(*ret_stmt, 3, filter->status);
         sqlite3_bind_int64(*ret_stmt, 4, filter->before);
-        bind_pattern(*ret_stmt, 5, filter->beginning.len ? filter->beginning : filter->search, false, &pattern);
-        bind_pattern(*ret_stmt, 6, filter->search, true, &pattern);
+        Str beginning = filter->beginning.len ? filter->beginning : filter->search;
+        bound = bind_pattern(*ret_stmt, 5, beginning, false, &pattern) &&
+                bind_pattern(*ret_stmt, 6, filter->search, true, &pattern);
         db_bind_text(*ret_stmt, 7, filter->batch_id);
         sqlite3_bind_int64(*ret_stmt, 8, filter->after);
     }
-    if (status == STATUS_OK && pattern.failed) {
+    if (status == STATUS_OK && (pattern.failed || !bound)) {
         bool is_long = filter->search.len > PATTERN_BYTES_MAX / 4; /* else memory gave out */
         status = error_set(reterr, is_long ? STATUS_REFUSED : STATUS_BUSY, "%s",
                            is_long ? "what is searched for is too long" : "out of memory for a search");
