@@ -116,7 +116,8 @@ void http_metrics_put(Buf *buf, const HttpMetrics *metrics, size_t routes, const
     prometheus_value(buf, "weir_http_body_bytes_sent_total", "counter", "Bytes of answers' bodies.",
                      get(&metrics->body_bytes_out));
     prometheus_value(buf, "weir_http_requests_refused_total", "counter",
-                     "Requests whose headers leave it open where they end.", get(&metrics->refused_requests));
+                     "Requests whose headers leave it open where they end, and those of pages from elsewhere.",
+                     get(&metrics->refused_requests));
     prometheus_value(buf, "weir_http_waits_expired_total", "counter",
                      "Requests that waited too long for the store and were answered 503.",
                      get(&metrics->waits_expired));

@@ -18,7 +18,7 @@ typedef struct HttpRouteMetrics {
 typedef struct HttpMetrics {
     HttpRouteMetrics routes[HTTP_METRICS_ROUTES_MAX]; /* the last one is for requests without a route */
     atomic_llong body_bytes_in, body_bytes_out;
-    atomic_llong refused_requests; /* that were no requests: smuggling, bad headers */
+    atomic_llong refused_requests; /* smuggling, bad headers, pages from elsewhere */
     atomic_llong waits_expired;
 } HttpMetrics;
 

@@ -84,8 +84,7 @@ const char *origin_problem(const OriginRules *rules, const OriginClaims *claims)
     }
     if (!claims->only_reads && !is_our_page(rules, claims)) {
         return "a page from elsewhere had the browser send this; what changes something is taken from pages of the "
-               "same "
-               "origin, or of hosts that http.hosts names";
+               "same origin, or of hosts that http.hosts names";
     }
     return NULL;
 }
