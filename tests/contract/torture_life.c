@@ -59,10 +59,11 @@ void life_check_memory(const Life *life, int64_t before)
     }
 }
 
-static void fail_each(uint64_t allocations, LifeAndCheck *live_and_check)
+/* From the allocation `first` to `last`, every `stride`th: in all three ways, or in one when some are left out. */
+static void fail_each(LifeAndCheck *live_and_check, uint64_t first, uint64_t last, uint64_t stride)
 {
-    uint64_t stride = torture_stride(allocations, LIVES_DEFAULT), lives = 0;
-    for (uint64_t nth = 1, i = 0; nth <= allocations; nth += stride, i++) {
+    uint64_t lives = 0;
+    for (uint64_t nth = first, i = 0; nth <= last; nth += stride, i++) {
         for (unsigned way = 0; way < TORTURE_WAYS; way++) {
             if (stride == 1 || i % TORTURE_WAYS == way) {
                 live_and_check(nth, torture_failures(nth, way));
@@ -70,21 +71,33 @@ static void fail_each(uint64_t allocations, LifeAndCheck *live_and_check)
             }
         }
     }
-    print_message("# %llu allocations, %llu lives\n", (unsigned long long)allocations, (unsigned long long)lives);
+    print_message("# allocations %llu to %llu, %llu lives\n", (unsigned long long)first, (unsigned long long)last,
+                  (unsigned long long)lives);
+}
+
+/* "17555" or "17450-17650", within what there is: what is misspelt would fail nothing, and pass. */
+static void read_range(const char *text, uint64_t allocations, uint64_t *ret_first, uint64_t *ret_last)
+{
+    char *end;
+    *ret_first = *ret_last = strtoull(text, &end, 10);
+    if (*end == '-') {
+        *ret_last = strtoull(end + 1, &end, 10);
+    }
+    if (*end || *ret_first < 1 || *ret_first > *ret_last || *ret_last > allocations) {
+        fail_msg("WEIR_TORTURE_AT=%s: a number or two with '-' between them, from 1 to %llu", text,
+                 (unsigned long long)allocations);
+    }
 }
 
 uint64_t torture_each(LifeAndCheck *live_and_check)
 {
-    const char *only = getenv("WEIR_TORTURE_AT"); /* what a failure's message names */
-    uint64_t allocations = live_and_check(0, 0);
-    if (!only) {
-        fail_each(allocations, live_and_check);
-        return allocations;
+    const char *range = getenv("WEIR_TORTURE_AT"); /* what a failure's message names */
+    uint64_t allocations = live_and_check(0, 0), first = 1, last = allocations;
+    uint64_t stride = range ? 1 : torture_stride(allocations, LIVES_DEFAULT);
+    if (range) {
+        read_range(range, allocations, &first, &last);
     }
-    for (unsigned way = 0; way < TORTURE_WAYS; way++) {
-        uint64_t nth = strtoull(only, NULL, 10);
-        live_and_check(nth, torture_failures(nth, way));
-    }
+    fail_each(live_and_check, first, last, stride);
     return allocations;
 }
 

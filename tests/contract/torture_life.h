@@ -2,7 +2,9 @@
  * it fails, alone, with a few or with all behind it until the store has said so. What a life does is up to the test.
  *
  * With WEIR_TORTURE=all each of the allocations fails in all three ways, else some in one; WEIR_TORTURE_AT=N makes only
- * the Nth fail. */
+ * the Nth fail, WEIR_TORTURE_AT=M-N those from the Mth to the Nth in turn. A life leaves its process as no other does,
+ * so that the allocations of the next are not quite the same: what one number does not show, a range that ends there
+ * may. */
 #ifndef WEIR_TESTS_CONTRACT_TORTURE_LIFE_H
 #define WEIR_TESTS_CONTRACT_TORTURE_LIFE_H
 
