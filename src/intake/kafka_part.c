@@ -147,6 +147,12 @@ int64_t kafka_parts_waiting(const KafkaParts *parts)
     return sum;
 }
 
+void kafka_part_trouble(const KafkaPart *part, char ret_text[KAFKA_TROUBLE_BYTES])
+{
+    snprintf(ret_text, KAFKA_TROUBLE_BYTES, "%s: %s%s", part->name,
+             part->group_trouble ? "what the group has committed: " : "", rd_kafka_err2str(part->trouble));
+}
+
 /* ---- Marks ------------------------------------------------------------------------------------------------------- */
 
 void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK_BYTES])

@@ -16,7 +16,13 @@
 #include "base/err.h"
 #include "store/intake.h"
 
-enum { KAFKA_MARK_BYTES = 96, KAFKA_TOPIC_BYTES_MAX = 249, KAFKA_SIGN_BYTES = 192, KAFKA_STORE_ID_BYTES = 16 };
+enum {
+    KAFKA_MARK_BYTES = 96,
+    KAFKA_TOPIC_BYTES_MAX = 249,
+    KAFKA_SIGN_BYTES = 192,
+    KAFKA_STORE_ID_BYTES = 16,
+    KAFKA_TROUBLE_BYTES = 384
+};
 #define KAFKA_NOWHERE INT64_C(-1)
 
 typedef struct KafkaPart {
@@ -25,6 +31,7 @@ typedef struct KafkaPart {
     char *name; /* owns; "records.in/2" */
     bool assigned;
     rd_kafka_resp_err_t trouble; /* it was given to us and is not begun yet: why; NO_ERROR otherwise */
+    bool group_trouble;          /* it was what the group has committed that could not be learned */
     bool in_store;               /* it has had a place there */
     int64_t next;                /* behind what was handed over; KAFKA_NOWHERE when nothing is known */
     int64_t stored;              /* behind what was acknowledged, or passed over; likewise */
@@ -59,6 +66,9 @@ bool kafka_parts_know(const KafkaParts *parts, const char *topic);
 
 /* How many messages wait in the partitions that are ours. */
 int64_t kafka_parts_waiting(const KafkaParts *parts);
+
+/* "records.in/2: Broker: Leader not available": why it is not begun yet. */
+void kafka_part_trouble(const KafkaPart *part, char ret_text[KAFKA_TROUBLE_BYTES]);
 
 void kafka_mark_make(const rd_kafka_message_t *message, char ret_mark[KAFKA_MARK_BYTES]);
 

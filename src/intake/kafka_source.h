@@ -1,6 +1,6 @@
 /* What the files of the Kafka source share: source_kafka.c (the seam), source_kafka_connect.c (joining and leaving the
- * group), source_kafka_begin.c (partitions come and go, and where each is begun), source_kafka_take.c (messages). For
- * nobody else.
+ * group), source_kafka_ask.c (what brokers are asked about partitions), source_kafka_begin.c (partitions come and go,
+ * and where each is begun), source_kafka_take.c (messages). For nobody else.
  *
  * librdkafka's consumer has two queues here. What happens to the group and its connection comes by its own one, and is
  * served at every fetch, whether messages can be taken or not; messages come by `messages`, which partitions are led to
@@ -22,6 +22,8 @@ typedef struct KafkaSource {
     size_t topic_count;
     rd_kafka_conf_t *conf; /* owns; each consumer gets a copy */
     int step_ms;           /* how long one step of a connection or an assignment may last */
+    int answer_ms;         /* how long an answer may take, behind what a broker was asked for before */
+    unsigned first_leader; /* which is asked first when each is asked by itself */
     Wakeup wakeup;         /* called by queues, too */
 
     rd_kafka_t *consumer; /* owns; NULL while it is not connected, and so the queues */
@@ -92,6 +94,19 @@ void kafka_source_add_offset(const KafkaSource *source, const KafkaPart *part, r
 /* Has the brokers told, without waiting; a callback hears what comes of it, and has it made again when it failed. Moves
  * the list. */
 void kafka_source_commit(KafkaSource *source, rd_kafka_topic_partition_list_t *list);
+
+/* ---- source_kafka_ask.c */
+
+/* What there is to know of partitions that were given to us: what the group has committed of all of them, and where
+ * those begin and end of which that is known. Each has its own answer, or its own error. */
+typedef struct KafkaGiven {
+    rd_kafka_topic_partition_list_t *committed, *low, *high; /* own */
+} KafkaGiven;
+
+/* Asks in three steps, each of which lasts hardly longer than step_ms. To be released in any case. */
+void kafka_source_ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, int step_ms,
+                      KafkaGiven *ret_given);
+void kafka_given_release(KafkaGiven *given);
 
 /* ---- source_kafka_begin.c */
 

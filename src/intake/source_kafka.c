@@ -65,13 +65,14 @@ static void show(KafkaSource *source, const char *format, ...)
 
 void kafka_source_show(KafkaSource *source)
 {
+    char text[KAFKA_TROUBLE_BYTES];
     size_t waiting = 0;
     source->shown[0] = '\0';
     for (size_t i = 0; i < source->parts.count; i++) {
         const KafkaPart *part = &source->parts.items[i];
         if (part->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && ++waiting <= WAITING_NAMED_MAX) {
-            show(source, "%s%s: %s", waiting > 1 ? ", " : "not read, and tried again: ", part->name,
-                 rd_kafka_err2str(part->trouble));
+            kafka_part_trouble(part, text);
+            show(source, "%s%s", waiting > 1 ? ", " : "not read, and tried again: ", text);
         }
     }
     if (waiting > WAITING_NAMED_MAX) {

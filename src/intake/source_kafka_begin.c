@@ -4,12 +4,11 @@
  * place was forgotten, and all is read again.
  *
  * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read
- * is told, and a topic that was made anew is refused. Questions to the brokers are asked within the callback; each
- * lasts step_ms at most, and there are three.
+ * is told, and a topic that was made anew is refused. Questions to the brokers are asked within the callback, in
+ * three steps.
  *
  * Of each partition that is judged by itself: one without a leader keeps no other from being read. It is ours, but
  * librdkafka is not told to read it, and it is tried again by and by, without a rebalance. */
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -17,116 +16,10 @@
 #include "broker/kafka_error.h"
 #include "intake/kafka_source.h"
 
-enum {
-    AGAIN_MS = 100,
-    LATER_STEP_MS = 500, /* of what is tried again while other partitions are read */
-};
-#define LATER_US     INT64_C(1000000) /* until then, at first … */
+#define LATER_US     INT64_C(1000000) /* until what could not be begun is tried again, at first … */
 #define LATER_US_MAX INT64_C(30000000)
 
-/* What there is to know of partitions that were given to us: what the group has committed of all of them, and where
- * those begin and end of which that is known. Each has its own answer, or its own error. */
-typedef struct Given {
-    rd_kafka_topic_partition_list_t *committed, *low, *high; /* own */
-} Given;
-
-static void release_given(Given *given)
-{
-    rd_kafka_topic_partition_list_destroy(given->committed);
-    rd_kafka_topic_partition_list_destroy(given->low);
-    rd_kafka_topic_partition_list_destroy(given->high);
-}
-
-/* ---- Asking ------------------------------------------------------------------------------------------------------ */
-
-/* `word`: BEGINNING or END for the first or the last offset of each, which a question for times takes as well; INVALID
- * for what the group has committed. A question that has failed as a whole has failed for each that has no error of its
- * own. */
-static rd_kafka_resp_err_t ask_once(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int ms)
-{
-    for (int i = 0; i < list->cnt; i++) {
-        list->elems[i].offset = word;
-        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    rd_kafka_resp_err_t code = word == RD_KAFKA_OFFSET_INVALID ? rd_kafka_committed(source->consumer, list, ms)
-                                                               : rd_kafka_offsets_for_times(source->consumer, list, ms);
-    for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_resp_err_t own = list->elems[i].err;
-        list->elems[i].err = own == RD_KAFKA_RESP_ERR_NO_ERROR ? code : own;
-    }
-    return code;
-}
-
-static int ms_until(const KafkaSource *source, int64_t deadline_us, int parts)
-{
-    int64_t ms = (deadline_us - kafka_source_now_us(source)) / 1000 / parts;
-    return ms > AGAIN_MS ? (int)ms : AGAIN_MS;
-}
-
-/* A leader that does not answer fails the question for the others, too. What there is no time to ask for has failed as
- * before. */
-static void ask_each(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int64_t deadline_us)
-{
-    for (int i = 0; i < list->cnt && kafka_source_now_us(source) < deadline_us; i++) {
-        rd_kafka_topic_partition_t *each = &list->elems[i];
-        rd_kafka_topic_partition_list_t *lone = rd_kafka_topic_partition_list_new(1);
-        rd_kafka_topic_partition_list_add(lone, each->topic, each->partition);
-        (void)ask_once(source, lone, word, ms_until(source, deadline_us, list->cnt - i));
-        each->offset = lone->elems[0].offset;
-        each->err = lone->elems[0].err;
-        rd_kafka_topic_partition_list_destroy(lone);
-    }
-}
-
-static bool is_answered(const rd_kafka_topic_partition_list_t *list)
-{
-    for (int i = 0; i < list->cnt; i++) {
-        if (kafka_error_status(list->elems[i].err) == STATUS_BUSY) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* For half of the time a leader that has just moved is looked for: it is found again within a moment. */
-static void ask_list(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int64_t word, int ms_max)
-{
-    int64_t half_us = kafka_source_now_us(source) + INT64_C(500) * ms_max;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    while (list->cnt > 0) {
-        int ms = ms_until(source, half_us, 1);
-        code = ask_once(source, list, word, ms);
-        if (is_answered(list) || ms <= AGAIN_MS) {
-            break;
-        }
-        poll(NULL, 0, AGAIN_MS);
-    }
-    if (kafka_error_status(code) == STATUS_BUSY && word != RD_KAFKA_OFFSET_INVALID && list->cnt > 1) {
-        ask_each(source, list, word, half_us + INT64_C(500) * ms_max);
-    }
-}
-
-/* Those that were answered, to be asked for more. */
-static rd_kafka_topic_partition_list_t *copy_answered(const rd_kafka_topic_partition_list_t *list)
-{
-    rd_kafka_topic_partition_list_t *copy = rd_kafka_topic_partition_list_new(list->cnt);
-    for (int i = 0; i < list->cnt; i++) {
-        if (list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            rd_kafka_topic_partition_list_add(copy, list->elems[i].topic, list->elems[i].partition);
-        }
-    }
-    return copy;
-}
-
-static void ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, int step_ms, Given *ret_given)
-{
-    ret_given->committed = rd_kafka_topic_partition_list_copy(list);
-    ask_list(source, ret_given->committed, RD_KAFKA_OFFSET_INVALID, step_ms);
-    ret_given->low = copy_answered(ret_given->committed);
-    ask_list(source, ret_given->low, RD_KAFKA_OFFSET_BEGINNING, step_ms);
-    ret_given->high = copy_answered(ret_given->low);
-    ask_list(source, ret_given->high, RD_KAFKA_OFFSET_END, step_ms);
-}
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static const rd_kafka_topic_partition_t *find_answer(const rd_kafka_topic_partition_list_t *list,
                                                      const rd_kafka_topic_partition_t *asked)
@@ -142,7 +35,7 @@ static int64_t answer_of(const rd_kafka_topic_partition_list_t *list, const rd_k
 }
 
 /* The first thing that is not known of it. */
-static rd_kafka_resp_err_t trouble_of(const Given *given, const rd_kafka_topic_partition_t *asked)
+static rd_kafka_resp_err_t trouble_of(const KafkaGiven *given, const rd_kafka_topic_partition_t *asked)
 {
     const rd_kafka_topic_partition_list_t *lists[] = {given->committed, given->low, given->high};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
@@ -161,7 +54,7 @@ typedef struct Answers {
     bool ours;                 /* it was us who committed that */
 } Answers;
 
-static Answers answers_of(const KafkaSource *source, const Given *given, const rd_kafka_topic_partition_t *asked)
+static Answers answers_of(const KafkaSource *source, const KafkaGiven *given, const rd_kafka_topic_partition_t *asked)
 {
     const rd_kafka_topic_partition_t *committed = find_answer(given->committed, asked);
     return (Answers){.theirs = answer_of(given->committed, asked),
@@ -313,13 +206,14 @@ static void lead(KafkaSource *source, const rd_kafka_topic_partition_t *given)
 }
 
 /* OK also when it has to wait, which is then its `trouble`. */
-static Status begin_given(KafkaSource *source, const Given *given, rd_kafka_topic_partition_t *each, Error *reterr)
+static Status begin_given(KafkaSource *source, const KafkaGiven *given, rd_kafka_topic_partition_t *each, Error *reterr)
 {
     KafkaPart *part = kafka_parts_get(&source->parts, each->topic, each->partition);
     if (!part) {
         return error_set(reterr, STATUS_BUSY, "no memory for a partition");
     }
     part->trouble = trouble_of(given, each);
+    part->group_trouble = part->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && !find_answer(given->low, each);
     Status status = kafka_error_status(part->trouble);
     if (status == STATUS_OK) {
         Answers is = answers_of(source, given, each);
@@ -327,7 +221,9 @@ static Status begin_given(KafkaSource *source, const Given *given, rd_kafka_topi
         part->assigned = status == STATUS_OK;
         lead(source, each);
     } else if (status == STATUS_REFUSED) {
-        error_set(reterr, status, "%s: %s", part->name, rd_kafka_err2str(part->trouble));
+        char text[KAFKA_TROUBLE_BYTES];
+        kafka_part_trouble(part, text);
+        error_set(reterr, status, "%s", text);
     }
     return status == STATUS_BUSY ? STATUS_OK : status;
 }
@@ -383,23 +279,26 @@ static Status look_at_trouble(KafkaSource *source, Error *reterr)
     source->again_us =
         kafka_source_now_us(source) +
         backoff_exponential_us(LATER_US, LATER_US_MAX, ++source->again_failures, source->context->random);
-    return reads_any(source) ? STATUS_OK
-                             : error_set(reterr, STATUS_BUSY, "%s: %s", part->name, rd_kafka_err2str(part->trouble));
+    if (reads_any(source)) {
+        return STATUS_OK;
+    }
+    char text[KAFKA_TROUBLE_BYTES];
+    kafka_part_trouble(part, text);
+    return error_set(reterr, STATUS_BUSY, "%s", text);
 }
 
 /* When it fails, the consumer is left at the next call, and what comes until then is not looked at. */
 static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int step_ms)
 {
-    Given given;
+    KafkaGiven given;
     Error error;
     Status status = STATUS_OK;
-    ask(source, list, step_ms, &given);
-    kafka_source_unnote(source);
+    kafka_source_ask(source, list, step_ms, &given);
     source->told_bytes = source->told_after = 0;
     for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
         status = begin_given(source, &given, &list->elems[i], &error);
     }
-    release_given(&given);
+    kafka_given_release(&given);
     if (status == STATUS_OK) {
         status = look_at_trouble(source, &error);
     }
@@ -462,6 +361,7 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
         source->joined = true;
         source->again_failures = 0;
         if (list->cnt > 0) {
+            kafka_source_unnote(source);
             come(source, list, source->step_ms);
         }
         take_begun(source, list);
@@ -486,7 +386,7 @@ void kafka_source_begin_due(KafkaSource *source)
     }
     source->again_us = 0;
     if (list->cnt > 0) {
-        come(source, list, LATER_STEP_MS);
+        come(source, list, 2 * source->answer_ms); /* others are read meanwhile */
         take_begun(source, list);
     }
     rd_kafka_topic_partition_list_destroy(list);

@@ -9,6 +9,8 @@
 
 enum {
     SLICE_MS = 200,  /* between looks at what librdkafka has to say */
+    ANSWER_MS = 400, /* for a broker to answer when nothing else is asked of it */
+    ANSWER_MS_MAX = 10000,
     DOWN_MS = 2000,  /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
     CHECK_MS = 1000, /* for a broker to show that it is there after all */
     COMMIT_LATER_US = 1000000,
@@ -114,6 +116,16 @@ static Status set_ours(rd_kafka_conf_t *conf, const SourceOptions *options, Erro
     return kafka_settings_put(conf, settings, sizeof settings / sizeof *settings, reterr);
 }
 
+/* Behind a wait for messages. */
+static int answer_ms(const rd_kafka_conf_t *conf)
+{
+    char wait[16] = "";
+    size_t size = sizeof wait;
+    (void)rd_kafka_conf_get(conf, "fetch.wait.max.ms", wait, &size);
+    long wait_ms = strtol(wait, NULL, 10);
+    return wait_ms < ANSWER_MS_MAX - ANSWER_MS ? (int)wait_ms + ANSWER_MS : ANSWER_MS_MAX;
+}
+
 Status kafka_source_settings(KafkaSource *source, Error *reterr)
 {
     const SourceOptions *options = source->context->options;
@@ -134,6 +146,7 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
     if (status != STATUS_OK) {
         return status;
     }
+    source->answer_ms = answer_ms(source->conf);
     rd_kafka_conf_set_opaque(source->conf, source);
     rd_kafka_conf_set_log_cb(source->conf, drop_log);
     rd_kafka_conf_set_error_cb(source->conf, note_error);
@@ -144,7 +157,8 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
 
 /* ---- Joining ----------------------------------------------------------------------------------------------------- */
 
-/* In slices, so that nobody there is told soon. */
+/* In slices, so that nobody there is told soon; each is a question of its own, and longer than the one before for
+ * brokers that are far away. */
 static Status find_topic(KafkaSource *source, const char *name, int64_t deadline_us, Error *reterr)
 {
     int64_t down_us = kafka_source_now_us(source) + INT64_C(1000) * DOWN_MS;
@@ -153,8 +167,8 @@ static Status find_topic(KafkaSource *source, const char *name, int64_t deadline
         return error_set(reterr, STATUS_REFUSED, "topics: %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
     }
     rd_kafka_resp_err_t code;
-    for (;;) {
-        code = kafka_client_ask_topic(source->consumer, topic, SLICE_MS);
+    for (int ms = SLICE_MS;; ms = ms < DOWN_MS / 2 ? 2 * ms : ms) {
+        code = kafka_client_ask_topic(source->consumer, topic, ms);
         int64_t now_us = kafka_source_now_us(source);
         rd_kafka_poll(source->consumer, kafka_client_says_nothing(code) ? SLICE_MS : 0);
         if (!kafka_client_says_nothing(code) || now_us >= deadline_us || (source->down && now_us >= down_us)) {

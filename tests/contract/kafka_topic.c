@@ -77,7 +77,7 @@ static void must_be_done(rd_kafka_queue_t *queue)
 static void make_real_topic(KafkaTopic *topic)
 {
     char text[256];
-    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, TOPIC_PARTITIONS, REPLICAS, text, sizeof text);
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic->name, topic->partitions, REPLICAS, text, sizeof text);
     rd_kafka_NewTopic_set_config(made, "max.message.bytes", "20000000");
     rd_kafka_queue_t *queue = rd_kafka_queue_new(topic->producer);
     rd_kafka_CreateTopics(topic->producer, &made, 1, NULL, queue);
@@ -96,18 +96,19 @@ static void start_cluster(KafkaTopic *topic, int mock_brokers)
     topic->mock = rd_kafka_mock_cluster_new(topic->producer, mock_brokers);
     assert_non_null(topic->mock);
     topic->brokers = rd_kafka_mock_cluster_bootstraps(topic->mock);
-    assert_int_equal(rd_kafka_mock_topic_create(topic->mock, topic->name, TOPIC_PARTITIONS, REPLICAS),
+    assert_int_equal(rd_kafka_mock_topic_create(topic->mock, topic->name, topic->partitions, REPLICAS),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     /* A producer that a mock lives in is not its client. */
     topic->producer = make_producer(topic->brokers);
 }
 
-static KafkaTopic *start(int mock_brokers)
+static KafkaTopic *start(int mock_brokers, int32_t partitions)
 {
     static unsigned number;
     KafkaTopic *topic = test_calloc(1, sizeof *topic);
     snprintf(topic->name, sizeof topic->name, "t%d-%u", (int)getpid(), ++number);
     snprintf(topic->group, sizeof topic->group, "g%d-%u", (int)getpid(), number);
+    topic->partitions = partitions;
     start_cluster(topic, mock_brokers);
     topic->asker = make_client(RD_KAFKA_CONSUMER, group_conf(topic));
     topic->info = (StoreInfo){.epoch = 1};
@@ -126,13 +127,13 @@ static KafkaTopic *start(int mock_brokers)
     return topic;
 }
 
-KafkaTopic *kafka_topic_start(void) { return start(1); }
+KafkaTopic *kafka_topic_start(void) { return start(1, TOPIC_PARTITIONS); }
 
-KafkaTopic *kafka_topic_start_on_two(void)
+KafkaTopic *kafka_topic_start_on_two(int32_t partitions, int32_t first, int32_t last)
 {
-    KafkaTopic *topic = start(2);
-    for (int32_t i = 0; i < TOPIC_PARTITIONS; i++) {
-        rd_kafka_mock_partition_set_leader(topic->mock, topic->name, i, TOPIC_BROKER + (i == 1));
+    KafkaTopic *topic = start(2, partitions);
+    for (int32_t i = 0; i < partitions; i++) {
+        rd_kafka_mock_partition_set_leader(topic->mock, topic->name, i, TOPIC_BROKER + (i >= first && i <= last));
     }
     rd_kafka_mock_coordinator_set(topic->mock, "group", topic->group, TOPIC_BROKER);
     return topic;
@@ -208,7 +209,7 @@ void kafka_topic_commit(KafkaTopic *topic, int32_t partition, int64_t offset)
 int64_t kafka_topic_left(KafkaTopic *topic)
 {
     int64_t left = 0;
-    for (int32_t i = 0; i < TOPIC_PARTITIONS; i++) {
+    for (int32_t i = 0; i < topic->partitions; i++) {
         int64_t low, high, committed = kafka_topic_committed(topic, i);
         assert_int_equal(rd_kafka_query_watermark_offsets(topic->asker, topic->name, i, &low, &high, ANSWER_MS_MAX),
                          RD_KAFKA_RESP_ERR_NO_ERROR);

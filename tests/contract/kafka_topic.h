@@ -1,4 +1,4 @@
-/* The other side of Kafka sources in tests: a topic of three partitions, on a real cluster, whose address the
+/* The other side of Kafka sources in tests: a topic of three partitions or more, on a real cluster, whose address the
  * environment names in KAFKA_FOR_TESTS, or on librdkafka's mock cluster. The mock knows no retention, and lets each
  * group wait for three seconds before it begins. */
 #ifndef WEIR_TESTS_CONTRACT_KAFKA_TOPIC_H
@@ -17,6 +17,7 @@ typedef struct KafkaHeader {
 typedef struct KafkaTopic {
     const char *brokers;
     char name[64], group[64];
+    int32_t partitions;
     StoreInfo info;
     SourceOptions options;
     SourceContext context;
@@ -28,8 +29,9 @@ typedef struct KafkaTopic {
 bool kafka_topic_is_real(void);
 
 KafkaTopic *kafka_topic_start(void);
-/* On a mock cluster of two brokers, of which the second, TOPIC_BROKER + 1, leads partition 1 alone. */
-KafkaTopic *kafka_topic_start_on_two(void);
+/* So many partitions on a mock cluster of two brokers, of which the second, TOPIC_BROKER + 1, leads those from `first`
+ * up to `last`. */
+KafkaTopic *kafka_topic_start_on_two(int32_t partitions, int32_t first, int32_t last);
 void kafka_topic_stop(KafkaTopic *topic);
 
 /* A source of it with the topic's options, not connected. */

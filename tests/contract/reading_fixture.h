@@ -13,7 +13,7 @@
 #define BOUNDED_US  (15 * SECOND_US) /* of a call, with room for a busy machine */
 #define QUIET_US    (SECOND_US / 2)  /* after which nothing more is expected to come */
 
-enum { NUMBER_MAX = 2000, PARTS_MAX = 8, PLACES_MAX = 64, GROUPS = 2 };
+enum { NUMBER_MAX = 2000, PARTS_MAX = 48, PLACES_MAX = 64, GROUPS = 2 };
 
 /* What a feeder would have stored. */
 typedef struct KeptPlace {

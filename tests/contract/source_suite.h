@@ -19,7 +19,7 @@ typedef struct SourceSide {
     bool places;    /* it goes by the places that it is given at connect: what is behind them does not come again */
     bool remembers; /* what the other side knows was acknowledged does not come again without our places */
     bool any_bytes; /* a message may be any bytes; otherwise a line of text */
-    size_t parts;   /* that can be put to, at least 1; at most 8 are used */
+    size_t parts;   /* that can be put to, at least 1; at most 48 are used */
     size_t message_bytes_max; /* the longest message that can be put */
     const Clock *clock;       /* what the sources and the suite's deadlines go by */
 

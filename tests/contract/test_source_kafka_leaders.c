@@ -1,5 +1,5 @@
-/* The Kafka source where one of three partitions cannot be read. On a mock cluster, whose brokers lead what they are
- * told to. */
+/* The Kafka source where some of the partitions cannot be read, or brokers are far away. On a mock cluster, whose
+ * brokers lead what they are told to. */
 #include "kafka_source_side.h"
 #include "reading_fixture.h"
 
@@ -12,7 +12,10 @@ enum { SKIPPED = 77 };
 
 static const KafkaTopic *topic_of(const SourceFixture *fixture) { return fixture->side; }
 
-static void *start_on_two(void) { return kafka_topic_start_on_two(); }
+enum { MANY = 40, MANY_SILENT = 15 };
+
+static void *start_on_two(void) { return kafka_topic_start_on_two(TOPIC_PARTITIONS, 1, 1); }
+static void *start_many(void) { return kafka_topic_start_on_two(MANY, 0, MANY_SILENT - 1); }
 
 /* Partition 1 cannot be read: the others are, and it is when it can be, without another rebalance. */
 static void read_without_one(SourceFixture *fixture, void (*lose)(const KafkaTopic *), void (*find)(const KafkaTopic *))
@@ -55,6 +58,44 @@ static void silence_leader(const KafkaTopic *topic)
 
 static void test_a_leader_that_does_not_answer(void **state) { read_without_one(*state, silence_leader, find_leader); }
 
+/* Kafka's own default. What is asked waits so long behind what others of the broker's partitions are asked for. */
+static void test_messages_are_waited_for_long(void **state)
+{
+    SourceFixture *fixture = *state;
+    KafkaTopic *topic = fixture->side;
+    topic->options.properties = "session.timeout.ms=6000,fetch.wait.max.ms=500";
+    source_close(fixture->source);
+    fixture_open(fixture, 100, 1 << 20);
+    read_without_one(fixture, lose_leader, find_leader);
+    fixture_assert_quiet(fixture);
+}
+
+/* More than there would be time for, were each of them waited for. */
+static void test_many_partitions_of_a_silent_leader(void **state)
+{
+    SourceFixture *fixture = *state;
+    for (size_t part = 0; part < MANY; part++) {
+        fixture_put(fixture, part, 1 + part, 1);
+    }
+    silence_leader(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take(fixture, MANY - MANY_SILENT);
+    fixture_assert_seen(fixture, 1 + MANY_SILENT, MANY - MANY_SILENT, 1);
+    fixture_assert_notice(fixture, " and 12 more");
+}
+
+static void test_brokers_far_away(void **state)
+{
+    SourceFixture *fixture = *state;
+    fixture_put(fixture, 0, 1, 5);
+    for (int32_t i = 0; i < 2; i++) {
+        rd_kafka_mock_broker_set_rtt(topic_of(fixture)->mock, TOPIC_BROKER + i, 400);
+    }
+    fixture_connect(fixture);
+    fixture_take(fixture, 5);
+    fixture_assert_seen(fixture, 1, 5, 1);
+}
+
 /* There is nothing that it could read: it is not connected, and says so. */
 static void test_no_partition_has_a_leader(void **state)
 {
@@ -80,15 +121,18 @@ static void test_no_partition_has_a_leader(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        LEADER_TEST(test_a_partition_without_a_leader),
-        LEADER_TEST(test_a_leader_that_does_not_answer),
+        LEADER_TEST(test_a_partition_without_a_leader), LEADER_TEST(test_a_leader_that_does_not_answer),
+        LEADER_TEST(test_messages_are_waited_for_long), LEADER_TEST(test_brokers_far_away),
         LEADER_TEST(test_no_partition_has_a_leader),
     };
+    static const struct CMUnitTest many[] = {LEADER_TEST(test_many_partitions_of_a_silent_leader)};
     if (kafka_topic_is_real()) {
         return SKIPPED;
     }
     SourceSide side = *kafka_source_side();
     side.start = start_on_two;
     source_side = &side;
-    return cmocka_run_group_tests_name("source-kafka-leaders", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("source-kafka-leaders", tests, NULL, NULL);
+    side.start = start_many;
+    return failed + cmocka_run_group_tests_name("source-kafka-many-leaders", many, NULL, NULL);
 }
