@@ -1,4 +1,5 @@
 /* What is left of files that are dropped into a directory after a crash, and of those that are put back. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -78,6 +79,38 @@ static void test_report_is_lost(void **state)
     files_check_content(fixture, "failed/a.ndjson.report.ndjson",
                         "{\"line\":1,\"error\":\"is bad\",\"raw\":\"bad 1\"}\n");
     assert_int_equal(fixture->count, 4 + 6);
+}
+
+static int syncs;
+static bool disk_fails;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+    syncs++;
+    errno = EIO;
+    return disk_fails ? -1 : __real_fdatasync(fd);
+}
+
+/* Once the file is in failed/ nobody reads it again for the sake of its report. */
+static void test_report_is_on_disk_before_its_file_is_moved(void **state)
+{
+    FilesFixture *fixture = *state;
+    files_side_drop_text(fixture->side, "a.ndjson", "bad 1\n{2}\n");
+    assert_int_equal(files_connect(fixture), STATUS_OK);
+    assert_int_equal(files_fetch(fixture), 2);
+    files_store(fixture);
+    syncs = 0;
+    disk_fails = true;
+    Status status = fixture->source->ops->acknowledge(fixture->source, &fixture->group, &fixture->error);
+    disk_fails = false;
+    assert_int_equal(status, STATUS_BUSY);
+    assert_int_equal(syncs, 1);
+    assert_true(files_is_there(fixture, "a.ndjson"));
+    files_take_all(fixture);
+    assert_int_equal(syncs, 2);
+    assert_true(files_is_there(fixture, "failed/a.ndjson"));
 }
 
 static void move(const FilesFixture *fixture, const char *from, const char *to)
@@ -238,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crashes),
         FILES_TEST(test_report_is_lost),
+        FILES_TEST(test_report_is_on_disk_before_its_file_is_moved),
         FILES_TEST(test_put_back_after_a_restart),
         FILES_TEST(test_put_back_after_a_crash),
         FILES_TEST(test_end_of_a_file_while_another_is_read),
