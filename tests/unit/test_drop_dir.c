@@ -344,6 +344,44 @@ static void test_of_another_user(void **state)
     close(stalls);
 }
 
+/* What happens while nobody reads the events, which the kernel keeps a bounded number of. */
+static void lose_events(const Place *place)
+{
+    enum { MANY = 1 << 20 };
+    char paths[2][PATH_BYTES], text[TEXT_BYTES] = "";
+    int fd = open("/proc/sys/fs/inotify/max_queued_events", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    long events = strtol(text, NULL, 10) + 1;
+    if (events > MANY) {
+        skip();
+    }
+    for (int i = 0; i < 2; i++) { /* by turns, for the same twice is one event */
+        snprintf(paths[i], sizeof paths[i], "%s", path_of(place, i == 0 ? ".one" : ".two"));
+    }
+    for (long i = 0; i < events; i++) {
+        fd = open(paths[i % 2], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(fd >= 0 && close(fd) == 0);
+    }
+}
+
+/* That it was closed is not known then, and it waits no longer than one that was there before. */
+static void test_closed_when_events_are_lost(void **state)
+{
+    Place *place = *state;
+    DropFile file;
+    if (geteuid() != 0) {
+        skip();
+    }
+    watch_as_nobody(place);
+    int fd = make_open(place, "a.csv");
+    assert_false(next_after(place, 60, &file));
+    lose_events(place);
+    close(fd);
+    assert_true(next_after(place, 60, &file));
+    assert_string_equal(file.name, "a.csv");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -358,6 +396,7 @@ int main(void)
         TEST(test_aside),
         TEST(test_unfinished_ones_hide_no_others),
         TEST(test_of_another_user),
+        TEST(test_closed_when_events_are_lost),
     };
     return cmocka_run_group_tests_name("drop_dir", tests, NULL, NULL);
 }
