@@ -167,6 +167,27 @@ static void test_retries_have_a_bound(void **state)
     free(retries);
 }
 
+/* What a replay tries again takes no room of the live line's. */
+static void test_retries_of_a_replay_have_their_own_room(void **state)
+{
+    Fixture *fixture = *state;
+    StoredRetry *retries = calloc(STORE_RETRIES_MAX, sizeof *retries);
+    assert_non_null(retries);
+    for (int64_t i = 0; i < STORE_RETRIES_MAX; i++) {
+        retries[i] = (StoredRetry){.seq = 100 + i, .attempts = 1};
+    }
+    put_sink(fixture, "hooks", 0);
+    int64_t job = put_replay(fixture, "hooks", 0, 100 + STORE_RETRIES_MAX);
+    DeliveryChange change = {
+        .sink = STR("hooks"), .job = job, .retries = retries, .retry_count = STORE_RETRIES_MAX, .sent = 1};
+    assert_int_equal(deliver(fixture, change), STATUS_OK);
+    die(fixture, "hooks", 1, "no", false);
+    assert_int_equal(change_letters(fixture, DEAD_LETTER_FILTER_ALL, DEAD_LETTER_RETRY, 100), 1);
+    assert_int_equal(look_at_retries(fixture, "hooks", 0).count, 1);
+    assert_int_equal(look_at_retries(fixture, "hooks", job).count, STORE_RETRIES_MAX);
+    free(retries);
+}
+
 static void test_dead_letters_are_discarded(void **state)
 {
     Fixture *fixture = *state;
@@ -235,6 +256,7 @@ int store_suite_run_dead_letters(const StoreFactory *factory)
         STORE_TEST(test_a_dead_letter_is_tried_again),
         STORE_TEST(test_an_open_letter_stays_open),
         STORE_TEST(test_retries_have_a_bound),
+        STORE_TEST(test_retries_of_a_replay_have_their_own_room),
         STORE_TEST(test_dead_letters_are_discarded),
         STORE_TEST(test_messages_of_all_kinds),
     };
