@@ -166,6 +166,41 @@ static void test_a_retry_ends_before_the_log_is_read(void **state)
     assert_int_equal(world_stored(world, "hook").place.cursor, 10);
 }
 
+/* One more than the line has room for, in front of which the cursor stands. The first is due, and the last. */
+static void put_too_many_retries(World *world)
+{
+    enum { LAST = STORE_RETRIES_MAX + 1 };
+    Work put = {.kind = WORK_SINK_PUT, .sink = {.name = STR("hook"), .place = {STORE_RETRIES_MAX, 0}}};
+    assert_int_equal(world_apply(world, &put), STATUS_OK);
+    for (int64_t seq = 1; seq <= LAST; seq++) {
+        bool is_due = seq == 1 || seq == LAST;
+        StoredRetry retry = {.seq = seq, .attempts = 1};
+        retry.due_us = clock_wall_us(&world->clock) + (is_due ? 0 : HOUR_US);
+        Work work = {.kind = WORK_DELIVERY,
+                     .delivery = {.sink = STR("hook"), .place = put.sink.place, .retries = &retry, .retry_count = 1}};
+        assert_int_equal(world_apply(world, &work), STATUS_OK);
+    }
+}
+
+/* It was left in the store at the start, and its message went out in its turn: it is not sent beside that. */
+static void test_a_retry_finds_room_while_its_message_is_under_way(void **state)
+{
+    enum { LAST = STORE_RETRIES_MAX + 1 };
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 16);
+    fake_receiver_script(receiver, (FakeAnswer){.seq = LAST, .times = 1, .verdict = SINK_TAKEN, .after_us = MINUTE_US});
+    world_start(world);
+    world_add(world, LAST);
+    put_too_many_retries(world);
+    world_run(world, 30 * SECOND_US);
+    assert_int_equal(fake_receiver_count(receiver, 1), 1);
+    assert_int_equal(world_line(world, "hook", 0).in_flight, 1);
+    assert_int_equal(fake_receiver_counts(receiver).messages, 2);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_stored(world, "hook").place.cursor, LAST);
+    world_check_once(receiver, LAST, LAST);
+}
+
 /* Nothing is sent meanwhile, so that nothing else is read. */
 static void test_a_line_asks_whether_its_look_counts(void **state)
 {
@@ -208,9 +243,13 @@ int main(void)
 {
     world_begin_tests();
     const struct CMUnitTest tests[] = {
-        TEST(test_a_replay_outlives_a_look_that_fails),   TEST(test_a_line_asks_whether_its_look_counts),
-        TEST(test_a_replay_waits_for_a_look_that_counts), TEST(test_a_start_that_cannot_read_retries_sends_nothing),
-        TEST(test_a_read_of_the_log_fails_midway),        TEST(test_a_retry_ends_before_the_log_is_read),
+        TEST(test_a_replay_outlives_a_look_that_fails),
+        TEST(test_a_line_asks_whether_its_look_counts),
+        TEST(test_a_replay_waits_for_a_look_that_counts),
+        TEST(test_a_start_that_cannot_read_retries_sends_nothing),
+        TEST(test_a_read_of_the_log_fails_midway),
+        TEST(test_a_retry_ends_before_the_log_is_read),
+        TEST(test_a_retry_finds_room_while_its_message_is_under_way),
     };
     return cmocka_run_group_tests_name("delivery-looks", tests, NULL, NULL);
 }
