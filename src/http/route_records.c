@@ -234,7 +234,7 @@ static bool check_binary_event(Request *request, RecordsCall *call)
         cloudevent_check_headers(specversion, request_header(request, "ce-id"), request_header(request, "ce-source"),
                                  request_header(request, "ce-type"));
     if (problem) {
-        request_invalid(request, "headers", "%s", problem);
+        request_invalid(request, "headers", "are not a CloudEvent's: %s", problem);
         return false;
     }
     return records_call_trace(request, call, "ce-traceparent");
@@ -275,7 +275,7 @@ static void say_unreadable(Request *request, const RecordsCall *call, Str raw, S
     if (status != STATUS_REFUSED) {
         request_failed(request, status, error);
     } else if (!call->events) {
-        request_invalid(request, "body", "%s", error->message);
+        request_invalid(request, "body", "is not valid JSON: %s", error->message);
     } else if ((raw = arena_copy(&request->arena, raw)).ptr) {
         events_post_unreadable(request, raw, error->message);
     } else {

@@ -126,6 +126,12 @@ Status bulk_refuse(BulkReading *reading, Str field, const char *problem)
     return STATUS_REFUSED;
 }
 
+Status bulk_refuse_text(BulkReading *reading, const char *what, const Error *error)
+{
+    const char *problem = arena_printf(reading->arena, "%s: %s", what, error->message);
+    return problem ? bulk_refuse(reading, STR("body"), problem) : STATUS_BUSY;
+}
+
 Status bulk_refuse_count(BulkReading *reading)
 {
     const char *problem = arena_printf(reading->arena, "must be 1 to %d organizations, and there are %zu",

@@ -52,7 +52,7 @@ static Status read_header(BulkReading *reading, Lines *lines, OrganizationColumn
                                             &reading->problems, &error);
         bulk_add_warnings(reading);
     }
-    return status == STATUS_OK ? STATUS_OK : bulk_refuse(reading, STR("body"), error.message);
+    return status == STATUS_OK ? STATUS_OK : bulk_refuse_text(reading, "is not valid CSV", &error);
 }
 
 /* A line that is no CSV is a bad organization. */

@@ -94,6 +94,8 @@ function bytes(field, list) {
 
 table('malformed JSON is refused with the position', MALFORMED, async (server, body) => {
   const problem = assertProblem(await post(server, body), 422);
+  assert.match(problem.detail, /^body is not valid JSON: /);
+  assert.equal(problem.detail, `body ${problem.errors.body[0]}`);
   if (body.length > 4) assert.match(problem.message + problem.detail, /line \d+|column \d+|position \d+|byte \d+|offset \d+/i);
 });
 

@@ -122,9 +122,10 @@ static void test_json(void **state)
          "0=Acme,acme.com,a@acme.com,;2=Beta,beta.com,b@beta.com,;"
          "{\"organizations.1.name\":[\"must be a string of 1 to 255 characters\"],"
          "\"organizations.1.domain\":[\"must have a dot in it, as acme.com has\"]}"},
-        {"", "{\"body\":[\"the text is empty where JSON was expected\"]}"},
-        {"[" ACME, "{\"body\":[\"line 1, column 66: unexpected end of data\"]}"},
-        {"[\n {\"name\":\"\xFF\"}]", "{\"body\":[\"line 2, column 11: invalid UTF-8 encoding in string\"]}"},
+        {"", "{\"body\":[\"is not valid JSON: the text is empty where JSON was expected\"]}"},
+        {"[" ACME, "{\"body\":[\"is not valid JSON: line 1, column 66: unexpected end of data\"]}"},
+        {"[\n {\"name\":\"\xFF\"}]",
+         "{\"body\":[\"is not valid JSON: line 2, column 11: invalid UTF-8 encoding in string\"]}"},
         {"[{\"x\":1,\"name\":\"A\",\"domain\":\"a.com\",\"contact_email\":\"a@a.com\"},"
          "{\"x\":1,\"y\":2,\"name\":\"B\",\"domain\":\"b.com\",\"contact_email\":\"b@b.com\"}]",
          "0=A,a.com,a@a.com,;1=B,b.com,b@b.com,; ?x ?y"},
@@ -197,8 +198,8 @@ static void test_csv(void **state)
          "{\"lines.2\":[\"must be a line of CSV: a quote stands inside a cell that does not begin with one\"]}"},
         {"", "{\"body\":[\"must have a line with the names of the columns, and one for each organization\"]}"},
         {"\n\n", "{\"body\":[\"must have a line with the names of the columns, and one for each organization\"]}"},
-        {"name,domain\n", "{\"body\":[\"the CSV header has no column contact_email\"]}"},
-        {"\"name\n", "{\"body\":[\"a quoted cell has no closing quote\"]}"},
+        {"name,domain\n", "{\"body\":[\"is not valid CSV: the CSV header has no column contact_email\"]}"},
+        {"\"name\n", "{\"body\":[\"is not valid CSV: a quoted cell has no closing quote\"]}"},
         {HEADER, "{\"organizations\":[\"must be 1 to 1000 organizations, and there are 0\"]}"},
         {HEADER "\n", "{\"organizations\":[\"must be 1 to 1000 organizations, and there are 0\"]}"},
         {HEADER "\nAcme,acme,a@acme.com\n\"Acme\n\nInc\",b.com,a@b.com\n\xFF,c.com,a@c.com\nd\nE,www.e.com,a@e.com\nF,"
@@ -216,7 +217,8 @@ static void test_csv(void **state)
     static const Case strict_cases[] = {
         {HEADER ACME_LINE, ACME_GOOD},
         {"name,domain,contact_email,note\nAcme,acme.com,a@acme.com,hi",
-         "{\"body\":[\"the CSV header's column 4, \\\"note\\\", is not a field of an organization\"]}"},
+         "{\"body\":[\"is not valid CSV: the CSV header's column 4, \\\"note\\\", is not a field of an "
+         "organization\"]}"},
     };
     check_cases(strict_cases, COUNT_OF(strict_cases), BULK_CSV, &strict);
 }
