@@ -11,7 +11,7 @@ const Option option_table[OPTION_COUNT] = {
         "Serves other machines though nothing authenticates clients: for a private network, or behind a proxy that does.", NO_MARKS},
     [OPTION_HTTP_HOSTS] = {"http.hosts", OPTION_HOST, "", NO_LIMITS, NO_CHOICES,
         "Names, separated by commas, that browsers reach the service by, or that a proxy asks for it by. A request whose `Host` is another name is refused (403), and so is what changes something and "
-        "was sent by a page from elsewhere. Addresses and `localhost` need not be named; with `http.insecure` any name is taken for the `Host`.", OPTION_LIST, 0},
+        "was sent by a page from elsewhere. Addresses and `localhost` need not be named; with `http.insecure` any name is taken for the `Host` as long as none is named here. Name the host here, too, behind a proxy that passes on another `Host` or port than the browser asked for.", OPTION_LIST, 0},
     [OPTION_HTTP_THREADS] = {"http.threads", OPTION_INTEGER, "0", 0, 64, NO_CHOICES,
         "Threads that read requests and check records. 0: as many as suit the machine.", NO_MARKS},
     [OPTION_HTTP_CONNECTIONS_MAX] = {"http.connections_max", OPTION_INTEGER, "10000", 1, 1000000, NO_CHOICES,

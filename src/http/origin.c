@@ -54,7 +54,8 @@ static bool is_configured(const OriginRules *rules, Str name)
 static bool is_our_host(const OriginRules *rules, Str host)
 {
     Str name = name_of(host);
-    return rules->any_host || host.len == 0 || is_address(name) || is_localhost(name) || is_configured(rules, name);
+    bool any = rules->any_host && rules->hosts[0] == '\0';
+    return any || host.len == 0 || is_address(name) || is_localhost(name) || is_configured(rules, name);
 }
 
 static Str behind_scheme(Str url)

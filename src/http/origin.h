@@ -18,7 +18,7 @@
 
 typedef struct OriginRules {
     const char *hosts; /* names, separated by commas, that browsers reach the service by; may be empty. Borrows */
-    bool any_host;     /* any other is as good as a Host, but not as the Origin of what writes */
+    bool any_host;     /* when `hosts` is empty, any is as good as a Host, but not as the Origin of what writes */
 } OriginRules;
 
 typedef struct OriginClaims {

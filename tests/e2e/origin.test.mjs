@@ -78,6 +78,12 @@ test('with --insecure any name is ours, and pages from elsewhere still change no
   assert.equal((await write(server, { Host, ...ELSEWHERE }, record({ recordId: 'r-2' }))).status, 403);
 });
 
+test('with --insecure and names for it, no other name is ours', async (t) => {
+  const server = await startWeir(t, { args: ['--insecure', '--set', 'http.hosts=weir.lan'] });
+  assert.equal((await get(server, '/api/records', { Host: 'weir.lan:8080' })).status, 200);
+  assert.equal((await get(server, '/api/records', { Host: 'evil.example', 'Sec-Fetch-Site': 'same-origin' })).status, 403);
+});
+
 test('what is refused is read to its end, and the connection goes on', async (t) => {
   const server = await startWeir(t);
   const lines = Array.from({ length: 20_000 }, (_, i) => JSON.stringify(record({ recordId: `r-${i}` }))).join('\n');

@@ -101,6 +101,19 @@ static void test_pages(void **state)
     CHECK_ROWS(&rules, rows);
 }
 
+/* Whoever names some does not mean any. */
+static void test_any_host_but_some_are_named(void **state)
+{
+    static const Row rows[] = {
+        {"weir.lan:8080", NULL, NULL, true, true},
+        {"10.1.2.3", NULL, NULL, true, true},
+        {"evil.example", "http://evil.example", "same-origin", false, false},
+    };
+    const OriginRules rules = {.hosts = "weir.lan", .any_host = true};
+    (void)state;
+    CHECK_ROWS(&rules, rows);
+}
+
 static void test_any_host(void **state)
 {
     static const Row rows[] = {
@@ -120,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_any_host),
+        cmocka_unit_test(test_any_host_but_some_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
