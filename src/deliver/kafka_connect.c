@@ -70,6 +70,7 @@ void kafka_disconnect(KafkaSink *sink)
             rd_kafka_topic_destroy(sink->topics[i]);
         }
         sink->topics[i] = NULL;
+        sink->gone_until_us[i] = 0;
     }
     if (sink->producer) {
         rd_kafka_purge(sink->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

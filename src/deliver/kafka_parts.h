@@ -34,8 +34,10 @@ typedef struct KafkaSink {
 
     rd_kafka_t *producer; /* owns; NULL while not connected */
     rd_kafka_topic_t *topics[MESSAGE_STREAM_COUNT];
-    char writer[KAFKA_WRITER_BYTES]; /* of this sink */
-    KafkaPlace found;                /* what was read last, and taken for a predecessor's or our own */
+    rd_kafka_resp_err_t gone[MESSAGE_STREAM_COUNT]; /* why a topic that is not wanted any more cannot be had … */
+    int64_t gone_until_us[MESSAGE_STREAM_COUNT];    /* … and how long that is believed; of this connection */
+    char writer[KAFKA_WRITER_BYTES];                /* of this sink */
+    KafkaPlace found;                               /* what was read last, and taken for a predecessor's or our own */
     bool was_connected;
     bool fenced;                     /* the brokers stopped listening to us: another may have taken over */
     char reason[KAFKA_REASON_BYTES]; /* librdkafka's last complaint; empty for none */

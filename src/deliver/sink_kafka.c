@@ -48,23 +48,36 @@ static void refuse_entry(KafkaEntry *entry, rd_kafka_resp_err_t code)
     entry->verdict = SINK_REFUSED;
 }
 
+/* That a topic is not there takes as long to learn as one may take to be made, and is believed as long: letters that
+ * are tried again come in many groups, and each would keep the others waiting. */
+static rd_kafka_resp_err_t find_unwanted_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us)
+{
+    if (kafka_now_us(sink) < sink->gone_until_us[stream]) {
+        return sink->gone[stream];
+    }
+    rd_kafka_resp_err_t code = kafka_find_topic(sink, stream, deadline_us);
+    if (code > 0 && kafka_error_status(code) == STATUS_BUSY) {
+        sink->gone[stream] = code;
+        sink->gone_until_us[stream] = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
+    }
+    return code;
+}
+
 /* A message of a stream that the sink does not want comes when somebody asks for it: a dead letter of before. The topic
  * may be gone by now, or forbidden, which must not stop the others: the brokers' word for it is the message's. What is
  * librdkafka's own (codes below 0) is no fault of the topic. */
 static rd_kafka_resp_err_t find_unwanted_topics(KafkaSink *sink, const Message *messages, size_t count)
 {
-    rd_kafka_resp_err_t codes[MESSAGE_STREAM_COUNT] = {RD_KAFKA_RESP_ERR_NO_ERROR};
-    int64_t deadline = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
+    int64_t deadline_us = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
     for (size_t i = 0; i < count; i++) {
         MessageStream stream = message_kind_stream(messages[i].kind);
-        if (!sink->topics[stream] && codes[stream] == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            codes[stream] = kafka_find_topic(sink, stream, deadline);
+        rd_kafka_resp_err_t code =
+            sink->topics[stream] ? RD_KAFKA_RESP_ERR_NO_ERROR : find_unwanted_topic(sink, stream, deadline_us);
+        if (code < 0) {
+            return code;
         }
-        if (codes[stream] < 0) {
-            return codes[stream];
-        }
-        if (codes[stream] > 0) {
-            refuse_entry(&sink->entries[sink->settled + i], codes[stream]);
+        if (code > 0) {
+            refuse_entry(&sink->entries[sink->settled + i], code);
         }
     }
     return RD_KAFKA_RESP_ERR_NO_ERROR;

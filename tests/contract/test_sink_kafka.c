@@ -271,8 +271,13 @@ static void test_an_unwanted_topic_that_cannot_be_had(void **state)
         assert_int_equal(story->sink->ops->results(story->sink, results, 2), 1);
         assert_int_equal(results[0].verdict, SINK_TAKEN);
     }
-    rd_kafka_mock_topic_set_error(story->side->mock, topic, RD_KAFKA_RESP_ERR_NO_ERROR);
     SinkResult results[2];
+    int64_t begun_us = clock_monotonic_us(&clock_system);
+    send_both(story, results); /* that it is not there is known, and not waited for again */
+    assert_int_equal(results[0].verdict, SINK_REFUSED);
+    assert_in_range(clock_monotonic_us(&clock_system) - begun_us, 0, 2500000);
+    rd_kafka_mock_topic_set_error(story->side->mock, topic, RD_KAFKA_RESP_ERR_NO_ERROR);
+    connect_from(story, 4);
     send_both(story, results);
     assert_int_equal(results[0].verdict, SINK_TAKEN);
     assert_int_equal(results[1].verdict, SINK_TAKEN);
