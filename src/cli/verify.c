@@ -92,7 +92,7 @@ static void put_json(Buf *text, const VerifyReport *report, Str problems)
         (long long)report->problems, STR_ARGS(problems));
 }
 
-static void put_text(Buf *text, const VerifyReport *report, Str problems)
+static void put_text(Buf *text, const VerifyReport *report, bool is_rebuilt, Str problems)
 {
     char records[COUNT_BYTES_MAX], messages[COUNT_BYTES_MAX], flows[COUNT_BYTES_MAX], count[COUNT_BYTES_MAX];
     buf_put(text, problems);
@@ -104,7 +104,11 @@ static void put_text(Buf *text, const VerifyReport *report, Str problems)
         return;
     }
     buf_printf(text, "%s places differ\n", count_format((uint64_t)report->problems, count));
-    BUF_PUT(text, "`weir verify --rebuild` makes everything that is derived from the records anew\n");
+    if (is_rebuilt) {
+        BUF_PUT(text, "what is derived was made anew: what differs is in the records themselves\n");
+    } else {
+        BUF_PUT(text, "`weir verify --rebuild` makes everything that is derived from the records anew\n");
+    }
 }
 
 static int print_report(const Verifying *verifying, const VerifyReport *report)
@@ -114,7 +118,7 @@ static int print_report(const Verifying *verifying, const VerifyReport *report)
     if (args_has(verifying->args, "json")) {
         put_json(&text, report, buf_str(&verifying->problems));
     } else {
-        put_text(&text, report, buf_str(&verifying->problems));
+        put_text(&text, report, args_has(verifying->args, "rebuild"), buf_str(&verifying->problems));
     }
     int code = command_print(verifying->args, buf_str(&text));
     buf_release(&text);

@@ -444,6 +444,8 @@ test('verify finds what is wrong, verify --rebuild mends what is derived', async
   const changed = runWeir(['verify', '--data', data]);
   assert.equal(changed.code, 1, changed.stdout);
   assert.match(changed.stdout + changed.stderr, /120\d/);
+  assert.match(changed.stdout, /weir verify --rebuild/);
+  assert.match(runWeir(['verify', '--data', data, '--rebuild']).stdout, /differs is in the records themselves/);
 });
 
 /** A small disk of its own; null (and a skipped test) where this machine does not allow it. */

@@ -56,69 +56,108 @@ typedef struct RunWalk {
     bool has_next;
 } RunWalk;
 
-/* Walks all runs of an index in one order: sums the digests up and, for ids, looks at equal neighbours. */
-static Status walk_index(Verify *verify, IndexNumber index, uint64_t *ret_digest, int64_t *ret_count)
+/* All runs of an index in one order. */
+typedef struct IndexWalk {
+    IndexNumber index;
+    RunWalk *runs; /* owns */
+    size_t run_count;
+    bool is_damaged; /* one of them could not be read: a finding, which was told, and no failure to verify */
+    uint64_t digest; /* of the entries so far */
+    int64_t count;
+} IndexWalk;
+
+static Status note_damage(Verify *verify, IndexWalk *walk, Status status)
+{
+    if (status != STATUS_BROKEN) {
+        return status;
+    }
+    verify_tell(verify, "the index %s cannot be read: %s", index_names[walk->index], verify->reterr->message);
+    walk->is_damaged = true;
+    return STATUS_OK;
+}
+
+static Status step_run(Verify *verify, IndexWalk *walk, RunWalk *run)
+{
+    return note_damage(verify, walk, run_cursor_next(&run->cursor, &run->next, &run->has_next, verify->reterr));
+}
+
+static Status open_walk(Verify *verify, IndexWalk *walk)
 {
     const IndexSet *set = verify->view->set;
-    size_t runs = set->counts[index];
-    RunWalk *walks = calloc(runs + 1, sizeof *walks);
+    walk->run_count = set->counts[walk->index];
+    walk->runs = calloc(walk->run_count + 1, sizeof *walk->runs);
+    Status status = walk->runs ? STATUS_OK : error_set(verify->reterr, STATUS_BUSY, "out of memory");
+    for (size_t i = 0; i < walk->run_count && status == STATUS_OK && !walk->is_damaged; i++) {
+        RunCursor *cursor = &walk->runs[i].cursor;
+        status = note_damage(
+            verify, walk, run_cursor_init(cursor, set->runs[walk->index][i], (IndexPair){0, 0}, false, verify->reterr));
+        if (status == STATUS_OK && !walk->is_damaged) {
+            status = step_run(verify, walk, &walk->runs[i]);
+        }
+    }
+    return status;
+}
+
+static void close_walk(IndexWalk *walk)
+{
+    for (size_t i = 0; i < walk->run_count && walk->runs; i++) {
+        if (walk->runs[i].cursor.run) {
+            run_cursor_release(&walk->runs[i].cursor);
+        }
+    }
+    free(walk->runs);
+}
+
+static RunWalk *first_run(const IndexWalk *walk)
+{
+    RunWalk *first = NULL;
+    for (size_t i = 0; i < walk->run_count; i++) {
+        RunWalk *run = &walk->runs[i];
+        if (run->has_next && (!first || index_pair_before(run->next, first->next))) {
+            first = run;
+        }
+    }
+    return first;
+}
+
+/* Sums the digests up and, for ids, looks at equal neighbours. */
+static Status walk_index(Verify *verify, IndexWalk *walk)
+{
     IndexPair last = {0, 0};
-    Status status = walks ? STATUS_OK : error_set(verify->reterr, STATUS_BUSY, "out of memory");
-    for (size_t i = 0; i < runs && status == STATUS_OK; i++) {
-        status = run_cursor_init(&walks[i].cursor, set->runs[index][i], (IndexPair){0, 0}, false, verify->reterr);
-        if (status == STATUS_OK) {
-            status = run_cursor_next(&walks[i].cursor, &walks[i].next, &walks[i].has_next, verify->reterr);
+    Status status = open_walk(verify, walk);
+    for (RunWalk *run; status == STATUS_OK && !walk->is_damaged && (run = first_run(walk));) {
+        IndexPair pair = run->next;
+        if (walk->index == INDEX_IDS && walk->count > 0 && last.key == pair.key) {
+            status = check_equal_hashes(verify, last.value, pair.value);
         }
-    }
-    while (status == STATUS_OK) {
-        RunWalk *first = NULL;
-        for (size_t i = 0; i < runs; i++) {
-            if (walks[i].has_next && (!first || index_pair_before(walks[i].next, first->next))) {
-                first = &walks[i];
-            }
-        }
-        if (!first) {
-            break;
-        }
-        if (index == INDEX_IDS && *ret_count > 0 && last.key == first->next.key) {
-            status = check_equal_hashes(verify, last.value, first->next.value);
-        }
-        last = first->next;
-        *ret_digest += verify_digest(last.key, last.value);
-        ++*ret_count;
-        if (status == STATUS_OK && *ret_count % VERIFY_CHUNK == 0) {
-            status =
-                verify_look_away(verify, index_names[index], (uint64_t)*ret_count, (uint64_t)verify->published_records);
+        last = pair;
+        walk->digest += verify_digest(pair.key, pair.value);
+        if (status == STATUS_OK && ++walk->count % VERIFY_CHUNK == 0) {
+            status = verify_look_away(verify, index_names[walk->index], (uint64_t)walk->count,
+                                      (uint64_t)verify->published_records);
         }
         if (status == STATUS_OK) {
-            status = run_cursor_next(&first->cursor, &first->next, &first->has_next, verify->reterr);
+            status = step_run(verify, walk, run);
         }
     }
-    for (size_t i = 0; i < runs && walks; i++) {
-        if (walks[i].cursor.run) {
-            run_cursor_release(&walks[i].cursor);
-        }
-    }
-    free(walks);
+    close_walk(walk);
     return status;
 }
 
 Status verify_index(Verify *verify, IndexNumber index, uint64_t right_digest)
 {
-    uint64_t is_digest = 0;
-    int64_t count = 0;
-    Status status = walk_index(verify, index, &is_digest, &count);
-    if (status == STATUS_BROKEN) { /* a damaged run is a finding, not a failure to verify */
-        verify_tell(verify, "the index %s cannot be read: %s", index_names[index], verify->reterr->message);
-        return STATUS_OK;
+    IndexWalk walk = {.index = index};
+    Status status = walk_index(verify, &walk);
+    if (status != STATUS_OK || walk.is_damaged) {
+        return status;
     }
-    if (status == STATUS_OK && count != verify->published_records) {
-        verify_tell(verify, "the index %s has %" PRId64 " entries for %" PRId64 " records", index_names[index], count,
-                    verify->published_records);
-    } else if (status == STATUS_OK && is_digest != right_digest) {
+    if (walk.count != verify->published_records) {
+        verify_tell(verify, "the index %s has %" PRId64 " entries for %" PRId64 " records", index_names[index],
+                    walk.count, verify->published_records);
+    } else if (walk.digest != right_digest) {
         verify_tell(verify, "the index %s has other entries than the log", index_names[index]);
     }
-    return status;
+    return STATUS_OK;
 }
 
 static Status check_flow_entry(Verify *verify, const FlowCheck *flow)
@@ -202,7 +241,7 @@ bool verify_tail_record(void *context, const StoredRecord *stored)
         size_t count = 0;
         bool more = false;
         verify->status = run_find(set->runs[INDEX_IDS][i], hash, &seq, 1, &count, &more, verify->reterr);
-        if (verify->status == STATUS_BROKEN) { /* check_index has told of it */
+        if (verify->status == STATUS_BROKEN) { /* verify_index has told of it */
             verify->status = STATUS_OK;
             break;
         }
