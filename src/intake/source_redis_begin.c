@@ -61,17 +61,18 @@ static Status read_standing(const RedisSource *source, const redisReply *stream,
 static void look_for_loss(RedisSource *source, const RedisKey *key, const Standing *standing)
 {
     char last[REDIS_ENTRY_ID_BYTES_MAX], ours[REDIS_ENTRY_ID_BYTES_MAX], delivered[REDIS_ENTRY_ID_BYTES_MAX];
+    bool was_read = key->known && redis_entry_id_compare(key->newest, (RedisEntryId){0, 0}) > 0;
     redis_entry_id_format(standing->last, last);
     redis_entry_id_format(key->newest, ours);
     redis_entry_id_format(standing->delivered, delivered);
-    if (key->known && !standing->there) {
+    if (was_read && !standing->there) {
         redis_source_note_lost(source, "the stream %s, of which all up to %s was read, was deleted", key->name, ours);
-    } else if (key->known && redis_entry_id_compare(standing->last, key->newest) < 0) {
+    } else if (was_read && redis_entry_id_compare(standing->last, key->newest) < 0) {
         redis_source_note_lost(source,
                                "the stream %s ends at %s, and was read up to %s: Redis has lost its newest entries, "
                                "maybe with some that were not read, or the stream was made anew",
                                key->name, last, ours);
-    } else if (key->known && !standing->grouped) {
+    } else if (was_read && !standing->grouped) {
         redis_source_note_lost(source, "the group %s of the stream %s was deleted, and is made again",
                                source->context.options->group, key->name);
     } else if (standing->grouped && redis_entry_id_compare(standing->last, standing->delivered) < 0) {
@@ -83,8 +84,7 @@ static void look_for_loss(RedisSource *source, const RedisKey *key, const Standi
 }
 
 /* A new group begins where the options say. One that was there before goes on where we were, or with all of a stream
- * that was made anew:
- * what came meanwhile is not passed over. */
+ * that was made anew: what came meanwhile is not passed over. */
 static void choose_start(const RedisSource *source, const RedisKey *key, const Standing *standing,
                          char ret_start[REDIS_ENTRY_ID_BYTES_MAX])
 {
