@@ -140,10 +140,11 @@ with_tsan() {
 
 # What takes longer than what a push has to pass.
 for_an_hour() { timeout --kill-after=20 3600 "$@"; }
+for_hours() { timeout --kill-after=20 10800 "$@"; }
 rounds() { for_an_hour env WEIR_BIN="$PWD/$1/weir" node tests/crash/rounds.mjs --rounds "$2"; }
 end_to_end() { for_an_hour env WEIR_BIN="$PWD/$1/weir" tests/e2e/run.sh; }
 # Each allocation fails, not just a slice of them.
-torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all for_an_hour "build-check-gcc/tests/contract/test_torture_$1"; }
+torture_all() { CMOCKA_MESSAGE_OUTPUT=tap WEIR_TORTURE=all for_hours "build-check-gcc/tests/contract/test_torture_$1"; }
 
 run_test() {
   step build once build build cc
@@ -154,7 +155,8 @@ run_check() {
   step build-gcc once build build-check-gcc gcc -Dwerror=true
   step build-clang once build build-check-clang clang -Dwerror=true
   step build-asan once build build-check-asan gcc -Db_sanitize=address,undefined -Db_lundef=false
-  step asan-ubsan count_meson meson_tests build-check-asan --no-suite tidy --timeout-multiplier 10
+  step asan-ubsan count_meson meson_tests build-check-asan --no-suite tidy --no-suite defects --timeout-multiplier 10
+  step seeded-defects count_meson meson_tests build-check-gcc --suite defects
   step tidy count_meson meson_tests build-check-gcc --suite tidy
   if has_format_version; then
     step format once format_check

@@ -26,7 +26,8 @@ const { values: options } = parseArgs({
 });
 const rounds = Number(options.rounds);
 const seed = Number(options.seed ?? randomInt(1, 2 ** 31));
-const again = `node tests/crash/rounds.mjs --rounds ${rounds} --seed ${seed}`;
+const program = process.env.WEIR_BIN ? `WEIR_BIN=${process.env.WEIR_BIN} ` : '';
+const again = `${program}node tests/crash/rounds.mjs --rounds ${rounds} --seed ${seed}`;
 const rand = random(seed); // for points and moments alone, as what is sent depends on the time that a round takes
 const CHECK_EVERY = 100;
 const STORE_EVERY = 200; // rounds on one store

@@ -110,7 +110,7 @@ void story_print_command(const SeedOptions *options, FILE *out)
     if (options->steps) {
         fprintf(out, " --steps %" PRId64, options->steps);
     }
-    fprintf(out, "    (--disk instead of --trace: with every operation of the disk)\n");
+    fprintf(out, "    # --disk instead of --trace: with every operation of the disk\n");
 }
 
 _Noreturn void story_fail(Story *story, const char *what, const char *expected, const char *found)
