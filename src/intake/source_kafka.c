@@ -53,8 +53,8 @@ void kafka_source_unnote(KafkaSource *source)
     }
 }
 
-static void show(KafkaSource *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void show(KafkaSource *source, const char *format, ...)
+static void put_shown(KafkaSource *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put_shown(KafkaSource *source, const char *format, ...)
 {
     size_t len = strlen(source->shown);
     va_list args;
@@ -72,13 +72,13 @@ void kafka_source_show(KafkaSource *source)
         const KafkaPart *part = &source->parts.items[i];
         if (part->trouble != RD_KAFKA_RESP_ERR_NO_ERROR && ++waiting <= WAITING_NAMED_MAX) {
             kafka_part_trouble(part, text);
-            show(source, "%s%s", waiting > 1 ? ", " : "not read, and tried again: ", text);
+            put_shown(source, "%s%s", waiting > 1 ? ", " : "not read, and tried again: ", text);
         }
     }
     if (waiting > WAITING_NAMED_MAX) {
-        show(source, " and %zu more", waiting - WAITING_NAMED_MAX);
+        put_shown(source, " and %zu more", waiting - WAITING_NAMED_MAX);
     }
-    show(source, "%s%s", waiting && source->notice[0] ? "; " : "", source->notice);
+    put_shown(source, "%s%s", waiting && source->notice[0] ? "; " : "", source->notice);
     source->base.notice = str_from(source->shown);
 }
 
