@@ -44,7 +44,7 @@ static bool grow(Buf *buf, size_t bytes)
     if (cap > buf->bytes_max) {
         cap = buf->bytes_max;
     }
-    buf->failed = !take_memory(buf, cap);
+    buf->failed = buf->no_memory = !take_memory(buf, cap);
     return !buf->failed;
 }
 

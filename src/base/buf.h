@@ -15,6 +15,7 @@ typedef struct Buf {
     Budget *budget; /* in which `cap` counts; outlives it. NULL: none; set after buf_init, before the first byte, … */
     size_t uncounted; /* … with this: so many bytes do not count */
     bool failed;
+    bool no_memory; /* it has failed for want of memory, and not at its ceiling */
 } Buf;
 
 void buf_init(Buf *buf, size_t bytes_max);
@@ -22,7 +23,7 @@ void buf_release(Buf *buf);
 static inline void buf_reset(Buf *buf)
 {
     buf->len = 0;
-    buf->failed = false;
+    buf->failed = buf->no_memory = false;
 }
 static inline Str buf_str(const Buf *buf) { return (Str){buf->ptr, buf->len}; }
 

@@ -134,13 +134,14 @@ static bool fill_letter(IngestBatch *batch, const IngestEntry *entry, Str why, I
     return place;
 }
 
-/* Why it is no record, as a sentence. */
+/* Why it is no record, as a sentence. Empty without memory. */
 static Str describe(IngestBatch *batch, const IngestEntry *entry)
 {
     Buf text;
     buf_init(&text, WHY_BYTES_MAX);
     client_put_field_errors(&text, entry->errors);
     Str copy = arena_copy(&batch->arena, text.len ? buf_str(&text) : STR("is no record"));
+    copy = text.no_memory ? (Str){0} : copy;
     buf_release(&text);
     return copy;
 }

@@ -46,5 +46,6 @@ void member_put_url(Buf *buf, const char *name, Str url)
     buf_init(&text, URL_BYTES_MAX);
     put_shown(&text, shown);
     member_put_text(buf, name, buf_str(&text));
+    buf->failed |= text.no_memory;
     buf_release(&text);
 }

@@ -17,7 +17,8 @@ static Status say_problems(Arena *arena, const RecordProblems *problems, Str *re
     Buf text;
     buf_init(&text, WHY_BYTES_MAX);
     record_problems_put_text(&text, problems);
-    Status status = say(arena, text.len ? buf_str(&text) : STR("is no record"), ret_why);
+    Str why = text.len ? buf_str(&text) : STR("is no record");
+    Status status = text.no_memory ? STATUS_BUSY : say(arena, why, ret_why);
     buf_release(&text);
     return status;
 }

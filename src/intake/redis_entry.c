@@ -110,6 +110,7 @@ RedisEntry redis_entry_read(const redisReply *fields, Buf *json)
     } else {
         entry.refused = put_object(json, fields);
         entry.raw = buf_str(json);
+        entry.no_memory = json->no_memory;
     }
     return entry;
 }

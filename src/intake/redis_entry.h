@@ -22,6 +22,7 @@ typedef struct RedisEntry {
     Str raw; /* JSON */
     Str traceparent;
     const char *refused; /* why it is no record whatever `raw` says; NULL when it may be one */
+    bool no_memory;      /* for `raw`, which is cut */
 } RedisEntry;
 
 /* `fields` is the array name, value, name, value … Of an entry with a field `record` that is the record; else `data`,

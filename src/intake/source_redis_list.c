@@ -144,6 +144,9 @@ static Status load(RedisSource *source, const char *prefix, const char *script, 
     buf_reset(&source->json);
     buf_put(&source->json, str_from(prefix));
     buf_put(&source->json, str_from(script));
+    if (source->json.failed) {
+        return error_set(reterr, STATUS_BUSY, "no memory for a script");
+    }
     redis_source_word(source, "SCRIPT");
     redis_source_word(source, "LOAD");
     redis_source_arg(source, buf_str(&source->json));

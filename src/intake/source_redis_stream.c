@@ -291,6 +291,9 @@ static Status add_entry(RedisSource *source, SourceGroup *group, size_t at_key, 
     RedisEntry entry = redis_entry_read(reply->element[1], &source->json);
     char place[REDIS_NAME_BYTES_MAX + REDIS_ENTRY_ID_BYTES_MAX], token[1 + REDIS_ENTRY_ID_BYTES_MAX];
     RedisEntryId parsed;
+    if (entry.no_memory) {
+        return error_set(reterr, STATUS_BUSY, "no memory for an entry");
+    }
     if (!redis_entry_id_parse(id, &parsed) || id.len >= REDIS_ENTRY_ID_BYTES_MAX) {
         return error_set(reterr, STATUS_BUSY, "an entry's id in the answer is none of Redis");
     }

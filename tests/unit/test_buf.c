@@ -156,6 +156,7 @@ static void test_ceiling(void **state)
     assert_false(buf.failed);
     BUF_PUT(&buf, "abc");
     assert_true(buf.failed);
+    assert_false(buf.no_memory);
     BUF_PUT(&buf, "d");
     buf_put_char(&buf, 'e');
     buf_put_u64(&buf, 1);
@@ -180,7 +181,7 @@ static void test_ceiling(void **state)
     buf_release(&buf);
 }
 
-/* What it has counts, but for the first bytes; where there is too little the buffer is as if it were at its ceiling. */
+/* What it has counts, but for the first bytes; where there is too little the buffer has failed, and says why. */
 static void test_budget(void **state)
 {
     (void)state;
@@ -195,8 +196,10 @@ static void test_budget(void **state)
     assert_non_null(buf_reserve(&buf, 2000));
     assert_int_equal(budget.taken, buf.cap - 1024);
     assert_null(buf_reserve(&buf, 10000));
-    assert_true(buf.failed);
+    assert_true(buf.failed && buf.no_memory);
     assert_int_equal(budget.taken, buf.cap - 1024);
+    buf_reset(&buf);
+    assert_false(buf.failed || buf.no_memory);
     buf_release(&buf);
     assert_int_equal(budget.taken, 0);
     assert_non_null(buf_reserve(&buf, 4000)); /* still in the budget */

@@ -48,6 +48,23 @@ static void check(const Str *words, size_t count, Str raw, const char *refused, 
     buf_release(&json);
 }
 
+/* It is no entry that is too long, and what is there of it is not all. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    const Str words[] = {STR("recordId"), STR("r-1"), STR("value"), STR("1")};
+    Budget budget = {.bytes_max = 1};
+    Buf json;
+    buf_init(&json, 256);
+    redisReply *fields = fields_of(words, 4);
+    assert_false(redis_entry_read(fields, &json).no_memory);
+    buf_release(&json);
+    json.budget = &budget;
+    assert_true(redis_entry_read(fields, &json).no_memory);
+    freeReplyObject(fields);
+    buf_release(&json);
+}
+
 static void test_one_field_is_the_record(void **state)
 {
     (void)state;
@@ -124,6 +141,7 @@ static void test_replies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_one_field_is_the_record),
         cmocka_unit_test(test_fields_are_the_record),
         cmocka_unit_test(test_fields_that_cannot_be_a_record),

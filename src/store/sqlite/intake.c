@@ -344,7 +344,9 @@ static Status settle(SqliteStore *store, Work *work, size_t at, Buf *text, int64
     if (is_taken(work, outcome->kind)) {
         return letter->letter ? resolve_letter(store, letter->letter, now_us, reterr) : STATUS_OK;
     }
-    return put_letter(store, intake, letter, describe(outcome, text), now_us, reterr);
+    Str why = describe(outcome, text);
+    return text->failed ? error_set(reterr, STATUS_BUSY, "no memory for why a record was not taken in")
+                        : put_letter(store, intake, letter, why, now_us, reterr);
 }
 
 static Status settle_all(SqliteStore *store, Work *work, int64_t now_us, Error *reterr)
