@@ -238,38 +238,6 @@ static void test_retries_survive_a_crash(void **state)
     assert_int_equal(world_attempts(world, 2), 3);
 }
 
-static void test_retry_after(void **state)
-{
-    World *world = *state;
-    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
-    fake_receiver_script(receiver,
-                         (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = 60 * SECOND_US});
-    world_start(world);
-    world_add(world, 20);
-    world_run(world, 55 * SECOND_US);
-    assert_int_equal(fake_receiver_count(receiver, 1), 0);
-    world_run(world, 20 * SECOND_US);
-    world_check_once(receiver, 1, 20);
-}
-
-/* While the breaker is open no attempt is spent, but what the other side asks for counts. */
-static void test_retry_after_of_a_probe(void **state)
-{
-    World *world = *state;
-    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 1);
-    world_start(world);
-    fake_receiver_script(receiver, (FakeAnswer){.times = 10, .verdict = SINK_FAILED});
-    fake_receiver_script(receiver, (FakeAnswer){.times = 1, .verdict = SINK_FAILED, .retry_after_us = 10 * MINUTE_US});
-    world_add(world, 20);
-    world_run(world, MINUTE_US); /* it opens, and one probe fails */
-    assert_int_equal(fake_receiver_counts(receiver).messages, 11);
-    world_run(world, 9 * MINUTE_US);
-    assert_int_equal(fake_receiver_counts(receiver).messages, 11);
-    world_run(world, 30 * MINUTE_US);
-    world_check_once(receiver, 1, 20);
-    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 0);
-}
-
 static void test_refused_by_a_broker(void **state)
 {
     World *world = *state;
@@ -286,6 +254,23 @@ static void test_refused_by_a_broker(void **state)
     world_check_order(receiver);
     assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, NULL), 2);
     assert_int_equal(world_stored(world, "broker").place.cursor, 52);
+}
+
+/* The letter counts the attempt that was refused. */
+static void test_a_retry_is_refused(void **state)
+{
+    World *world = *state;
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    DeadLetter letter;
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 7, .times = 1, .verdict = SINK_FAILED});
+    fake_receiver_script(receiver, (FakeAnswer){.seq = 7, .times = 1, .verdict = SINK_REFUSED, .code = 10});
+    world_start(world);
+    world_add(world, 10);
+    world_run(world, MINUTE_US);
+    assert_int_equal(world_dead_letters(world, DEAD_LETTER_FILTER_ALL, &letter), 1);
+    assert_int_equal(letter.attempts, 2);
+    assert_int_equal(world_attempts(world, 7), 2);
+    assert_int_equal(world_retries(world, "hook"), 0);
 }
 
 /* ---- Places that fail -------------------------------------------------------------------------------------------- */
@@ -544,9 +529,8 @@ int main(void)
         WORLD_TEST(test_poison_becomes_a_dead_letter),
         WORLD_TEST(test_news_that_fail),
         WORLD_TEST(test_retries_survive_a_crash),
-        WORLD_TEST(test_retry_after),
-        WORLD_TEST(test_retry_after_of_a_probe),
         WORLD_TEST(test_refused_by_a_broker),
+        WORLD_TEST(test_a_retry_is_refused),
         WORLD_TEST(test_a_day_of_failures),
         WORLD_TEST(test_poison_and_an_outage),
         WORLD_TEST(test_poison_among_retries),
