@@ -337,6 +337,29 @@ static void test_quick_failures(void **state)
     assert_int_equal(jobs_status(world).breaker_opened, 0);
 }
 
+/* Those that failed while nobody could tell wait as long as the service asks for, too. */
+static void test_retry_after_in_doubt(void **state)
+{
+    JobsWorld *world = *state;
+    use_breaker(world);
+    world->options.concurrency = 100;
+    for (int64_t id = 1; id <= 100; id++) {
+        FakeAnswer answer = {.seq = id, .times = 1, .verdict = SINK_TAKEN, .code = 200, .after_us = SECOND_US / 5};
+        if (id <= 12) {
+            answer = (FakeAnswer){
+                .seq = id, .times = 1, .verdict = SINK_FAILED, .code = 503, .retry_after_us = 60 * SECOND_US};
+        }
+        fake_receiver_script(world->service, answer);
+    }
+    jobs_add(world, 100);
+    jobs_open_runner(world);
+    jobs_settle(world);
+    assert_int_equal(jobs_status(world).verdicts[JOB_VERDICT_HELD], 2);
+    for (int64_t id = 1; id <= 12; id++) {
+        assert_int_equal(jobs_at(world, id)->due_us - world->manual.wall_us, 60 * SECOND_US);
+    }
+}
+
 /* All fail at once, and many are under way: it opens, and costs ten of them an attempt. */
 static void test_many_failures(void **state)
 {
@@ -426,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals_do_not_open_it, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_late_failures_are_held, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_quick_failures, jobs_setup, jobs_teardown),
+        cmocka_unit_test_setup_teardown(test_retry_after_in_doubt, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_many_failures, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_a_service_that_hangs, jobs_setup, jobs_teardown),
         cmocka_unit_test_setup_teardown(test_connection_fails, jobs_setup, jobs_teardown),
