@@ -110,6 +110,10 @@ static void test_everything_survives_reopening(void **state)
     fixture_close(fixture);
     fixture_open(fixture);
     assert_int_equal(store_last_seq(fixture->store), 1000);
+    StoreMetrics metrics;
+    store_metrics(fixture->store, &metrics);
+    assert_int_equal(metrics.record_count, 1000);
+    assert_int_equal(metrics.message_count, 0);
     for (int i = 0; i < 1000; i++) {
         snprintf(id, sizeof id, "rec-%d", i);
         Outcome outcome = fixture_apply_one(fixture, fixture_record(fixture, id, i % 3 ? "dest-1" : "dest-2", i,
