@@ -361,6 +361,30 @@ static void test_responses_are_kept_and_cut(void **state)
     check_response(side, 200, large, LARGE, SINK_RESPONSE_BYTES_MAX);
 }
 
+/* The bounds are those of one answer, and what it said is not said of the next. */
+static void test_nothing_is_left_of_an_answer(void **state)
+{
+    enum { TIMES = 10, HEAD = 16 << 10, BODY = 32 << 10 };
+    WebhookSide *side = *state;
+    static char head[HEAD + 1], body[BODY]; /* outlive the receiver */
+    memset(head, 'x', HEAD);
+    memset(body, 'x', BODY);
+    side->options.in_flight_max = 1;
+    Sink *sink = open_connected(side);
+    webhook_receiver_answer(
+        side->receiver,
+        (ReceiverAnswer){.code = 200, .header = "x-long", .value = head, .body = body, .body_len = BODY});
+    for (int64_t seq = 1; seq <= TIMES; seq++) {
+        assert_int_equal(send_one(sink, message_of(seq)).verdict, SINK_TAKEN);
+    }
+    assert_int_equal(webhook_receiver_connections(side->receiver), 1); /* none was cut off */
+    webhook_receiver_answer(side->receiver, (ReceiverAnswer){.code = 500, .body = "no", .body_len = 2});
+    SinkResult result = send_one(sink, message_of(TIMES + 1));
+    assert_int_equal(result.response.len, 2);
+    assert_memory_equal(result.response.ptr, "no", 2);
+    sink_close(sink);
+}
+
 /* ---- What never gets that far ------------------------------------------------------------------------------------ */
 
 static void check_unsent(WebhookSide *side, const char *url, const char *allow, const char *error)
@@ -524,6 +548,7 @@ static int run_own_tests(void)
         WEBHOOK_TEST(test_redirects_are_failures),
         WEBHOOK_TEST(test_retry_after),
         WEBHOOK_TEST(test_responses_are_kept_and_cut),
+        WEBHOOK_TEST(test_nothing_is_left_of_an_answer),
         WEBHOOK_TEST(test_private_addresses),
         WEBHOOK_TEST(test_nobody_there),
         WEBHOOK_TEST(test_one_address_refused_and_nobody_at_the_other),
