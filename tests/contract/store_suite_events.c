@@ -435,6 +435,26 @@ static void test_a_simulated_failure_leaves_nothing(void **state)
     assert_verifies(fixture);
 }
 
+/* What was counted before another piece of the batch failed is counted no more. */
+static void test_counts_of_a_batch_that_fails(void **state)
+{
+    Fixture *fixture = *state;
+    Error error = {0};
+    Events *events = events_new(), *others = events_new();
+    add_event(fixture, events, "sha256:1", "shop", "{}", 1);
+    add_event(fixture, others, "sha256:2", "other", "{}", 2);
+    events->work.next = &others->work;
+    others->work.records.simulate_failure = true;
+    assert_int_equal(store_apply(fixture->store, &events->work, &error), STATUS_BUSY);
+    events->work.next = NULL;
+    others->work.records.simulate_failure = false;
+    assert_int_equal(hand_in(fixture, others), STATUS_OK);
+    assert_clients(fixture, "other=1/0/0 ");
+    events_free(events);
+    events_free(others);
+    assert_verifies(fixture);
+}
+
 /* One record alone is written before it fails: also what is no event. */
 static void test_a_single_record_fails(void **state)
 {
@@ -551,6 +571,7 @@ int store_suite_run_events(const StoreFactory *factory)
         STORE_TEST(test_a_work_that_has_no_room_leaves_nothing),
         STORE_TEST(test_a_dry_run_keeps_nothing),
         STORE_TEST(test_a_simulated_failure_leaves_nothing),
+        STORE_TEST(test_counts_of_a_batch_that_fails),
         STORE_TEST(test_a_single_record_fails),
         STORE_TEST(test_a_correction_counts_as_its_event),
         STORE_TEST(test_a_correction_that_fails_leads_nowhere),
