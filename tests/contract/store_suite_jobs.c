@@ -154,6 +154,26 @@ static void test_a_clock_that_was_set_back(void **state)
     assert_verifies(fixture);
 }
 
+static void test_a_lease_and_a_clock_that_was_set_back(void **state)
+{
+    Fixture *fixture = *state;
+    use_stopped_clock(fixture);
+    onboard_domains(fixture, "b1", "a.com", false);
+    Taken taken = take_jobs(fixture, 1);
+    assert_int_equal(taken.count, 1);
+    stopped_us -= INT64_C(365) * 86400 * 1000000;
+    Taken none = take_jobs(fixture, 1);
+    assert_int_equal(none.count, 0);
+    assert_true(none.next_due_us == stopped_us + (int64_t)LEASE_US);
+    stopped_us += LEASE_US;
+    Taken again = take_jobs(fixture, 1);
+    assert_int_equal(again.count, 1);
+    taken_release(&taken);
+    taken_release(&none);
+    taken_release(&again);
+    assert_verifies(fixture);
+}
+
 static void test_memory_that_gives_out(void **state)
 {
     Fixture *fixture = *state;
@@ -545,6 +565,7 @@ int store_suite_run_jobs(const StoreFactory *factory)
         STORE_TEST(test_a_lease_that_ran_out_is_taken_over),
         STORE_TEST(test_a_late_result_counts),
         STORE_TEST(test_a_clock_that_was_set_back),
+        STORE_TEST(test_a_lease_and_a_clock_that_was_set_back),
         STORE_TEST(test_memory_that_gives_out),
         STORE_TEST(test_leases_end_with_their_process),
         STORE_TEST(test_jobs_fail_with_their_transaction),
