@@ -261,6 +261,16 @@ static void test_full_queue_is_busy(void **state)
     wait_for(&told.count, 2);
     assert_int_equal(submit(fixture, 3, 600), STATUS_OK);
     wait_for(&told.count, 3);
+    /* What comes counts together with what waits. */
+    pthread_mutex_lock(&fixture->store.gate);
+    assert_int_equal(submit(fixture, 4, 1), STATUS_OK);
+    usleep(50000);
+    assert_int_equal(submit(fixture, 5, 600), STATUS_OK);
+    Status too_much = submit(fixture, 6, 401), fits = submit(fixture, 7, 399);
+    pthread_mutex_unlock(&fixture->store.gate);
+    assert_int_equal(too_much, STATUS_BUSY);
+    assert_int_equal(fits, STATUS_OK);
+    wait_for(&told.count, 6);
 }
 
 static void test_stop_finishes_what_waits(void **state)
