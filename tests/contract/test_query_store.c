@@ -228,6 +228,47 @@ static void test_same_answers(void **state)
     }
 }
 
+/* The question for the page behind an answer's. */
+static void ask_further(const char *question, const char *answer, char *ret_params, size_t size)
+{
+    static const char name[] = "\"nextCursor\":\"";
+    const char *cursor = strstr(answer, name);
+    assert_non_null(cursor);
+    cursor += sizeof name - 1;
+    snprintf(ret_params, size, "%s&cursor=%.*s", question, (int)strcspn(cursor, "\""), cursor);
+}
+
+/* A page is of the moment when the first one was asked for. What rollups have counted since can be taken away from
+ * sums, and not from extremes. */
+static void test_pages_of_an_older_moment(void **state)
+{
+    static const char *const questions[] = {
+        "limit=5&window=day&groupBy=unit",
+        "limit=5&window=day&groupBy=unit&measures=min,max,avg",
+    };
+    enum { COUNT = sizeof questions / sizeof questions[0], FIRST = RECORDS * 9 / 10 };
+    Fixture *fixture = *state;
+    char params[COUNT][512];
+    size_t at = 0;
+    for (; at < FIRST; at += BATCH) {
+        apply(fixture, at, BATCH);
+    }
+    publish(fixture);
+    for (size_t i = 0; i < COUNT; i++) {
+        char *answer = answer_of(fixture->reader, store_info(fixture->store), questions[i], false, QUERY_JSON);
+        ask_further(questions[i], answer, params[i], sizeof params[i]);
+        free(answer);
+    }
+    for (; at < RECORDS; at += BATCH) {
+        apply(fixture, at, BATCH);
+    }
+    publish(fixture);
+    assert_int_equal(store_last_seq(fixture->store), RECORDS);
+    for (size_t i = 0; i < COUNT; i++) {
+        compare(fixture, params[i], false, QUERY_JSON);
+    }
+}
+
 /* ---- Each look is checked ---------------------------------------------------------------------------------------- */
 
 /* Between the two the linker puts these (--wrap). */
@@ -447,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_same_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pages_of_an_older_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_look_is_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_moment, setup, teardown),
         cmocka_unit_test(test_id_that_is_not_the_identity),
