@@ -103,19 +103,23 @@ static Status read_flags(Config *config, const ConfigInput *input, bool sets, Er
     return status;
 }
 
-/* A list that could have been written with commas is kept so. */
+/* A list that could have been written with commas is kept so. Blank lines are no items of it. */
 static Status join_by_commas(Config *config, ConfigValue *value, Error *reterr)
 {
     char *text = arena_alloc(&config->arena, value->text.len + 1);
-    Str trimmed = str_trim(value->text);
+    size_t len = 0;
+    Str item;
     if (!text) {
         return config_no_memory(reterr);
     }
-    for (size_t i = 0; i < trimmed.len; i++) {
-        text[i] = trimmed.ptr[i] == '\n' ? ',' : trimmed.ptr[i];
+    for (OptionItems items = option_items(value->text); option_items_next(&items, &item); len += item.len) {
+        if (len > 0) {
+            text[len++] = ',';
+        }
+        memcpy(text + len, item.ptr, item.len);
     }
-    text[trimmed.len] = '\0';
-    value->text = (Str){text, trimmed.len};
+    text[len] = '\0';
+    value->text = (Str){text, len};
     return STATUS_OK;
 }
 

@@ -231,7 +231,7 @@ static void test_lists(void **state)
 static void test_lines_become_commas(void **state)
 {
     (void)state;
-    const char *environment[] = {"WEIR_SINKS_A_BROKERS=\na\r\n b\n", "WEIR_SINKS_A_PROPERTIES=a=b,c\nd=e\n", NULL};
+    const char *environment[] = {"WEIR_SINKS_A_BROKERS=\na\r\n\n \n b\n", "WEIR_SINKS_A_PROPERTIES=a=b,c\nd=e\n", NULL};
     Config *config = load_with("sinks.a.type: kafka\n", environment, NULL, 0);
     assert_null(strchr(config_member_text(member_of(config, "a"), SINKS_BROKERS), '\n'));
     CHECK_ITEMS(config_member_text(member_of(config, "a"), SINKS_BROKERS), "a", "b");
