@@ -124,7 +124,10 @@ static void ask_list(KafkaSource *source, rd_kafka_topic_partition_list_t *list,
     bool is_led = word != RD_KAFKA_OFFSET_INVALID && list->cnt > 1;
     int64_t now_us = kafka_source_now_us(source), end_us = now_us + INT64_C(1000) * ms_max;
     int64_t half_us = is_led ? now_us + INT64_C(500) * ms_max : end_us;
-    rd_kafka_resp_err_t code = list->cnt > 0 ? ask_once(source, list, word, share_ms(source, half_us, 1)) : 0;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (list->cnt > 0) {
+        code = ask_once(source, list, word, share_ms(source, half_us, 1));
+    }
     while (!is_answered(list) && kafka_source_now_us(source) < half_us) {
         poll(NULL, 0, AGAIN_MS);
         code = ask_once(source, list, word, share_ms(source, half_us, 1));
