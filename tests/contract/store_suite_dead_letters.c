@@ -140,14 +140,21 @@ static void test_an_open_letter_stays_open(void **state)
     assert_int_equal(look_at_retries(fixture, "hooks", 0).count, 1);
 }
 
-static void test_retries_have_a_bound(void **state)
+/* As many as there may be, from sequence 100 on. To be freed. */
+static StoredRetry *make_retries(void)
 {
-    Fixture *fixture = *state;
     StoredRetry *retries = calloc(STORE_RETRIES_MAX, sizeof *retries);
     assert_non_null(retries);
     for (int64_t i = 0; i < STORE_RETRIES_MAX; i++) {
         retries[i] = (StoredRetry){.seq = 100 + i, .attempts = 1};
     }
+    return retries;
+}
+
+static void test_retries_have_a_bound(void **state)
+{
+    Fixture *fixture = *state;
+    StoredRetry *retries = make_retries();
     put_sink(fixture, "hooks", 0);
     put_sink(fixture, "bus", 0);
     DeliveryChange change = {.sink = STR("hooks"), .retries = retries, .retry_count = STORE_RETRIES_MAX - 2};
@@ -171,11 +178,7 @@ static void test_retries_have_a_bound(void **state)
 static void test_retries_of_a_replay_have_their_own_room(void **state)
 {
     Fixture *fixture = *state;
-    StoredRetry *retries = calloc(STORE_RETRIES_MAX, sizeof *retries);
-    assert_non_null(retries);
-    for (int64_t i = 0; i < STORE_RETRIES_MAX; i++) {
-        retries[i] = (StoredRetry){.seq = 100 + i, .attempts = 1};
-    }
+    StoredRetry *retries = make_retries();
     put_sink(fixture, "hooks", 0);
     int64_t job = put_replay(fixture, "hooks", 0, 100 + STORE_RETRIES_MAX);
     DeliveryChange change = {

@@ -1,14 +1,21 @@
 /* How long a line waits before it tries again. */
 #include "contract/delivery_world.h"
 
+/* Of 20 messages the first fails once, and is to be tried again after that time; 0: nothing is said. */
+static FakeReceiver *start_with_a_failure(World *world, int64_t retry_after_us)
+{
+    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
+    fake_receiver_script(receiver,
+                         (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = retry_after_us});
+    world_start(world);
+    world_add(world, 20);
+    return receiver;
+}
+
 static void test_retry_after(void **state)
 {
     World *world = *state;
-    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
-    fake_receiver_script(receiver,
-                         (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = 60 * SECOND_US});
-    world_start(world);
-    world_add(world, 20);
+    FakeReceiver *receiver = start_with_a_failure(world, 60 * SECOND_US);
     world_run(world, 55 * SECOND_US);
     assert_int_equal(fake_receiver_count(receiver, 1), 0);
     world_run(world, 20 * SECOND_US);
@@ -18,11 +25,7 @@ static void test_retry_after(void **state)
 static void test_retry_after_of_a_day(void **state)
 {
     World *world = *state;
-    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
-    fake_receiver_script(receiver,
-                         (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED, .retry_after_us = 24 * HOUR_US});
-    world_start(world);
-    world_add(world, 20);
+    FakeReceiver *receiver = start_with_a_failure(world, 24 * HOUR_US);
     world_run(world, SECOND_US);
     manual_clock_move(&world->manual, 23 * HOUR_US);
     world_run(world, MINUTE_US);
@@ -36,10 +39,7 @@ static void test_retry_after_of_a_day(void **state)
 static void test_a_clock_that_was_set_back(void **state)
 {
     World *world = *state;
-    FakeReceiver *receiver = world_add_sink(world, "hook", FAKE_WEBHOOK, 8);
-    fake_receiver_script(receiver, (FakeAnswer){.seq = 1, .times = 1, .verdict = SINK_FAILED});
-    world_start(world);
-    world_add(world, 20);
+    FakeReceiver *receiver = start_with_a_failure(world, 0);
     world_run(world, SECOND_US);
     world->manual.wall_us -= 30 * 24 * HOUR_US;
     world_run(world, MINUTE_US);
