@@ -46,6 +46,17 @@ Status kafka_settings_put(rd_kafka_conf_t *conf, const KafkaSetting *settings, s
     return status;
 }
 
+uint64_t kafka_setting_number(const rd_kafka_conf_t *conf, const char *name, uint64_t other)
+{
+    char text[32];
+    size_t size = sizeof text;
+    uint64_t number = other;
+    if (rd_kafka_conf_get(conf, name, text, &size) == RD_KAFKA_CONF_OK) {
+        (void)str_to_u64(str_from(text), UINT64_MAX, &number);
+    }
+    return number;
+}
+
 static bool is_name(Str text)
 {
     for (size_t i = 0; i < text.len; i++) {

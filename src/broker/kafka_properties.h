@@ -18,6 +18,9 @@ typedef struct KafkaSetting {
 } KafkaSetting;
 Status kafka_settings_put(rd_kafka_conf_t *conf, const KafkaSetting *settings, size_t count, Error *reterr) MUST_CHECK;
 
+/* A setting that is a number; `other` when librdkafka does not say. */
+uint64_t kafka_setting_number(const rd_kafka_conf_t *conf, const char *name, uint64_t other);
+
 /* A setting that is not the user's, and the reason. Those that are nobody's to set are known: the brokers' names, code
  * from elsewhere, where events go. */
 typedef struct KafkaReserved {

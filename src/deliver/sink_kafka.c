@@ -13,6 +13,7 @@
 
 #include "broker/kafka_client.h"
 #include "broker/kafka_error.h"
+#include "broker/kafka_properties.h"
 #include "deliver/kafka_parts.h"
 
 enum {
@@ -336,17 +337,6 @@ static const SinkOps kafka_ops = {
     .close = kafka_close,
 };
 
-static size_t read_bytes_max(const rd_kafka_conf_t *conf)
-{
-    char text[32];
-    size_t size = sizeof text;
-    uint64_t bytes = 1000000;
-    if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) == RD_KAFKA_CONF_OK) {
-        (void)str_to_u64(str_from(text), SIZE_MAX, &bytes);
-    }
-    return (size_t)bytes;
-}
-
 static Status make_settings(KafkaSink *sink, Error *reterr)
 {
     Status status = kafka_settings_make(&sink->context, &sink->names, &sink->conf, reterr);
@@ -354,7 +344,7 @@ static Status make_settings(KafkaSink *sink, Error *reterr)
         return status;
     }
     kafka_listen(sink, sink->conf);
-    sink->message_bytes_max = read_bytes_max(sink->conf);
+    sink->message_bytes_max = (size_t)kafka_setting_number(sink->conf, "message.max.bytes", 1000000);
     return kafka_client_try(RD_KAFKA_PRODUCER, sink->conf, reterr);
 }
 

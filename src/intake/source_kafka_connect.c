@@ -119,10 +119,7 @@ static Status set_ours(rd_kafka_conf_t *conf, const SourceOptions *options, Erro
 /* Behind a wait for messages. */
 static int answer_ms(const rd_kafka_conf_t *conf)
 {
-    char wait[16] = "";
-    size_t size = sizeof wait;
-    (void)rd_kafka_conf_get(conf, "fetch.wait.max.ms", wait, &size);
-    long wait_ms = strtol(wait, NULL, 10);
+    uint64_t wait_ms = kafka_setting_number(conf, "fetch.wait.max.ms", 0);
     return wait_ms < ANSWER_MS_MAX - ANSWER_MS ? (int)wait_ms + ANSWER_MS : ANSWER_MS_MAX;
 }
 
