@@ -204,6 +204,25 @@ static void test_it_becomes_an_event(void **state)
     assert_verifies(fixture);
 }
 
+/* What counts of a client is not in the store yet: its first event is what it was taken for, in the same commit. */
+static void test_the_first_of_a_client_is_counted_no_more(void **state)
+{
+    Fixture *fixture = *state;
+    send_raw(fixture, "sha256:1", "{1}");
+    Events *first = events_new(), *then = events_new();
+    add_event(fixture, first, "sha256:1", "newcomer", "{2}", 1);
+    add_taken(fixture, then, "sha256:2", "{2}", 1);
+    first->work.next = &then->work;
+    assert_int_equal(hand_in(fixture, first), STATUS_OK);
+    assert_known(first->group->outcomes[0], 1);
+    assert_created(then->group->outcomes[0], 2);
+    events_free(first);
+    events_free(then);
+    assert_duplicates(fixture, 1, 0, "");
+    assert_clients(fixture, "newcomer=0/0/0 shop=2/0/0 ");
+    assert_verifies(fixture);
+}
+
 static void test_somebody_else_counts_as_it(void **state)
 {
     Fixture *fixture = *state;
@@ -400,6 +419,7 @@ int store_suite_run_duplicates(const StoreFactory *factory)
         STORE_TEST(test_a_duplicate_of_no_event),
         STORE_TEST(test_what_is_not_handed_in_keeps_nothing),
         STORE_TEST(test_it_becomes_an_event),
+        STORE_TEST(test_the_first_of_a_client_is_counted_no_more),
         STORE_TEST(test_somebody_else_counts_as_it),
         STORE_TEST(test_who_has_its_id_does_not_keep_it),
         STORE_TEST(test_its_id_leads_nowhere),
