@@ -112,41 +112,62 @@ static Status end_predecessor(KafkaSink *sink, int64_t deadline_us, Error *reter
 }
 
 /* Asking for a topic makes it where brokers are set to; its partitions take a moment to get their leaders. */
-static rd_kafka_resp_err_t ask_topic(KafkaSink *sink, rd_kafka_topic_t *topic, int64_t deadline_us)
-{
-    int64_t left_ms = (deadline_us - kafka_now_us(sink)) / 1000;
-    return kafka_client_ask_topic(sink->producer, topic, left_ms > 1 ? (int)left_ms : 1);
-}
-
-rd_kafka_resp_err_t kafka_find_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us)
+static rd_kafka_resp_err_t ask_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us)
 {
     rd_kafka_topic_t *topic = rd_kafka_topic_new(sink->producer, sink->topic_names[stream], NULL);
     if (!topic) {
         return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION; /* the name cannot be one */
     }
-    for (;;) {
-        rd_kafka_resp_err_t code = ask_topic(sink, topic, deadline_us);
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            sink->topics[stream] = topic;
-            return code;
+    int64_t left_ms = (deadline_us - kafka_now_us(sink)) / 1000;
+    rd_kafka_resp_err_t code = kafka_client_ask_topic(sink->producer, topic, left_ms > 1 ? (int)left_ms : 1);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        sink->topics[stream] = topic;
+    } else {
+        rd_kafka_topic_destroy(topic);
+    }
+    return code;
+}
+
+/* False when nothing more is to be learned. What brokers said of a topic counts when they say nothing the next time,
+ * as they do when the time that is left is too short for an answer. */
+static bool ask_missing(KafkaSink *sink, const bool *wanted, int64_t deadline_us, rd_kafka_resp_err_t *codes)
+{
+    bool more = false;
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        if (!wanted[stream] || sink->topics[stream] || kafka_error_status(codes[stream]) == STATUS_REFUSED) {
+            continue;
         }
-        if (kafka_error_status(code) == STATUS_REFUSED || kafka_now_us(sink) >= deadline_us) {
-            rd_kafka_topic_destroy(topic);
-            return code;
+        rd_kafka_resp_err_t code = ask_topic(sink, stream, deadline_us);
+        codes[stream] = code >= 0 || codes[stream] < 0 ? code : codes[stream];
+        more = more || (code != RD_KAFKA_RESP_ERR_NO_ERROR && kafka_error_status(code) != STATUS_REFUSED);
+    }
+    return more;
+}
+
+void kafka_find_topics(KafkaSink *sink, const bool *wanted, int64_t deadline_us, rd_kafka_resp_err_t *codes)
+{
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        if (wanted[stream]) {
+            codes[stream] = sink->topics[stream] ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT;
         }
+    }
+    while (ask_missing(sink, wanted, deadline_us, codes) && kafka_now_us(sink) < deadline_us) {
         rd_kafka_poll(sink->producer, KAFKA_SLICE_MS);
     }
 }
 
 static Status find_wanted_topics(KafkaSink *sink, int64_t deadline_us, Error *reterr)
 {
+    bool wanted[MESSAGE_STREAM_COUNT];
+    rd_kafka_resp_err_t codes[MESSAGE_STREAM_COUNT];
     for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
-        if (subscription_wants_stream(&sink->context.options->subscription, stream)) {
-            rd_kafka_resp_err_t code = kafka_find_topic(sink, stream, deadline_us);
-            if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-                return error_set(reterr, kafka_error_status(code), "topic %s: %s", sink->topic_names[stream],
-                                 rd_kafka_err2str(code));
-            }
+        wanted[stream] = subscription_wants_stream(&sink->context.options->subscription, stream);
+    }
+    kafka_find_topics(sink, wanted, deadline_us, codes);
+    for (MessageStream stream = 0; stream < MESSAGE_STREAM_COUNT; stream++) {
+        if (wanted[stream] && codes[stream] != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return error_set(reterr, kafka_error_status(codes[stream]), "topic %s: %s", sink->topic_names[stream],
+                             rd_kafka_err2str(codes[stream]));
         }
     }
     return STATUS_OK;

@@ -49,36 +49,51 @@ static void refuse_entry(KafkaEntry *entry, rd_kafka_resp_err_t code)
     entry->verdict = SINK_REFUSED;
 }
 
-/* That a topic is not there takes as long to learn as one may take to be made, and is believed as long: letters that
- * are tried again come in many groups, and each would keep the others waiting. */
-static rd_kafka_resp_err_t find_unwanted_topic(KafkaSink *sink, MessageStream stream, int64_t deadline_us)
+/* Streams of these messages whose topics are to be asked for. That one cannot be had takes as long to learn as it may
+ * take to be made, and is believed as long: letters that are tried again come in many groups, and each would keep the
+ * others waiting. */
+static bool list_unknown_topics(const KafkaSink *sink, const Message *messages, size_t count, bool *ret_unknown)
 {
-    if (kafka_now_us(sink) < sink->gone_until_us[stream]) {
-        return sink->gone[stream];
+    bool any = false;
+    int64_t now_us = kafka_now_us(sink);
+    for (size_t i = 0; i < count; i++) {
+        MessageStream stream = message_kind_stream(messages[i].kind);
+        ret_unknown[stream] = !sink->topics[stream] && now_us >= sink->gone_until_us[stream];
+        any = any || ret_unknown[stream];
     }
-    rd_kafka_resp_err_t code = kafka_find_topic(sink, stream, deadline_us);
-    if (code > 0 && kafka_error_status(code) == STATUS_BUSY) {
-        sink->gone[stream] = code;
-        sink->gone_until_us[stream] = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
+    return any;
+}
+
+/* What is librdkafka's own (codes below 0) is no fault of the topic, and not believed for long. */
+static rd_kafka_resp_err_t find_unknown_topics(KafkaSink *sink, const bool *unknown)
+{
+    rd_kafka_resp_err_t trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
+    kafka_find_topics(sink, unknown, kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS, sink->gone);
+    for (size_t i = 0; i < MESSAGE_STREAM_COUNT; i++) {
+        if (unknown[i] && sink->gone[i] < 0) {
+            trouble = sink->gone[i];
+        } else if (unknown[i]) {
+            sink->gone_until_us[i] = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
+        }
     }
-    return code;
+    return trouble;
 }
 
 /* A message of a stream that the sink does not want comes when somebody asks for it: a dead letter of before. The topic
- * may be gone by now, or forbidden, which must not stop the others: the brokers' word for it is the message's. What is
- * librdkafka's own (codes below 0) is no fault of the topic. */
+ * may be gone by now, or forbidden, which must not stop the others: the brokers' word for it is the message's. */
 static rd_kafka_resp_err_t find_unwanted_topics(KafkaSink *sink, const Message *messages, size_t count)
 {
-    int64_t deadline_us = kafka_now_us(sink) + INT64_C(1000) * UNWANTED_TOPIC_MS;
-    for (size_t i = 0; i < count; i++) {
-        MessageStream stream = message_kind_stream(messages[i].kind);
-        rd_kafka_resp_err_t code =
-            sink->topics[stream] ? RD_KAFKA_RESP_ERR_NO_ERROR : find_unwanted_topic(sink, stream, deadline_us);
-        if (code < 0) {
+    bool unknown[MESSAGE_STREAM_COUNT] = {false};
+    if (list_unknown_topics(sink, messages, count, unknown)) {
+        rd_kafka_resp_err_t code = find_unknown_topics(sink, unknown);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
             return code;
         }
-        if (code > 0) {
-            refuse_entry(&sink->entries[sink->settled + i], code);
+    }
+    for (size_t i = 0; i < count; i++) {
+        MessageStream stream = message_kind_stream(messages[i].kind);
+        if (!sink->topics[stream]) {
+            refuse_entry(&sink->entries[sink->settled + i], sink->gone[stream]);
         }
     }
     return RD_KAFKA_RESP_ERR_NO_ERROR;

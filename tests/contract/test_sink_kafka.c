@@ -228,25 +228,56 @@ static void test_too_long_for_the_sink(void **state)
 
 /* ---- Messages that the sink does not want any more --------------------------------------------------------------- */
 
-/* An alert, as it comes when somebody has a dead letter of before tried again. */
-static Message make_alert(Story *story, int64_t seq)
+enum {
+    FAR_MS = 400, /* what an answer of the brokers takes */
+    LETTERS = 16, /* that are tried again together; one by one they would take longer than a topic may */
+};
+
+/* As it comes when somebody has a dead letter of before tried again. */
+static Message make_unwanted(Story *story, int64_t seq, MessageKind kind)
 {
     Message message = make_message(story, seq, 10);
-    message.kind = MESSAGE_ALERT;
+    message.kind = kind;
     return message;
 }
 
-/* Sends both in one group, without a place, as retries go. */
-static void send_both(Story *story, SinkResult ret_results[2])
+/* Sends them in one group, without a place, as retries go. */
+static void send_group(Story *story, const Message *messages, size_t count, SinkResult *ret_results)
 {
-    const Message messages[2] = {make_alert(story, 1), make_message(story, 2, 10)};
     Error error = {0};
-    if (story->sink->ops->send(story->sink, messages, 2, NULL, &error) != STATUS_OK) {
+    if (story->sink->ops->send(story->sink, messages, count, NULL, &error) != STATUS_OK) {
         fail_msg("send: %s", error.message);
     }
-    assert_int_equal(story->sink->ops->results(story->sink, ret_results, 2), 2);
+    assert_int_equal(story->sink->ops->results(story->sink, ret_results, count), count);
 }
 
+/* Several alerts, and one message that is wanted. */
+static void send_letters(Story *story, SinkResult ret_results[LETTERS])
+{
+    Message messages[LETTERS];
+    for (size_t i = 0; i < LETTERS; i++) {
+        messages[i] = make_unwanted(story, 1 + (int64_t)i, MESSAGE_ALERT);
+    }
+    messages[LETTERS - 1].kind = MESSAGE_NOTIFICATION;
+    send_group(story, messages, LETTERS, ret_results);
+}
+
+static void assert_refused(const SinkResult *result, rd_kafka_resp_err_t code)
+{
+    assert_int_equal(result->verdict, SINK_REFUSED);
+    assert_int_equal(result->code, code);
+    assert_string_equal(result->error.ptr, rd_kafka_err2str(code));
+}
+
+/* What the brokers say of the topic of a stream. */
+static void set_topic_error(const Story *story, const char *stream, rd_kafka_resp_err_t code)
+{
+    char topic[128];
+    snprintf(topic, sizeof topic, "%s%s", story->side->prefix, stream);
+    rd_kafka_mock_topic_set_error(story->side->mock, topic, code);
+}
+
+/* The brokers are as far away as brokers are: nobody answers at once. */
 static void test_an_unwanted_topic_that_cannot_be_had(void **state)
 {
     static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
@@ -255,32 +286,49 @@ static void test_an_unwanted_topic_that_cannot_be_had(void **state)
     if (!story->side->mock) {
         skip();
     }
-    char topic[128];
+    SinkResult results[LETTERS];
     Error error = {0};
-    snprintf(topic, sizeof topic, "%salerts", story->side->prefix);
-    connect_from(story, 0);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        SinkResult results[2];
-        rd_kafka_mock_topic_set_error(story->side->mock, topic, codes[i]);
-        send_both(story, results);
-        assert_int_equal(results[0].verdict, SINK_REFUSED);
-        assert_int_equal(results[0].code, codes[i]);
-        assert_string_equal(results[0].error.ptr, rd_kafka_err2str(codes[i]));
-        assert_int_equal(results[1].verdict, SINK_HELD);
-        assert_int_equal(send_one(story, story->sink, 3 + (int64_t)i, &error), STATUS_OK); /* the line goes on */
+        set_topic_error(story, "alerts", codes[i]);
+        connect_from(story, (int64_t)i);
+        rd_kafka_mock_broker_set_rtt(story->side->mock, BROKER, FAR_MS);
+        send_letters(story, results);
+        assert_refused(&results[0], codes[i]);
+        assert_refused(&results[LETTERS - 2], codes[i]);
+        assert_int_equal(results[LETTERS - 1].verdict, SINK_HELD);
+        assert_int_equal(send_one(story, story->sink, 1 + (int64_t)i, &error), STATUS_OK); /* the line goes on */
         assert_int_equal(story->sink->ops->results(story->sink, results, 2), 1);
         assert_int_equal(results[0].verdict, SINK_TAKEN);
     }
-    SinkResult results[2];
     int64_t begun_us = clock_monotonic_us(&clock_system);
-    send_both(story, results); /* that it is not there is known, and not waited for again */
-    assert_int_equal(results[0].verdict, SINK_REFUSED);
+    send_letters(story, results); /* that it is not there is known, and not waited for again */
+    assert_refused(&results[0], codes[1]);
     assert_in_range(clock_monotonic_us(&clock_system) - begun_us, 0, 2500000);
-    rd_kafka_mock_topic_set_error(story->side->mock, topic, RD_KAFKA_RESP_ERR_NO_ERROR);
-    connect_from(story, 4);
-    send_both(story, results);
+    rd_kafka_mock_broker_set_rtt(story->side->mock, BROKER, 0);
+    set_topic_error(story, "alerts", RD_KAFKA_RESP_ERR_NO_ERROR);
+    connect_from(story, 2);
+    send_letters(story, results);
     assert_int_equal(results[0].verdict, SINK_TAKEN);
-    assert_int_equal(results[1].verdict, SINK_TAKEN);
+    assert_int_equal(results[LETTERS - 1].verdict, SINK_TAKEN);
+}
+
+static void test_two_unwanted_topics_that_are_gone(void **state)
+{
+    static const rd_kafka_resp_err_t gone = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    Story *story = *state;
+    if (!story->side->mock) {
+        skip();
+    }
+    set_topic_error(story, "alerts", gone);
+    set_topic_error(story, "dead_letters", gone);
+    connect_from(story, 0);
+    rd_kafka_mock_broker_set_rtt(story->side->mock, BROKER, FAR_MS);
+    const Message messages[] = {make_unwanted(story, 1, MESSAGE_ALERT),
+                                make_unwanted(story, 2, MESSAGE_DEAD_LETTER_CREATED)};
+    SinkResult results[2];
+    send_group(story, messages, 2, results);
+    assert_refused(&results[0], gone);
+    assert_refused(&results[1], gone);
 }
 
 /* Then it is not the message's fault. */
@@ -293,7 +341,7 @@ static void test_an_unwanted_topic_and_nobody_there(void **state)
     if (!side_unreachable(story->side, true)) {
         skip();
     }
-    Message message = make_alert(story, 1);
+    Message message = make_unwanted(story, 1, MESSAGE_ALERT);
     assert_int_equal(story->sink->ops->send(story->sink, &message, 1, NULL, &error), STATUS_BUSY);
     assert_int_equal(story->sink->ops->results(story->sink, &result, 1), 0);
     (void)side_unreachable(story->side, false);
@@ -494,6 +542,7 @@ int main(void)
         OWN_TEST(test_too_long_for_the_topic, setup_small_topic),
         OWN_TEST(test_too_long_for_the_sink, setup_small_sink),
         OWN_TEST(test_an_unwanted_topic_that_cannot_be_had, setup),
+        OWN_TEST(test_two_unwanted_topics_that_are_gone, setup),
         OWN_TEST(test_an_unwanted_topic_and_nobody_there, setup),
         OWN_TEST(test_two_on_one_sink, setup),
         OWN_TEST(test_fenced_by_another, setup),
