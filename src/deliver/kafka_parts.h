@@ -64,9 +64,9 @@ void kafka_disconnect(KafkaSink *sink);
 /* A new producer in the place of the one that there was: what that has not committed is aborted. */
 Status kafka_renew(KafkaSink *sink, Error *reterr) MUST_CHECK;
 
-/* Makes the topics of the wanted streams ready to be sent to, all at the same time. codes[stream] says of each why it is
- * not: the brokers' last word, or librdkafka's (below 0) where they never answered. Both have a place for each stream;
- * those that are not wanted stay as they are. */
+/* Makes the topics of the wanted streams ready to be sent to, all at the same time. codes[stream] says of each why it
+ * is not: the brokers' last word, or librdkafka's (below 0) where they never answered. Both have a place for each
+ * stream; those that are not wanted stay as they are. */
 void kafka_find_topics(KafkaSink *sink, const bool *wanted, int64_t deadline_us, rd_kafka_resp_err_t *codes);
 
 #endif
