@@ -8,7 +8,7 @@ export MESON_FLAGS ?=
 help:
 	@echo "make run         build and start the service on 127.0.0.1:8080 with its data in ./weir-data"
 	@echo "make check       every test that a push must pass (minutes)"
-	@echo "make test        units, contract, tidy (seconds)"
+	@echo "make test        units, contract, tidy (a few minutes)"
 	@echo "make check-full  the same with thread sanitizer, valgrind and longer runs (hours); STEPS=… some of it"
 	@echo "make bench       the measurements, results in bench/results/"
 	@echo "make sim         runs of the core on a faulty disk, SEEDS=2000 (200); SEED=12 tells one of them"
@@ -25,11 +25,17 @@ deps-check:
 build: deps
 	@scripts/build.sh
 
+# Given on the command line or in the environment, be it empty: what is wrong with it is said by the simulator.
+is_given = $(filter-out undefined default,$(origin $(1)))
+sim_seed = $(if $(call is_given,SEED),--seed '$(SEED)' --trace)
+sim_seeds = $(if $(call is_given,SEEDS),--seeds '$(SEEDS)',$(if $(sim_seed),,--seeds 200))
+sim_jobs = $(if $(call is_given,JOBS),--jobs '$(JOBS)')
+
 # The program alone, since its tests take longer to build than it does; with its defaults, so that WEIR_… variables count, but for failures
 # that clients may ask for, to try it with.
 run: deps
 	@scripts/build.sh weir
-	@WEIR_FAULTS_ALLOW=$${WEIR_FAULTS_ALLOW-true} build/weir serve
+	@exec env WEIR_FAULTS_ALLOW=$${WEIR_FAULTS_ALLOW-true} build/weir serve
 
 test: deps-check build
 	@scripts/check.sh test
@@ -45,7 +51,7 @@ bench: build
 
 sim: deps-check
 	@scripts/build.sh tests/sim/weir-sim
-	@build/tests/sim/weir-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),200) --jobs $(or $(JOBS),2))
+	@build/tests/sim/weir-sim $(sim_seed) $(sim_seeds) $(sim_jobs)
 
 fuzz: deps-check
 	@scripts/fuzz.sh $(T)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests and counts them; what fails is printed, what passes is not.
 #
-#   scripts/check.sh test     units, contract, corpus, tidy (seconds)
+#   scripts/check.sh test     units, contract, corpus, tidy (a few minutes)
 #   scripts/check.sh check    what a push must pass: warning-free builds by gcc and clang, the same tests under the address and
 #                             undefined-behaviour sanitizers, end to end, kills under load, documentation, format (minutes)
 #   scripts/check.sh full     the same, longer, and with the thread sanitizer and valgrind (hours)
@@ -182,6 +182,7 @@ run_full() {
   step simulation once for_an_hour build-check-gcc/tests/sim/weir-sim --seeds 2000
   step simulation-drawn once for_an_hour build-check-gcc/tests/sim/weir-sim --seeds "$some-$((some + 499))"
   step simulation-intake once for_an_hour build-check-gcc/tests/sim/weir-sim-intake --seeds 1000
+  step simulation-onboard once for_an_hour env WEIR_TORTURE=all build-check-gcc/tests/sim/test_sim_onboard_faults
   step build-tsan once build build-check-tsan clang -Db_sanitize=thread -Db_lundef=false
   step tsan count_meson with_tsan meson_tests build-check-tsan --no-suite tidy --no-suite sim --no-suite defects --timeout-multiplier 20
   step valgrind count_meson meson_tests build-check-gcc --suite unit --timeout-multiplier 30 \
@@ -204,7 +205,7 @@ case "$level" in
   full) run_check; run_full ;;
 esac
 for name in "${only[@]}"; do
-  [[ " ${met[*]} " == *" $name "* ]] || { echo "FAIL $name: there is no such step" && failed=$((failed + 1)); }
+  [ -n "$name" ] && [[ " ${met[*]} " == *" $name "* ]] || { echo "FAIL $name: there is no such step" && failed=$((failed + 1)); }
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

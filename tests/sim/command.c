@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static const char help[] =
     "  --disk       with every operation of the disk\n"
     "  --seeds A-B  runs many, each in a process of its own; --seeds N is 1-N\n"
     "  --jobs N     so many at a time (2)\n"
-    "  --steps N    instead of as many as each seed draws\n"
+    "  --steps N    instead of as many as each seed draws, which makes other lives of the same seeds\n"
     "  --twice      each seed again, with its story, and compares the hashes\n"
     "  --caught     succeeds when a promise is broken, and stops there: for builds with a defect in them\n"
     "  --caught-by TEXT   likewise, by the check that is meant: goes on to the first seed of which is said (or "
@@ -48,17 +49,23 @@ static void print_help(const Arguments *arguments, FILE *out)
     fprintf(out, help, name, name);
 }
 
-static _Noreturn void refuse(const Arguments *arguments)
+static _Noreturn void refuse(const Arguments *arguments, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static _Noreturn void refuse(const Arguments *arguments, const char *format, ...)
 {
-    print_help(arguments, stderr);
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "%s: ", arguments->program);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, " (--help says what there is)\n");
+    va_end(args);
     exit(2);
 }
 
-static uint64_t number(const Arguments *arguments, const char *text, uint64_t limit)
+static uint64_t number(const Arguments *arguments, const char *option, const char *text, uint64_t least, uint64_t most)
 {
     uint64_t value = 0;
-    if (!str_to_u64(str_from(text), limit, &value)) {
-        refuse(arguments);
+    if (!str_to_u64(str_from(text), most, &value) || value < least) {
+        refuse(arguments, "%s: \"%s\" is no number from %" PRIu64 " to %" PRIu64, option, text, least, most);
     }
     return value;
 }
@@ -70,13 +77,10 @@ static void read_range(Arguments *arguments, char *text)
     arguments->first = 1;
     if (dash) {
         *dash = '\0';
-        arguments->first = number(arguments, text, UINT64_MAX);
+        arguments->first = number(arguments, "--seeds", text, 0, UINT64_MAX - 1);
         text = dash + 1;
     }
-    arguments->last = number(arguments, text, UINT64_MAX - 1);
-    if (arguments->last < arguments->first) {
-        refuse(arguments);
-    }
+    arguments->last = number(arguments, "--seeds", text, arguments->first, UINT64_MAX - 1);
 }
 
 static void read_one(Arguments *arguments, int option)
@@ -84,14 +88,14 @@ static void read_one(Arguments *arguments, int option)
     switch (option) {
     case SEED:
         arguments->one = true;
-        arguments->first = arguments->last = number(arguments, optarg, UINT64_MAX);
+        arguments->first = arguments->last = number(arguments, "--seed", optarg, 0, UINT64_MAX);
         break;
     case SEEDS: read_range(arguments, optarg); break;
     case FAULTS: arguments->faults = true; break;
     case TRACE: arguments->trace = true; break;
     case DISK: arguments->trace = arguments->disk = true; break;
-    case STEPS: arguments->steps = (int64_t)number(arguments, optarg, STEPS_MAX); break;
-    case JOBS: arguments->jobs = number(arguments, optarg, RUNNER_JOBS_MAX); break;
+    case STEPS: arguments->steps = (int64_t)number(arguments, "--steps", optarg, 1, STEPS_MAX); break;
+    case JOBS: arguments->jobs = number(arguments, "--jobs", optarg, 1, RUNNER_JOBS_MAX); break;
     case TWICE: arguments->twice = true; break;
     case CAUGHT: arguments->caught = true; break;
     case CAUGHT_BY:
@@ -99,7 +103,7 @@ static void read_one(Arguments *arguments, int option)
         arguments->by = optarg;
         break;
     case HELP: print_help(arguments, stdout); exit(0);
-    default: refuse(arguments);
+    default: exit(2); /* getopt has said why */
     }
 }
 
@@ -108,9 +112,18 @@ static void check_arguments(const Arguments *arguments)
 {
     bool of_many = arguments->twice || arguments->caught || arguments->jobs > 0;
     bool of_one = arguments->trace || arguments->faults;
-    if (arguments->one == arguments->many || (arguments->one && of_many) || (arguments->many && of_one) ||
-        (arguments->twice && arguments->caught) || (arguments->trace && arguments->faults)) {
-        refuse(arguments);
+    if (arguments->one == arguments->many) {
+        refuse(arguments, "one of --seed and --seeds");
+    }
+    if (arguments->one && of_many) {
+        refuse(arguments, "--jobs, --twice, --caught and --caught-by go with --seeds");
+    }
+    if (arguments->many && of_one) {
+        refuse(arguments, "--faults, --trace and --disk go with --seed");
+    }
+    if ((arguments->twice && arguments->caught) || (arguments->trace && arguments->faults)) {
+        refuse(arguments, "%s",
+               arguments->twice ? "one of --twice and --caught" : "one of --faults, --trace and --disk");
     }
 }
 
@@ -126,7 +139,7 @@ static Arguments read_arguments(int argc, char **argv)
         read_one(&arguments, option);
     }
     if (optind != argc) {
-        refuse(&arguments);
+        refuse(&arguments, "\"%s\" is no option", argv[optind]);
     }
     check_arguments(&arguments);
     return arguments;

@@ -312,10 +312,10 @@ RunsResult runner_run(const RunsOptions *options)
         }
     }
     printf("%" PRIu64 " seeds (%" PRIu64 "-%" PRIu64 "), %" PRIu64
-           " failed; %lld steps, %lld entries, %lld lives, %lld faults that struck, in %lld s; "
+           " failed; %s%lld steps, %lld entries, %lld lives, %lld faults that struck, in %lld s; "
            "hash %016" PRIx64 "\n",
            runner.done, options->first, options->first + runner.done - 1, runner.result.failed,
-           (long long)runner.sum.steps, (long long)runner.sum.entries, (long long)runner.sum.lives,
-           (long long)runner.sum.faults, (long long)(time(NULL) - begun), runner.sum.hash);
+           runner.result.failed ? "the others: " : "", (long long)runner.sum.steps, (long long)runner.sum.entries,
+           (long long)runner.sum.lives, (long long)runner.sum.faults, (long long)(time(NULL) - begun), runner.sum.hash);
     return runner.result;
 }

@@ -334,6 +334,7 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_bit)};
     if ((count > 1 && !read_number(arguments[1], &stride)) || !stride ||
         (count > 2 && !read_number(arguments[2], &first))) {
+        fprintf(stderr, "usage: test_every_bit [STRIDE [FIRST]]: one bit of STRIDE (1 or more), from FIRST on\n");
         return 2;
     }
     first = count > 2 ? first % stride : draw_first();

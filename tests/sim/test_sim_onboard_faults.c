@@ -6,6 +6,7 @@
 #include "contract/onboard_steps.h"
 #include "disk/disk_tools.h"
 #include "sim/store_on_disk.h"
+#include "support/torture.h"
 
 typedef struct Life {
     StoreOnDisk at;
@@ -158,8 +159,7 @@ static int learn_what_is_right(void **state)
 /* Returns how many operations there were to be struck, or nearly. */
 static uint64_t strike_each(SimFault fault, SimLoss loss)
 {
-    const char *text = getenv("WEIR_TORTURE");
-    uint64_t stride = text && strcmp(text, "all") == 0 ? 1 : 5, lives = 0;
+    uint64_t stride = torture_is_whole() ? 1 : 5, lives = 0;
     for (fault.nth = 1; run_with_fault(&fault, loss); fault.nth += stride) {
         lives++;
     }

@@ -119,9 +119,7 @@ uint64_t torture_failures(uint64_t nth, unsigned way)
 
 uint64_t torture_stride(uint64_t allocations, uint64_t wanted)
 {
-    const char *text = getenv("WEIR_TORTURE");
-    bool all = text && strcmp(text, "all") == 0;
-    return all || allocations <= wanted ? 1 : allocations / wanted;
+    return torture_is_whole() || allocations <= wanted ? 1 : allocations / wanted;
 }
 
 bool torture_struck(void) { return torture.struck; }

@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* SQLite's allocations go the same way. Before its first use. */
 void torture_sqlite(void);
@@ -23,7 +26,18 @@ bool torture_struck(void);
 enum { TORTURE_WAYS = 3 };
 uint64_t torture_failures(uint64_t nth, unsigned way);
 
-/* One of how many allocations is to fail: of each when WEIR_TORTURE is "all", else so that about `wanted` fail. */
+/* Whether WEIR_TORTURE is "all". Any other word ends the program: it would be a slice that is taken for all. */
+static inline bool torture_is_whole(void)
+{
+    const char *text = getenv("WEIR_TORTURE");
+    if (text && text[0] && strcmp(text, "all") != 0) {
+        fprintf(stderr, "WEIR_TORTURE=%s: \"all\", or nothing for a slice\n", text);
+        exit(2);
+    }
+    return text && text[0];
+}
+
+/* One of how many allocations is to fail: of each when torture is whole, else so that about `wanted` fail. */
 uint64_t torture_stride(uint64_t allocations, uint64_t wanted);
 
 /* Blocks that were taken and not given back. */
