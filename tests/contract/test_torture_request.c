@@ -595,10 +595,6 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_work)};
-    if (getenv("WEIR_TORTURE_AT")) {
-        fprintf(stderr, "WEIR_TORTURE_AT is for tests of lives; this one says by itself which allocation it was\n");
-        return 2;
-    }
     torture_sqlite();
     return cmocka_run_group_tests_name("torture-request", tests, set_up, tear_down);
 }
