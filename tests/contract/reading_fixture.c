@@ -147,13 +147,11 @@ static size_t number_of(Str raw)
     return number;
 }
 
+/* Behind the point. */
 static size_t part_of(Str raw)
 {
-    size_t i = 0;
-    while (i < raw.len && raw.ptr[i] != '.') {
-        i++;
-    }
-    return i + 1 < raw.len ? (size_t)(raw.ptr[i + 1] - '0') : 0;
+    const char *point = memchr(raw.ptr, '.', raw.len);
+    return point ? number_of((Str){point + 1, raw.len - (size_t)(point + 1 - raw.ptr)}) : 0;
 }
 
 static void take_message(SourceFixture *fixture, const SourceMessage *message)
