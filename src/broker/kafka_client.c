@@ -1,5 +1,7 @@
 #include "broker/kafka_client.h"
 
+#include <string.h>
+
 Status kafka_client_new(rd_kafka_type_t type, const rd_kafka_conf_t *settings, rd_kafka_t **ret_client, Error *reterr)
 {
     char text[256];
@@ -38,4 +40,15 @@ rd_kafka_resp_err_t kafka_client_ask_topic(rd_kafka_t *client, rd_kafka_topic_t 
     code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     rd_kafka_metadata_destroy(metadata);
     return code;
+}
+
+const struct rd_kafka_metadata_topic *kafka_client_find_topic(const struct rd_kafka_metadata *metadata,
+                                                              const char *name)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (strcmp(metadata->topics[i].topic, name) == 0) {
+            return &metadata->topics[i];
+        }
+    }
+    return NULL;
 }

@@ -18,6 +18,9 @@ Status kafka_client_try(rd_kafka_type_t type, const rd_kafka_conf_t *settings, E
 
 /* What the brokers say of the topic within that time, or that they say nothing. */
 rd_kafka_resp_err_t kafka_client_ask_topic(rd_kafka_t *client, rd_kafka_topic_t *topic, int ms);
+/* What an answer says of the topic; NULL for nothing. */
+const struct rd_kafka_metadata_topic *kafka_client_find_topic(const struct rd_kafka_metadata *metadata,
+                                                              const char *name);
 static inline bool kafka_client_says_nothing(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT;

@@ -14,10 +14,10 @@ enum {
     DOWN_MS = 2000,  /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
     CHECK_MS = 1000, /* for a broker to show that it is there after all */
     COMMIT_LATER_US = 1000000,
-    COMMIT_MS = 1000, /* for brokers to hear of what was acknowledged … */
-    LEAVE_MS = 2000,  /* … and that we leave … */
-    END_MS = 2000,    /* … and for the consumer to end */
-    CONNECT_US_MAX = 8000000,
+    COMMIT_MS = 1000,         /* for brokers to hear of what was acknowledged … */
+    LEAVE_MS = 2000,          /* … and that we leave … */
+    END_MS = 2000,            /* … and for the consumer to end */
+    CONNECT_US_MAX = 7500000, /* before END_MS: source.h gives it ten seconds */
 };
 
 /* ---- What librdkafka says ---------------------------------------------------------------------------------------- */
@@ -154,42 +154,90 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
 
 /* ---- Joining ----------------------------------------------------------------------------------------------------- */
 
+/* What brokers say of all topics that there are handles of, in one answer. */
+static rd_kafka_resp_err_t ask_topics(KafkaSource *source, int ms, const struct rd_kafka_metadata **ret_metadata)
+{
+    rd_kafka_resp_err_t code = rd_kafka_metadata(source->consumer, 0, NULL, ret_metadata, ms);
+    rd_kafka_poll(source->consumer, kafka_client_says_nothing(code) ? SLICE_MS : 0);
+    return code;
+}
+
 /* In slices, so that nobody there is told soon; each is a question of its own, and longer than the one before for
  * brokers that are far away. */
-static Status find_topic(KafkaSource *source, const char *name, int64_t deadline_us, Error *reterr)
+static Status ask_topics_until(KafkaSource *source, int64_t deadline_us, const struct rd_kafka_metadata **ret_metadata,
+                               Error *reterr)
 {
-    int64_t down_us = kafka_source_now_us(source) + INT64_C(1000) * DOWN_MS;
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(source->consumer, name, NULL);
-    if (!topic) {
-        return error_set(reterr, STATUS_REFUSED, "topics: %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
-    }
-    rd_kafka_resp_err_t code;
-    for (int ms = SLICE_MS;; ms = ms < DOWN_MS / 2 ? 2 * ms : ms) {
-        code = kafka_client_ask_topic(source->consumer, topic, ms);
-        int64_t now_us = kafka_source_now_us(source);
-        rd_kafka_poll(source->consumer, kafka_client_says_nothing(code) ? SLICE_MS : 0);
-        if (!kafka_client_says_nothing(code) || now_us >= deadline_us || (source->down && now_us >= down_us)) {
+    int64_t now_us = kafka_source_now_us(source), down_us = now_us + INT64_C(1000) * DOWN_MS;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    for (int ms = SLICE_MS; kafka_client_says_nothing(code) && now_us < deadline_us;
+         ms = ms < DOWN_MS / 2 ? 2 * ms : ms) {
+        int64_t left_ms = (deadline_us - now_us) / 1000;
+        int enough_ms = left_ms > SLICE_MS ? (int)left_ms : SLICE_MS;
+        code = ask_topics(source, ms < enough_ms ? ms : enough_ms, ret_metadata);
+        now_us = kafka_source_now_us(source);
+        if (source->down && now_us >= down_us) {
             break;
         }
     }
-    rd_kafka_topic_destroy(topic);
     if (kafka_client_says_nothing(code)) {
         return add_reason(source, error_set(reterr, STATUS_BUSY, "connecting: no broker answers as it should"), reterr);
     }
     Status status = kafka_error_status(code);
-    return status == STATUS_OK ? status : error_set(reterr, status, "topic %s: %s", name, rd_kafka_err2str(code));
+    return status == STATUS_OK ? status : error_set(reterr, status, "connecting: %s", rd_kafka_err2str(code));
 }
 
-static Status find_topics(KafkaSource *source, Error *reterr)
+static Status check_topics(KafkaSource *source, const struct rd_kafka_metadata *metadata, Error *reterr)
 {
-    int64_t timeout_us = source->context->options->timeout_us;
-    int64_t deadline_us = kafka_source_now_us(source) + (timeout_us < CONNECT_US_MAX ? timeout_us : CONNECT_US_MAX);
-    Status status = STATUS_OK;
-    for (size_t i = 0; i < source->topic_count && status == STATUS_OK; i++) {
-        status = find_topic(source, source->topics[i], deadline_us, reterr);
+    for (size_t i = 0; i < source->topic_count; i++) {
+        const struct rd_kafka_metadata_topic *topic = kafka_client_find_topic(metadata, source->topics[i]);
+        rd_kafka_resp_err_t code = topic ? topic->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        Status status = kafka_error_status(code);
+        if (status != STATUS_OK) {
+            return error_set(reterr, status, "topic %s: %s", source->topics[i], rd_kafka_err2str(code));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Fills up to topic_count handles, NULL behind the last. */
+static Status open_topics(KafkaSource *source, rd_kafka_topic_t *topics[KAFKA_TOPICS_MAX], Error *reterr)
+{
+    for (size_t i = 0; i < source->topic_count; i++) {
+        topics[i] = rd_kafka_topic_new(source->consumer, source->topics[i], NULL);
+        if (!topics[i]) {
+            return error_set(reterr, STATUS_REFUSED, "topics: %s: %s", source->topics[i],
+                             rd_kafka_err2str(rd_kafka_last_error()));
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status find_topics(KafkaSource *source, int64_t deadline_us, Error *reterr)
+{
+    rd_kafka_topic_t *topics[KAFKA_TOPICS_MAX] = {NULL};
+    const struct rd_kafka_metadata *metadata = NULL;
+    Status status = open_topics(source, topics, reterr);
+    if (status == STATUS_OK) {
+        status = ask_topics_until(source, deadline_us, &metadata, reterr);
+    }
+    if (status == STATUS_OK) {
+        status = check_topics(source, metadata, reterr);
+    }
+    if (metadata) {
+        rd_kafka_metadata_destroy(metadata);
+    }
+    for (size_t i = 0; i < KAFKA_TOPICS_MAX && topics[i]; i++) {
+        rd_kafka_topic_destroy(topics[i]);
     }
     source->down = status != STATUS_OK && source->down;
     return status;
+}
+
+/* Leaving the connection before is a part of it. */
+static int64_t connect_deadline_us(const KafkaSource *source, int64_t begun_us)
+{
+    int64_t timed_us = kafka_source_now_us(source) + source->context->options->timeout_us;
+    return timed_us < begun_us + CONNECT_US_MAX ? timed_us : begun_us + CONNECT_US_MAX;
 }
 
 /* Whoever waits is woken when there is something in a queue that was empty. */
@@ -232,6 +280,7 @@ static void begin_anew(KafkaSource *source)
 Status kafka_source_connect(Source *base, const SourcePlace *places, size_t count, Error *reterr)
 {
     KafkaSource *source = (KafkaSource *)base;
+    int64_t begun_us = kafka_source_now_us(source);
     kafka_source_leave(source, false);
     begin_anew(source);
     Status status = kafka_parts_load(&source->parts, places, count, reterr);
@@ -239,7 +288,7 @@ Status kafka_source_connect(Source *base, const SourcePlace *places, size_t coun
         status = kafka_client_new(RD_KAFKA_CONSUMER, source->conf, &source->consumer, reterr);
     }
     if (status == STATUS_OK) {
-        status = find_topics(source, reterr);
+        status = find_topics(source, connect_deadline_us(source, begun_us), reterr);
     }
     if (status == STATUS_OK) {
         open_queues(source);
