@@ -42,6 +42,7 @@ void kafka_source_note(KafkaSource *source, bool passes, const char *format, ...
     vsnprintf(source->notice, sizeof source->notice, format, args);
     va_end(args);
     source->notice_passes = passes;
+    source->told_bytes = source->told_after = 0; /* nothing is told behind what this took the place of */
     kafka_source_show(source);
 }
 

@@ -68,7 +68,8 @@ static Answers answers_of(const KafkaSource *source, const KafkaGiven *given, co
 
 enum { MORE_BYTES = 24 };
 
-/* Partitions come together, and each may have something to tell: as much of it as there is room for. */
+/* Partitions come together, and each may have something to tell, also one that is begun later: as much of it as there
+ * is room for. */
 static void tell(KafkaSource *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void tell(KafkaSource *source, const char *format, ...)
 {
@@ -294,7 +295,6 @@ static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int
     Error error;
     Status status = STATUS_OK;
     kafka_source_ask(source, list, step_ms, &given);
-    source->told_bytes = source->told_after = 0;
     for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
         status = begin_given(source, &given, &list->elems[i], &error);
     }
@@ -362,6 +362,7 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
         source->again_failures = 0;
         if (list->cnt > 0) {
             kafka_source_unnote(source);
+            source->told_bytes = source->told_after = 0;
             come(source, list, source->step_ms);
         }
         take_begun(source, list);

@@ -70,6 +70,24 @@ static void test_messages_are_waited_for_long(void **state)
     fixture_assert_quiet(fixture);
 }
 
+/* What was told of the others stays. */
+static void test_a_partition_that_is_begun_later_has_something_to_tell(void **state)
+{
+    SourceFixture *fixture = *state;
+    for (size_t part = 0; part < 2; part++) {
+        fixture_put(fixture, part, 1 + 100 * part, 5);
+        kafka_topic_commit(fixture->side, (int32_t)part, 3);
+    }
+    lose_leader(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take(fixture, 2);
+    fixture_assert_notice(fixture, "/0: the group is at offset 3");
+    find_leader(topic_of(fixture));
+    fixture_take(fixture, 2);
+    fixture_assert_notice(fixture, "/1: the group is at offset 3");
+    fixture_assert_notice(fixture, "/0: the group is at offset 3");
+}
+
 /* More than there would be time for, were each of them waited for. */
 static void test_many_partitions_of_a_silent_leader(void **state)
 {
@@ -135,8 +153,11 @@ static void test_no_partition_has_a_leader(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        LEADER_TEST(test_a_partition_without_a_leader), LEADER_TEST(test_a_leader_that_does_not_answer),
-        LEADER_TEST(test_messages_are_waited_for_long), LEADER_TEST(test_brokers_far_away),
+        LEADER_TEST(test_a_partition_without_a_leader),
+        LEADER_TEST(test_a_leader_that_does_not_answer),
+        LEADER_TEST(test_messages_are_waited_for_long),
+        LEADER_TEST(test_a_partition_that_is_begun_later_has_something_to_tell),
+        LEADER_TEST(test_brokers_far_away),
         LEADER_TEST(test_no_partition_has_a_leader),
     };
     static const struct CMUnitTest many[] = {LEADER_TEST(test_many_partitions_of_a_silent_leader)};
