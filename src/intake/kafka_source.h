@@ -14,6 +14,10 @@
 #include "intake/source.h"
 
 enum { KAFKA_TEXT_BYTES = 384, KAFKA_TOPICS_MAX = 32 };
+/* Nothing is taken while brokers are asked something: it is not asked again for so many times as long as that lasted.
+ * Less than a tenth of the time goes into each of what is asked again and again: whether brokers and topics are there,
+ * and for partitions that could not be begun. */
+enum { KAFKA_REST_TIMES = 10 };
 
 typedef struct KafkaSource {
     Source base;
@@ -22,7 +26,7 @@ typedef struct KafkaSource {
     size_t topic_count;
     rd_kafka_conf_t *conf; /* owns; each consumer gets a copy */
     int step_ms;           /* how long one step of a connection or an assignment may last */
-    int answer_ms;         /* how long an answer may take, behind what a broker was asked for before */
+    int answer_ms;         /* how long an answer may take, behind what a broker was asked for before; below a second */
     unsigned first_leader; /* which is asked first when each is asked by itself */
     Wakeup wakeup;         /* called by queues, too */
 
@@ -48,6 +52,7 @@ typedef struct KafkaSource {
     unsigned told_after;                 /* … and how much more there was to tell */
     SourceLag lag;
     int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
+    int64_t check_lasted_us;    /* how long that took */
     int64_t commit_us;          /* when what was acknowledged is committed again; likewise; 0: the group has it */
     int64_t again_us;        /* when partitions that could not be begun are tried again; likewise; 0: there are none */
     unsigned again_failures; /* how often that has failed */
@@ -103,8 +108,10 @@ typedef struct KafkaGiven {
     rd_kafka_topic_partition_list_t *committed, *low, *high; /* own */
 } KafkaGiven;
 
-/* Asks in three steps, each of which lasts hardly longer than step_ms. To be released in any case. */
-void kafka_source_ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, int step_ms,
+/* Asks in three steps, in the second and the third only for what was answered before, so that whoever is silent costs
+ * the time of one. A step lasts hardly longer than step_ms, or than three times answer_ms where that is longer; with
+ * `again`, for partitions that could not be begun before, less than twice answer_ms. To be released in any case. */
+void kafka_source_ask(KafkaSource *source, const rd_kafka_topic_partition_list_t *list, bool again,
                       KafkaGiven *ret_given);
 void kafka_given_release(KafkaGiven *given);
 

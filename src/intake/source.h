@@ -27,9 +27,10 @@ typedef struct SourceOps {
      * under way; also while it is connected, when its feeder has to begin again. */
     Status (*connect)(Source *source, const SourcePlace *places, size_t count, Error *reterr);
 
-    /* Adds what has come to an empty group, until it is full, and the places behind it; does not wait. OK also when
-     * nothing has come. Without a group (NULL) nothing can be taken just now, and the source does what keeps its
-     * connection alive. BUSY: the connection is lost; what is in the group is thrown away. REFUSED as for connect. */
+    /* Adds what has come to an empty group, until it is full, and the places behind it; does not wait for more. What
+     * the other side has to be asked is asked here, seldom, and for seconds at most. OK also when nothing has come.
+     * Without a group (NULL) nothing can be taken just now, and the source does what keeps its connection alive. BUSY:
+     * the connection is lost; what is in the group is thrown away. REFUSED as for connect. */
     Status (*fetch)(Source *source, SourceGroup *group, Error *reterr);
 
     /* The group is in the store: the other side may forget its messages. Groups are acknowledged in the order in which

@@ -83,12 +83,19 @@ void kafka_source_show(KafkaSource *source)
     source->base.notice = str_from(source->shown);
 }
 
+/* Where no broker answers, nothing is missed by asking on. */
+static bool is_check_due(const KafkaSource *source)
+{
+    int64_t since_us = kafka_source_now_us(source) - source->checked_us;
+    bool rested = source->silent_us || since_us >= KAFKA_REST_TIMES * source->check_lasted_us;
+    return source->down || (since_us >= CHECK_EVERY_US && rested);
+}
+
 /* What was found ends the connection, so that others of the group need not wait for us. */
 static Status check_failure(KafkaSource *source, Error *reterr)
 {
     Status status = source->failure;
-    bool is_due = kafka_source_now_us(source) - source->checked_us >= CHECK_EVERY_US;
-    if (status == STATUS_OK && (source->down || is_due)) {
+    if (status == STATUS_OK && is_check_due(source)) {
         status = kafka_source_check(source, &source->failure_error);
     }
     if (status != STATUS_OK) {

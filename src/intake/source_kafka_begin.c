@@ -5,7 +5,7 @@
  *
  * Where our place is not the end of what may be wrong is looked at here, too: what retention removed before it was read
  * is told, and a topic that was made anew is refused. Questions to the brokers are asked within the callback, in
- * three steps.
+ * three steps, for which everything else waits.
  *
  * Of each partition that is judged by itself: one without a leader keeps no other from being read. It is ours, but
  * librdkafka is not told to read it, and it is tried again by and by, without a rebalance. */
@@ -289,12 +289,12 @@ static Status look_at_trouble(KafkaSource *source, Error *reterr)
 }
 
 /* When it fails, the consumer is left at the next call, and what comes until then is not looked at. */
-static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list, int step_ms)
+static void come(KafkaSource *source, rd_kafka_topic_partition_list_t *list, bool again)
 {
     KafkaGiven given;
     Error error;
     Status status = STATUS_OK;
-    kafka_source_ask(source, list, step_ms, &given);
+    kafka_source_ask(source, list, again, &given);
     for (int i = 0; i < list->cnt && status == STATUS_OK; i++) {
         status = begin_given(source, &given, &list->elems[i], &error);
     }
@@ -363,7 +363,7 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
         if (list->cnt > 0) {
             kafka_source_unnote(source);
             source->told_bytes = source->told_after = 0;
-            come(source, list, source->step_ms);
+            come(source, list, false);
         }
         take_begun(source, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
@@ -373,11 +373,8 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
     }
 }
 
-void kafka_source_begin_due(KafkaSource *source)
+static rd_kafka_topic_partition_list_t *list_in_trouble(const KafkaSource *source)
 {
-    if (source->again_us == 0 || kafka_source_now_us(source) < source->again_us) {
-        return;
-    }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->parts.count);
     for (size_t i = 0; i < source->parts.count; i++) {
         const KafkaPart *part = &source->parts.items[i];
@@ -385,10 +382,25 @@ void kafka_source_begin_due(KafkaSource *source)
             rd_kafka_topic_partition_list_add(list, part->topic, part->partition);
         }
     }
+    return list;
+}
+
+/* While they are asked for, nothing is taken of the others: the longer that lasted, the later they are tried again. */
+void kafka_source_begin_due(KafkaSource *source)
+{
+    int64_t begun_us = kafka_source_now_us(source);
+    if (source->again_us == 0 || begun_us < source->again_us) {
+        return;
+    }
+    rd_kafka_topic_partition_list_t *list = list_in_trouble(source);
     source->again_us = 0;
     if (list->cnt > 0) {
-        come(source, list, 2 * source->answer_ms); /* others are read meanwhile */
+        come(source, list, true);
         take_begun(source, list);
     }
     rd_kafka_topic_partition_list_destroy(list);
+    int64_t now_us = kafka_source_now_us(source), rest_us = KAFKA_REST_TIMES * (now_us - begun_us);
+    if (source->again_us && source->again_us < now_us + rest_us) {
+        source->again_us = now_us + rest_us;
+    }
 }

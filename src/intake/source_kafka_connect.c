@@ -8,9 +8,9 @@
 #include "intake/kafka_source.h"
 
 enum {
-    SLICE_MS = 200,  /* between looks at what librdkafka has to say */
-    ANSWER_MS = 400, /* for a broker to answer when nothing else is asked of it */
-    ANSWER_MS_MAX = 10000,
+    SLICE_MS = 200,    /* between looks at what librdkafka has to say */
+    ANSWER_MS = 400,   /* for a broker to answer when nothing else is asked of it */
+    WAIT_MS_MAX = 500, /* Kafka's own default: a longer one for messages keeps from everything else */
     DOWN_MS = 2000,  /* no broker can be reached for so long: waiting for the whole time-out would tell nothing more */
     CHECK_MS = 1000, /* for a broker to show that it is there after all */
     COMMIT_LATER_US = 1000000,
@@ -116,11 +116,17 @@ static Status set_ours(rd_kafka_conf_t *conf, const SourceOptions *options, Erro
     return kafka_settings_put(conf, settings, sizeof settings / sizeof *settings, reterr);
 }
 
-/* Behind a wait for messages. */
-static int answer_ms(const rd_kafka_conf_t *conf)
+/* What a broker is asked waits behind a wait for messages, and everything else here for what a broker is asked. */
+static Status check_wait(KafkaSource *source, Error *reterr)
 {
-    uint64_t wait_ms = kafka_setting_number(conf, "fetch.wait.max.ms", 0);
-    return wait_ms < ANSWER_MS_MAX - ANSWER_MS ? (int)wait_ms + ANSWER_MS : ANSWER_MS_MAX;
+    uint64_t wait_ms = kafka_setting_number(source->conf, "fetch.wait.max.ms", 0);
+    if (wait_ms > WAIT_MS_MAX) {
+        return error_set(reterr, STATUS_REFUSED,
+                         "properties: fetch.wait.max.ms can be %d at most: questions to a broker wait behind it",
+                         WAIT_MS_MAX);
+    }
+    source->answer_ms = ANSWER_MS + (int)wait_ms;
+    return STATUS_OK;
 }
 
 Status kafka_source_settings(KafkaSource *source, Error *reterr)
@@ -140,10 +146,12 @@ Status kafka_source_settings(KafkaSource *source, Error *reterr)
     if (status == STATUS_OK) {
         status = set_ours(source->conf, options, reterr);
     }
+    if (status == STATUS_OK) {
+        status = check_wait(source, reterr);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    source->answer_ms = answer_ms(source->conf);
     rd_kafka_conf_set_opaque(source->conf, source);
     rd_kafka_conf_set_log_cb(source->conf, drop_log);
     rd_kafka_conf_set_error_cb(source->conf, note_error);
@@ -269,7 +277,8 @@ static void begin_anew(KafkaSource *source)
 {
     source->leaving = source->joined = source->down = source->drained = source->notice_passes = false;
     source->groups = 0;
-    source->first_us = source->latest_us = source->lag_us = source->checked_us = source->silent_us = 0;
+    source->first_us = source->latest_us = source->lag_us = 0;
+    source->checked_us = source->check_lasted_us = source->silent_us = 0;
     source->again_us = source->again_failures = 0;
     source->failure = STATUS_OK;
     source->reason[0] = source->notice[0] = '\0';
@@ -334,8 +343,10 @@ static Status note_silence(KafkaSource *source, Error *reterr)
 Status kafka_source_check(KafkaSource *source, Error *reterr)
 {
     const struct rd_kafka_metadata *metadata;
+    int64_t begun_us = kafka_source_now_us(source);
     rd_kafka_resp_err_t code = rd_kafka_metadata(source->consumer, 0, NULL, &metadata, CHECK_MS);
     source->checked_us = kafka_source_now_us(source);
+    source->check_lasted_us = source->checked_us - begun_us;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return note_silence(source, reterr);
     }

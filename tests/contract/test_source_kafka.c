@@ -480,6 +480,7 @@ static void test_options(void **state)
         {"localhost:1", "no.such.thing=secret", "a", "has no setting no.such.thing"},
         {"localhost:1", "session.timeout.ms=secret", "a", "session.timeout.ms does not take this value"},
         {"localhost:1", "session.timeout.ms", "a", "each is name=value"},
+        {"localhost:1", "fetch.wait.max.ms=501", "a", "fetch.wait.max.ms can be 500 at most"},
         {"localhost:1", "receive.message.max.bytes=1000", "a", "receive.message.max.bytes"},
         {"localhost:1", "", "^records", "no name of a topic"},
         {"localhost:1", "", "", "topics: none is named"},

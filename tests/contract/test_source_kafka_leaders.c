@@ -58,16 +58,72 @@ static void silence_leader(const KafkaTopic *topic)
 
 static void test_a_leader_that_does_not_answer(void **state) { read_without_one(*state, silence_leader, find_leader); }
 
-/* Kafka's own default. What is asked waits so long behind what others of the broker's partitions are asked for. */
-static void test_messages_are_waited_for_long(void **state)
+/* The longest wait that there can be. What is asked waits so long behind what others of the broker's partitions are
+ * asked for. */
+static void wait_long(SourceFixture *fixture)
 {
-    SourceFixture *fixture = *state;
     KafkaTopic *topic = fixture->side;
     topic->options.properties = "session.timeout.ms=6000,fetch.wait.max.ms=500";
     source_close(fixture->source);
     fixture_open(fixture, 100, 1 << 20);
+}
+
+static void test_messages_are_waited_for_long(void **state)
+{
+    SourceFixture *fixture = *state;
+    wait_long(fixture);
     read_without_one(fixture, lose_leader, find_leader);
     fixture_assert_quiet(fixture);
+}
+
+/* With the shortest steps, and the silent one is asked first. */
+static void test_a_long_wait_and_a_silent_leader(void **state)
+{
+    SourceFixture *fixture = *state;
+    KafkaTopic *topic = fixture->side;
+    for (int32_t part = 0; part < TOPIC_PARTITIONS; part++) {
+        fixture_put(fixture, (size_t)part, 1 + 100 * (size_t)part, 5);
+        rd_kafka_mock_partition_set_leader(topic->mock, topic->name, part, TOPIC_BROKER + (part != 1));
+    }
+    rd_kafka_mock_coordinator_set(topic->mock, "group", topic->group, TOPIC_BROKER + 1);
+    rd_kafka_mock_broker_set_rtt(topic->mock, TOPIC_BROKER, 20 * 1000);
+    topic->options.timeout_us = SECOND_US;
+    wait_long(fixture);
+    fixture_connect(fixture);
+    fixture_take(fixture, 5 * (TOPIC_PARTITIONS - 1));
+    fixture_assert_seen(fixture, 1, 5, 1);
+    fixture_assert_seen(fixture, 201, 5, 1);
+    fixture_assert_notice(fixture, "/1: ");
+}
+
+/* How long fetching lasts altogether in so much time. */
+static int64_t fetching_us(SourceFixture *fixture, int64_t us)
+{
+    Error error = {0};
+    int64_t sum_us = 0;
+    for (int64_t until_us = side_now_us() + us; side_now_us() < until_us;) {
+        int64_t begun_us = side_now_us();
+        assert_int_equal(fixture_fetch_once(fixture, &fixture->groups[0], &error), STATUS_OK);
+        sum_us += side_now_us() - begun_us;
+        fixture->source->ops->wait(fixture->source, SECOND_US / 20);
+    }
+    return sum_us;
+}
+
+/* Its partition is tried again, and nothing is taken of the others while it is asked. */
+static void test_a_silent_leader_costs_the_others_little(void **state)
+{
+    SourceFixture *fixture = *state;
+    wait_long(fixture);
+    fixture_put(fixture, 0, 1, 5);
+    silence_leader(topic_of(fixture));
+    fixture_connect(fixture);
+    fixture_take(fixture, 5);
+    int64_t us = fetching_us(fixture, 15 * SECOND_US);
+    if (us > 5 * SECOND_US) {
+        fail_msg("fetching lasted %lld ms of 15 s", (long long)(us / 1000));
+    }
+    fixture_assert_notice(fixture, "not read, and tried again: ");
 }
 
 /* What was told of the others stays. */
@@ -156,6 +212,8 @@ int main(void)
         LEADER_TEST(test_a_partition_without_a_leader),
         LEADER_TEST(test_a_leader_that_does_not_answer),
         LEADER_TEST(test_messages_are_waited_for_long),
+        LEADER_TEST(test_a_long_wait_and_a_silent_leader),
+        LEADER_TEST(test_a_silent_leader_costs_the_others_little),
         LEADER_TEST(test_a_partition_that_is_begun_later_has_something_to_tell),
         LEADER_TEST(test_brokers_far_away),
         LEADER_TEST(test_no_partition_has_a_leader),
