@@ -161,7 +161,12 @@ static Status status_of(long code)
 
 void client_put_field_errors(Buf *text, Str errors)
 {
-    yyjson_doc *document = errors.len ? yyjson_read(errors.ptr, errors.len, 0) : NULL;
+    yyjson_read_err problem = {0};
+    yyjson_doc *document =
+        errors.len ? yyjson_read_opts((char *)(uintptr_t)errors.ptr, errors.len, 0, NULL, &problem) : NULL;
+    if (problem.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+        text->failed = text->no_memory = true;
+    }
     put_field_errors(text, yyjson_doc_get_root(document));
     yyjson_doc_free(document);
 }

@@ -47,7 +47,8 @@ void client_put_encoded(Buf *url, Str text);
 /* What a problem document (RFC 9457) says, as one sentence; for client_call and its tests. */
 enum { CLIENT_PROBLEM_BYTES_MAX = 4 << 20 };
 void client_describe_problem(long code, Str body, Error *reterr);
-/* {"value":["is required"],"time":[…]} as "value is required; time …". Appends nothing when that is not what it is. */
+/* {"value":["is required"],"time":[…]} as "value is required; time …". Appends nothing when that is not what it is, and
+ * when there is no memory to read it, which the buffer says. */
 void client_put_field_errors(Buf *text, Str errors);
 
 #endif

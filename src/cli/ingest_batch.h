@@ -90,8 +90,10 @@ void ingest_put_error(Buf *errors, const char *problem);
 void ingest_put_differs(Buf *errors, uint32_t differs);
 /* Makes room for one more entry and fills its place and raw text; false when the batch is full. */
 bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item);
-/* Adds what is no record; false when the batch is full. */
-bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, Str errors);
+/* Adds what is no record. BUSY: the batch is full; BROKEN: `errors`, as in an entry, has failed, and is not all of
+ * them. */
+Status ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item,
+                           const Buf *errors) MUST_CHECK;
 /* Counts what a dead letter of it would take, with its reasons, before it is added; false when the batch is full. One
  * item has room in an empty batch. */
 bool ingest_batch_count_letter(IngestBatch *batch, const IngestFile *file, const FileItem *item);

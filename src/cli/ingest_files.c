@@ -60,10 +60,9 @@ static Status commit_batch(Ingest *ingest, const IngestFile *file, uint64_t byte
 
 /* ---- Items ------------------------------------------------------------------------------------------------------- */
 
-/* BUSY: the batch is full. */
 static Status refuse_item(Ingest *ingest, const IngestFile *file, const FileItem *item)
 {
-    return ingest_batch_refuse(ingest->batch, file, item, buf_str(&ingest->errors)) ? STATUS_OK : STATUS_BUSY;
+    return ingest_batch_refuse(ingest->batch, file, item, &ingest->errors);
 }
 
 static Status add_item(Ingest *ingest, const IngestFile *file, const FileItem *item)

@@ -121,18 +121,24 @@ bool ingest_batch_begin_entry(IngestBatch *batch, const FileItem *item)
     return batch->count < INGEST_BATCH_RECORDS_MAX && fill_entry(batch, &batch->entries[batch->count], item);
 }
 
-bool ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, Str errors)
+Status ingest_batch_refuse(IngestBatch *batch, const IngestFile *file, const FileItem *item, const Buf *errors)
 {
     IngestEntry *entry = &batch->refused[batch->refused_count];
+    if (errors->failed) {
+        return STATUS_BROKEN;
+    }
     if (batch->refused_count == INGEST_BATCH_RECORDS_MAX || !fill_entry(batch, entry, item)) {
-        return false;
+        return STATUS_BUSY;
     }
     entry->file = file;
     entry->kind = OUTCOME_REJECTED;
-    entry->errors = arena_copy(&batch->arena, errors);
-    batch->refused_count += entry->errors.ptr != NULL;
-    batch->later_bytes += errors.len;
-    return entry->errors.ptr != NULL;
+    entry->errors = arena_copy(&batch->arena, buf_str(errors));
+    if (!entry->errors.ptr) {
+        return STATUS_BUSY;
+    }
+    batch->refused_count++;
+    batch->later_bytes += errors->len;
+    return STATUS_OK;
 }
 
 bool ingest_batch_count_letter(IngestBatch *batch, const IngestFile *file, const FileItem *item)

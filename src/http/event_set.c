@@ -11,7 +11,6 @@ enum {
                      (EVENT_PART_COUNT + MAPPING_PATHS_MAX) * 64 + DEAD_LETTER_ERROR_BYTES_MAX + 4 * NAME_BYTES,
     /* The canonical form of one, when it has the most that is told apart by. */
     SCRATCH_BYTES_MAX = 4 << 20,
-    WHY_BYTES_MAX = 16 << 10,
     STORED_ID_BYTES_MAX = 4 * RECORD_TEXT_CODE_POINTS_MAX,
 };
 
@@ -39,21 +38,10 @@ bool event_set_reset(EventSet *set)
     return set->format.ptr && set->items && set->failed && set->letters && set->refused;
 }
 
-static Str sentence_of(EventSet *set, const RecordProblems *problems)
-{
-    Buf text;
-    buf_init(&text, WHY_BYTES_MAX);
-    record_problems_put_text(&text, problems);
-    Str why = str_cut(buf_str(&text), DEAD_LETTER_ERROR_BYTES_MAX); /* no more of it is kept */
-    Str copy = arena_copy(set->arena, why.len ? why : STR("is no event"));
-    buf_release(&text);
-    return copy;
-}
-
 static Status add_failed(EventSet *set, Str client, Str raw, int64_t received_us, const RecordProblems *problems)
 {
-    Str why = sentence_of(set, problems), place = event_letter_place(raw, set->mapping, set->arena);
-    if (!why.ptr || !place.ptr) {
+    Str why, place = event_letter_place(raw, set->mapping, set->arena);
+    if (!place.ptr || record_problems_say(problems, DEAD_LETTER_ERROR_BYTES_MAX, set->arena, &why) != STATUS_OK) {
         return STATUS_BUSY;
     }
     set->refused[set->failed_count] = (IntakeLetter){.place = place, .format = set->format, .raw = raw, .error = why};

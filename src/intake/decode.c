@@ -4,8 +4,6 @@
 #include "record/event.h"
 #include "record/traceparent.h"
 
-enum { WHY_BYTES_MAX = 4096 };
-
 static Status say(Arena *arena, Str text, Str *ret_why)
 {
     *ret_why = arena_copy(arena, text);
@@ -14,13 +12,8 @@ static Status say(Arena *arena, Str text, Str *ret_why)
 
 static Status say_problems(Arena *arena, const RecordProblems *problems, Str *ret_why)
 {
-    Buf text;
-    buf_init(&text, WHY_BYTES_MAX);
-    record_problems_put_text(&text, problems);
-    Str why = text.len ? buf_str(&text) : STR("is no record");
-    Status status = text.no_memory ? STATUS_BUSY : say(arena, why, ret_why);
-    buf_release(&text);
-    return status;
+    Status status = record_problems_say(problems, DEAD_LETTER_ERROR_BYTES_MAX, arena, ret_why);
+    return status == STATUS_OK ? STATUS_REFUSED : status;
 }
 
 /* Its attributes are few: what has none of this name is no CloudEvent. */

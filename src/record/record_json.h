@@ -119,6 +119,9 @@ void field_problems_put(Buf *buf, const char *prefix, const char *whole, const F
 void record_problems_put_json(Buf *buf, const RecordProblems *problems);
 /* One sentence that names every field, for logs and lists. */
 void record_problems_put_text(Buf *buf, const RecordProblems *problems);
+/* The same in the arena, at most so many bytes of it, as it is kept with a dead letter. BUSY without memory: a letter
+ * without its reason helps nobody. */
+Status record_problems_say(const RecordProblems *problems, size_t bytes_max, Arena *arena, Str *ret_text) MUST_CHECK;
 
 void buf_put_decimal_json(Buf *buf, Total value, unsigned scale); /* "100.50" with quotes */
 void buf_put_time_json(Buf *buf, int64_t time_us);                /* "2025-01-01T10:00:00Z" with quotes */

@@ -196,6 +196,22 @@ void record_problems_put_text(Buf *buf, const RecordProblems *problems)
     }
 }
 
+Status record_problems_say(const RecordProblems *problems, size_t bytes_max, Arena *arena, Str *ret_text)
+{
+    enum { TEXT_BYTES_MAX = 16 << 10 };
+    Buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    record_problems_put_text(&text, problems);
+    Str said = text.len ? str_cut(buf_str(&text), bytes_max) : STR("is no record");
+    Str copy = text.no_memory ? (Str){NULL, 0} : arena_copy(arena, said);
+    buf_release(&text);
+    if (!copy.ptr) {
+        return STATUS_BUSY;
+    }
+    *ret_text = copy;
+    return STATUS_OK;
+}
+
 void event_put_json_fields(Buf *buf, const Record *record, int64_t seq, unsigned scale)
 {
     Str key = {0};

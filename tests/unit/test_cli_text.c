@@ -1,12 +1,10 @@
 /* What the commands show to people: tables, progress, counts, and what a server's refusal says. */
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include <yyjson.h>
 
 #include "cli/client.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "unit.h"
 
 static void test_counts(void **state)
 {
@@ -145,6 +143,45 @@ static void test_problems(void **state)
     check_problem(422, "{\"errors\":{\"a\":\"b\",\"c\":[1,{}]}}", STATUS_REFUSED, "the server answered 422: c ; c ");
 }
 
+static bool no_memory_to_read; /* for JSON */
+
+yyjson_doc *__real_yyjson_read_opts(char *text, size_t len, yyjson_read_flag flags, const yyjson_alc *alc,
+                                    yyjson_read_err *err);
+yyjson_doc *__wrap_yyjson_read_opts(char *text, size_t len, yyjson_read_flag flags, const yyjson_alc *alc,
+                                    yyjson_read_err *err);
+
+yyjson_doc *__wrap_yyjson_read_opts(char *text, size_t len, yyjson_read_flag flags, const yyjson_alc *alc,
+                                    yyjson_read_err *err)
+{
+    if (!no_memory_to_read) {
+        return __real_yyjson_read_opts(text, len, flags, alc, err);
+    }
+    if (err) {
+        *err = (yyjson_read_err){.code = YYJSON_READ_ERROR_MEMORY_ALLOCATION, .msg = "no memory"};
+    }
+    return NULL;
+}
+
+/* That nothing could be read is not that nothing is there. */
+static void test_why_a_record_is_none(void **state)
+{
+    (void)state;
+    const Str errors = STR("{\"value\":[\"is required\"],\"time\":[\"is late\"]}");
+    Buf text;
+    buf_init(&text, 256);
+    client_put_field_errors(&text, errors);
+    assert_text(buf_str(&text), "value is required; time is late");
+    buf_reset(&text);
+    client_put_field_errors(&text, STR(""));
+    client_put_field_errors(&text, STR("{\"value\":[\"is re"));
+    assert_true(text.len == 0 && !text.failed);
+    no_memory_to_read = true;
+    client_put_field_errors(&text, errors);
+    no_memory_to_read = false;
+    assert_true(text.len == 0 && text.failed && text.no_memory);
+    buf_release(&text);
+}
+
 static void test_urls(void **state)
 {
     (void)state;
@@ -170,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_table_is_harmless),
         cmocka_unit_test(test_table_has_so_many_columns),
         cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_why_a_record_is_none),
         cmocka_unit_test(test_urls),
     };
     return cmocka_run_group_tests_name("cli_text", tests, NULL, NULL);
