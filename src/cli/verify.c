@@ -1,4 +1,4 @@
-/* weir verify: proves the totals from the raw records, or makes everything that is derived from them anew. */
+/* weir verify: proves the totals from the raw records, or makes the indexes and rollups anew from them first. */
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "engine.h"
@@ -105,9 +105,10 @@ static void put_text(Buf *text, const VerifyReport *report, bool is_rebuilt, Str
     }
     buf_printf(text, "%s places differ\n", count_format((uint64_t)report->problems, count));
     if (is_rebuilt) {
-        BUF_PUT(text, "what is derived was made anew: what differs is in the records themselves\n");
+        BUF_PUT(text, "the indexes and rollups were made anew: what differs is in the records, or in what is stored "
+                      "beside them\n");
     } else {
-        BUF_PUT(text, "`weir verify --rebuild` makes everything that is derived from the records anew\n");
+        BUF_PUT(text, "`weir verify --rebuild` makes the indexes and rollups anew from the records\n");
     }
 }
 
@@ -168,12 +169,12 @@ static const Flag flags_verify[] = {
 const Command command_verify = {
     .name = "verify",
     .summary = "proves every total from the raw records",
-    .description = "Recomputes each total, chain, index entry and rollup from the raw records and says where one "
-                   "differs. It only reads, and may run "
-                   "beside a server.\n\n"
-                   "With --rebuild everything that is derived is thrown away and made anew first. Records, and what "
-                   "was acknowledged, are not "
-                   "touched by either.",
+    .description =
+        "Recomputes each total, chain, index entry and rollup from the raw records and says where one "
+        "differs. It only reads, and may run "
+        "beside a server.\n\n"
+        "With --rebuild all indexes and rollups are thrown away and made anew first. Records, what is stored "
+        "beside them, and what was acknowledged, are not touched by either.",
     .example = "weir verify --data ./weir-data\nweir verify --data ./weir-data --rebuild\n",
     .exits = "0 everything is right\n"
              "1 something differs: each line says where\n"

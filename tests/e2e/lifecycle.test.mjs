@@ -445,7 +445,16 @@ test('verify finds what is wrong, verify --rebuild mends what is derived', async
   assert.equal(changed.code, 1, changed.stdout);
   assert.match(changed.stdout + changed.stderr, /120\d/);
   assert.match(changed.stdout, /weir verify --rebuild/);
-  assert.match(runWeir(['verify', '--data', data, '--rebuild']).stdout, /differs is in the records themselves/);
+  const stored = /^the indexes and rollups were made anew: what differs is in the records, or in what is stored beside them$/m;
+  assert.match(runWeir(['verify', '--data', data, '--rebuild']).stdout, stored);
+
+  // What is stored beside the records is as little made anew: a count of events, while all records are right.
+  sqlite(join(data, 'weir.db'), `UPDATE records SET positive_total_lo = positive_total_lo - 1 WHERE seq = 1200;
+    INSERT INTO event_clients VALUES ('c', 1, 0, 0, 1, 1)`);
+  const counted = runWeir(['verify', '--data', data, '--rebuild']);
+  assert.equal(counted.code, 1, counted.stdout);
+  assert.match(counted.stdout, /^the counts of clients say 1 events, but 0 are kept$/m);
+  assert.match(counted.stdout, stored);
 });
 
 /** A small disk of its own; null (and a skipped test) where this machine does not allow it. */
