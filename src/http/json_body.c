@@ -21,7 +21,7 @@ bool request_json_body(Request *request, const char *what, BodyNeed need, yyjson
     }
     Status status = json_read(request->body.ptr, request->body.len, &request->arena, ret_root, &error);
     if (status == STATUS_REFUSED) {
-        request_invalid(request, "body", "is not valid JSON: %s", error.message);
+        request_invalid(request, "body", "%s", error.message);
     } else if (status != STATUS_OK) {
         request_failed(request, status, &error);
     }

@@ -87,7 +87,8 @@ void records_say_not_handed_in(Request *request);
 void records_say_starved(Request *request);
 void records_say_invalid(Request *request, Str members, const RecordProblems *problems);
 
-/* route_events_post.c: a single event, whose bytes were `raw`; and one that is not even JSON. */
+/* route_events_post.c: a single event, whose bytes were `raw`; and one that is not even JSON, with why: "is not valid
+ * JSON: …". */
 void events_post_single(Request *request, yyjson_val *value, Str raw);
 void events_post_unreadable(Request *request, Str raw, const char *why);
 

@@ -187,14 +187,22 @@ void events_post_single(Request *request, yyjson_val *value, Str raw)
     go_on(request, single, status);
 }
 
+static Status refuse(Request *request, SingleEvent *single, Str raw, const char *why)
+{
+    Str problem = arena_copy(&request->arena, str_from(why));
+    if (!problem.ptr) {
+        return STATUS_BUSY;
+    }
+    record_problems_add(&single->problems, STR("event"), problem.ptr);
+    int64_t now_us = clock_wall_us(request_options(request)->clock);
+    Status status = event_set_refuse(&single->set, raw, now_us, &single->problems);
+    return status == STATUS_OK ? STATUS_REFUSED : status;
+}
+
 void events_post_unreadable(Request *request, Str raw, const char *why)
 {
     SingleEvent *single = begin(request);
-    const char *problem = arena_printf(&request->arena, "is not valid JSON: %s", why);
     if (single) {
-        record_problems_add(&single->problems, STR("event"), problem ? problem : "is not valid JSON");
-        Status status =
-            event_set_refuse(&single->set, raw, clock_wall_us(request_options(request)->clock), &single->problems);
-        go_on(request, single, status == STATUS_OK ? STATUS_REFUSED : status);
+        go_on(request, single, refuse(request, single, raw, why));
     }
 }

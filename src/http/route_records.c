@@ -275,7 +275,7 @@ static void say_unreadable(Request *request, const RecordsCall *call, Str raw, S
     if (status != STATUS_REFUSED) {
         request_failed(request, status, error);
     } else if (!call->events) {
-        request_invalid(request, "body", "is not valid JSON: %s", error->message);
+        request_invalid(request, "body", "%s", error->message);
     } else if ((raw = arena_copy(&request->arena, raw)).ptr) {
         events_post_unreadable(request, raw, error->message);
     } else {

@@ -49,9 +49,12 @@ static void add_record(const UploadLines *lines, Slice *slice)
 
 static Status refuse_event(UploadLines *lines, Slice *slice, Str raw, int64_t now_us, const char *why)
 {
-    const char *problem = arena_printf(&lines->scratch, "is not valid JSON: %s", why);
+    Str problem = arena_copy(&lines->scratch, str_from(why));
+    if (!problem.ptr) {
+        return STATUS_BUSY;
+    }
     record_problems_reset(&lines->problems);
-    record_problems_add(&lines->problems, STR("event"), problem ? problem : "is not valid JSON");
+    record_problems_add(&lines->problems, STR("event"), problem.ptr);
     Status status = event_set_refuse(slice->events, raw, now_us, &lines->problems);
     return status == STATUS_OK ? STATUS_REFUSED : status;
 }

@@ -10,6 +10,16 @@ static Status say(Arena *arena, Str text, Str *ret_why)
     return ret_why->ptr ? STATUS_REFUSED : STATUS_BUSY;
 }
 
+/* `what` is not even JSON. */
+static Status say_unreadable(Arena *arena, const char *what, const Error *error, Str *ret_why)
+{
+    const char *why = arena_printf(arena, "%s %s", what, error->message);
+    if (why) {
+        *ret_why = str_from(why);
+    }
+    return why ? STATUS_REFUSED : STATUS_BUSY;
+}
+
 static Status say_problems(Arena *arena, const RecordProblems *problems, Str *ret_why)
 {
     Status status = record_problems_say(problems, DEAD_LETTER_ERROR_BYTES_MAX, arena, ret_why);
@@ -68,7 +78,7 @@ static Status read_tree(char *text, size_t len, const RecordPolicy *policy, Aren
     Error error;
     Status status = json_read(text, len, arena, &root, &error);
     if (status != STATUS_OK) {
-        return status == STATUS_REFUSED ? say(arena, str_from(error.message), ret_why) : STATUS_BUSY;
+        return status == STATUS_REFUSED ? say_unreadable(arena, "the record", &error, ret_why) : STATUS_BUSY;
     }
     if (yyjson_obj_get(root, "specversion")) {
         status = cloudevent_open(root, policy, &root, &traceparent, &problems);
@@ -173,7 +183,7 @@ Status decode_event(const SourceMessage *message, const MappingSet *mappings, St
     char *text = copy_to_parse(arena, message->raw);
     Status status = text ? json_read(text, message->raw.len, arena, &root, &error) : STATUS_BUSY;
     if (status != STATUS_OK) {
-        return status == STATUS_REFUSED ? say(arena, str_from(error.message), ret_why) : STATUS_BUSY;
+        return status == STATUS_REFUSED ? say_unreadable(arena, "event", &error, ret_why) : STATUS_BUSY;
     }
     return read_event(message, root, mappings, asked, &strict, arena, ret_record, item, ret_why);
 }

@@ -128,7 +128,7 @@ Status bulk_refuse(BulkReading *reading, Str field, const char *problem)
 
 Status bulk_refuse_text(BulkReading *reading, const char *what, const Error *error)
 {
-    const char *problem = arena_printf(reading->arena, "%s: %s", what, error->message);
+    const char *problem = arena_printf(reading->arena, "%s%s", what, error->message);
     return problem ? bulk_refuse(reading, STR("body"), problem) : STATUS_BUSY;
 }
 

@@ -42,17 +42,17 @@ static Status take_line(Lines *lines, Error *reterr)
 static Status read_header(BulkReading *reading, Lines *lines, OrganizationColumns *ret_columns)
 {
     Error error;
-    Status status = take_line(lines, &error);
-    if (status == STATUS_OK && lines->count == 0) {
+    if (take_line(lines, &error) != STATUS_OK) {
+        return bulk_refuse_text(reading, "is not valid CSV: ", &error);
+    }
+    if (lines->count == 0) {
         return bulk_refuse(reading, STR("body"),
                            "must have a line with the names of the columns, and one for each organization");
     }
-    if (status == STATUS_OK) {
-        status = organization_columns_parse(lines->cells, lines->count, reading->policy, ret_columns,
-                                            &reading->problems, &error);
-        bulk_add_warnings(reading);
-    }
-    return status == STATUS_OK ? STATUS_OK : bulk_refuse_text(reading, "is not valid CSV", &error);
+    Status status = organization_columns_parse(lines->cells, lines->count, reading->policy, ret_columns,
+                                               &reading->problems, &error);
+    bulk_add_warnings(reading);
+    return status == STATUS_OK ? STATUS_OK : bulk_refuse_text(reading, "cannot be taken in: ", &error);
 }
 
 /* A line that is no CSV is a bad organization. */

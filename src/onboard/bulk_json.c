@@ -52,7 +52,7 @@ Status bulk_read_json(BulkReading *reading, char *text, size_t len)
     yyjson_val *root = NULL, *array = NULL;
     Status status = json_read(text, len, reading->arena, &root, &error);
     if (status != STATUS_OK) {
-        return status == STATUS_REFUSED ? bulk_refuse_text(reading, "is not valid JSON", &error) : status;
+        return status == STATUS_REFUSED ? bulk_refuse_text(reading, "", &error) : status;
     }
     if (yyjson_is_arr(root)) {
         return read_array(reading, root);

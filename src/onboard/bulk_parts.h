@@ -32,7 +32,7 @@ void bulk_add_warnings(BulkReading *reading);
 /* The request as a whole is refused: the rest of what was read is forgotten. Texts are copied. REFUSED, or BUSY without
  * memory. */
 Status bulk_refuse(BulkReading *reading, Str field, const char *problem) MUST_CHECK;
-/* The body is not what it should be: "is not valid JSON", and why. */
+/* The body is not what it should be: "is not valid CSV: ", and why. */
 Status bulk_refuse_text(BulkReading *reading, const char *what, const Error *error) MUST_CHECK;
 Status bulk_refuse_count(BulkReading *reading) MUST_CHECK; /* bulk->given is not 1 to ONBOARD_ITEMS_MAX */
 

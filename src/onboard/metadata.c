@@ -77,7 +77,7 @@ static Status read_text(Str text, Arena *scratch, Arena *arena, yyjson_val **ret
     /* The text is the caller's own, writable buffer: a Str only borrows it. */
     Status status = json_read((char *)(uintptr_t)text.ptr, text.len, scratch, ret_value, &error);
     if (status == STATUS_REFUSED) {
-        *ret_problem = arena_printf(arena, "must be a JSON object: %s", error.message);
+        *ret_problem = arena_printf(arena, "must be a JSON object, and %s", error.message);
         status = *ret_problem ? status : STATUS_BUSY;
     }
     return status;

@@ -8,9 +8,10 @@ Status reprocess_read(ReprocessQuery *query, Str raw, Str asked, Event *ret_even
     Error error;
     Status status = json_read((char *)(uintptr_t)raw.ptr, raw.len, &query->scratch, &value, &error);
     if (status == STATUS_REFUSED) {
-        const char *why = arena_printf(&query->scratch, "is not valid JSON: %s", error.message);
+        Str why = arena_copy(&query->scratch, str_from(error.message));
         record_problems_reset(problems);
-        record_problems_add(problems, STR("event"), why ? why : "is not valid JSON");
+        record_problems_add(problems, STR("event"), why.ptr ? why.ptr : "");
+        status = why.ptr ? STATUS_REFUSED : STATUS_BUSY;
     }
     bool is_there = asked.len && mapping_find(options->mappings, asked);
     return status == STATUS_OK ? event_from_json(value, options->mappings, is_there ? asked : STR(""), options->policy,

@@ -71,11 +71,13 @@ static Status refuse_at(const char *text, size_t len, size_t newlines, const yyj
     size_t at = err->pos < len ? err->pos : len;
     size_t before = newlines - count_newlines(text + at, len - at);
     if (before > 0 && count_newlines(text, at) != before) {
-        return error_set(reterr, STATUS_REFUSED, "line %zu (byte %zu of the text): %s", before + 1, at + 1, err->msg);
+        return error_set(reterr, STATUS_REFUSED, "is not valid JSON: line %zu (byte %zu of the text): %s", before + 1,
+                         at + 1, err->msg);
     }
     const char *newline = before > 0 ? memrchr(text, '\n', at) : NULL;
     size_t column = newline ? (size_t)(text + at - newline) : at + 1;
-    return error_set(reterr, STATUS_REFUSED, "line %zu, column %zu: %s", before + 1, column, err->msg);
+    return error_set(reterr, STATUS_REFUSED, "is not valid JSON: line %zu, column %zu: %s", before + 1, column,
+                     err->msg);
 }
 
 Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr)
@@ -86,7 +88,7 @@ Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Er
     arena->starved = false;
     size_t newlines = count_newlines(text, len);
     if (len == 0) {
-        return error_set(reterr, STATUS_REFUSED, "the text is empty where JSON was expected");
+        return error_set(reterr, STATUS_REFUSED, "is not valid JSON: the text is empty where JSON was expected");
     }
     yyjson_val *root = json_read_with(&memory, text, len, &err);
     if (root) {
@@ -96,10 +98,8 @@ Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Er
     if (err.code != YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         return refuse_at(text, len, newlines, &err, reterr);
     }
-    return half_free && !arena->starved
-               ? error_set(reterr, STATUS_REFUSED,
-                           "the JSON has too many values, or is nested too deep, for one request")
-               : error_set(reterr, STATUS_BUSY, "there is no memory left to read the JSON in");
+    return half_free && !arena->starved ? error_set(reterr, STATUS_REFUSED, JSON_TOO_MUCH)
+                                        : error_set(reterr, STATUS_BUSY, "there is no memory left to read the JSON in");
 }
 
 Str json_write(const yyjson_val *value, Arena *arena)

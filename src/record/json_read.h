@@ -13,6 +13,8 @@ typedef struct JsonMemory {
     Arena *arena;
 } JsonMemory;
 
+#define JSON_TOO_MUCH "has too many values, or is nested too deep" /* for the arena: no fault of its grammar */
+
 /* yyjson's own words for what is wrong with the text, and where; the padding behind the text is restored either way.
  * NULL when it failed. */
 yyjson_val *json_read_with(JsonMemory *memory, char *text, size_t len, yyjson_read_err *reterr);

@@ -133,7 +133,7 @@ static Status refuse_line(const yyjson_read_err *err, Arena *arena, RecordProble
 
 static Status lack_memory(bool half_free, const Arena *arena, RecordProblems *problems)
 {
-    record_problems_add_whole(problems, "has too many values, or is nested too deep");
+    record_problems_add_whole(problems, JSON_TOO_MUCH);
     return half_free && !arena->starved ? STATUS_REFUSED : STATUS_BUSY;
 }
 

@@ -39,10 +39,10 @@ typedef struct RecordProblems {
 
 /* Reads JSON with numbers as raw text, strict RFC 8259, no allocation beyond the arena. `text` is changed (strings are
  * decoded in place) and must have YYJSON_PADDING_SIZE writable bytes behind it, which are restored. The result borrows
- * from both. REFUSED with the position ("line 3, column 7: unexpected character"; columns count bytes) when it is
- * malformed; BUSY when the system or the arena has no memory, but REFUSED when the arena reached its ceiling with more
- * than half of it free at the call: then it is this text that has too many values (records need about 3 bytes a byte of
- * text, the densest JSON 12). */
+ * from both. REFUSED with a phrase that follows the text's name: "is not valid JSON: line 3, column 7: unexpected
+ * character" (columns count bytes) when it is malformed. BUSY when the system or the arena has no memory, but REFUSED
+ * when the arena reached its ceiling with more than half of it free at the call: then it is this text that "has too many
+ * values, or is nested too deep" (records need about 3 bytes a byte of text, the densest JSON 12). */
 Status json_read(char *text, size_t len, Arena *arena, yyjson_val **ret_root, Error *reterr) MUST_CHECK;
 
 /* The value as JSON without white space, its numbers as they were written. ptr is NULL without memory. */

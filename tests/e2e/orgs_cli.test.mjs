@@ -85,7 +85,7 @@ test('What is wrong is named by its place in the file', async (t) => {
   // What is wrong with the file or the call is told once, not of each batch.
   const header = orgs(server, 'import', file(t, 'header.csv', csv(list).replace('name,domain', 'name;domain')));
   assert.deepEqual([header.code, header.stdout], [2, '']);
-  assert.match(header.stderr, /^weir orgs: the server answered 422: body is not valid CSV: the CSV header has no column name$/m);
+  assert.match(header.stderr, /^weir orgs: the server answered 422: body cannot be taken in: the CSV header has no column name$/m);
   const limit = orgs(server, 'import', path, '--limit', '5');
   assert.deepEqual([limit.code, limit.stderr.match(/limit is not known here/g)?.length], [2, 1], limit.stderr);
 });

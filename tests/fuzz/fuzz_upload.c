@@ -211,13 +211,13 @@ static void expect_refused(Expected *expected, const RecordProblems *problems)
 static Status read_event(char *text, size_t len, const RecordPolicy *policy, Arena *arena, Record *ret_record,
                          RecordProblems *problems)
 {
-    static char problem[sizeof(Error) + 32];
+    static char problem[sizeof(Error)];
     yyjson_val *root;
     Event event;
     Error error;
     Status status = json_read(text, len, arena, &root, &error);
     if (status != STATUS_OK) {
-        snprintf(problem, sizeof problem, "is not valid JSON: %s", error.message);
+        snprintf(problem, sizeof problem, "%s", error.message);
         *problems = (RecordProblems){.count = 1, .items = {{STR("event"), problem}}};
         return status;
     }

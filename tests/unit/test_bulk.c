@@ -198,7 +198,7 @@ static void test_csv(void **state)
          "{\"lines.2\":[\"must be a line of CSV: a quote stands inside a cell that does not begin with one\"]}"},
         {"", "{\"body\":[\"must have a line with the names of the columns, and one for each organization\"]}"},
         {"\n\n", "{\"body\":[\"must have a line with the names of the columns, and one for each organization\"]}"},
-        {"name,domain\n", "{\"body\":[\"is not valid CSV: the CSV header has no column contact_email\"]}"},
+        {"name,domain\n", "{\"body\":[\"cannot be taken in: the CSV header has no column contact_email\"]}"},
         {"\"name\n", "{\"body\":[\"is not valid CSV: a quoted cell has no closing quote\"]}"},
         {HEADER, "{\"organizations\":[\"must be 1 to 1000 organizations, and there are 0\"]}"},
         {HEADER "\n", "{\"organizations\":[\"must be 1 to 1000 organizations, and there are 0\"]}"},
@@ -217,7 +217,7 @@ static void test_csv(void **state)
     static const Case strict_cases[] = {
         {HEADER ACME_LINE, ACME_GOOD},
         {"name,domain,contact_email,note\nAcme,acme.com,a@acme.com,hi",
-         "{\"body\":[\"is not valid CSV: the CSV header's column 4, \\\"note\\\", is not a field of an "
+         "{\"body\":[\"cannot be taken in: the CSV header's column 4, \\\"note\\\", is not a field of an "
          "organization\"]}"},
     };
     check_cases(strict_cases, COUNT_OF(strict_cases), BULK_CSV, &strict);

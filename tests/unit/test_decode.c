@@ -147,6 +147,8 @@ static void test_what_is_refused_from_the_start(void **state)
     check_why(message, &policy, "is a null");
     check_why(json(STR("")), &policy, "is empty");
     check_why(csv(STR("")), &policy, "is empty");
+    check_why(json(STR("{\"specversion\":\"1.0\"")), &policy,
+              "the record is not valid JSON: line 1, column 21: unexpected end of data");
 }
 
 static void test_cloudevents(void **state)
@@ -299,7 +301,7 @@ static void test_what_is_no_event(void **state)
 {
     (void)state;
     check_no_event(json(STR("")), "", "", "is empty");
-    check_no_event(json(STR("{")), "", "", "");
+    check_no_event(json(STR("{")), "", "", "event is not valid JSON: line 1, column 2: unexpected end of data");
     check_no_event(json(STR("[{" LOOSE "}]")), "", "", "");
     check_no_event(json(STR("{\"client\":\"c\",\"metric\":\"m\",\"amount\":\"1,200\",\"time\":1700000000}")), "", "c",
                    "amount is ambiguous");

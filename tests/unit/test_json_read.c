@@ -4,9 +4,11 @@
 static void check_malformed(const char *text, const char *problem)
 {
     Reading reading;
+    char expected[256];
+    snprintf(expected, sizeof expected, "is not valid JSON: %s", problem);
     read_value(&reading, str_from(text), &policy);
-    if (reading.status != STATUS_REFUSED || strcmp(reading.error.message, problem) != 0) {
-        fail_msg("%s\n   gave: %s\ninstead: %s", text, reading.error.message, problem);
+    if (reading.status != STATUS_REFUSED || strcmp(reading.error.message, expected) != 0) {
+        fail_msg("%s\n   gave: %s\ninstead: %s", text, reading.error.message, expected);
     }
     reading_release(&reading);
 }
@@ -102,7 +104,7 @@ static void test_nesting_bombs(void **state)
     reading_release(&reading);
     read_value(&reading, unclosed, &policy);
     assert_int_equal(reading.status, STATUS_REFUSED);
-    assert_string_equal(reading.error.message, "the JSON has too many values, or is nested too deep, for one request");
+    assert_string_equal(reading.error.message, "has too many values, or is nested too deep");
     reading_release(&reading);
 
     yyjson_val *root;

@@ -420,8 +420,9 @@ static void test_rows(void **state)
     check_row("Acme|acme.com|a@acme.com|", "Acme" ACME "|-");
     check_row(" Acme | https://ACME.com/ | a@ACME.com |{ \"a\" : 1 }", "Acme" ACME "|{\"a\":1}");
     check_row("Acme|acme.com|a@acme.com|[]", "{\"metadata\":[\"must be a JSON object\"]}");
-    check_row("Acme|acme.com|a@acme.com|{\"a\":}", "{\"metadata\":[\"must be a JSON object: line 1, column 6: "
-                                                   "unexpected character, expected a valid JSON value\"]}");
+    check_row("Acme|acme.com|a@acme.com|{\"a\":}",
+              "{\"metadata\":[\"must be a JSON object, and is not valid JSON: line 1, column 6: "
+              "unexpected character, expected a valid JSON value\"]}");
     check_row("|||", "{\"name\":[\"is required\"],\"domain\":[\"is required\"],\"contact_email\":[\"is required\"]}");
     check_row("Acme|acme.com|a@acme.com",
               "{\"organization\":[\"must have as many cells as the CSV header has columns\"]}");
@@ -430,7 +431,8 @@ static void test_rows(void **state)
     check_row("\xFF|\xFF.com|\xFF@x.com|{\"\xFF\":1}",
               "{\"name\":[\"must be valid UTF-8\"],\"domain\":[\"must be valid UTF-8\"],\"contact_email\":[\"must be "
               "valid UTF-8\"],"
-              "\"metadata\":[\"must be a JSON object: line 1, column 3: invalid UTF-8 encoding in string\"]}");
+              "\"metadata\":[\"must be a JSON object, and is not valid JSON: line 1, column 3: invalid UTF-8 encoding "
+              "in string\"]}");
 }
 
 /* No memory is neither good nor bad, whatever it is that lacks it. */
