@@ -3,7 +3,8 @@
 #
 #   scripts/check.sh test     units, contract, corpus, tidy (a few minutes)
 #   scripts/check.sh check    what a push must pass: warning-free builds by gcc and clang, the same tests under the address and
-#                             undefined-behaviour sanitizers, end to end, kills under load, documentation, format (minutes)
+#                             undefined-behaviour sanitizers, seeded defects (without them), end to end, kills under load,
+#                             documentation, format (minutes)
 #   scripts/check.sh full     the same, longer, and with the thread sanitizer and valgrind (hours)
 #   scripts/check.sh full torture-store kills-long …    these steps alone, with what was built by earlier ones
 #
@@ -12,7 +13,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 level=${1:-test}
-case "$level" in test | check | full) ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
+case "$level" in test | check | full) ;; *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
 shift $(($# > 0))
 only=("$@") met=()
 
