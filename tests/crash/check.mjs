@@ -3,13 +3,18 @@
 //
 //     node check.mjs DATA RECORDS
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { startWeir } from '../e2e/support/weir.mjs';
 import { getJson, postLines, readFeed, readPages } from '../e2e/support/client.mjs';
 import { aggregateGroups, alerts, byTime, notifications, shown } from '../e2e/support/model.mjs';
 
 const [data, path] = process.argv.slice(2);
 const records = readFileSync(path, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+if (!existsSync(join(data, 'weir.db'))) { // a server would make one, and what looks at it later would find nothing wrong
+  console.error(`there is no store in ${data}`);
+  process.exit(1);
+}
 const cleanups = [];
 const server = await startWeir({ after: (fn) => cleanups.push(fn) }, { data });
 try {

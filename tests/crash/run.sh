@@ -4,27 +4,44 @@
 #   tests/crash/run.sh [--quick] [--clients N] [--records N] [--kills N] [--seed N]
 #
 # Without arguments: 1,000 clients × 10,000 records, ten kills. --quick is what `make check` runs. WEIR_BIN names another
-# binary than build/weir; the herd is built beside it. Ends with "N passed, N failed".
+# binary than build/weir; the herd is built beside it. Ends with "N passed, N failed"; exit code 2 when nothing was run.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-weir=$(realpath "${WEIR_BIN:-$root/build/weir}")
+weir=$(realpath -m "${WEIR_BIN:-$root/build/weir}")
 export WEIR_BIN=$weir
 
-clients=1000 records=10000 kills=10 seed=$((RANDOM))
+refuse() { echo "run.sh: $1" >&2; exit 2; }
+
+number=
+read_number() { # OPTION MAX [VALUE], from 1
+  local range="$1 takes a number from 1 to $2"
+  [ $# -eq 3 ] || refuse "$range"
+  [[ $3 =~ ^[0-9]{1,10}$ ]] && ((10#$3 >= 1 && 10#$3 <= $2)) || refuse "$range, not '$3'"
+  number=$((10#$3))
+}
+
+clients=1000 records=10000 kills=10 seed=$((RANDOM + 1))
 while [ $# -gt 0 ]; do
   case "$1" in
     --quick) clients=300 records=5000 kills=10 ;;
-    --clients) clients=$2; shift ;;
-    --records) records=$2; shift ;;
-    --kills) kills=$2; shift ;;
-    --seed) seed=$2; shift ;;
-    *) echo "usage: run.sh [--quick] [--clients N] [--records N] [--kills N] [--seed N]" >&2; exit 2 ;;
+    --clients) read_number "$1" 10000 "${@:2:1}"; clients=$number; shift ;;
+    --records) read_number "$1" 65535 "${@:2:1}"; records=$number; shift ;;
+    --kills) read_number "$1" 1000 "${@:2:1}"; kills=$number; shift ;;
+    --seed) read_number "$1" 4294967295 "${@:2:1}"; seed=$number; shift ;;
+    *) refuse "'$1' is none of [--quick] [--clients N] [--records N] [--kills N] [--seed N]" ;;
   esac
   shift
 done
 
 herd=$(dirname "$weir")/tests/crash/thundering
-[ -x "$herd" ] || { echo "run.sh: $herd is missing: build it with ninja" >&2; exit 2; }
+case "$(basename "$(dirname "$weir")")" in
+  build-check-tsan) how="make check-full STEPS=build-tsan" ;;
+  build-check-*) how="make check STEPS=$(basename "$(dirname "$weir")" | sed s/-check//)" ;;
+  *) how="scripts/build.sh weir tests/crash/thundering" ;;
+esac
+for program in "$weir" "$herd"; do
+  [ -x "$program" ] || refuse "$program is missing: build it with \`$how\`, or name another weir with WEIR_BIN"
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,8 +28,7 @@
 
 enum {
     ARRAY_RECORDS_MAX = 500,
-    EARLY_RECORDS_MAX =
-        4, /* in an array while early kills are due, so that the records are not all there after the first batch */
+    EARLY_RECORDS_MAX = 4, /* in an array while early kills are due, so that the first batch leaves records to come */
     RECORDS_MAX = UINT16_MAX,
     HEADER_BYTES_MAX = 512,
     ANSWER_BYTES_MAX = 1 << 17,
@@ -80,6 +80,7 @@ static _Noreturn void fail(Herd *herd, const char *what, const char *detail)
     fprintf(stderr, "thundering: %s%s%s\n", what, *detail ? ": " : "", detail);
     if (herd->server > 0) {
         kill(herd->server, SIGKILL);
+        waitpid(herd->server, NULL, 0); /* whoever looks at the store next finds nobody who holds it */
     }
     exit(1);
 }
@@ -153,11 +154,16 @@ static void start_server(Herd *herd)
 {
     int pipe_fds[2];
     char listen_on[32];
+    pid_t self = getpid();
     snprintf(listen_on, sizeof listen_on, "127.0.0.1:%u", herd->port);
     if (pipe2(pipe_fds, O_CLOEXEC) != 0 || (herd->server = fork()) < 0) {
         fail_errno(herd, "the server cannot be started");
     }
     if (herd->server == 0) {
+        /* A herd that is ended by a signal (its alarm, a crash, a time limit around it) takes the server with it. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self) {
+            _exit(127);
+        }
         dup2(pipe_fds[1], STDOUT_FILENO);
         execl(herd->weir, herd->weir, "serve", "--data", herd->data, "--listen", listen_on, "--set", "log.level=warn",
               (char *)NULL);
@@ -550,20 +556,35 @@ static void raise_file_limit(void)
     }
 }
 
+/* Nothing but digits: strtoull() takes "-1", too, and makes the largest number of it, as of one that is too large. */
+static uint64_t read_number(const char *name, const char *text, uint64_t max)
+{
+    uint64_t value = strtoull(text, NULL, 10);
+    if (text[strspn(text, "0123456789")] || value < 1 || value > max) {
+        fprintf(stderr, "thundering: %s is a number from 1 to %llu, not '%s'\n", name, (unsigned long long)max, text);
+        exit(2);
+    }
+    return value;
+}
+
 int main(int argc, char **argv)
 {
+    enum { CLIENTS_MAX = 10000, KILLS_MAX = 1000 };
     if (argc != 7) {
         fprintf(stderr, "usage: thundering WEIR DATA RECORDS CLIENTS KILLS SEED\n");
         return 2;
     }
     static Herd herd; /* static, so that what it owns needs no release */
-    herd = (Herd){
-        .weir = argv[1], .data = argv[2], .kills = strtoul(argv[5], NULL, 10), .random = strtoull(argv[6], NULL, 10)};
+    herd = (Herd){.weir = argv[1],
+                  .data = argv[2],
+                  .kills = read_number("KILLS", argv[5], KILLS_MAX),
+                  .random = read_number("SEED", argv[6], UINT32_MAX)};
+    size_t clients = read_number("CLIENTS", argv[4], CLIENTS_MAX);
     int64_t begun = now_ms();
     raise_file_limit();
     alarm(RUN_SECONDS_MAX);
     read_records(&herd, argv[3]);
-    make_clients(&herd, strtoul(argv[4], NULL, 10));
+    make_clients(&herd, clients);
     herd.epoll = epoll_create1(EPOLL_CLOEXEC);
     choose_port(&herd);
     start_server(&herd);

@@ -2,16 +2,24 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 export const binary = resolve(process.env.WEIR_BIN ?? join(root, 'build/weir'));
-if (!existsSync(binary)) {
-  throw new Error(`${binary} is missing: build it, or name another with WEIR_BIN`);
-}
 
+/** Ends this process, with one line that says how to build it, when a program that came with the binary is not there. */
+export function needBuilt(path) {
+  if (existsSync(path)) return;
+  const dir = dirname(binary);
+  const kept = /^build-check-(\w+)$/.exec(basename(dir))?.[1]; // by scripts/check.sh
+  const how = kept ? ` with \`make ${kept === 'tsan' ? 'check-full' : 'check'} STEPS=build-${kept}\``
+    : dir === join(root, 'build') ? ` with \`scripts/build.sh ${relative(dir, path)}\`` : '';
+  console.error(`${path} is missing: build it${how}, or name another weir with WEIR_BIN`);
+  process.exit(2);
+}
+needBuilt(binary);
 
 /** Weir reads every variable that begins with WEIR_ as an option, and refuses those that are none. */
 export const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
