@@ -5,29 +5,30 @@
 //
 //     node rounds.mjs [--rounds N] [--seed N]      WEIR_BIN names another binary than build/weir
 //                                                  without a seed one is drawn; the first line says how to have it again
-//     node rounds.mjs --self-test                  the server crashes instead of being killed, and each round has to see that
+//     node rounds.mjs --self-test                  the server crashes instead of being killed, and each round has to see that; and what
+//                                                  is no number is refused, here and by run.sh
 //
-// Ends with how often each point was drawn and reached, and "N passed, N failed". Of enough rounds each point has to have been reached
-// in one: a file that has another name by now would make of its points kills at any moment.
+// Ends with how often each point was drawn and reached, and "N passed, N failed"; exit code 2 when nothing was run. Of enough rounds each
+// point has to have been reached in one: a file that has another name by now would make of its points kills at any moment.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { assertEnding, binary, environment, runWeir, sleep, IN_ORDER, KILLED } from '../e2e/support/weir.mjs';
-import { random } from '../e2e/support/model.mjs';
+import { assertEnding, binary, environment, eventually, needBuilt, runWeir, sleep, IN_ORDER, KILLED } from '../e2e/support/weir.mjs';
+import { random, randomRecords } from '../e2e/support/model.mjs';
 import { Ledger } from './ledger.mjs';
 import { Traffic } from './traffic.mjs';
 
-const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '1000' }, seed: { type: 'string' }, 'self-test': { type: 'boolean' } },
-});
-const rounds = Number(options.rounds);
-const seed = Number(options.seed ?? randomInt(1, 2 ** 31));
+const ROUNDS_MAX = 1_000_000, SEED_MAX = 2 ** 32 - 1;
+const options = readOptions({ rounds: { type: 'string' }, seed: { type: 'string' }, 'self-test': { type: 'boolean' } });
+const rounds = readNumber('rounds', ROUNDS_MAX) ?? 1000;
+const seed = readNumber('seed', SEED_MAX) ?? randomInt(1, 2 ** 31);
 const program = process.env.WEIR_BIN ? `WEIR_BIN=${process.env.WEIR_BIN} ` : '';
-const again = `${program}node tests/crash/rounds.mjs --rounds ${rounds} --seed ${seed}`;
+const again = `${program}node tests/crash/rounds.mjs ${options['self-test'] ? '--self-test' : `--rounds ${rounds}`} --seed ${seed}`;
 const rand = random(seed); // for points and moments alone, as what is sent depends on the time that a round takes
 const CHECK_EVERY = 100;
 const STORE_EVERY = 200; // rounds on one store
@@ -46,13 +47,41 @@ const CALLS = [
 const POINTS = CALLS.flatMap(([call, name, most]) =>
   (call === 'write' ? ['before', 'after', 'torn'] : ['before', 'after']).map((when) => ({ call, name, most, when })));
 const RANDOM_MOMENTS = 7; // for each time that all points come up
-const killer = join(dirname(binary), 'tests/crash/libkiller.so');
+const here = dirname(fileURLToPath(import.meta.url));
+const killer = join(dirname(binary), 'tests/crash/libkiller.so'), herd = join(dirname(binary), 'tests/crash/thundering');
+for (const path of options['self-test'] ? [killer, herd] : [killer]) needBuilt(path);
 let data = newStore();
 let ledger = new Ledger();
 const traffic = new Traffic();
 let deck = [];
 const drawn = new Map(), reached = new Map();
 let server = null; // of this round
+
+function refuse(why) {
+  console.error(`rounds.mjs: ${why}`);
+  process.exit(2);
+}
+
+/** Not by parseArgs's own strictness, which throws texts of several lines. */
+function readOptions(known) {
+  const { values, tokens } = parseArgs({ options: known, strict: false, tokens: true });
+  for (const { kind, name, rawName, value } of tokens) {
+    const isKnown = kind === 'option' && Object.hasOwn(known, name);
+    if (!isKnown) refuse(`'${rawName ?? value ?? '--'}' is none of [--rounds N] [--seed N] [--self-test]`);
+    if (known[name].type === 'boolean' && value !== undefined) refuse(`${rawName} takes no value`);
+  }
+  if (values['self-test'] && values.rounds !== undefined) refuse('--self-test has rounds of its own, and takes no --rounds');
+  return values;
+}
+
+/** Undefined when the option is not there. */
+function readNumber(name, max) {
+  const text = options[name]; // true when it has no value
+  if (text === undefined) return undefined;
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= 1 && value <= max) return value;
+  return refuse(`--${name} takes a number from 1 to ${max}${text === true ? '' : `, not '${text}'`}`);
+}
 
 function newStore() { return mkdtempSync(join(os.tmpdir(), 'weir-crash-')); }
 
@@ -181,8 +210,51 @@ async function checkStore() {
     + 'totals, feeds, lists and indexes are right');
 }
 
+/** What is no number, or too large a one, is refused with one line: else nothing might be done, and pass. */
+function checkRefused() {
+  const rounds = [process.execPath, fileURLToPath(import.meta.url)], run = [join(here, 'run.sh')];
+  for (const [program, name, max] of [
+    [rounds, '--rounds', ROUNDS_MAX], [rounds, '--seed', SEED_MAX],
+    [run, '--clients', 10_000], [run, '--records', 65_535], [run, '--kills', 1000], [run, '--seed', SEED_MAX],
+  ]) {
+    for (const values of [[], [''], ['abc'], ['1e1x'], ['1.5'], ['0'], ['-3'], [`${max + 1}`]]) {
+      assertRefused([...program, name, ...values], `${name} takes a number from 1 to ${max}`);
+    }
+  }
+  for (const [program, more] of [[rounds, '--nope'], [rounds, 'more'], [run, '--nope']]) {
+    assertRefused([...program, more], `'${more}' is none of `);
+  }
+  assertRefused([...rounds, '--self-test=1'], '--self-test takes no value');
+  for (const [name, ...numbers] of [['CLIENTS', '-1', '1', '1'], ['KILLS', '1', '-1', '1'], ['SEED', '1', '1', '-1']]) {
+    assertRefused([herd, binary, data, '/dev/null', ...numbers], `${name} is a number from 1 to `);
+  }
+}
+
+function assertRefused([program, ...args], why) {
+  const done = spawnSync(program, args, { encoding: 'utf8' });
+  assert.equal(done.status, 2, `${program} ${args.join(' ')}\n${done.stdout}${done.stderr}`);
+  assert.equal(done.stdout, '');
+  assert.match(done.stderr, /^[^\n]*\n$/);
+  assert.ok(done.stderr.includes(why), `${done.stderr} has "${why}"`);
+}
+
+/** A herd that is killed leaves no server that holds the store. */
+async function checkHerdKilled() {
+  const dir = newStore(), records = join(dir, 'records'), store = join(dir, 'data');
+  const isRight = (...more) => runWeir(['verify', '--data', store, ...more]).code === 0;
+  writeFileSync(records, randomRecords(rand, 2000).map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const child = spawn(herd, [binary, store, records, '100', '1000', '1'], { env: environment, stdio: 'ignore' });
+  const ended = new Promise((done) => child.on('close', (code, signal) => done({ code, signal })));
+  await eventually(isRight, 'the herd to make a store').finally(() => child.kill('SIGKILL'));
+  assertEnding(await ended, KILLED, '');
+  await eventually(() => isRight('--rebuild'), 'the server to be gone');
+  rmSync(dir, { recursive: true });
+}
+
 /** A server that crashes, early in every other round, is seen to have crashed. */
 async function selfTest() {
+  checkRefused();
+  await checkHerdKilled();
   for (number = 1; number <= SELF_TESTS; number += 1) {
     const failure = await round(number % 2 ? null : rand.below(40)).then(() => null, (error) => error);
     assert.match(`${failure}`, /it ended by itself: by SIGABRT/);
@@ -191,11 +263,16 @@ async function selfTest() {
 }
 
 async function allRounds() {
+  let compared = 0;
   for (number = 1; number <= rounds; number += 1) {
     await round();
-    if (number % CHECK_EVERY === 0 || number === rounds) await checkStore();
+    if (number % CHECK_EVERY === 0 || number === rounds) {
+      await checkStore();
+      compared = number;
+    }
     if (number % STORE_EVERY === 0) emptyStore();
   }
+  assert.ok(compared > 0 && compared === rounds, `${rounds} rounds, and what there was after ${compared} is the last that was compared`);
   console.log(' drawn  reached');
   for (const [name, times] of [...drawn].sort()) console.log(`${String(times).padStart(6)} ${String(reached.get(name) ?? 0).padStart(8)}  ${name}`);
   const missed = POINTS.map(({ call, name, when }) => `${call}:${name} ${when}`).filter((name) => !reached.has(name));
@@ -203,7 +280,6 @@ async function allRounds() {
 }
 
 if (!options['self-test']) console.log(`again: ${again}`);
-assert.ok(existsSync(killer), `${killer} is missing: build it with ninja`);
 let number = 0;
 try {
   await (options['self-test'] ? selfTest() : allRounds());
