@@ -29,13 +29,13 @@ build: deps
 is_given = $(filter-out undefined default,$(origin $(1)))
 sim_seed = $(if $(call is_given,SEED),--seed '$(SEED)' --trace)
 sim_seeds = $(if $(call is_given,SEEDS),--seeds '$(SEEDS)',$(if $(sim_seed),,--seeds 200))
-sim_jobs = $(if $(call is_given,JOBS),--jobs '$(JOBS)')
+sim_jobs = $(if $(call is_given,JOBS),$(if $(and $(sim_seed),$(filter environment,$(origin JOBS))),,--jobs '$(JOBS)'))
 
 # The program alone, since its tests take longer to build than it does; with its defaults, so that WEIR_… variables count, but for failures
 # that clients may ask for, to try it with.
 run: deps
 	@scripts/build.sh weir
-	@exec env WEIR_FAULTS_ALLOW=$${WEIR_FAULTS_ALLOW-true} build/weir serve
+	@exec env WEIR_FAULTS_ALLOW="$${WEIR_FAULTS_ALLOW-true}" build/weir serve
 
 test: deps-check build
 	@scripts/check.sh test

@@ -96,6 +96,7 @@ static bool add_chunk(Arena *arena, size_t bytes)
     if (whole > arena->bytes_max - arena->taken) {
         whole = sizeof(ArenaChunk) + bytes;
         if (whole > arena->bytes_max - arena->taken) {
+            arena->full = true;
             return false;
         }
     }
@@ -139,6 +140,7 @@ static void *grow_chunk(Arena *arena, size_t bytes)
     ArenaChunk *chunk = arena->chunks;
     size_t whole = sizeof *chunk + bytes, more = whole - chunk->bytes;
     if (more > arena->bytes_max - arena->taken) {
+        arena->full = true;
         return NULL;
     }
     if (!take(arena, more)) {

@@ -18,7 +18,9 @@ typedef struct Arena {
     size_t chunk_bytes;
     Budget *budget; /* in which its chunks count; outlives it. NULL: none; set after arena_init, before the first … */
     size_t uncounted; /* … allocation, with this: so many bytes of all chunks do not count */
-    bool starved;     /* the system or the budget had no memory for a chunk; until its owner clears it */
+    /* Why it gave nothing, until its owner clears them: */
+    bool starved; /* the system or the budget had no memory for a chunk */
+    bool full;    /* the ceiling is reached */
 } Arena;
 
 /* `chunk_bytes` is the size of a usual chunk (a larger allocation gets one of its own), `bytes_max` the ceiling over

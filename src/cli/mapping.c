@@ -258,7 +258,6 @@ static Status try_line(Trial *trial, Str line, Error *reterr)
     if (status == STATUS_BUSY) {
         return error_set(reterr, STATUS_BUSY, "%s", error.message);
     }
-    (void)error_prefix(&error, "is not JSON");
     RecordProblems problems = {.count = 1, .items = {{STR(""), error.message}}};
     show(trial, NULL, (Str){NULL, 0}, &problems);
     return STATUS_OK;
@@ -285,8 +284,10 @@ static Status try_text(Trial *trial, const char *path, Str text, Error *reterr)
     }
     if (!is_lines(trial, text)) {
         arena_reset(&trial->file);
-        Status status = read_json(&trial->file, text, &value, reterr);
-        return status == STATUS_OK ? try_value(trial, value, reterr) : error_prefix(reterr, "%s", path);
+        Error error;
+        Status status = read_json(&trial->file, text, &value, &error);
+        return status == STATUS_OK ? try_value(trial, value, reterr)
+                                   : error_set(reterr, status, "%s %s", path, error.message);
     }
     Status status = STATUS_OK;
     while (text.ptr && status == STATUS_OK) {

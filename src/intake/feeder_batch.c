@@ -41,15 +41,15 @@ static Status read_event(SourceGroup *group, SourceMessage *message, const Intak
 }
 
 /* Only a message that is much longer than a group can reach the arena's ceiling, and it would do so each time. Where it
- * is the system that has no memory, another try may go well. */
+ * is the system that has no memory, for the arena or beside it, another try may go well. */
 static Status read_message(Batch *batch, SourceMessage *message, const IntakeOptions *options, Record *ret_record,
                            EventItem *item, Str *ret_why)
 {
     SourceGroup *group = &batch->group;
-    group->arena.starved = false;
+    group->arena.starved = group->arena.full = false;
     Status status = batch->items ? read_event(group, message, options, ret_record, item, ret_why)
                                  : decode_message(message, options->policy, &group->arena, ret_record, ret_why);
-    if (status == STATUS_BUSY && !group->arena.starved) {
+    if (status == STATUS_BUSY && group->arena.full && !group->arena.starved) {
         *ret_why = STR("takes more memory to read than a message may");
         return STATUS_REFUSED;
     }

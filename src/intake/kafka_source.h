@@ -15,8 +15,9 @@
 
 enum { KAFKA_TEXT_BYTES = 384, KAFKA_TOPICS_MAX = 32 };
 /* Nothing is taken while brokers are asked something: it is not asked again for so many times as long as that lasted.
- * Less than a tenth of the time goes into each of what is asked again and again: whether brokers and topics are there,
- * and for partitions that could not be begun. */
+ * Less than a tenth of the time goes into each of what is asked again and again: whether brokers and topics are there
+ * (as long as that is answered: else it is asked on, until the connection is given up), and for partitions that could
+ * not be begun. */
 enum { KAFKA_REST_TIMES = 10 };
 
 typedef struct KafkaSource {
@@ -50,6 +51,7 @@ typedef struct KafkaSource {
     bool notice_passes;                  /* it is over when partitions come */
     size_t told_bytes;                   /* of the notice, about partitions that came together … */
     unsigned told_after;                 /* … and how much more there was to tell */
+    bool tells_anew;                     /* what is told next takes its place: others have come since */
     SourceLag lag;
     int64_t lag_us, checked_us; /* when it, and the topics, were looked at; by the monotonic clock */
     int64_t check_lasted_us;    /* how long that took */

@@ -3,6 +3,7 @@
  * A list is asked for at once, and librdkafka fails it as a whole when one of the leaders does not answer. Then each
  * leader is asked about its own partitions, so that one that is silent costs one time-out, and no other's partitions
  * their answer. So it is from the start with partitions that have failed before. */
+#include <assert.h>
 #include <poll.h>
 
 #include "broker/kafka_client.h"
@@ -94,6 +95,7 @@ static void ask_leader(KafkaSource *source, int32_t leader, rd_kafka_topic_parti
     }
     for (int i = 0, answered = 0; answered < led->cnt; i++) {
         if (is_led_by(&list->elems[i], leader)) {
+            assert(list->elems[i].partition == led->elems[answered].partition);
             list->elems[i].offset = led->elems[answered].offset;
             list->elems[i].err = led->elems[answered++].err;
         }

@@ -79,9 +79,10 @@ static void tell(KafkaSource *source, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (at == 0) {
+    if (source->tells_anew || at == 0) {
         kafka_source_note(source, false, "%s", text);
         source->told_bytes = strlen(notice);
+        source->tells_anew = false;
     } else if (source->told_after == 0 && at + 2 + (size_t)len < size - MORE_BYTES) {
         source->told_bytes += (size_t)snprintf(notice + at, size - at, "; %s", text);
     } else {
@@ -362,7 +363,7 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
         source->again_failures = 0;
         if (list->cnt > 0) {
             kafka_source_unnote(source);
-            source->told_bytes = source->told_after = 0;
+            source->tells_anew = true;
             come(source, list, false);
         }
         take_begun(source, list);
@@ -395,6 +396,7 @@ void kafka_source_begin_due(KafkaSource *source)
     rd_kafka_topic_partition_list_t *list = list_in_trouble(source);
     source->again_us = 0;
     if (list->cnt > 0) {
+        source->tells_anew = false;
         come(source, list, true);
         take_begun(source, list);
     }

@@ -127,7 +127,10 @@ Status record_from_json(yyjson_val *value, const RecordPolicy *policy, Record *r
 static Status refuse_line(const yyjson_read_err *err, Arena *arena, RecordProblems *problems)
 {
     const char *problem = arena_printf(arena, "is not valid JSON: %s at column %zu", err->msg, err->pos + 1);
-    record_problems_add_whole(problems, problem ? problem : "is not valid JSON");
+    if (!problem) {
+        return STATUS_BUSY;
+    }
+    record_problems_add_whole(problems, problem);
     return STATUS_REFUSED;
 }
 

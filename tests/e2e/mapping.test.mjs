@@ -103,9 +103,11 @@ test('examples as they are sent, and as editors write them', (t) => {
 test('what is no example', (t) => {
   const bad = tryOut(write(t, 'bad.ndjson', '{"client":"a","metric":"m","amount":1,"time":1700000000}\n{"client"\n\n5\n'));
   assert.deepEqual(bad.data.map(({ ok }) => ok), [true, false, false]);
-  assert.match(bad.data[1].errors.record[0], /^is not JSON: line 1/);
+  assert.match(bad.data[1].errors.record[0], /^is not valid JSON: line 1/);
   assert.equal(runWeir(['mapping', 'test', write(t, 'none.json', ' \n')]).code, 3);
-  assert.equal(runWeir(['mapping', 'test', write(t, 'bad.json', '{\n"client": }')]).code, 3);
+  const broken = runWeir(['mapping', 'test', write(t, 'bad.json', '{\n"client": }')]);
+  assert.equal(broken.code, 3);
+  assert.match(broken.stderr, /bad\.json is not valid JSON: line 2, column 11: /);
   assert.equal(runWeir(['mapping', 'test', join(tempDir(t), 'missing')]).code, 3);
   assert.equal(runWeir(['mapping', 'test']).code, 2);
   assert.equal(runWeir(['mapping', 'make', 'x']).code, 2);
