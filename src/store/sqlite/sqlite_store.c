@@ -163,6 +163,7 @@ static Status open_read_only(SqliteStore *store, Error *reterr)
     Status status =
         code == SQLITE_OK ? STATUS_OK : error_set(reterr, STATUS_REFUSED, "there is no store in %s", store->dir);
     if (status == STATUS_OK) {
+        sqlite3_busy_timeout(db, OPEN_WAIT_MS);
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         status = schema_open(db, &store->options, &store->base.info, reterr);
     }

@@ -12,6 +12,10 @@
 #include "store/sqlite/onboard.h"
 #include "store/store_ops.h"
 
+/* How long an open waits for others, in ms. The first connection after a crash puts the write-ahead log's index in
+ * order, and holds everything meanwhile: it may be `weir verify` beside a server that starts, or the server. */
+enum { OPEN_WAIT_MS = 5000 };
+
 /* What the writer counts, read by anyone at any time. */
 typedef struct Counters {
     atomic_int_fast64_t last_seq, published_seq, records, messages, dead_letters, letter_bytes;

@@ -457,6 +457,7 @@ Status sqlite_writer_open(SqliteStore *store, Error *reterr)
         return status;
     }
     sqlite3_extended_result_codes(store->db, 1);
+    sqlite3_busy_timeout(store->db, OPEN_WAIT_MS);
     arena_init(&store->scratch, 64 << 10, SCRATCH_BYTES_MAX);
     store->alerts = calloc(RULES_MAX, sizeof *store->alerts);
     store->flows = flow_cache_new(store->options.flow_cache_bytes);
@@ -489,6 +490,7 @@ Status sqlite_writer_open(SqliteStore *store, Error *reterr)
     if (status == STATUS_OK) {
         status = load_counters(store, reterr);
     }
+    sqlite3_busy_timeout(store->db, 0);
     return status == STATUS_OK ? end_leases(store, reterr) : status;
 }
 
