@@ -34,7 +34,8 @@ typedef struct KafkaSource {
     rd_kafka_t *consumer; /* owns; NULL while it is not connected, and so the queues */
     rd_kafka_queue_t *events, *messages;
     bool leaving;
-    bool joined; /* the group has said which partitions are ours */
+    bool joining; /* it has subscribed, and the group has given it nothing yet: not even no partitions */
+    bool joined;  /* the group has said which partitions are ours */
 
     KafkaParts parts;
     rd_kafka_message_t *carry;   /* owns; did not fit into the last group */

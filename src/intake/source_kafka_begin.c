@@ -358,6 +358,7 @@ void kafka_source_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code, rd_k
                             void *self)
 {
     KafkaSource *source = self;
+    source->joining = source->joining && code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !source->leaving) {
         source->joined = true;
         source->again_failures = 0;

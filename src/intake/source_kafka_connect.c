@@ -266,6 +266,7 @@ static Status subscribe(KafkaSource *source, Error *reterr)
         rd_kafka_topic_partition_list_add(list, source->topics[i], RD_KAFKA_PARTITION_UA);
     }
     rd_kafka_resp_err_t code = rd_kafka_subscribe(source->consumer, list);
+    source->joining = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_topic_partition_list_destroy(list);
     Status status = kafka_error_status(code);
     return status == STATUS_OK
@@ -420,20 +421,30 @@ static void commit_all(KafkaSource *source)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* The call that does it all may wait for brokers for ever. */
-static void close_consumer(KafkaSource *source)
+/* Callbacks are called, and nothing is taken. Whether there was something. */
+static bool serve(rd_kafka_queue_t *queue, int ms_max)
 {
-    int64_t deadline_us = kafka_source_now_us(source) + INT64_C(1000) * LEAVE_MS;
+    rd_kafka_message_t *message = rd_kafka_consume_queue(queue, ms_max);
+    if (message) {
+        rd_kafka_message_destroy(message);
+    }
+    return message != NULL;
+}
+
+/* The call that does it all may wait for brokers for ever. What happens from now on comes by a queue of its own, and
+ * what has happened before is to be heard before. */
+static void close_consumer(KafkaSource *source, int ms_max)
+{
+    int64_t deadline_us = kafka_source_now_us(source) + INT64_C(1000) * ms_max;
+    while (serve(source->events, 0)) {
+    }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(source->consumer, queue);
     if (error) {
         rd_kafka_error_destroy(error);
     }
     while (!error && !rd_kafka_consumer_closed(source->consumer) && kafka_source_now_us(source) < deadline_us) {
-        rd_kafka_message_t *message = rd_kafka_consume_queue(queue, SLICE_MS / 4);
-        if (message) {
-            rd_kafka_message_destroy(message);
-        }
+        (void)serve(queue, SLICE_MS / 4);
     }
     rd_kafka_queue_destroy(queue);
 }
@@ -454,6 +465,19 @@ static void drop_messages(KafkaSource *source)
     }
 }
 
+/* librdkafka before 2.3.0 aborts the process where a consumer is ended that has joined a group which has given it
+ * nothing yet (its issue 4312). Such a consumer is closed, and with that left to itself: what it has stays until the
+ * process ends. */
+static void end_consumer(KafkaSource *source)
+{
+    enum { MENDED = 0x020300ff };
+    if (!source->joining || rd_kafka_version() >= MENDED) {
+        kafka_end(source->consumer, END_MS);
+    }
+    source->consumer = NULL;
+    source->joining = false;
+}
+
 void kafka_source_leave(KafkaSource *source, bool commit)
 {
     if (!source->consumer) {
@@ -466,7 +490,9 @@ void kafka_source_leave(KafkaSource *source, bool commit)
         if (commit) {
             commit_all(source);
         }
-        close_consumer(source);
+        close_consumer(source, LEAVE_MS);
+    } else if (source->joining) {
+        close_consumer(source, 0); /* if it goes on, it joins nothing more */
     }
     if (source->messages) {
         rd_kafka_queue_io_event_enable(source->events, -1, NULL, 0);
@@ -475,6 +501,5 @@ void kafka_source_leave(KafkaSource *source, bool commit)
         rd_kafka_queue_destroy(source->events);
     }
     source->messages = source->events = NULL;
-    kafka_end(source->consumer, END_MS);
-    source->consumer = NULL;
+    end_consumer(source);
 }

@@ -1,5 +1,6 @@
 /* The Kafka source where some of the partitions cannot be read, or brokers are far away. On a mock cluster, whose
  * brokers lead what they are told to. */
+#include "intake/kafka_source.h"
 #include "kafka_source_side.h"
 #include "reading_fixture.h"
 
@@ -204,6 +205,37 @@ static void test_no_partition_has_a_leader(void **state)
     }
 }
 
+/* Between the two answers of the group by which a member is given partitions. */
+static void wait_for_half_of_a_join(SourceFixture *fixture)
+{
+    enum { SYNC_GROUP = 14 };
+    const KafkaSource *source = (const KafkaSource *)fixture->source;
+    Error error = {0};
+    for (int32_t i = 0; i < 2; i++) {
+        rd_kafka_mock_broker_push_request_error_rtts(topic_of(fixture)->mock, TOPIC_BROKER + i, SYNC_GROUP, 1,
+                                                     RD_KAFKA_RESP_ERR_NO_ERROR, 20 * 1000);
+    }
+    fixture_connect(fixture);
+    for (int64_t until_us = side_now_us() + PATIENCE_US;
+         strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") != 0;) {
+        assert_true(side_now_us() < until_us);
+        fixture->source->ops->wait(fixture->source, SECOND_US / 20);
+        assert_int_equal(fixture_fetch_once(fixture, &fixture->groups[0], &error), STATUS_OK);
+    }
+}
+
+/* librdkafka 2.0.2 aborts the process where such a consumer is ended; and where it is not told that it is over, it is
+ * given partitions that nobody reads. */
+static void test_a_group_is_left_before_it_has_given_anything(void **state)
+{
+    SourceFixture *fixture = *state;
+    fixture_put(fixture, 0, 1, 5);
+    wait_for_half_of_a_join(fixture);
+    fixture_reopen(fixture);
+    fixture_take(fixture, 5);
+    fixture_assert_seen(fixture, 1, 5, 1);
+}
+
 #define LEADER_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -217,6 +249,7 @@ int main(void)
         LEADER_TEST(test_a_partition_that_is_begun_later_has_something_to_tell),
         LEADER_TEST(test_brokers_far_away),
         LEADER_TEST(test_no_partition_has_a_leader),
+        LEADER_TEST(test_a_group_is_left_before_it_has_given_anything),
     };
     static const struct CMUnitTest many[] = {LEADER_TEST(test_many_partitions_of_a_silent_leader)};
     if (kafka_topic_is_real()) {
