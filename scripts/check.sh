@@ -46,9 +46,10 @@ step() {
   [ "$f" -eq 0 ] || show_failure "$log" "$count"
 }
 
-# Nothing may hang for ever; functions of this script are limited by what they call.
+# Nothing may hang for ever, and a step may take twice as long as the longest does on a quiet machine; functions of this
+# script are limited by what they call.
 run_limited() {
-  if [ "$(type -t "$1")" = function ]; then "$@"; else timeout --kill-after=20 900 "$@"; fi
+  if [ "$(type -t "$1")" = function ]; then "$@"; else timeout --kill-after=20 1800 "$@"; fi
 }
 
 show_failure() { # LOG COUNT
