@@ -421,30 +421,20 @@ static void commit_all(KafkaSource *source)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* Callbacks are called, and nothing is taken. Whether there was something. */
-static bool serve(rd_kafka_queue_t *queue, int ms_max)
-{
-    rd_kafka_message_t *message = rd_kafka_consume_queue(queue, ms_max);
-    if (message) {
-        rd_kafka_message_destroy(message);
-    }
-    return message != NULL;
-}
-
-/* The call that does it all may wait for brokers for ever. What happens from now on comes by a queue of its own, and
- * what has happened before is to be heard before. */
+/* The call that does it all may wait for brokers for ever. */
 static void close_consumer(KafkaSource *source, int ms_max)
 {
     int64_t deadline_us = kafka_source_now_us(source) + INT64_C(1000) * ms_max;
-    while (serve(source->events, 0)) {
-    }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(source->consumer);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(source->consumer, queue);
     if (error) {
         rd_kafka_error_destroy(error);
     }
     while (!error && !rd_kafka_consumer_closed(source->consumer) && kafka_source_now_us(source) < deadline_us) {
-        (void)serve(queue, SLICE_MS / 4);
+        rd_kafka_message_t *message = rd_kafka_consume_queue(queue, SLICE_MS / 4);
+        if (message) {
+            rd_kafka_message_destroy(message);
+        }
     }
     rd_kafka_queue_destroy(queue);
 }
@@ -465,19 +455,33 @@ static void drop_messages(KafkaSource *source)
     }
 }
 
-/* librdkafka before 2.3.0 aborts the process where a consumer is ended that has joined a group which has given it
- * nothing yet (its issue 4312). Such a consumer is closed, and with that left to itself: what it has stays until the
- * process ends. */
-static void end_consumer(KafkaSource *source)
+/* librdkafka before 2.3.0 aborts the process where a consumer is ended that the group has taken in, and has given
+ * nothing yet (its issue 4312). Without a subscription, no answer that is still to come has it taken in. */
+static bool is_taken_in(const KafkaSource *source)
 {
     enum { MENDED = 0x020300ff };
     if (!source->joining || rd_kafka_version() >= MENDED) {
-        kafka_end(source->consumer, END_MS);
+        return false;
     }
-    source->consumer = NULL;
-    source->joining = false;
+    (void)rd_kafka_unsubscribe(source->consumer);
+    const char *protocol = rd_kafka_rebalance_protocol(source->consumer);
+    return !protocol || strcmp(protocol, "NONE") != 0;
 }
 
+/* Without queues nobody hears of it any more. */
+static void release_queues(KafkaSource *source)
+{
+    if (source->messages) {
+        rd_kafka_queue_io_event_enable(source->events, -1, NULL, 0);
+        rd_kafka_queue_io_event_enable(source->messages, -1, NULL, 0);
+        rd_kafka_queue_destroy(source->messages);
+        rd_kafka_queue_destroy(source->events);
+    }
+    source->messages = source->events = NULL;
+}
+
+/* One that cannot be ended is closed, so that it is no member of anything; its memory and its threads stay until the
+ * process ends. */
 void kafka_source_leave(KafkaSource *source, bool commit)
 {
     if (!source->consumer) {
@@ -486,20 +490,19 @@ void kafka_source_leave(KafkaSource *source, bool commit)
     source->leaving = true;
     source->commit_us = 0;
     drop_messages(source);
+    source->joining = is_taken_in(source);
     if (source->messages && !source->down) {
         if (commit) {
             commit_all(source);
         }
         close_consumer(source, LEAVE_MS);
     } else if (source->joining) {
-        close_consumer(source, 0); /* if it goes on, it joins nothing more */
+        close_consumer(source, SLICE_MS);
     }
-    if (source->messages) {
-        rd_kafka_queue_io_event_enable(source->events, -1, NULL, 0);
-        rd_kafka_queue_io_event_enable(source->messages, -1, NULL, 0);
-        rd_kafka_queue_destroy(source->messages);
-        rd_kafka_queue_destroy(source->events);
+    release_queues(source);
+    if (!source->joining) { /* closing may have shown what it was given */
+        kafka_end(source->consumer, END_MS);
     }
-    source->messages = source->events = NULL;
-    end_consumer(source);
+    source->consumer = NULL;
+    source->joining = false;
 }

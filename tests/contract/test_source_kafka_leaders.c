@@ -1,9 +1,10 @@
 /* The Kafka source where some of the partitions cannot be read, or brokers are far away. On a mock cluster, whose
  * brokers lead what they are told to. */
-#include "intake/kafka_source.h"
 #include "kafka_source_side.h"
 #include "reading_fixture.h"
 
+#include <dirent.h>
+#include <poll.h>
 #include <setjmp.h>
 
 #include <cmocka.h>
@@ -205,35 +206,84 @@ static void test_no_partition_has_a_leader(void **state)
     }
 }
 
-/* Between the two answers of the group by which a member is given partitions. */
-static void wait_for_half_of_a_join(SourceFixture *fixture)
+enum { SYNC_GROUP = 14, HELD_UP_MS = 20 * 1000 };
+
+/* The next answer that gives a member its partitions comes late. */
+static void hold_up_partitions(const KafkaTopic *topic)
 {
-    enum { SYNC_GROUP = 14 };
-    const KafkaSource *source = (const KafkaSource *)fixture->source;
-    Error error = {0};
     for (int32_t i = 0; i < 2; i++) {
-        rd_kafka_mock_broker_push_request_error_rtts(topic_of(fixture)->mock, TOPIC_BROKER + i, SYNC_GROUP, 1,
-                                                     RD_KAFKA_RESP_ERR_NO_ERROR, 20 * 1000);
-    }
-    fixture_connect(fixture);
-    for (int64_t until_us = side_now_us() + PATIENCE_US;
-         strcmp(rd_kafka_rebalance_protocol(source->consumer), "COOPERATIVE") != 0;) {
-        assert_true(side_now_us() < until_us);
-        fixture->source->ops->wait(fixture->source, SECOND_US / 20);
-        assert_int_equal(fixture_fetch_once(fixture, &fixture->groups[0], &error), STATUS_OK);
+        assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(topic->mock, TOPIC_BROKER + i, SYNC_GROUP, 1,
+                                                                      RD_KAFKA_RESP_ERR_NO_ERROR, HELD_UP_MS),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
     }
 }
 
-/* librdkafka 2.0.2 aborts the process where such a consumer is ended; and where it is not told that it is over, it is
- * given partitions that nobody reads. */
-static void test_a_group_is_left_before_it_has_given_anything(void **state)
+/* It was asked for. */
+static bool is_held_up(const KafkaTopic *topic)
+{
+    size_t left[2];
+    for (int32_t i = 0; i < 2; i++) {
+        assert_int_equal(rd_kafka_mock_broker_error_stack_cnt(topic->mock, TOPIC_BROKER + i, SYNC_GROUP, &left[i]),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    return left[0] == 0 || left[1] == 0;
+}
+
+/* librdkafka 2.0.2 aborts the process where such a consumer is ended; and where it does not leave the group, nobody
+ * reads the partitions that it is given. */
+static void test_a_group_is_left_that_has_given_nothing_yet(void **state)
 {
     SourceFixture *fixture = *state;
+    Error error = {0};
     fixture_put(fixture, 0, 1, 5);
-    wait_for_half_of_a_join(fixture);
+    hold_up_partitions(topic_of(fixture));
+    fixture_connect(fixture);
+    for (int64_t until_us = side_now_us() + PATIENCE_US; !is_held_up(topic_of(fixture));) {
+        assert_true(side_now_us() < until_us);
+        assert_int_equal(fixture_fetch_once(fixture, &fixture->groups[0], &error), STATUS_OK);
+        fixture->source->ops->wait(fixture->source, SECOND_US / 20);
+    }
     fixture_reopen(fixture);
     fixture_take(fixture, 5);
     fixture_assert_seen(fixture, 1, 5, 1);
+}
+
+static size_t count_threads(void)
+{
+    size_t count = 0;
+    DIR *threads = opendir("/proc/self/task");
+    assert_non_null(threads);
+    for (const struct dirent *entry; (entry = readdir(threads));) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(threads);
+    return count;
+}
+
+/* Each time that it is tried again takes another consumer, and nothing of those before is left. */
+static void test_a_group_that_is_forbidden(void **state)
+{
+    enum { FIND_COORDINATOR = 10, TIMES = 64 };
+    SourceFixture *fixture = *state;
+    rd_kafka_resp_err_t errors[TIMES];
+    Error error = {0};
+    Status status = STATUS_OK;
+    for (size_t i = 0; i < TIMES; i++) {
+        errors[i] = RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    }
+    rd_kafka_mock_push_request_errors_array(topic_of(fixture)->mock, FIND_COORDINATOR, TIMES, errors);
+    size_t threads = count_threads();
+    fixture_connect(fixture);
+    int64_t until_us = side_now_us() + PATIENCE_US;
+    while (status == STATUS_OK && side_now_us() < until_us) {
+        fixture->source->ops->wait(fixture->source, SECOND_US / 20);
+        status = fixture_fetch_once(fixture, &fixture->groups[0], &error);
+    }
+    assert_int_equal(status, STATUS_REFUSED);
+    while (count_threads() > threads && side_now_us() < until_us) {
+        (void)poll(NULL, 0, 10); /* the one that ended it may be just about to */
+    }
+    assert_int_equal(count_threads(), threads);
 }
 
 #define LEADER_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -249,7 +299,8 @@ int main(void)
         LEADER_TEST(test_a_partition_that_is_begun_later_has_something_to_tell),
         LEADER_TEST(test_brokers_far_away),
         LEADER_TEST(test_no_partition_has_a_leader),
-        LEADER_TEST(test_a_group_is_left_before_it_has_given_anything),
+        LEADER_TEST(test_a_group_is_left_that_has_given_nothing_yet),
+        LEADER_TEST(test_a_group_that_is_forbidden),
     };
     static const struct CMUnitTest many[] = {LEADER_TEST(test_many_partitions_of_a_silent_leader)};
     if (kafka_topic_is_real()) {

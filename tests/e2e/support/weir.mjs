@@ -83,13 +83,6 @@ class Server {
     child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; });
     child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; });
     this.exited = new Promise((done) => child.on('close', (code, signal) => done({ code, signal })));
-    this.exited.then((ending) => this.tell(ending));
-  }
-
-  /** Whoever asks a server that has ended by itself only hears that nobody listens: this says why. */
-  tell(ending) {
-    if (this.isLookedAt) return;
-    console.error(`a server ended by itself ${inWords(ending)}; the last that it said:\n${this.stderr.slice(-SAID_MAX)}`);
   }
 
   get pid() { return this.child.pid; }
@@ -169,6 +162,7 @@ export async function startWeir(t, { data = tempDir(t), config, args = [], env =
 /** Starts `weir serve` where it is expected to refuse; answers {code, stdout, stderr} when it has ended. */
 export async function startRefused(t, data, { args = [], env = {} } = {}) {
   const server = spawnWeir(t, ['serve', '--data', data, '--listen', '127.0.0.1:0', ...args], data, env);
+  server.isLookedAt = true;
   return ended(server, START_MS_MAX, 'the server to refuse');
 }
 
@@ -181,7 +175,6 @@ function spawnWeir(t, args, data, env) {
 
 /** {code, stdout, stderr} of a program that ends with a code, whichever; one that is ended by a signal has crashed. */
 async function ended(program, ms, what) {
-  program.isLookedAt = true;
   const ending = await within(program.exited, ms, () => program.child.kill('SIGKILL'), what);
   assertEnding(ending, { code: ending.code ?? 0, signal: null }, program.stderr);
   return { code: ending.code, stdout: program.stdout, stderr: program.stderr };
