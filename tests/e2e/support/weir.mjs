@@ -57,6 +57,7 @@ export function atEnd(t, fn) {
           await each();
         } catch (error) {
           failures.push(error); // the others are called nevertheless: nothing is left behind
+          console.error(error.message); // of a test that has failed before, nobody tells how a server ended
         }
       }
       if (failures.length > 0) throw failures[0];
