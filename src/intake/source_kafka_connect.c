@@ -456,7 +456,8 @@ static void drop_messages(KafkaSource *source)
 }
 
 /* librdkafka before 2.3.0 aborts the process where a consumer is ended that the group has taken in, and has given
- * nothing yet (its issue 4312). Without a subscription, no answer that is still to come has it taken in. */
+ * nothing yet (its issue 4312). Without a subscription, no answer that is still to come has it taken in; but while it
+ * waits for one, and has a name by which the group knows it, it keeps its subscription. */
 static bool is_taken_in(const KafkaSource *source)
 {
     enum { MENDED = 0x020300ff };
@@ -464,8 +465,11 @@ static bool is_taken_in(const KafkaSource *source)
         return false;
     }
     (void)rd_kafka_unsubscribe(source->consumer);
+    char *name = rd_kafka_memberid(source->consumer);
     const char *protocol = rd_kafka_rebalance_protocol(source->consumer);
-    return !protocol || strcmp(protocol, "NONE") != 0;
+    bool outside = name && name[0] == '\0' && protocol && strcmp(protocol, "NONE") == 0;
+    rd_kafka_mem_free(source->consumer, name);
+    return !outside;
 }
 
 /* Without queues nobody hears of it any more. */
@@ -480,8 +484,8 @@ static void release_queues(KafkaSource *source)
     source->messages = source->events = NULL;
 }
 
-/* One that cannot be ended is closed, so that it is no member of anything; its memory and its threads stay until the
- * process ends. */
+/* One that cannot be ended is closed: it reads nothing, the group misses it after its session's time-out, and its
+ * memory and its threads stay until the process ends. */
 void kafka_source_leave(KafkaSource *source, bool commit)
 {
     if (!source->consumer) {
