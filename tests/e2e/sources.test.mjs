@@ -39,7 +39,7 @@ const counted = (server, field, count, name = 'devices') =>
   eventually(async () => { const source = await sourceOf(server, name); return source[field] === count && source; }, `${field} of ${name} to be ${count}`);
 const letters = async (server, query = '') => (await getJson(server, `/api/dead-letters${query}`)).data;
 const openLetters = (server, count) =>
-  eventually(async () => { const found = await letters(server); return found.length === count && found; }, `${count} open dead letters`);
+  eventually(async () => { const found = await letters(server); return found.length === count && found; }, `${count} open dead letters`, 60_000);
 const letterOf = async (server, id) => (await getJson(server, `/api/dead-letters/${id}`)).data;
 const letterState = (server, id, state) =>
   eventually(async () => { const letter = await letterOf(server, id); return letter.state === state && letter; }, `the dead letter to be ${state}`);
