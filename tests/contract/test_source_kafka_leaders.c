@@ -186,21 +186,28 @@ static void test_brokers_far_away(void **state)
     fixture_assert_seen(fixture, 1, 5, 1);
 }
 
+/* OK when nothing fails for as long as is waited for what has to come. */
+static Status fetch_until_it_fails(SourceFixture *fixture, Error *reterr)
+{
+    Status status = STATUS_OK;
+    for (int64_t until_us = side_now_us() + PATIENCE_US; status == STATUS_OK && side_now_us() < until_us;) {
+        fixture->source->ops->wait(fixture->source, SECOND_US / 10);
+        status = fixture_fetch_once(fixture, &fixture->groups[0], reterr);
+    }
+    return status;
+}
+
 /* There is nothing that it could read: it is not connected, and says so. */
 static void test_no_partition_has_a_leader(void **state)
 {
     SourceFixture *fixture = *state;
     const KafkaTopic *topic = topic_of(fixture);
     Error error = {0};
-    Status status = STATUS_OK;
     for (int32_t i = 0; i < TOPIC_PARTITIONS; i++) {
         rd_kafka_mock_partition_set_leader(topic->mock, topic->name, i, -1);
     }
     fixture_connect(fixture);
-    for (int64_t until_us = side_now_us() + PATIENCE_US; status == STATUS_OK && side_now_us() < until_us;) {
-        fixture->source->ops->wait(fixture->source, SECOND_US / 10);
-        status = fixture_fetch_once(fixture, &fixture->groups[0], &error);
-    }
+    Status status = fetch_until_it_fails(fixture, &error);
     if (status != STATUS_BUSY || !strstr(error.message, "/0: Broker: Leader not available")) {
         fail_msg("%s: %s", status_name(status), error.message);
     }
@@ -267,20 +274,14 @@ static void test_a_group_that_is_forbidden(void **state)
     SourceFixture *fixture = *state;
     rd_kafka_resp_err_t errors[TIMES];
     Error error = {0};
-    Status status = STATUS_OK;
     for (size_t i = 0; i < TIMES; i++) {
         errors[i] = RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     }
     rd_kafka_mock_push_request_errors_array(topic_of(fixture)->mock, FIND_COORDINATOR, TIMES, errors);
     size_t threads = count_threads();
     fixture_connect(fixture);
-    int64_t until_us = side_now_us() + PATIENCE_US;
-    while (status == STATUS_OK && side_now_us() < until_us) {
-        fixture->source->ops->wait(fixture->source, SECOND_US / 20);
-        status = fixture_fetch_once(fixture, &fixture->groups[0], &error);
-    }
-    assert_int_equal(status, STATUS_REFUSED);
-    while (count_threads() > threads && side_now_us() < until_us) {
+    assert_int_equal(fetch_until_it_fails(fixture, &error), STATUS_REFUSED);
+    for (int64_t until_us = side_now_us() + PATIENCE_US; count_threads() > threads && side_now_us() < until_us;) {
         (void)poll(NULL, 0, 10); /* the one that ended it may be just about to */
     }
     assert_in_range(count_threads(), 1, threads);
